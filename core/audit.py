@@ -1,0 +1,42 @@
+"""Recording who did what; called by every service that writes for an actor, inside its transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Model
+
+from core.access import Actor
+from core.models import AuditEntry
+
+
+def record(
+    action: str,
+    thing: Model,
+    *,
+    by: Actor,
+    changes: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> AuditEntry:
+    """Add one entry. ``changes`` maps a field to its ``[before, after]`` and must hold no secret."""
+    return AuditEntry.objects.create(
+        organization_id=getattr(thing, "organization_id", None) or by.organization_id,
+        actor=by.label,
+        action=action,
+        object_type=thing._meta.label_lower,
+        object_id=str(thing.pk),
+        object_label=str(thing)[:200],
+        changes=dict(changes or {}),
+        reason=reason,
+        address=by.address,
+        request_id=by.request_id,
+    )
+
+
+def difference(thing: Model, values: Mapping[str, Any]) -> dict[str, list[str | None]]:
+    """``{field: [before, after]}`` of the values that differ from what the object holds."""
+    pairs = {name: [getattr(thing, name), value] for name, value in values.items()}
+    return {
+        name: [None if before is None else str(before), None if after is None else str(after)]
+        for name, (before, after) in pairs.items()
+        if before != after
+    }

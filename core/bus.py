@@ -1,0 +1,144 @@
+"""Wake-ups between processes over Valkey's publish/subscribe: ids of what changed, never the truth.
+
+A lost message delays and never loses: whoever publishes has committed a row before, and a sweeper or
+the next look at the database finds it. One connection per process serves all subscriptions.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from typing import Any
+
+import orjson
+import redis
+import redis.asyncio
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+QUEUE_SIZE = 1000
+RETRY_SECONDS = 1.0
+
+
+class BusUnavailable(Exception):
+    """Valkey cannot be reached within two seconds."""
+
+
+@lru_cache(maxsize=1)
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.VALKEY_URL, socket_timeout=2, socket_connect_timeout=2, health_check_interval=30
+    )
+
+
+def publish(topic: str, message: Message) -> int:
+    """Send to all who listen now; returns how many connections took it.
+
+    Raises :class:`BusUnavailable` when Valkey is away.
+    """
+    try:
+        return int(_client().publish(topic, orjson.dumps(message)))  # type: ignore[arg-type]
+    except redis.RedisError as error:
+        raise BusUnavailable(str(error)) from error
+
+
+def announce(topic: str, message: Message) -> None:
+    """Like :func:`publish`, for messages whose loss only makes a page older: logged, never raised."""
+    try:
+        publish(topic, message)
+    except BusUnavailable:
+        logger.warning("bus.unavailable", extra={"topic": topic})
+
+
+def wait_for(topic: str, timeout_s: float, *, until: Any) -> None:
+    """Block until ``until()`` is true, looking again at each message on the topic and every second.
+
+    Returns as well when ``timeout_s`` has passed or Valkey is away; the caller looks for itself.
+    """
+    with contextlib.suppress(redis.RedisError), _client().pubsub(ignore_subscribe_messages=True) as listener:
+        listener.subscribe(topic)
+        remaining = timeout_s
+        while remaining > 0 and not until():
+            step = min(1.0, remaining)
+            listener.get_message(timeout=step)
+            remaining -= step
+
+
+class Subscriber:
+    """All subscriptions of one process over one connection, re-opened for ever when it breaks."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, set[asyncio.Queue[Message]]] = {}
+        self._pubsub: redis.asyncio.client.PubSub | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator["asyncio.Queue[Message]"]:
+        """A bounded queue of the topic's messages; when it is full the oldest is dropped."""
+        queue: asyncio.Queue[Message] = asyncio.Queue(QUEUE_SIZE)
+        await self._add(topic, queue)
+        try:
+            yield queue
+        finally:
+            await self._discard(topic, queue)
+
+    async def _add(self, topic: str, queue: "asyncio.Queue[Message]") -> None:
+        async with self._lock:
+            fresh = topic not in self._queues
+            self._queues.setdefault(topic, set()).add(queue)
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._run())
+            elif fresh and self._pubsub is not None:
+                with contextlib.suppress(redis.RedisError, OSError):
+                    await self._pubsub.subscribe(topic)
+
+    async def _discard(self, topic: str, queue: "asyncio.Queue[Message]") -> None:
+        async with self._lock:
+            listeners = self._queues.get(topic, set())
+            listeners.discard(queue)
+            if not listeners:
+                self._queues.pop(topic, None)
+                if self._pubsub is not None:
+                    with contextlib.suppress(redis.RedisError, OSError):
+                        await self._pubsub.unsubscribe(topic)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._receive()
+            except (redis.RedisError, OSError) as error:
+                logger.warning("bus.reconnecting", extra={"cause": type(error).__name__})
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _receive(self) -> None:
+        client = redis.asyncio.Redis.from_url(
+            settings.VALKEY_URL, socket_timeout=None, socket_connect_timeout=2, health_check_interval=10
+        )
+        async with client, client.pubsub(ignore_subscribe_messages=True) as pubsub:
+            async with self._lock:
+                await pubsub.subscribe(*self._queues or ("idle",))
+                self._pubsub = pubsub
+            try:
+                while True:
+                    self._hand_out(await pubsub.get_message(timeout=5))
+            finally:
+                self._pubsub = None
+
+    def _hand_out(self, raw: dict[str, Any] | None) -> None:
+        if raw is None:
+            return
+        message: Message = orjson.loads(raw["data"])
+        for queue in self._queues.get(raw["channel"].decode(), ()):
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(message)
+
+
+@lru_cache(maxsize=1)
+def subscriber() -> Subscriber:
+    """The subscriber of this process; use it from the server's event loop only."""
+    return Subscriber()

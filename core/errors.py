@@ -1,0 +1,42 @@
+"""What can be wrong with a wish. Raised narrow by services, translated once per door."""
+
+
+class DomainError(Exception):
+    """A wish that cannot be granted; the text is one sentence for a person: cause and next step."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class NotPermitted(DomainError):
+    """The actor lacks the permission."""
+
+    code = "permission_denied"
+
+
+class NotFound(DomainError):
+    """The object does not exist for this actor."""
+
+    code = "not_found"
+
+
+class Invalid(DomainError):
+    """A value that breaks a rule; ``field`` names it."""
+
+    code = "invalid"
+
+
+class Conflict(DomainError):
+    """The state of things does not allow it now."""
+
+    code = "conflict"
+
+
+class NotSupported(DomainError):
+    """The station, or this version of OCPP, cannot do it."""
+
+    code = "not_supported"

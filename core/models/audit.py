@@ -1,0 +1,39 @@
+"""The append-only log of who did what."""
+
+from django.db import models
+
+from core.models.people import Organization
+from core.models.scoped import ScopedQuerySet
+
+
+class AuditQuerySet(ScopedQuerySet["AuditEntry"]):
+    pass
+
+
+class AuditEntry(models.Model):
+    """One act of one actor. The database refuses to change or delete a row (security.md W-27)."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(db_default=models.functions.Now(), db_index=True)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, db_index=False)
+    actor = models.CharField(max_length=200)
+    action = models.CharField(max_length=80)
+    object_type = models.CharField(max_length=60)
+    object_id = models.CharField(max_length=60)
+    object_label = models.CharField(max_length=200)
+    changes = models.JSONField(default=dict)
+    reason = models.CharField(max_length=500, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="audit_by_organization"),
+            models.Index(fields=["object_type", "object_id", "-id"], name="audit_by_object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor} {self.action} {self.object_label}"

@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""Entry to every management command; finds the data directory and the embedded servers first."""
+
+import os
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  said in one line instead of a traceback from an import
+    sys.exit(
+        f"Chargeyard needs Python 3.11 or newer; this is {sys.version.split()[0]} ({sys.executable}). "
+        "Install python3.11 (Debian 12 has it) and run the command again with it."
+    )
+
+
+def main() -> None:
+    from portal import runtime
+
+    runtime.prepare(sys.argv)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
