@@ -15,7 +15,7 @@ def main() -> None:
     from portal import runtime
 
     runtime.prepare(sys.argv)
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", runtime.settings_module())
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -19,6 +19,12 @@ def data_dir() -> Path:
     return Path(os.environ.get("DATA_DIR") or "var").expanduser().resolve()
 
 
+def settings_module() -> str:
+    """The settings to run with: production, or development where ``DEBUG`` is on."""
+    debug = os.environ.get("DEBUG", "").lower() in {"1", "true", "yes", "on"}
+    return "portal.settings.development" if debug else "portal.settings.production"
+
+
 def read_env_file(path: Path) -> dict[str, str]:
     """``KEY=value`` lines of a file made by :func:`write_env_file`; empty where there is none."""
     try:

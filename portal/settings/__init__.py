@@ -1,8 +1,1 @@
-"""Settings: production unless ``DEBUG`` is on. Tests name ``portal.settings.test`` themselves."""
-
-import os
-
-if os.environ.get("DEBUG", "").lower() in {"1", "true", "yes", "on"}:
-    from portal.settings.development import *
-else:
-    from portal.settings.production import *
+"""Settings: `production` unless ``DEBUG`` is on (`portal.runtime.settings_module`); tests name `test`."""

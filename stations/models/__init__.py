@@ -1,0 +1,36 @@
+from stations.models.alerts import Alert, SecurityEvent
+from stations.models.commands import Command
+from stations.models.connections import Connection, Gateway, Presence
+from stations.models.credentials import StationCredential
+from stations.models.evses import Connector, Evse
+from stations.models.frames import RawFrame
+from stations.models.limits import SiteLimit
+from stations.models.readings import MeterReading, SignedMeterData
+from stations.models.reports import Report, Variable
+from stations.models.sites import Site
+from stations.models.stations import ChargingStation
+from stations.models.transactions import OrphanStop, Transaction, TransactionConflict, TransactionEvent
+
+__all__ = [
+    "Alert",
+    "ChargingStation",
+    "Command",
+    "Connection",
+    "Connector",
+    "Evse",
+    "Gateway",
+    "MeterReading",
+    "OrphanStop",
+    "Presence",
+    "RawFrame",
+    "Report",
+    "SecurityEvent",
+    "SignedMeterData",
+    "Site",
+    "SiteLimit",
+    "StationCredential",
+    "Transaction",
+    "TransactionConflict",
+    "TransactionEvent",
+    "Variable",
+]

@@ -1,0 +1,131 @@
+"""Identification of drivers: tokens and their groups (OCPP 2.0.1 IdToken, 1.6 idTag)."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from core import clock
+from core.ids import uuid7
+from core.models import Organization, ScopedQuerySet
+
+UNTYPED = "ISO14443"
+
+
+class TokenStatus(models.TextChoices):
+    ACCEPTED = "accepted", _("Accepted")
+    BLOCKED = "blocked", _("Blocked")
+    EXPIRED = "expired", _("Expired")
+    INVALID = "invalid", _("Invalid")
+
+
+class TokenType(models.TextChoices):
+    """The words of OCPP 2.0.1 (IdTokenEnumType) and those that 2.1 added."""
+
+    ISO14443 = "ISO14443", "RFID (ISO 14443)"
+    ISO15693 = "ISO15693", "RFID (ISO 15693)"
+    KEY_CODE = "KeyCode", _("PIN code")
+    LOCAL = "Local", _("Made by the station")
+    MAC_ADDRESS = "MacAddress", _("Vehicle MAC address")
+    EMAID = "eMAID", _("Plug & Charge contract (eMAID)")
+    CENTRAL = "Central", _("App or portal")
+    NO_AUTHORIZATION = "NoAuthorization", _("No authorization")
+    DIRECT_PAYMENT = "DirectPayment", _("Card terminal")
+    EVCCID = "EVCCID", _("Vehicle id (EVCCID)")
+    VIN = "VIN", _("Vehicle identification number")
+
+
+class TokenGroupQuerySet(ScopedQuerySet["TokenGroup"]):
+    pass
+
+
+class TokenGroup(models.Model):
+    """Tokens that may stop each other's sessions (OCPP groupIdToken, 1.6 parentIdTag)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
+    name = models.CharField(_("name"), max_length=100)
+    token = models.CharField(_("group token"), max_length=36, blank=True)
+    master_pass = models.BooleanField(_("may stop every session (master pass)"), default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TokenGroupQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(Lower("name"), "organization", name="token_group_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def limit_id(self) -> None:
+        return None
+
+
+class IdTokenQuerySet(ScopedQuerySet["IdToken"]):
+    def live(self) -> "IdTokenQuerySet":
+        """Without the retired ones."""
+        return self.filter(retired_at=None)
+
+
+class IdToken(models.Model):
+    """What a driver shows to a station. Values compare without case (OCPP identifierString, CiString)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
+    value = models.CharField(_("value"), max_length=255)
+    type = models.CharField(_("type"), max_length=20, default=UNTYPED, choices=TokenType.choices)
+    label = models.CharField(_("label"), max_length=100, blank=True)
+    status = models.CharField(
+        _("status"), max_length=10, default=TokenStatus.ACCEPTED, choices=TokenStatus.choices
+    )
+    group = models.ForeignKey(
+        TokenGroup, on_delete=models.SET_NULL, null=True, blank=True, verbose_name=_("group")
+    )
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = IdTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                "organization",
+                Lower("value"),
+                "type",
+                condition=models.Q(retired_at=None),
+                name="token_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label or self.value
+
+    @property
+    def limit_id(self) -> None:
+        return None
+
+    @property
+    def expired(self) -> bool:
+        return self.status == TokenStatus.EXPIRED or (self.expires_at is not None and self.expires_at <= clock.now())
+
+    @property
+    def masked(self) -> str:
+        """The last four characters, for those who may not see personal data."""
+        return f"…{self.value[-4:]}"
+
+    def effective_status(self) -> str:
+        """The status with the expiry date taken into account."""
+        if self.status == TokenStatus.ACCEPTED and self.expired:
+            return str(TokenStatus.EXPIRED)
+        return str(self.status)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the audit keeps of a token."""
+        return {"status": self.status, "group": str(self.group_id or ""), "expires_at": str(self.expires_at or "")}

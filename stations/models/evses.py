@@ -1,0 +1,71 @@
+"""EVSEs and connectors with their last reported state."""
+
+from uuid import UUID
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.ids import uuid7
+from core.models import ScopedQuerySet
+from stations.models.stations import ChargingStation
+
+
+class EvseQuerySet(ScopedQuerySet["Evse"]):
+    organization_path = "station__organization_id"
+    limit_path = "station__site_id"
+
+
+class Evse(models.Model):
+    """One place to charge one car at a time. ``evse_id`` counts from 1 (1.6: the connectorId)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    station = models.ForeignKey(ChargingStation, on_delete=models.CASCADE, related_name="evses")
+    evse_id = models.PositiveIntegerField()
+    code = models.CharField(_("public code"), max_length=48, unique=True)
+    power_w = models.DecimalField(max_digits=12, decimal_places=1, null=True)
+    energy_wh = models.DecimalField(max_digits=16, decimal_places=3, null=True)
+    soc_percent = models.DecimalField(max_digits=5, decimal_places=1, null=True)
+    measured_at = models.DateTimeField(null=True)
+    active = models.ForeignKey(
+        "stations.Transaction", on_delete=models.SET_NULL, null=True, related_name="+", db_constraint=False
+    )
+
+    objects = EvseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["evse_id"]
+        constraints = [models.UniqueConstraint(fields=["station", "evse_id"], name="evse_once")]
+
+    def __str__(self) -> str:
+        return f"{self.station} · EVSE {self.evse_id}"
+
+    @property
+    def organization_id(self) -> UUID:
+        return self.station.organization_id
+
+    @property
+    def limit_id(self) -> UUID | None:
+        return self.station.site_id
+
+
+class Connector(models.Model):
+    """One plug or socket of an EVSE. ``status`` is the station's own word; empty means never reported."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    evse = models.ForeignKey(Evse, on_delete=models.CASCADE, related_name="connectors")
+    connector_id = models.PositiveIntegerField()
+    type = models.CharField(_("type"), max_length=20, blank=True)
+    max_power_w = models.PositiveIntegerField(_("power (W)"), null=True)
+    status = models.CharField(max_length=40, blank=True)
+    status_at = models.DateTimeField(null=True)
+    error_code = models.CharField(max_length=60, blank=True)
+    info = models.CharField(max_length=255, blank=True)
+    vendor_id = models.CharField(max_length=255, blank=True)
+    vendor_error_code = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        ordering = ["connector_id"]
+        constraints = [models.UniqueConstraint(fields=["evse", "connector_id"], name="connector_once")]
+
+    def __str__(self) -> str:
+        return f"{self.evse} · connector {self.connector_id}"
