@@ -1,0 +1,149 @@
+"""API keys: made, checked, rotated, revoked (security.md W-14)."""
+
+import ipaddress
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.transaction import atomic
+
+from core import audit, clock
+from core import keys as crypto
+from core.access import Actor, Permission
+from core.errors import Invalid
+from core.models import ApiKey, Organization
+
+TOUCH_EVERY = timedelta(seconds=60)
+KEY_PATTERN = re.compile(r"cy_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}")
+
+_P = Permission
+PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
+    "organization:read": frozenset(),
+    "organization:write": frozenset({_P.ORG_SETTINGS}),
+    "sites:read": frozenset({_P.STATIONS_VIEW}),
+    "sites:write": frozenset({_P.STATIONS_EDIT}),
+    "stations:read": frozenset({_P.STATIONS_VIEW}),
+    "stations:write": frozenset({_P.STATIONS_EDIT}),
+    "commands:read": frozenset({_P.STATIONS_VIEW}),
+    "commands:write": frozenset({_P.STATIONS_VIEW}),
+    "commands:send": frozenset(
+        {_P.COMMANDS_SESSION, _P.COMMANDS_STATION, _P.COMMANDS_RESET_SOFT, _P.VARIABLES_EDIT}
+    ),
+    "commands:expert": frozenset({_P.COMMANDS_EXPERT}),
+    "messages:read": frozenset({_P.MESSAGES_VIEW}),
+    "variables:read": frozenset({_P.STATIONS_VIEW}),
+    "connections:read": frozenset({_P.STATIONS_VIEW}),
+    "alerts:read": frozenset({_P.ALERTS_VIEW}),
+    "alerts:write": frozenset({_P.ALERTS_ACK}),
+    "transactions:read": frozenset({_P.SESSIONS_VIEW}),
+    "tokens:read": frozenset({_P.DRIVERS_VIEW}),
+    "tokens:write": frozenset({_P.DRIVERS_MANAGE}),
+    "groups:read": frozenset({_P.DRIVERS_VIEW}),
+    "groups:write": frozenset({_P.DRIVERS_MANAGE}),
+    "audit:read": frozenset({_P.AUDIT_VIEW}),
+    "security:write": frozenset({_P.SECURITY_MANAGE}),
+    "*": frozenset(Permission),
+}
+
+
+def known_scopes() -> list[str]:
+    """Every scope that a key can have, sorted."""
+    return sorted(PERMISSIONS_OF_SCOPE)
+
+
+def create(
+    organization: Organization,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    by: Actor,
+    expires_at: datetime | None = None,
+    networks: Iterable[str] = (),
+) -> tuple[ApiKey, str]:
+    """A new key and its secret, which is stored nowhere. Raises :class:`Invalid` for unknown scopes."""
+    by.require(Permission.ORG_API, organization)
+    wanted = sorted(set(scopes))
+    _check_scopes(wanted)
+    prefix, secret = _make_secret()
+    key = ApiKey(
+        organization=organization,
+        name=name.strip() or "key",
+        prefix=prefix,
+        digest=crypto.digest(secret),
+        scopes=wanted,
+        networks=_checked_networks(networks),
+        expires_at=expires_at,
+        created_by=by.label,
+    )
+    with atomic():
+        key.save(force_insert=True)
+        audit.record("api_key.created", key, by=by, changes={"scopes": [None, wanted]})
+    return key, secret
+
+
+def revoke(key: ApiKey, *, by: Actor) -> None:
+    """Refuse the key from now on."""
+    by.require(Permission.ORG_API, key)
+    with atomic():
+        key.revoked_at = clock.now()
+        key.save(update_fields=["revoked_at"])
+        audit.record("api_key.revoked", key, by=by)
+
+
+def find(secret: str, *, address: str) -> ApiKey | None:
+    """The usable key of that secret, unless the address is outside its networks; remembers the use."""
+    match = KEY_PATTERN.fullmatch(secret)
+    if match is None:
+        return None
+    key = ApiKey.objects.select_related("organization").filter(prefix=match[1]).first()
+    if key is None or bytes(key.digest) != crypto.digest(secret):
+        return None
+    if not key.usable or not _address_allowed(key, address):
+        return None
+    _touch(key)
+    return key
+
+
+def permissions_of(scopes: Iterable[str]) -> frozenset[Permission]:
+    """What the scopes allow."""
+    return frozenset().union(*(PERMISSIONS_OF_SCOPE.get(scope, frozenset()) for scope in scopes))
+
+
+def _make_secret() -> tuple[str, str]:
+    alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
+    prefix = "".join(secrets.choice(alphabet) for _ in range(8))
+    return prefix, f"cy_{prefix}_{secrets.token_urlsafe(32)}"
+
+
+def _check_scopes(scopes: list[str]) -> None:
+    if not scopes:
+        raise Invalid("A key needs at least one scope.", field="scopes")
+    unknown = [scope for scope in scopes if scope not in PERMISSIONS_OF_SCOPE]
+    if unknown:
+        raise Invalid(
+            f"There is no scope “{unknown[0]}”. Known are: {', '.join(known_scopes())}.", field="scopes"
+        )
+
+
+def _checked_networks(networks: Iterable[str]) -> list[str]:
+    try:
+        return [str(ipaddress.ip_network(text.strip(), strict=False)) for text in networks]
+    except ValueError as error:
+        raise Invalid(f"Not a network: {error}.", field="networks") from error
+
+
+def _address_allowed(key: ApiKey, address: str) -> bool:
+    if not key.networks:
+        return True
+    try:
+        source = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(source in ipaddress.ip_network(network) for network in key.networks)
+
+
+def _touch(key: ApiKey) -> None:
+    now = clock.now()
+    if key.last_used_at is None or key.last_used_at < now - TOUCH_EVERY:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)

@@ -1,0 +1,121 @@
+"""Tokens and their groups, as operators keep them."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError
+from django.db.transaction import atomic
+
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid, NotFound
+from drivers.models import UNTYPED, IdToken, TokenGroup, TokenStatus, TokenType
+
+EDITABLE = frozenset({"label", "status", "group", "expires_at", "value", "type"})
+MAX_LENGTH = 255
+
+
+def create(*, value: str, type_: str = UNTYPED, by: Actor, **details: Any) -> IdToken:
+    """Make a token known. Raises :class:`Invalid` for a bad value, :class:`Conflict` for a known one."""
+    by.require(Permission.DRIVERS_MANAGE)
+    token = IdToken(organization_id=by.organization_id, value=value.strip(), type=type_)
+    _assign(token, details, by)
+    _check(token)
+    with _known_once(token), atomic():
+        token.save(force_insert=True)
+        audit.record("token.created", token, by=by, changes={"status": [None, token.status]})
+    return token
+
+
+def update(token: IdToken, values: Mapping[str, Any], *, by: Actor) -> IdToken:
+    """Change what may be changed (``EDITABLE``). Raises as :func:`create` does."""
+    by.require(Permission.DRIVERS_MANAGE, token)
+    changes = audit.difference(token, values)
+    _assign(token, values, by)
+    _check(token)
+    with _known_once(token), atomic():
+        token.save()
+        audit.record("token.changed", token, by=by, changes=changes)
+    return token
+
+
+def block(token: IdToken, *, reason: str, by: Actor) -> IdToken:
+    """Refuse the token from now on; a running session goes on."""
+    by.require(Permission.DRIVERS_MANAGE, token)
+    with atomic():
+        token.status = TokenStatus.BLOCKED
+        token.save(update_fields=["status"])
+        audit.record("token.blocked", token, by=by, reason=reason)
+    return token
+
+
+def unblock(token: IdToken, *, by: Actor) -> IdToken:
+    """Accept the token again, as far as its expiry date allows."""
+    by.require(Permission.DRIVERS_MANAGE, token)
+    with atomic():
+        token.status = TokenStatus.ACCEPTED
+        token.save(update_fields=["status"])
+        audit.record("token.unblocked", token, by=by)
+    return token
+
+
+def retire(token: IdToken, *, by: Actor) -> None:
+    """Forget the token; sessions keep what they say of it, and its value is free again."""
+    by.require(Permission.DRIVERS_MANAGE, token)
+    with atomic():
+        token.retired_at = clock.now()
+        token.save(update_fields=["retired_at"])
+        audit.record("token.retired", token, by=by)
+
+
+def create_group(*, name: str, token: str = "", master_pass: bool = False, by: Actor) -> TokenGroup:
+    """A group whose members may stop each other's sessions. Raises :class:`Conflict` for a taken name."""
+    by.require(Permission.DRIVERS_MANAGE)
+    group = TokenGroup(organization_id=by.organization_id, name=name, token=token, master_pass=master_pass)
+    try:
+        with atomic():
+            group.save(force_insert=True)
+            audit.record("token_group.created", group, by=by)
+    except IntegrityError as error:
+        raise Conflict(f"There is already a group named “{name}”.", field="name") from error
+    return group
+
+
+def _assign(token: IdToken, values: Mapping[str, Any], by: Actor) -> None:
+    for name, value in values.items():
+        if name not in EDITABLE:
+            raise Invalid(f"“{name}” cannot be set.", field=name)
+        setattr(token, name, _own_group(value, by) if name == "group" else value)
+
+
+def _own_group(group: TokenGroup | UUID | None, by: Actor) -> TokenGroup | None:
+    if group is None:
+        return None
+    found = TokenGroup.objects.visible_to(by).filter(pk=getattr(group, "pk", group)).first()
+    if found is None:
+        raise NotFound("There is no such group.", field="group")
+    return found
+
+
+def _check(token: IdToken) -> None:
+    if not token.value or len(token.value) > MAX_LENGTH:
+        raise Invalid(f"A token has 1 to {MAX_LENGTH} characters.", field="value")
+    if token.type not in TokenType.values:
+        raise Invalid(f"“{token.type}” is not a type of token.", field="type")
+    if token.status not in TokenStatus.values:
+        raise Invalid(f"“{token.status}” is not a status of a token.", field="status")
+
+
+class _known_once:  # noqa: N801  reads as a clause: with _known_once(token)
+    """Turns the violated constraint into a sentence."""
+
+    def __init__(self, token: IdToken) -> None:
+        self.token = token
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, IntegrityError) and "token_once" in str(error):
+            raise Conflict(f"The token “{self.token.value}” is already known.", field="value") from error
