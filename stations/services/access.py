@@ -1,0 +1,77 @@
+"""Actors of people and keys, with what limits them to sites."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.transaction import atomic
+
+from core import audit
+from core.access import ROLE_PERMISSIONS, Actor, ActorKind, Permission, Role
+from core.errors import NotFound
+from core.models import ApiKey, Membership
+from core.services import keys
+from stations.models import Site, SiteLimit
+
+
+def actor_of_member(membership: Membership, *, address: str = "", request_id: str = "") -> Actor:
+    """The member acting in that organization."""
+    return Actor(
+        kind=ActorKind.USER,
+        label=f"user:{membership.user.email}",
+        organization_id=membership.organization_id,
+        permissions=ROLE_PERMISSIONS[Role(membership.role)],
+        limited_to=_limits(SiteLimit.objects.filter(membership=membership).values_list("site_id", flat=True)),
+        subject_id=membership.user_id,
+        address=address,
+        request_id=request_id,
+    )
+
+
+def actor_of_key(key: ApiKey, *, address: str = "", request_id: str = "") -> Actor:
+    """The program that holds the key."""
+    return Actor(
+        kind=ActorKind.KEY,
+        label=f"key:{key.name}",
+        organization_id=key.organization_id,
+        permissions=keys.permissions_of(key.scopes),
+        limited_to=_limits(SiteLimit.objects.filter(api_key=key).values_list("site_id", flat=True)),
+        subject_id=key.id,
+        scopes=frozenset(key.scopes),
+        address=address,
+        request_id=request_id,
+    )
+
+
+def limit_member(membership: Membership, site_names: Iterable[str], *, by: Actor) -> None:
+    """Limit a member to sites, by name or id; none lifts the limit. Raises :class:`NotFound`."""
+    by.require(Permission.ORG_USERS, membership.organization)
+    with atomic():
+        sites = [_site(membership.organization_id, name) for name in site_names]
+        SiteLimit.objects.filter(membership=membership).delete()
+        SiteLimit.objects.bulk_create(SiteLimit(membership=membership, site=site) for site in sites)
+        audit.record("member.limited", membership, by=by, changes={"sites": [None, [s.name for s in sites]]})
+
+
+def limit_key(key: ApiKey, site_names: Iterable[str], *, by: Actor) -> None:
+    """Limit an API key to sites, by name or id. Raises :class:`NotFound`."""
+    by.require(Permission.ORG_API, key)
+    with atomic():
+        sites = [_site(key.organization_id, name) for name in site_names]
+        SiteLimit.objects.filter(api_key=key).delete()
+        SiteLimit.objects.bulk_create(SiteLimit(api_key=key, site=site) for site in sites)
+        audit.record("api_key.limited", key, by=by, changes={"sites": [None, [s.name for s in sites]]})
+
+
+def _limits(site_ids: Iterable[UUID]) -> frozenset[UUID] | None:
+    return frozenset(site_ids) or None
+
+
+def _site(organization_id: UUID, name: str) -> Site:
+    sites = Site.objects.live().filter(organization_id=organization_id)
+    try:
+        found = sites.filter(pk=UUID(name)).first()
+    except ValueError:
+        found = sites.filter(name__iexact=name).first()
+    if found is None:
+        raise NotFound(f"There is no site “{name}” in this organization.", field="site")
+    return found

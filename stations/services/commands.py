@@ -1,0 +1,391 @@
+"""The one path from a wish to a station: a row first, a frame later (DESIGN section 6).
+
+What is scarce: the station, which takes one CALL at a time. Who locks what: every step is one statement
+that names the state it leaves (``WHERE status = …``), so two processes cannot take the same step twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.db import connection
+from django.db.models import F, Q
+from django.db.transaction import atomic, on_commit
+
+from core import audit, bus, clock, keys
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid, NotFound, NotSupported
+from stations import live
+from stations.domain import intents
+from stations.domain.intents import Intent
+from stations.domain.secrecy import masked
+from stations.domain.words import Capability, CommandStatus, TransactionStatus
+from stations.models import ChargingStation, Command, Presence, Transaction
+from stations.services import effects
+
+NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
+    CommandStatus.PENDING: frozenset(
+        {CommandStatus.SENT, CommandStatus.FAILED, CommandStatus.EXPIRED, CommandStatus.CANCELLED,
+         CommandStatus.NOT_SUPPORTED}
+    ),
+    CommandStatus.SENT: frozenset(
+        {CommandStatus.ACCEPTED, CommandStatus.REJECTED, CommandStatus.FAILED, CommandStatus.TIMED_OUT}
+    ),
+}  # fmt: skip
+
+_P = Permission
+PERMISSIONS: Mapping[str, Permission] = {
+    "request_start_transaction": _P.COMMANDS_SESSION,
+    "request_stop_transaction": _P.COMMANDS_SESSION,
+    "unlock_connector": _P.COMMANDS_SESSION,
+    "reset": _P.COMMANDS_STATION,
+    "change_availability": _P.COMMANDS_STATION,
+    "trigger_message": _P.COMMANDS_STATION,
+    "get_variables": _P.COMMANDS_STATION,
+    "get_base_report": _P.COMMANDS_STATION,
+    "set_variables": _P.VARIABLES_EDIT,
+    "call": _P.COMMANDS_EXPERT,
+}
+DEFAULT_PATIENCE_S = 300
+MAX_PATIENCE_S = 86_400
+GRACE = timedelta(seconds=5)
+EFFECT_WHILE_SENT = timedelta(minutes=6)
+SEALED_FOR = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A command that this process may send now, once."""
+
+    command_id: UUID
+    intent: Intent
+
+
+class Waiting(NamedTuple):
+    """A pending command of a connected station."""
+
+    command_id: UUID
+    station_id: UUID
+    epoch: int
+
+
+def permission_of(intent: Intent) -> Permission:
+    """Which permission the intent needs; a soft restart needs less than a hard one."""
+    if isinstance(intent, intents.ResetStation) and intent.kind == "on_idle":
+        return Permission.COMMANDS_RESET_SOFT
+    return PERMISSIONS[intent.name]
+
+
+def issue(
+    station: ChargingStation,
+    intent: Intent,
+    *,
+    by: Actor,
+    patience_s: int = DEFAULT_PATIENCE_S,
+    if_offline: str = "fail",
+    reason: str = "",
+) -> Command:
+    """Record what we want from the station; its socket's session will say it when it can.
+
+    A station that is offline makes the command FAILED at once, or leaves it waiting where
+    ``if_offline`` is ``wait``. What the station cannot do is kept as NOT_SUPPORTED.
+    Raises :class:`NotPermitted`, :class:`NotFound`, :class:`Invalid` and :class:`Conflict`.
+    """
+    by.require(permission_of(intent), station)
+    _check_manners(intent, patience_s, if_offline)
+    with atomic():
+        presence = _require_in_service(station)
+        command = _draft(station, _completed(station, intent, by), by)
+        command.if_offline = if_offline
+        command.expires_at = command.issued_at + timedelta(seconds=patience_s)
+        command.reason = reason[:500]
+        _settle_before_sending(command, station, intent, presence)
+        command.save(force_insert=True)
+        audit.record(
+            "command.issued", command, by=by, reason=reason, changes={"parameters": [None, command.parameters]}
+        )
+        _wake(command, presence)
+    return command
+
+
+def claim(command_id: UUID, *, epoch: int) -> Claimed | None:
+    """Take a pending command for sending: SENT is committed before the frame leaves (M-09).
+
+    ``None`` where it is no longer pending, has expired, or the socket is not the station's newest one.
+    """
+    now = clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE stations_command c SET status = 'sent', sent_at = %s, epoch = %s, effect_until = %s
+            FROM stations_presence p
+            WHERE c.id = %s AND c.status = 'pending' AND c.expires_at > %s
+              AND p.station_id = c.station_id AND p.epoch = %s AND p.connected
+            RETURNING c.command, c.parameters::text, c.sealed
+            """,
+            [now, epoch, now + EFFECT_WHILE_SENT, command_id, now, epoch],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    name, parameters, sealed = row
+    plain = keys.unseal(sealed, purpose=SEALED_FOR) if sealed else parameters
+    return Claimed(command_id, intents.from_json(name, orjson.loads(plain)))
+
+
+def settle(
+    command_id: UUID,
+    status: CommandStatus,
+    *,
+    response: Any = None,
+    error: Mapping[str, Any] | None = None,
+    action: str = "",
+    message_id: str = "",
+) -> bool:
+    """Write down how a command ended; ``False`` where it had ended before (a late answer).
+
+    ``response`` is the payload of the CALLRESULT; ``error`` has ``code`` and ``description``.
+    Secrets in both are masked here.
+    """
+    before = [state.value for state, following in NEXT.items() if status in following]
+    now = clock.now()
+    with atomic():
+        command = Command.objects.select_for_update(of=("self",)).select_related("station").get(pk=command_id)
+        if command.status not in before:
+            return False
+        command.status = status.value
+        command.response = masked(response)
+        command.error = masked(error)
+        command.settled_at = now
+        command.sealed = ""
+        command.action = action or command.action
+        command.message_id = message_id or command.message_id
+        _await_effect(command, now)
+        command.save()
+        _tell(command)
+    return True
+
+
+def cancel(command: Command, *, by: Actor) -> Command:
+    """Take back a command that was not sent yet. Raises :class:`Conflict` for one that was."""
+    by.require(PERMISSIONS[command.command], command)
+    with atomic():
+        if not settle(command.pk, CommandStatus.CANCELLED, error={"code": "cancelled", "description": by.label}):
+            raise Conflict("The command was sent already and cannot be taken back.")
+        audit.record("command.cancelled", command, by=by)
+    command.refresh_from_db()
+    return command
+
+
+def wait_until_settled(command: Command, timeout_s: float) -> Command:
+    """Block until the command has ended or the time is over, and look at it again."""
+
+    def ended() -> bool:
+        command.refresh_from_db()
+        return command.settled
+
+    if not ended():
+        bus.wait_for(f"command.{command.pk}", timeout_s, until=ended)
+        command.refresh_from_db()
+    return command
+
+
+def pending_of(gateway: str) -> list[Waiting]:
+    """What waits for stations that this gateway holds, oldest first."""
+    rows = (
+        Command.objects.filter(
+            status=CommandStatus.PENDING.value,
+            expires_at__gt=clock.now(),
+            station__presence__gateway=gateway,
+            station__presence__connected=True,
+        )
+        .order_by("id")
+        .values_list("pk", "station_id", "station__presence__epoch")[:1000]
+    )
+    return [Waiting(*row) for row in rows]
+
+
+def fail_open_of(station_id: UUID, epoch: int) -> int:
+    """The socket of that epoch is gone: what was sent on it ends as FAILED (P033)."""
+    open_ = Command.objects.filter(station_id=station_id, status=CommandStatus.SENT.value, epoch=epoch)
+    ended = [
+        settle(
+            pk,
+            CommandStatus.FAILED,
+            error={
+                "code": "disconnected",
+                "description": "The connection was lost before the answer. It may have been carried out.",
+            },
+        )
+        for pk in open_.values_list("pk", flat=True)
+    ]
+    return sum(ended)
+
+
+def sweep(now: datetime) -> int:
+    """End what was lost on the way; answers with how many commands were ended. Safe to run at any time."""
+    pending = Command.objects.filter(status=CommandStatus.PENDING.value)
+    sent = Command.objects.filter(status=CommandStatus.SENT.value)
+    offline = Q(station__presence__connected=False, if_offline="fail", issued_at__lt=now - GRACE)
+    stale = ~Q(station__presence__epoch=F("epoch")) | Q(station__presence__connected=False)
+    overdue = Q(sent_at__lt=now - timedelta(seconds=330))
+    ended = _settle_all(
+        pending.filter(expires_at__lte=now), CommandStatus.EXPIRED, "expired", "It was not sent in time."
+    )
+    ended += _settle_all(
+        pending.filter(offline), CommandStatus.FAILED, "offline", "The station is not connected."
+    )
+    ended += _settle_all(
+        sent.filter(stale, sent_at__lt=now - GRACE),
+        CommandStatus.FAILED,
+        "disconnected",
+        "The connection was lost before the answer. It may have been carried out.",
+    )
+    ended += _settle_all(
+        sent.filter(overdue), CommandStatus.TIMED_OUT, "outcome_unknown", "No answer was recorded. It may have been carried out."
+    )
+    return ended + effects.expire(now)
+
+
+def _check_manners(intent: Intent, patience_s: int, if_offline: str) -> None:
+    if not 1 <= patience_s <= MAX_PATIENCE_S:
+        raise Invalid(f"A command can wait 1 to {MAX_PATIENCE_S} seconds.", field="expires_in")
+    if if_offline not in Command.IfOffline.values:
+        raise Invalid("Choose “fail” or “wait”.", field="if_offline")
+    if if_offline == "wait" and not intent.may_wait:
+        raise Invalid(f"“{intent.name}” never waits for a station that is offline.", field="if_offline")
+
+
+def _require_in_service(station: ChargingStation) -> Presence:
+    if station.retired_at is not None or not station.enabled:
+        raise Conflict("The station is switched off in its settings. Enable it first.")
+    waiting = Command.objects.filter(station=station, status=CommandStatus.PENDING.value).count()
+    if waiting >= settings.OCPP_COMMAND_QUEUE_MAX:
+        raise Conflict(f"{waiting} commands are waiting for this station. Cancel some or wait.")
+    return Presence.objects.get(pk=station.pk)
+
+
+def _completed(station: ChargingStation, intent: Intent, by: Actor) -> Intent:
+    """The intent with what only we can give: start ids, request ids, the station's reference."""
+    if isinstance(intent, intents.RequestStartTransaction):
+        _require_evse(station, intent.evse_id)
+        return replace(intent, remote_start_id=next_request_id())
+    if isinstance(intent, intents.GetBaseReport):
+        return replace(intent, request_id=next_request_id())
+    if isinstance(intent, intents.RequestStopTransaction):
+        return replace(intent, reference=_running(station, intent.transaction, by).reference)
+    _require_evse(station, getattr(intent, "evse_id", None))
+    return intent
+
+
+def next_request_id() -> int:
+    """A positive 32-bit number for requests, never given twice (P219)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('stations_request_id_seq')")
+        return int(cursor.fetchone()[0])
+
+
+def _require_evse(station: ChargingStation, evse_id: int | None) -> None:
+    known = set(station.evses.values_list("evse_id", flat=True)) if evse_id else set()
+    if known and evse_id not in known:
+        raise Invalid(f"The station has no EVSE {evse_id}; it has {sorted(known)}.", field="evse_id")
+
+
+def _running(station: ChargingStation, transaction_id: UUID, by: Actor) -> Transaction:
+    found = Transaction.objects.visible_to(by).filter(pk=transaction_id, station=station).first()
+    if found is None:
+        raise NotFound("There is no such session at this station.", field="transaction")
+    if found.status != TransactionStatus.ACTIVE:
+        raise Conflict("The session has ended already.", field="transaction")
+    return found
+
+
+def _draft(station: ChargingStation, intent: Intent, by: Actor) -> Command:
+    parameters = intents.to_json(intent)
+    shown = masked(orjson.loads(orjson.dumps(parameters)))
+    secret = shown != orjson.loads(orjson.dumps(parameters))
+    return Command(
+        organization_id=station.organization_id,
+        station=station,
+        command=intent.name,
+        parameters=shown,
+        sealed=keys.seal(orjson.dumps(parameters).decode(), purpose=SEALED_FOR) if secret else "",
+        evse_id=getattr(intent, "evse_id", None),
+        transaction_id=getattr(intent, "transaction", None),
+        remote_start_id=getattr(intent, "remote_start_id", None),
+        issued_by=by.label,
+        issued_at=clock.now(),
+        status=CommandStatus.PENDING.value,
+    )
+
+
+def _settle_before_sending(
+    command: Command, station: ChargingStation, intent: Intent, presence: Presence
+) -> None:
+    try:
+        _require_capability(station, intent)
+    except NotSupported as refusal:
+        _end(command, CommandStatus.NOT_SUPPORTED, "not_supported", refusal.message)
+        return
+    if not presence.connected and command.if_offline == "fail":
+        _end(command, CommandStatus.FAILED, "offline", "The station is not connected.")
+
+
+def _require_capability(station: ChargingStation, intent: Intent) -> None:
+    resets_evse = isinstance(intent, intents.ResetStation) and intent.evse_id is not None
+    if resets_evse and not station.supports(Capability.RESET_EVSE):
+        raise NotSupported("This station can only be restarted as a whole.")
+
+
+def _end(command: Command, status: CommandStatus, code: str, description: str) -> None:
+    command.status = status.value
+    command.settled_at = command.issued_at
+    command.error = {"code": code, "description": description}
+    command.sealed = ""
+
+
+def _wake(command: Command, presence: Presence) -> None:
+    live.announce_on_commit(
+        "command",
+        command.organization_id,
+        command.id,
+        site_id=command.station.site_id,
+        station_id=command.station_id,
+    )
+    if command.settled or not presence.connected:
+        return
+    note = {"command": str(command.pk), "station": str(command.station_id), "epoch": presence.epoch}
+    on_commit(lambda: bus.announce(f"gateway.{presence.gateway}", note))
+
+
+def _await_effect(command: Command, now: datetime) -> None:
+    if command.effect:
+        return
+    window = effects.window_of(command.command)
+    if command.status == CommandStatus.ACCEPTED and window:
+        command.effect_until = now + window
+    elif command.status == CommandStatus.ACCEPTED and command.command == "unlock_connector":
+        command.effect, command.effect_at = "seen", now
+        command.effect_detail = "The station says that the connector is unlocked."
+    else:
+        command.effect_until = None
+
+
+def _settle_all(commands: Any, status: CommandStatus, code: str, description: str) -> int:
+    error = {"code": code, "description": description}
+    return sum(settle(pk, status, error=error) for pk in commands.values_list("pk", flat=True)[:500])
+
+
+def _tell(command: Command) -> None:
+    live.announce_on_commit(
+        "command",
+        command.organization_id,
+        command.id,
+        site_id=command.station.site_id,
+        station_id=command.station_id,
+    )
+    on_commit(lambda: bus.announce(f"command.{command.pk}", {"status": command.status}))

@@ -1,0 +1,120 @@
+"""Watching for what a command was for: the proof is what the station reports, not its answer.
+
+Called by the services that store facts, inside their transaction. Each is one indexed update that finds
+nothing when no effect is awaited.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from core import clock
+from stations import live
+from stations.domain.words import CommandStatus, Effect
+from stations.models import Command, Transaction
+
+WINDOWS: Mapping[str, timedelta] = {
+    "request_start_transaction": timedelta(seconds=90),
+    "request_stop_transaction": timedelta(seconds=60),
+    "reset": timedelta(minutes=5),
+    "change_availability": timedelta(seconds=30),
+    "trigger_message": timedelta(seconds=30),
+    "get_base_report": timedelta(minutes=5),
+}
+OPERATIVE = {"inoperative": ("Unavailable",), "operative": ("Available", "Occupied", "Preparing", "Charging")}
+
+
+def window_of(command: str) -> timedelta | None:
+    """How long after the answer the effect is awaited; ``None`` where nothing can be seen."""
+    return WINDOWS.get(command)
+
+
+def transaction_started(transaction: Transaction) -> None:
+    """A transaction that a remote start asked for, by its start id, else by token and EVSE (F01, F02)."""
+    by_id = Q(remote_start_id=transaction.remote_start_id) if transaction.remote_start_id else Q(pk__in=[])
+    by_token = Q(parameters__token_value__iexact=transaction.token_value) & (
+        Q(evse_id=None) | Q(evse_id=transaction.evse.evse_id if transaction.evse else None)
+    )
+    awaited = _awaited(transaction.station_id, "request_start_transaction")
+    found = awaited.filter(by_id if transaction.remote_start_id else by_token).order_by("id").first()
+    if found:
+        Command.objects.filter(pk=found.pk).update(transaction=transaction)
+        _seen(found, f"Transaction {transaction.reference} began.")
+
+
+def transaction_ended(transaction: Transaction) -> None:
+    """The end of a transaction that was asked to stop."""
+    for command in _awaited(transaction.station_id, "request_stop_transaction").filter(transaction=transaction):
+        _seen(command, f"Transaction {transaction.reference} ended: {transaction.stopped_reason or 'no reason given'}.")
+
+
+def booted(station_id: UUID) -> None:
+    """The boot after a restart that we asked for."""
+    for command in _awaited(station_id, "reset"):
+        _seen(command, "The station booted again.")
+
+
+def status_reported(station_id: UUID, evse_id: int, status: str) -> None:
+    """A connector's new status after a change of availability."""
+    for command in _awaited(station_id, "change_availability"):
+        wanted = OPERATIVE.get(str(command.parameters.get("operational_status")), ())
+        if command.evse_id in (None, evse_id) and status in wanted:
+            _seen(command, f"EVSE {evse_id} reports {status}.")
+
+
+def message_received(station_id: UUID, message: str) -> None:
+    """A message that was triggered; ``message`` is its 2.0.1 word in snake case."""
+    for command in _awaited(station_id, "trigger_message").filter(parameters__message=message):
+        _seen(command, "The message arrived.")
+
+
+def report_completed(station_id: UUID, request_id: int, variables: int) -> None:
+    """All parts of a report that was asked for."""
+    for command in _awaited(station_id, "get_base_report").filter(parameters__request_id=request_id):
+        _seen(command, f"All parts arrived: {variables} variables.")
+
+
+def expire(now: datetime) -> int:
+    """Close the wait for effects whose window is over; answers with how many were not seen."""
+    overdue = Command.objects.filter(effect="", effect_until__lt=now)
+    count = 0
+    for command in overdue.exclude(status=CommandStatus.SENT).select_related("station")[:500]:
+        effect = Effect.NOT_SEEN.value if command.status == CommandStatus.ACCEPTED else ""
+        Command.objects.filter(pk=command.pk, effect="").update(effect=effect, effect_until=None)
+        _tell(command)
+        count += bool(effect)
+    return count
+
+
+def awaits_message(station_id: UUID) -> bool:
+    """Whether any triggered message of the station is awaited, so that the hot path asks only once."""
+    return _awaited(station_id, "trigger_message").exists()
+
+
+def _awaited(station_id: UUID, command: str) -> QuerySet[Command]:
+    return Command.objects.select_related("station").filter(
+        station_id=station_id,
+        command=command,
+        effect="",
+        effect_until__gte=clock.now(),
+        status__in=[CommandStatus.SENT.value, CommandStatus.ACCEPTED.value],
+    )
+
+
+def _seen(command: Command, detail: str) -> None:
+    Command.objects.filter(pk=command.pk, effect="").update(
+        effect=Effect.SEEN.value, effect_at=clock.now(), effect_until=None, effect_detail=detail[:200]
+    )
+    _tell(command)
+
+
+def _tell(command: Command) -> None:
+    live.announce_on_commit(
+        "command",
+        command.organization_id,
+        command.id,
+        site_id=command.station.site_id,
+        station_id=command.station_id,
+    )
