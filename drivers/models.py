@@ -113,7 +113,9 @@ class IdToken(models.Model):
 
     @property
     def expired(self) -> bool:
-        return self.status == TokenStatus.EXPIRED or (self.expires_at is not None and self.expires_at <= clock.now())
+        return self.status == TokenStatus.EXPIRED or (
+            self.expires_at is not None and self.expires_at <= clock.now()
+        )
 
     @property
     def masked(self) -> str:
@@ -128,4 +130,8 @@ class IdToken(models.Model):
 
     def snapshot(self) -> dict[str, Any]:
         """What the audit keeps of a token."""
-        return {"status": self.status, "group": str(self.group_id or ""), "expires_at": str(self.expires_at or "")}
+        return {
+            "status": self.status,
+            "group": str(self.group_id or ""),
+            "expires_at": str(self.expires_at or ""),
+        }

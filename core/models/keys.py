@@ -23,7 +23,9 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=12, unique=True)
     digest = models.BinaryField(max_length=32)
     scopes = ArrayField(models.CharField(max_length=50), verbose_name=_("scopes"))
-    networks = ArrayField(models.CharField(max_length=50), default=list, blank=True, verbose_name=_("allowed networks"))
+    networks = ArrayField(
+        models.CharField(max_length=50), default=list, blank=True, verbose_name=_("allowed networks")
+    )
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)

@@ -90,7 +90,9 @@ class Membership(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
-    role = models.CharField(_("role"), max_length=16, choices=[(role.value, name) for role, name in ROLE_NAMES.items()])
+    role = models.CharField(
+        _("role"), max_length=16, choices=[(role.value, name) for role, name in ROLE_NAMES.items()]
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = MembershipQuerySet.as_manager()

@@ -20,7 +20,9 @@ def create_organization(slug: str, *, name: str, by: Actor, **details: object) -
     try:
         validate_slug(slug)
     except ValidationError as error:
-        raise Invalid("A short name has letters, digits, hyphens and underscores only.", field="slug") from error
+        raise Invalid(
+            "A short name has letters, digits, hyphens and underscores only.", field="slug"
+        ) from error
     organization = Organization(slug=slug, name=name, **details)
     try:
         with atomic():
@@ -44,7 +46,9 @@ def create_admin(email: str, *, by: Actor, password: str | None = None) -> tuple
     return user, made
 
 
-def add_member(email: str, organization: Organization, role: Role, *, by: Actor) -> tuple[Membership, str | None]:
+def add_member(
+    email: str, organization: Organization, role: Role, *, by: Actor
+) -> tuple[Membership, str | None]:
     """Give a person a role; answers with the password only where the account was made here."""
     by.require(Permission.ORG_USERS, organization)
     with atomic():
@@ -86,7 +90,9 @@ def find_organization(slug: str) -> Organization:
     organization = Organization.objects.filter(slug=slug).first()
     if organization is None:
         known = ", ".join(Organization.objects.order_by("slug").values_list("slug", flat=True)[:10])
-        raise NotFound(f"There is no organization “{slug}”. There are: {known or 'none yet'}.", field="organization")
+        raise NotFound(
+            f"There is no organization “{slug}”. There are: {known or 'none yet'}.", field="organization"
+        )
     return organization
 
 

@@ -107,7 +107,7 @@ def _check(token: IdToken) -> None:
         raise Invalid(f"“{token.status}” is not a status of a token.", field="status")
 
 
-class _known_once:  # noqa: N801  reads as a clause: with _known_once(token)
+class _known_once:
     """Turns the violated constraint into a sentence."""
 
     def __init__(self, token: IdToken) -> None:

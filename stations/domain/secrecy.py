@@ -5,8 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 MASK = "****"
-SECRET_NAME = re.compile(r"authorizationkey|passw|secret|token_?secret|private_?key|vpnkey|apikey", re.IGNORECASE)
-PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL)
+SECRET_NAME = re.compile(
+    r"authorizationkey|passw|secret|token_?secret|private_?key|vpnkey|apikey", re.IGNORECASE
+)
+PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
+)
 VALUE_NAMES = ("value", "attributeValue", "attribute_value", "actualValue")
 
 
@@ -30,7 +34,8 @@ def _masked_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
     named_secret = _names_a_secret(mapping)
     return {
         key: MASK
-        if value is not None and (is_secret(key) and isinstance(value, str) or named_secret and key in VALUE_NAMES)
+        if value is not None
+        and ((is_secret(key) and isinstance(value, str)) or (named_secret and key in VALUE_NAMES))
         else masked(value)
         for key, value in mapping.items()
     }

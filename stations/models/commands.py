@@ -24,11 +24,15 @@ class Command(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
-    station = models.ForeignKey(ChargingStation, on_delete=models.PROTECT, related_name="commands", db_index=False)
+    station = models.ForeignKey(
+        ChargingStation, on_delete=models.PROTECT, related_name="commands", db_index=False
+    )
     command = models.CharField(max_length=40)
     parameters = models.JSONField()
     sealed = models.TextField(blank=True)
-    transaction = models.ForeignKey(Transaction, on_delete=models.SET_NULL, null=True, related_name="commands")
+    transaction = models.ForeignKey(
+        Transaction, on_delete=models.SET_NULL, null=True, related_name="commands"
+    )
     evse_id = models.IntegerField(null=True)
     remote_start_id = models.IntegerField(null=True)
 
@@ -39,9 +43,7 @@ class Command(models.Model):
     )
     response = models.JSONField(null=True)
     error = models.JSONField(null=True)
-    effect = models.CharField(
-        max_length=8, blank=True, choices=[(word.value, word.value) for word in Effect]
-    )
+    effect = models.CharField(max_length=8, blank=True, choices=[(word.value, word.value) for word in Effect])
     effect_detail = models.CharField(max_length=200, blank=True)
     effect_at = models.DateTimeField(null=True)
     effect_until = models.DateTimeField(null=True)
@@ -63,7 +65,8 @@ class Command(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(status__in=[word.value for word in CommandStatus]), name="command_status_known"
+                condition=models.Q(status__in=[word.value for word in CommandStatus]),
+                name="command_status_known",
             ),
             models.CheckConstraint(
                 condition=models.Q(status__in=["pending", "sent"]) ^ models.Q(settled_at__isnull=False),

@@ -11,7 +11,9 @@ class RawFrame(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField()
-    station = models.ForeignKey(ChargingStation, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    station = models.ForeignKey(
+        ChargingStation, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
+    )
     epoch = models.BigIntegerField()
     direction = models.CharField(max_length=3)
     type = models.SmallIntegerField(null=True)

@@ -12,7 +12,9 @@ class SiteLimit(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     site = models.ForeignKey(Site, on_delete=models.CASCADE)
-    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, null=True, related_name="site_limits")
+    membership = models.ForeignKey(
+        Membership, on_delete=models.CASCADE, null=True, related_name="site_limits"
+    )
     api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, null=True, related_name="site_limits")
 
     class Meta:

@@ -16,7 +16,9 @@ class MeterReading(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    station = models.ForeignKey(ChargingStation, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    station = models.ForeignKey(
+        ChargingStation, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
+    )
     evse_id = models.IntegerField()
     transaction = models.ForeignKey(
         Transaction,
@@ -59,7 +61,9 @@ class SignedMeterData(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     station = models.ForeignKey(ChargingStation, on_delete=models.PROTECT)
-    transaction = models.ForeignKey(Transaction, on_delete=models.PROTECT, null=True, related_name="signed_data")
+    transaction = models.ForeignKey(
+        Transaction, on_delete=models.PROTECT, null=True, related_name="signed_data"
+    )
     evse_id = models.IntegerField()
     occurred_at = models.DateTimeField()
     context = models.CharField(max_length=30)

@@ -37,7 +37,14 @@ class Variable(models.Model):
     objects = VariableQuerySet.as_manager()
 
     class Meta:
-        ordering = ["component", "component_instance", "evse_id", "variable", "variable_instance", "attribute"]
+        ordering = [
+            "component",
+            "component_instance",
+            "evse_id",
+            "variable",
+            "variable_instance",
+            "attribute",
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=[

@@ -100,7 +100,8 @@ class Transaction(models.Model):
                 name="transaction_status_known",
             ),
             models.CheckConstraint(
-                condition=models.Q(energy_wh=None) | models.Q(energy_wh__gte=0), name="transaction_energy_not_negative"
+                condition=models.Q(energy_wh=None) | models.Q(energy_wh__gte=0),
+                name="transaction_energy_not_negative",
             ),
         ]
         indexes = [

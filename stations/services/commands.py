@@ -106,7 +106,11 @@ def issue(
         _settle_before_sending(command, station, intent, presence)
         command.save(force_insert=True)
         audit.record(
-            "command.issued", command, by=by, reason=reason, changes={"parameters": [None, command.parameters]}
+            "command.issued",
+            command,
+            by=by,
+            reason=reason,
+            changes={"parameters": [None, command.parameters]},
         )
         _wake(command, presence)
     return command
@@ -174,7 +178,9 @@ def cancel(command: Command, *, by: Actor) -> Command:
     """Take back a command that was not sent yet. Raises :class:`Conflict` for one that was."""
     by.require(PERMISSIONS[command.command], command)
     with atomic():
-        if not settle(command.pk, CommandStatus.CANCELLED, error={"code": "cancelled", "description": by.label}):
+        if not settle(
+            command.pk, CommandStatus.CANCELLED, error={"code": "cancelled", "description": by.label}
+        ):
             raise Conflict("The command was sent already and cannot be taken back.")
         audit.record("command.cancelled", command, by=by)
     command.refresh_from_db()
@@ -246,7 +252,10 @@ def sweep(now: datetime) -> int:
         "The connection was lost before the answer. It may have been carried out.",
     )
     ended += _settle_all(
-        sent.filter(overdue), CommandStatus.TIMED_OUT, "outcome_unknown", "No answer was recorded. It may have been carried out."
+        sent.filter(overdue),
+        CommandStatus.TIMED_OUT,
+        "outcome_unknown",
+        "No answer was recorded. It may have been carried out.",
     )
     return ended + effects.expire(now)
 

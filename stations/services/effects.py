@@ -46,8 +46,13 @@ def transaction_started(transaction: Transaction) -> None:
 
 def transaction_ended(transaction: Transaction) -> None:
     """The end of a transaction that was asked to stop."""
-    for command in _awaited(transaction.station_id, "request_stop_transaction").filter(transaction=transaction):
-        _seen(command, f"Transaction {transaction.reference} ended: {transaction.stopped_reason or 'no reason given'}.")
+    for command in _awaited(transaction.station_id, "request_stop_transaction").filter(
+        transaction=transaction
+    ):
+        _seen(
+            command,
+            f"Transaction {transaction.reference} ended: {transaction.stopped_reason or 'no reason given'}.",
+        )
 
 
 def booted(station_id: UUID) -> None:

@@ -51,7 +51,9 @@ def create(
     station.registration = fields.pop("registration", Registration.ACCEPTED.value)
     with atomic():
         fields.setdefault("site", None)
-        fields["site"] = fields["site"] or sites.first_site(Organization.objects.get(pk=by.organization_id), by=by)
+        fields["site"] = fields["site"] or sites.first_site(
+            Organization.objects.get(pk=by.organization_id), by=by
+        )
         _assign(station, fields, by)
         _check_identity(station)
         _insert(station)
@@ -184,4 +186,3 @@ def _credential(station: ChargingStation, password: str | None) -> str | None:
     if station.security_profile in (0, 3):
         return None
     return credentials.set_password(station, password, typed=password is not None)
-

@@ -1,0 +1,71 @@
+"""Ways in: an API key as bearer token, or a browser's session for the documentation."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from core.access import Actor
+from core.models import Membership
+from core.services import keys
+from portal.logs import request_id
+from stations.services import access
+
+
+class KeyAuthentication(BaseAuthentication):
+    """``Authorization: Bearer cy_…``; the key is never read from anywhere else (security.md W-14)."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Actor] | None:
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if not scheme:
+            return None
+        if scheme.lower() != "bearer" or not secret:
+            raise AuthenticationFailed("Send the key as “Authorization: Bearer <key>”.")
+        address = request.META.get("REMOTE_ADDR", "")
+        key = keys.find(secret.strip(), address=address)
+        if key is None:
+            raise AuthenticationFailed(
+                "This key is not known, expired, revoked, or not allowed from this address."
+            )
+        return key, access.actor_of_key(key, address=address, request_id=request_id.get())
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+class BrowserAuthentication(SessionAuthentication):
+    """A signed-in person, in the organization named by ``X-Organization`` (else the first one)."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Actor | None] | None:
+        found = super().authenticate(request)
+        if found is None:
+            return None
+        user = found[0]
+        memberships = (
+            Membership.objects.select_related("organization", "user").filter(user=user).order_by("id")
+        )
+        if slug := request.headers.get("X-Organization"):
+            memberships = memberships.filter(organization__slug=slug)
+        membership = memberships.first()
+        if membership is None:
+            return user, None
+        address = request.META.get("REMOTE_ADDR", "")
+        return user, access.actor_of_member(membership, address=address, request_id=request_id.get())
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    target_class = "portal.api.authentication.KeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "An API key of the organization (`cy_…`)."}
+
+
+class BrowserScheme(OpenApiAuthenticationExtension):
+    target_class = "portal.api.authentication.BrowserAuthentication"
+    name = "browserSession"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "A signed-in browser."}

@@ -1,0 +1,116 @@
+"""Errors of the API as RFC 9457 problem details; the one table from domain errors to statuses."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted, NotSupported
+from portal.logs import request_id
+
+STATUS: Mapping[type[DomainError], int] = {
+    Invalid: status.HTTP_400_BAD_REQUEST,
+    NotPermitted: status.HTTP_403_FORBIDDEN,
+    NotFound: status.HTTP_404_NOT_FOUND,
+    Conflict: status.HTTP_409_CONFLICT,
+    NotSupported: status.HTTP_409_CONFLICT,
+}
+TITLES: Mapping[int, str] = {
+    400: "The request is not valid",
+    401: "Authentication is needed",
+    403: "Not permitted",
+    404: "Not found",
+    405: "Method not allowed",
+    406: "No acceptable format",
+    409: "Conflict with the present state",
+    412: "The object was changed meanwhile",
+    413: "The body is too large",
+    415: "Unsupported media type",
+    429: "Too many requests",
+}
+
+
+class PreconditionFailed(exceptions.APIException):
+    """``If-Match`` names a version that is no longer the present one."""
+
+    status_code = status.HTTP_412_PRECONDITION_FAILED
+    default_detail = "The object was changed meanwhile. Read it again and repeat the change."
+    default_code = "precondition_failed"
+
+
+class Conflicting(exceptions.APIException):
+    """A conflict found by the API itself, such as an idempotency key with another body."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+
+def problem(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """DRF's exception handler: every error that has a status becomes a problem document."""
+    set_rollback()
+    path = context["request"].path
+    if isinstance(error, DomainError):
+        return _response(_domain_problem(error), path)
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    if not isinstance(error, exceptions.APIException):
+        return None
+    return _response(_api_problem(error), path, _headers(error))
+
+
+def _domain_problem(error: DomainError) -> dict[str, Any]:
+    code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    body: dict[str, Any] = {"status": code, "detail": error.message, "code": error.code}
+    if error.field:
+        pointer = "/" + error.field.replace(".", "/")
+        body["errors"] = [{"pointer": pointer, "code": error.code, "detail": error.message}]
+    return body
+
+
+def _api_problem(error: exceptions.APIException) -> dict[str, Any]:
+    body: dict[str, Any] = {"status": error.status_code}
+    if isinstance(error, exceptions.ValidationError):
+        body["errors"] = list(_flatten(error.detail, ""))
+        first = body["errors"][0] if body["errors"] else None
+        body["detail"] = f"{first['pointer'] or '/'}: {first['detail']}" if first else TITLES[400]
+        body["code"] = "invalid"
+    else:
+        body["detail"] = str(error.detail)
+        body["code"] = getattr(error.detail, "code", error.default_code)
+    return body
+
+
+def _flatten(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
+    if isinstance(detail, Mapping):
+        for key, inner in detail.items():
+            yield from _flatten(inner, pointer if key == "non_field_errors" else f"{pointer}/{key}")
+    elif isinstance(detail, list | tuple):
+        for index, inner in enumerate(detail):
+            nested = isinstance(inner, Mapping | list)
+            yield from _flatten(inner, f"{pointer}/{index}" if nested else pointer)
+    else:
+        yield {"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}
+
+
+def _headers(error: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(max(1, round(wait)))
+    return headers
+
+
+def _response(body: dict[str, Any], path: str, headers: dict[str, str] | None = None) -> Response:
+    code = body["status"]
+    document = {
+        "type": "about:blank",
+        "title": TITLES.get(code, "Error"),
+        "instance": path,
+        "request_id": request_id.get(),
+        **body,
+    }
+    return Response(document, status=code, headers=headers, content_type="application/problem+json")

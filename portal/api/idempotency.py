@@ -1,0 +1,78 @@
+"""``Idempotency-Key`` on POST: parallel repeats give one effect, later ones the first answer."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import IntegrityError
+from django.db.transaction import atomic
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core import clock
+from portal.api.errors import Conflicting
+from portal.models import IdempotentAnswer
+
+KEPT = timedelta(hours=24)
+ABANDONED = timedelta(minutes=2)
+SECRET_FIELDS = frozenset({"password", "secret", "key"})
+
+
+def once(request: Request, work: Callable[[], Response]) -> Response:
+    """Run the work unless the same key has an answer already. Raises 409 for the same key with another body."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return work()
+    if not 1 <= len(key) <= 255:
+        raise ValidationError({"Idempotency-Key": "1 to 255 characters."})
+    row, fresh = _claim(request, key)
+    if not fresh:
+        return _replay(row, request)
+    try:
+        response = work()
+    except BaseException:
+        row.delete()  # the try left nothing behind, so the next one may do it
+        raise
+    _keep(row, response)
+    return response
+
+
+def forget_old() -> int:
+    """Drop answers older than 24 h; the sweeper calls it."""
+    return IdempotentAnswer.objects.filter(created_at__lt=clock.now() - KEPT).delete()[0]
+
+
+def _claim(request: Request, key: str) -> tuple[IdempotentAnswer, bool]:
+    now = clock.now()
+    where = {"organization_id": request.auth.organization_id, "route": request.path, "key": key}
+    IdempotentAnswer.objects.filter(**where, created_at__lt=now - KEPT).delete()
+    IdempotentAnswer.objects.filter(**where, status=None, created_at__lt=now - ABANDONED).delete()
+    row = IdempotentAnswer(**where, body_digest=_digest(request), created_at=now)
+    try:
+        with atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        return IdempotentAnswer.objects.get(**where), False
+    return row, True
+
+
+def _replay(row: IdempotentAnswer, request: Request) -> Response:
+    if bytes(row.body_digest) != _digest(request):
+        raise Conflicting("This idempotency key was used with another body. Take a new key.")
+    if row.status is None:
+        raise Conflicting("The first request with this idempotency key is still at work. Repeat it later.")
+    return Response(row.answer, status=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
+
+
+def _keep(row: IdempotentAnswer, response: Response) -> None:
+    answer = response.data
+    if isinstance(answer, dict):
+        answer = {name: value for name, value in answer.items() if name not in SECRET_FIELDS}
+    row.status, row.answer = response.status_code, answer
+    row.headers = {name: response[name] for name in ("Location", "ETag") if name in response}
+    row.save(update_fields=["status", "answer", "headers"])
+
+
+def _digest(request: Request) -> bytes:
+    return hashlib.sha256(request._request.body).digest()

@@ -1,0 +1,154 @@
+"""The manners that every resource shares (spec of the API, section Manners)."""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+import orjson
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, StreamingHttpResponse
+from rest_framework import serializers
+from rest_framework.exceptions import Throttled
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.access import Actor
+from portal.api import idempotency
+from portal.api.errors import PreconditionFailed
+from portal.api.pagination import Cursor
+from portal.api.ratelimit import buckets
+from portal.api.renderers import csv_lines
+
+
+class StrictSerializer(serializers.Serializer):
+    """Refuses fields that it does not know, so that a misspelt one is not lost."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = [name for name in data if name not in self.fields]
+            if unknown:
+                raise serializers.ValidationError({name: "There is no such field." for name in unknown})
+        return super().to_internal_value(data)
+
+
+class Resource(APIView):
+    """One path of the API; ``scopes`` maps ``read`` and ``write`` to the scope that each needs."""
+
+    scopes: ClassVar[Mapping[str, str]] = {}
+    serializer_class: ClassVar[type[serializers.BaseSerializer]]
+    request: Request
+
+    @property
+    def actor(self) -> Actor:
+        actor = self.request.auth
+        assert isinstance(actor, Actor)
+        return actor
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        request._request.body  # noqa: B018  read before a parser takes the stream: idempotency digests it
+        super().initial(request, *args, **kwargs)
+        self._limit_rate(request)
+
+    def _limit_rate(self, request: Request) -> None:
+        caller = str(self.actor.subject_id)
+        allowed, self.remaining, wait = buckets.take(caller)
+        if not allowed:
+            raise Throttled(wait=wait)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if hasattr(self, "remaining"):
+            response["RateLimit"] = f'"key";r={self.remaining};t=1'
+        return response
+
+    def body(self, serializer: type[serializers.Serializer], *, partial: bool = False) -> dict[str, Any]:
+        """The validated body; a 400 names every wrong field."""
+        checked = serializer(data=self.request.data, partial=partial, context={"actor": self.actor})
+        checked.is_valid(raise_exception=True)
+        return dict(checked.validated_data)
+
+    def once(self, work: Callable[[], Response]) -> Response:
+        """A POST's work under the request's idempotency key, if it has one."""
+        return idempotency.once(self.request, work)
+
+    def represent(self, thing: Any, *, many: bool = False) -> Any:
+        return self.serializer_class(
+            thing, many=many, context={"actor": self.actor, "request": self.request}
+        ).data
+
+
+class ListResource(Resource):
+    """A list: filters named after fields, cursor pagination, CSV."""
+
+    ordering: ClassVar[tuple[str, ...]] = ("-id",)
+    ordering_fields: ClassVar[tuple[str, ...]] = ("id",)
+    filter_class: ClassVar[Any] = None
+    pagination_class = Cursor
+
+    @abstractmethod
+    def rows(self) -> QuerySet[Any]:
+        """What the actor may see, before filters."""
+
+    def listing(self) -> Any:
+        """The answer to GET: one page, or with ``Accept: text/csv`` all that the filters leave."""
+        queryset = self._filtered(self.rows())
+        if self.request.accepted_renderer.format == "csv":
+            return self._csv(queryset)
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(queryset, self.request, view=self)
+        return paginator.get_paginated_response(self.represent(page, many=True))
+
+    def _filtered(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.filter_class is None:
+            return queryset
+        filters = self.filter_class(self.request.query_params, queryset=queryset, request=self.request)
+        if not filters.is_valid():
+            raise serializers.ValidationError(filters.errors)
+        return filters.qs
+
+    def _csv(self, queryset: QuerySet[Any]) -> StreamingHttpResponse:
+        ordering = self.pagination_class().get_ordering(self.request, queryset, self)
+        rows = (self.represent(thing) for thing in queryset.order_by(*ordering).iterator(chunk_size=500))
+        response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="export.csv"'
+        return response
+
+    @property
+    def paginator(self) -> Cursor:
+        return self.pagination_class()
+
+
+def found(queryset: QuerySet[Any], pk: UUID) -> Any:
+    """The object of that id, or 404 without a word on whether it exists elsewhere."""
+    thing = queryset.filter(pk=pk).first()
+    if thing is None:
+        raise Http404
+    return thing
+
+
+def etag_of(data: Any) -> str:
+    """A strong validator over what is shown."""
+    text = orjson.dumps(data, default=str, option=orjson.OPT_SORT_KEYS)
+    return f'"{hashlib.sha256(text).hexdigest()[:32]}"'
+
+
+def with_etag(request: HttpRequest | Request, data: Any) -> Response:
+    """200 with ``ETag``, or 304 where ``If-None-Match`` names it."""
+    tag = etag_of(data)
+    if tag in _tags(request.headers.get("If-None-Match")):
+        return Response(status=304, headers={"ETag": tag})
+    return Response(data, headers={"ETag": tag})
+
+
+def require_match(request: HttpRequest | Request, data: Any) -> None:
+    """412 where ``If-Match`` names another version than the present one."""
+    wanted = request.headers.get("If-Match")
+    if wanted and wanted.strip() != "*" and etag_of(data) not in _tags(wanted):
+        raise PreconditionFailed
+
+
+def _tags(header: str | None) -> Iterable[str]:
+    return [tag.strip() for tag in (header or "").split(",")]

@@ -1,0 +1,59 @@
+"""Fixtures of the whole suite.
+
+Two kinds of tests: those with ``db`` run in a transaction that is rolled back; those with ``live`` talk to
+one real server that all of them share, on the same database, and keep apart by making their own
+organization, stations and people (``tests.factories``). Nothing is flushed between tests.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running import Server, start_server
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
+    """The schema, made by the owner's role; the tests themselves act as the application's."""
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, check=True)
+    yield
+    from django.db import connections
+
+    with django_db_blocker.unblock():
+        for connection in connections.all():
+            connection.close()
+            if pool := getattr(connection, "pool", None):
+                pool.close()
+
+
+@pytest.fixture
+def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Database access whose writes the live server sees. Make your own organization; nothing is undone."""
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_server(django_db_setup: None) -> Iterator[Server]:
+    with start_server() as server:
+        yield server
+
+
+@pytest.fixture
+def live(shared_server: Server, committed: None) -> Server:
+    """The running portal: ``http_url``, ``ocpp_url``."""
+    shared_server.require_alive()
+    return shared_server
+
+
+@pytest.fixture(scope="session")
+def hiding_server(django_db_setup: None) -> Iterator[Server]:
+    """A second portal that does not tell unknown stations from wrong passwords (P009)."""
+    with start_server(OCPP_HIDE_UNKNOWN_STATIONS="1") as server:
+        yield server

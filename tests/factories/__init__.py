@@ -1,0 +1,59 @@
+"""People, organizations and stations for tests, each made through the services that people use.
+
+Alice owns the organization (admin), Bob is her colleague (technician), Charlie a stranger (admin of
+another organization).
+"""
+
+import itertools
+import secrets
+from typing import Any
+
+from core import access as core_access
+from core.access import Actor, Role
+from core.models import Membership, Organization
+from core.services import accounts, keys
+from drivers.models import IdToken
+from drivers.services import tokens
+from stations.models import ChargingStation
+from stations.services import access, stations
+
+_numbers = itertools.count(1)
+SYSTEM = core_access.system("tests")
+PASSWORD = "correct horse battery staple"
+
+
+def unique(prefix: str) -> str:
+    """A name that no other test has used."""
+    return f"{prefix}-{secrets.token_hex(3)}-{next(_numbers)}"
+
+
+def make_organization(**details: Any) -> Organization:
+    slug = unique("org")
+    return accounts.create_organization(slug, name=f"Operator {slug}", by=SYSTEM, **details)
+
+
+def make_member(organization: Organization, role: Role = Role.ADMIN, name: str = "alice") -> Membership:
+    membership, _ = accounts.add_member(f"{unique(name)}@example.org", organization, role, by=SYSTEM)
+    membership.user.set_password(PASSWORD)
+    membership.user.save(update_fields=["password"])
+    return membership
+
+
+def make_actor(organization: Organization, role: Role = Role.ADMIN, name: str = "alice") -> Actor:
+    return access.actor_of_member(make_member(organization, role, name))
+
+
+def make_key(organization: Organization, *scopes: str) -> str:
+    """The secret of a new API key; all scopes where none is named."""
+    return keys.create(organization, name=unique("key"), scopes=scopes or ("*",), by=SYSTEM)[1]
+
+
+def make_station(by: Actor, *, password: str | None = None, **values: Any) -> tuple[ChargingStation, str]:
+    """A station and its password."""
+    values.setdefault("identity", unique("CP"))
+    station, secret = stations.create(values, by=by, password=password)
+    return station, secret or ""
+
+
+def make_token(by: Actor, value: str | None = None, **details: Any) -> IdToken:
+    return tokens.create(value=value or secrets.token_hex(7).upper(), by=by, **details)
