@@ -12,6 +12,10 @@ if sys.version_info < (3, 11):  # noqa: UP036  said in one line instead of a tra
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["up"]:  # starts what the settings need, so it comes before them
+        from portal import supervisor
+
+        sys.exit(supervisor.main(sys.argv[2:]))
     from portal import runtime
 
     runtime.prepare(sys.argv)

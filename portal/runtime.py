@@ -6,12 +6,12 @@ servers of a running portal through the data directory alone. The environment al
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 RUNTIME_FILE = "runtime.env"
 SECRETS_FILE = "secrets.env"
-OWNER_COMMANDS = frozenset({"migrate", "sqlmigrate", "dbshell", "restore"})
+OWNER_COMMANDS = frozenset({"migrate", "sqlmigrate", "dbshell", "restore", "setup"})
 
 
 def data_dir() -> Path:
@@ -54,12 +54,12 @@ def load() -> None:
 
 
 def prepare(arguments: list[str]) -> None:
-    """Read ``--data-dir`` off a command line before Django does, then :func:`load`.
+    """Take ``--data-dir`` off a command line before Django reads it, then :func:`load`.
 
     Commands that change the schema act as the database's owner (``DATABASE_OWNER_URL``); all others
     as the application's role, which has no DDL.
     """
-    chosen = _data_dir_argument(arguments)
+    chosen = _take_data_dir(arguments)
     if chosen:
         os.environ["DATA_DIR"] = chosen
     load()
@@ -67,11 +67,13 @@ def prepare(arguments: list[str]) -> None:
         os.environ["DATABASE_URL"] = os.environ["DATABASE_OWNER_URL"]
 
 
-def _data_dir_argument(arguments: Iterable[str]) -> str | None:
-    words = iter(arguments)
-    for word in words:
-        if word == "--data-dir":
-            return next(words, None)
+def _take_data_dir(arguments: list[str]) -> str | None:
+    for at, word in enumerate(arguments):
+        if word == "--data-dir" and at + 1 < len(arguments):
+            chosen = arguments[at + 1]
+            del arguments[at : at + 2]
+            return chosen
         if word.startswith("--data-dir="):
+            del arguments[at]
             return word.partition("=")[2]
     return None

@@ -20,7 +20,6 @@ from portal.embedded.process import (
     end,
     left_over,
     private_directory,
-    run,
     service_account,
     spawn,
     stop,
@@ -145,9 +144,11 @@ class EmbeddedPostgres:
         command = [str(_program("initdb")), "-D", str(fresh), "-U", ROLES["superuser"], "--auth=peer"]
         command += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += [] if self.durable else ["--no-sync"]
-        code, printed = run(command, account=self.account, needs=[_program("initdb"), self.data_dir])
-        if code:
-            raise ServerFailed(f"PostgreSQL's initdb failed: {_worst_line(printed)}")
+        with self._start_log.open("wb") as log:
+            needs = [_program("initdb"), self.data_dir]
+            child = spawn(command, account=self.account, needs=needs, output=log)
+        if child.wait():
+            raise ServerFailed(f"PostgreSQL's initdb failed: {self._last_error()}")
         fresh.replace(self.cluster)
 
     def _check_version(self) -> None:

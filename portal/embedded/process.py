@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psutil
 
@@ -82,6 +82,7 @@ def spawn(
 
     ``needs`` are paths the child must reach although ``account`` may be shut out of their parents
     (a checkout under a 0700 home); only then it keeps the capability to pass closed directories.
+    Errors go where the output goes, unless that is a pipe.
     """
     if account:
         command = [*_as_account(account, needs, death_signal), *command]
@@ -92,16 +93,16 @@ def spawn(
         command,
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=subprocess.STDOUT if output is not None else None,
+        stderr=None if output in {None, subprocess.PIPE} else subprocess.STDOUT,
         env=None if env is None else dict(env),
         cwd=cwd,
         start_new_session=True,
     )
 
 
-def run(command: list[str], *, account: Account | None, needs: Iterable[Path]) -> tuple[int, str]:
-    """Run to the end; exit code and everything it printed."""
-    child = spawn(command, account=account, needs=needs, output=subprocess.PIPE)
+def run(command: list[str], **options: Any) -> tuple[int, str]:
+    """Run to the end, with the options of :func:`spawn`; exit code and what it printed."""
+    child = spawn(command, output=subprocess.PIPE, **options)
     printed, _ = child.communicate()
     return child.returncode, printed.decode(errors="replace")
 

@@ -1,0 +1,74 @@
+"""What must hold before anything is started: a data directory of our own, room on the disk, a free port."""
+
+import errno
+import fcntl
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import IO
+
+from portal.embedded import ServerFailed
+from portal.supervisor.options import Options
+
+LOCK_FILE = "up.lock"
+ROOM_FIRST = 250_000_000
+ROOM_AGAIN = 50_000_000
+
+
+def claim(options: Options, url: str) -> IO[str]:
+    """Lock the data directory for as long as the file stays open; the kernel frees it at our death.
+
+    Raises :class:`ServerFailed` where another `up` runs on it or it cannot be written.
+    """
+    path = options.data_dir
+    try:
+        path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        lock = (path / LOCK_FILE).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise ServerFailed(f"The data directory {path} cannot be written: {error.strerror}.") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ServerFailed(f"Chargeyard already runs on {path}: {_holder(lock)}.") from None
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()}, {url}\n")
+    lock.flush()
+    return lock
+
+
+def check_room(path: Path) -> None:
+    """Raises :class:`ServerFailed` when the disk is too full for a database to start or grow."""
+    needed = ROOM_AGAIN if (path / "postgres").exists() else ROOM_FIRST
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise ServerFailed(
+            f"The disk is full: {free // 1_000_000} MB are left at {path}, {needed // 1_000_000} MB are needed."
+        )
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises :class:`ServerFailed` when nobody could listen there now."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as error:
+        raise ServerFailed(_port_trouble(error, host, port)) from error
+
+
+def _port_trouble(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} on {host} is in use by another program; choose another one with --port."
+    if error.errno == errno.EACCES:
+        return f"Port {port} may be opened by root only; choose one above 1023 with --port."
+    return f"Cannot listen on {host}, port {port}: {error.strerror}."
+
+
+def _holder(lock: IO[str]) -> str:
+    lock.seek(0)
+    return lock.read().strip() or "another process, just starting"
