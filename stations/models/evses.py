@@ -7,7 +7,20 @@ from django.utils.translation import gettext_lazy as _
 
 from core.ids import uuid7
 from core.models import ScopedQuerySet
+from stations.domain.words import STATUS_OF_WORD, ConnectorStatus
 from stations.models.stations import ChargingStation
+
+MOST_TELLING_FIRST = (
+    ConnectorStatus.FAULTED,
+    ConnectorStatus.CHARGING,
+    ConnectorStatus.PAUSED,
+    ConnectorStatus.PLUGGED_IN,
+    ConnectorStatus.RESERVED,
+    ConnectorStatus.AVAILABLE,
+    ConnectorStatus.UNAVAILABLE,
+)
+# 2.x connectors only say Occupied; what goes on there is the transaction's charging state.
+BY_TRANSACTION = frozenset({ConnectorStatus.PLUGGED_IN, ConnectorStatus.UNKNOWN})
 
 
 class EvseQuerySet(ScopedQuerySet["Evse"]):
@@ -42,6 +55,17 @@ class Evse(models.Model):
     @property
     def organization_id(self) -> UUID:
         return self.station.organization_id
+
+    @property
+    def state(self) -> ConnectorStatus:
+        """The word that pages and the API show for this EVSE (dashboard section 9)."""
+        if not self.station.presence.connected:
+            return ConnectorStatus.OFFLINE
+        words = {STATUS_OF_WORD.get(connector.status) for connector in self.connectors.all()}
+        found = next((word for word in MOST_TELLING_FIRST if word in words), ConnectorStatus.UNKNOWN)
+        if found in BY_TRANSACTION and self.active:
+            return STATUS_OF_WORD.get(self.active.charging_state, found)
+        return found
 
     @property
     def limit_id(self) -> UUID | None:

@@ -1,0 +1,195 @@
+"""``/stations/{id}/commands/`` and ``/commands/``"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
+from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api.command_bodies import BODIES, EXAMPLES
+from portal.api.permissions import holds
+from portal.api.resource import ListResource, Resource, found
+from portal.api.stations import BelowStation
+from stations.domain.words import CommandStatus, Effect
+from stations.models import Command
+from stations.services import commands
+
+PREFER_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
+MAX_WAIT_S = 60
+EXPERT = frozenset({"call"})
+
+Bodies = PolymorphicProxySerializer(
+    component_name="NewCommand",
+    serializers=dict(BODIES),
+    resource_type_field_name="command",
+)
+Prefer = OpenApiParameter(
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    description="`wait=N` (up to 60): answer once the command has settled.",
+)
+
+
+class CommandErrorView(serializers.Serializer):
+    code = serializers.CharField()
+    description = serializers.CharField(required=False)
+    details = serializers.JSONField(required=False)
+
+
+class CommandView(serializers.Serializer):
+    id = serializers.UUIDField()
+    station = serializers.UUIDField(source="station_id")
+    command = serializers.ChoiceField(sorted(BODIES))
+    parameters = serializers.SerializerMethodField()
+    status = serializers.ChoiceField([word.value for word in CommandStatus])
+    response = serializers.JSONField(allow_null=True)
+    error = CommandErrorView(allow_null=True)
+    effect = serializers.SerializerMethodField()
+    transaction = serializers.UUIDField(source="transaction_id", allow_null=True)
+    issued_by = serializers.CharField()
+    issued_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    sent_at = serializers.DateTimeField(allow_null=True)
+    settled_at = serializers.DateTimeField(allow_null=True)
+    latency_ms = serializers.IntegerField(allow_null=True)
+
+    def get_parameters(self, command: Command) -> dict[str, Any]:
+        parameters = dict(command.parameters)
+        if "token_value" in parameters:
+            token = {"value": parameters.pop("token_value"), "type": parameters.pop("token_type")}
+            parameters["token"] = token
+        return parameters
+
+    def get_effect(self, command: Command) -> str | None:
+        return Effect(command.effect).value if command.effect else None
+
+
+class CommandFilter(filters.FilterSet):
+    station = filters.UUIDFilter(field_name="station_id")
+
+    class Meta:
+        model = Command
+        fields = ["command", "status", "effect", "issued_by"]
+
+
+class StationCommands(BelowStation):
+    """What was said to one station, and the way to say more."""
+
+    scopes = {"read": "commands:read", "write": "commands:send"}
+    serializer_class = CommandView
+    filter_class = filterset_class = CommandFilter
+
+    def rows(self) -> QuerySet[Command]:
+        return Command.objects.filter(station=self.station())
+
+    @extend_schema(operation_id="list_station_commands", responses=CommandView(many=True))
+    def get(self, request: Request, pk: UUID) -> Any:
+        """List the commands of a station, newest first."""
+        return self.listing()
+
+    @extend_schema(
+        operation_id="send_command",
+        request=Bodies,
+        parameters=[Prefer],
+        responses={
+            200: OpenApiResponse(CommandView, description="Settled within `Prefer: wait=N`"),
+            202: OpenApiResponse(CommandView, description="Stored; read it at `Location`"),
+        },
+        examples=[
+            OpenApiExample(name, {"command": name, **body}, request_only=True)
+            for name, body in EXAMPLES.items()
+        ],
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Send a command. The answer tells what was said, not what happened."""
+        station = self.station()
+        return self.once(lambda: self._send(station))
+
+    def _send(self, station: Any) -> Response:
+        values, body = self._validated()
+        command = commands.issue(
+            station,
+            body.intent(values),
+            by=self.actor,
+            patience_s=values["expires_in"],
+            if_offline=values["if_offline"],
+            reason=values["reason"],
+        )
+        wait = _wait_seconds(self.request)
+        if wait:
+            command = commands.wait_until_settled(command, wait)
+        code = 200 if wait and command.settled else 202
+        location = f"/api/v1/commands/{command.pk}/"
+        return Response(self.represent(command), status=code, headers={"Location": location})
+
+    def _validated(self) -> tuple[dict[str, Any], Any]:
+        data = self.request.data
+        name = data.get("command") if isinstance(data, Mapping) else None
+        if name not in BODIES:
+            raise serializers.ValidationError({"command": f"Choose one of: {', '.join(sorted(BODIES))}."})
+        if name in EXPERT and not holds(self.actor, "commands:expert"):
+            raise PermissionDenied(f"The command “{name}” needs the scope “commands:expert” as well.")
+        body = BODIES[name](data=data, context={"actor": self.actor})
+        body.is_valid(raise_exception=True)
+        return dict(body.validated_data), body
+
+
+class CommandList(ListResource):
+    """Commands of all stations."""
+
+    scopes = {"read": "commands:read"}
+    serializer_class = CommandView
+    filter_class = filterset_class = CommandFilter
+
+    def rows(self) -> QuerySet[Command]:
+        return Command.objects.visible_to(self.actor)
+
+    @extend_schema(operation_id="list_commands", responses=CommandView(many=True))
+    def get(self, request: Request) -> Any:
+        """List the commands, newest first."""
+        return self.listing()
+
+
+class CommandDetail(Resource):
+    """One command."""
+
+    scopes: ClassVar[Mapping[str, str]] = {"read": "commands:read", "DELETE": "commands:send"}
+    serializer_class = CommandView
+
+    def _command(self, pk: UUID) -> Command:
+        command: Command = found(Command.objects.visible_to(self.actor).select_related("station"), pk)
+        return command
+
+    @extend_schema(operation_id="get_command")
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read a command and what the station answered."""
+        return Response(self.represent(self._command(pk)))
+
+    @extend_schema(operation_id="cancel_command", responses={200: CommandView})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Take back a command that was not sent yet."""
+        return Response(self.represent(commands.cancel(self._command(pk), by=self.actor)))
+
+
+def _wait_seconds(request: Request) -> int:
+    match = PREFER_WAIT.search(request.headers.get("Prefer", ""))
+    if match is None:
+        return 0
+    seconds = int(match[1])
+    if seconds > MAX_WAIT_S:
+        raise serializers.ValidationError({"Prefer": f"wait is at most {MAX_WAIT_S} seconds."})
+    return seconds

@@ -1,0 +1,43 @@
+"""Field types of the API: instants in UTC with ``Z``, exact decimals, what another organization owns is unknown."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from core.access import Actor
+
+
+class Wh(serializers.DecimalField):
+    """Energy in Wh as a JSON number, without trailing zeros."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=16, decimal_places=3, coerce_to_string=False, **options)
+
+
+class Number(serializers.DecimalField):
+    """A measured figure as a JSON number."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=16, decimal_places=3, coerce_to_string=False, **options)
+
+
+class OwnRow(serializers.UUIDField):
+    """The id of a row that the actor can see; others do not exist."""
+
+    def __init__(self, manager: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.manager = manager
+
+    def to_internal_value(self, data: Any) -> Any:
+        pk: UUID = super().to_internal_value(data)
+        actor: Actor = self.context["actor"]
+        rows: QuerySet[Any] = self.manager.visible_to(actor)
+        row = rows.filter(pk=pk).first()
+        if row is None:
+            raise serializers.ValidationError("There is no such object.", code="not_found")
+        return row
+
+    def to_representation(self, value: Any) -> str:
+        return str(getattr(value, "pk", value))

@@ -1,0 +1,134 @@
+"""``/sites/``"""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
+from stations.models import Site
+from stations.services import sites
+
+ALPHA_2 = {"DEU": "DE", "AUT": "AT", "CHE": "CH", "FRA": "FR", "NLD": "NL", "BEL": "BE", "LUX": "LU", "ITA": "IT",
+           "ESP": "ES", "PRT": "PT", "POL": "PL", "CZE": "CZ", "DNK": "DK", "SWE": "SE", "NOR": "NO", "FIN": "FI",
+           "GBR": "GB", "IRL": "IE", "USA": "US"}  # fmt: skip
+EXAMPLE = {"name": "Harbour garage", "address": "Am Kai 1", "city": "Hamburg", "country": "DE",
+           "time_zone": "Europe/Berlin"}  # fmt: skip
+
+
+class Country(serializers.CharField):
+    """ISO 3166-1: two or three letters are taken, two are given."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data).upper()
+        if text and len(text) != 2:
+            text = ALPHA_2.get(text, "")
+            if not text:
+                raise serializers.ValidationError("Two letters of ISO 3166-1, such as DE.")
+        if text and not text.isascii():
+            raise serializers.ValidationError("Two letters of ISO 3166-1, such as DE.")
+        return text
+
+
+class SiteBody(StrictSerializer):
+    name = serializers.CharField(max_length=100)
+    address = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    city = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    postal_code = serializers.CharField(max_length=20, required=False, allow_blank=True)
+    country = Country(required=False, allow_blank=True)
+    latitude = serializers.DecimalField(
+        max_digits=9, decimal_places=6, min_value=-90, max_value=90, required=False, allow_null=True
+    )
+    longitude = serializers.DecimalField(
+        max_digits=9, decimal_places=6, min_value=-180, max_value=180, required=False, allow_null=True
+    )
+    time_zone = serializers.CharField(max_length=64)
+    public = serializers.BooleanField(required=False)
+
+
+class SiteView(SiteBody):
+    id = serializers.UUIDField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class SiteFilter(filters.FilterSet):
+    search = filters.CharFilter(field_name="name", lookup_expr="icontains")
+
+    class Meta:
+        model = Site
+        fields = ["name", "city", "country", "public"]
+
+
+class SiteList(ListResource):
+    """Places where stations stand."""
+
+    scopes = {"read": "sites:read", "write": "sites:write"}
+    serializer_class = SiteView
+    filter_class = filterset_class = SiteFilter
+    ordering_fields: ClassVar[tuple[str, ...]] = ("name", "created_at")
+
+    def rows(self) -> QuerySet[Site]:
+        return Site.objects.live().visible_to(self.actor)
+
+    @extend_schema(operation_id="list_sites", responses=SiteView(many=True))
+    def get(self, request: Request) -> Any:
+        """List the sites."""
+        return self.listing()
+
+    @extend_schema(
+        operation_id="create_site",
+        request=SiteBody,
+        responses={201: SiteView},
+        examples=[OpenApiExample("A site", EXAMPLE, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Create a site."""
+        return self.once(self._create)
+
+    def _create(self) -> Response:
+        site = sites.create(self.body(SiteBody), by=self.actor)
+        return Response(self.represent(site), status=201, headers={"Location": f"/api/v1/sites/{site.pk}/"})
+
+
+class SiteDetail(Resource):
+    """One site."""
+
+    scopes = {"read": "sites:read", "write": "sites:write"}
+    serializer_class = SiteView
+
+    def _site(self, pk: UUID) -> Site:
+        site: Site = found(Site.objects.live().visible_to(self.actor), pk)
+        return site
+
+    @extend_schema(operation_id="get_site")
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read a site."""
+        return with_etag(request, self.represent(self._site(pk)))
+
+    @extend_schema(operation_id="replace_site", request=SiteBody)
+    def put(self, request: Request, pk: UUID) -> Response:
+        """Replace what can be written of a site."""
+        return self._change(pk, partial=False)
+
+    @extend_schema(operation_id="change_site", request=SiteBody)
+    def patch(self, request: Request, pk: UUID) -> Response:
+        """Change some fields of a site."""
+        return self._change(pk, partial=True)
+
+    @extend_schema(operation_id="retire_site", responses={204: None})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Retire a site at which no station stands."""
+        sites.retire(self._site(pk), by=self.actor)
+        return Response(status=204)
+
+    def _change(self, pk: UUID, *, partial: bool) -> Response:
+        site = self._site(pk)
+        require_match(self.request, self.represent(site))
+        changed = sites.update(site, self.body(SiteBody, partial=partial), by=self.actor)
+        return with_etag(self.request, self.represent(changed))

@@ -1,0 +1,148 @@
+"""``/tokens/`` and ``/groups/``"""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from drivers.models import IdToken, TokenGroup, TokenStatus, TokenType
+from drivers.services import tokens
+from portal.api.fields import OwnRow
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+
+
+class TokenBody(StrictSerializer):
+    value = serializers.CharField(max_length=255)
+    type = serializers.ChoiceField(TokenType.choices)
+    label = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    group = OwnRow(TokenGroup.objects, required=False, allow_null=True)
+    status = serializers.ChoiceField(TokenStatus.choices, required=False)
+    expires_at = serializers.DateTimeField(required=False, allow_null=True)
+
+
+class TokenView(serializers.Serializer):
+    id = serializers.UUIDField()
+    value = serializers.CharField()
+    type = serializers.ChoiceField(TokenType.choices)
+    label = serializers.CharField()
+    group = serializers.UUIDField(source="group_id", allow_null=True)
+    status = serializers.CharField(source="effective_status")
+    expires_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class TokenFilter(filters.FilterSet):
+    value = filters.CharFilter(field_name="value", lookup_expr="iexact")
+    group = filters.UUIDFilter(field_name="group_id")
+
+    class Meta:
+        model = IdToken
+        fields = ["type", "status", "label"]
+
+
+class TokenList(ListResource):
+    """What drivers show to stations. A token needs no driver."""
+
+    scopes = {"read": "tokens:read", "write": "tokens:write"}
+    serializer_class = TokenView
+    filter_class = filterset_class = TokenFilter
+    ordering_fields: ClassVar[tuple[str, ...]] = ("value", "created_at")
+
+    def rows(self) -> QuerySet[IdToken]:
+        return IdToken.objects.live().visible_to(self.actor)
+
+    @extend_schema(operation_id="list_tokens", responses=TokenView(many=True))
+    def get(self, request: Request) -> Any:
+        """List the tokens."""
+        return self.listing()
+
+    @extend_schema(
+        operation_id="create_token",
+        request=TokenBody,
+        responses={201: TokenView},
+        examples=[
+            OpenApiExample("A card", {"value": "04A2B3C4D5E6F7", "type": "ISO14443"}, request_only=True)
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Make a token known."""
+        return self.once(self._create)
+
+    def _create(self) -> Response:
+        values = self.body(TokenBody)
+        token = tokens.create(value=values.pop("value"), type_=values.pop("type"), by=self.actor, **values)
+        return Response(
+            self.represent(token), status=201, headers={"Location": f"/api/v1/tokens/{token.pk}/"}
+        )
+
+
+class TokenDetail(Resource):
+    """One token."""
+
+    scopes = {"read": "tokens:read", "write": "tokens:write"}
+    serializer_class = TokenView
+
+    def _token(self, pk: UUID) -> IdToken:
+        token: IdToken = found(IdToken.objects.live().visible_to(self.actor), pk)
+        return token
+
+    @extend_schema(operation_id="get_token")
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read a token."""
+        return with_etag(request, self.represent(self._token(pk)))
+
+    @extend_schema(operation_id="replace_token", request=TokenBody)
+    def put(self, request: Request, pk: UUID) -> Response:
+        """Replace what can be written of a token."""
+        return Response(self.represent(tokens.update(self._token(pk), self.body(TokenBody), by=self.actor)))
+
+    @extend_schema(operation_id="change_token", request=TokenBody)
+    def patch(self, request: Request, pk: UUID) -> Response:
+        """Change some fields of a token, such as its status."""
+        values = self.body(TokenBody, partial=True)
+        return Response(self.represent(tokens.update(self._token(pk), values, by=self.actor)))
+
+    @extend_schema(operation_id="retire_token", responses={204: None})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Forget a token; sessions keep what they say of it."""
+        tokens.retire(self._token(pk), by=self.actor)
+        return Response(status=204)
+
+
+class GroupBody(StrictSerializer):
+    name = serializers.CharField(max_length=100)
+    token = serializers.CharField(max_length=36, required=False, allow_blank=True)
+    master_pass = serializers.BooleanField(required=False)
+
+
+class GroupView(GroupBody):
+    id = serializers.UUIDField()
+    created_at = serializers.DateTimeField()
+
+
+class GroupList(ListResource):
+    """Groups of tokens that may stop each other's sessions."""
+
+    scopes = {"read": "groups:read", "write": "groups:write"}
+    serializer_class = GroupView
+
+    def rows(self) -> QuerySet[TokenGroup]:
+        return TokenGroup.objects.visible_to(self.actor)
+
+    @extend_schema(operation_id="list_groups", responses=GroupView(many=True))
+    def get(self, request: Request) -> Any:
+        """List the groups."""
+        return self.listing()
+
+    @extend_schema(operation_id="create_group", request=GroupBody, responses={201: GroupView})
+    def post(self, request: Request) -> Response:
+        """Create a group."""
+        return self.once(lambda: Response(self.represent(self._create()), status=201))
+
+    def _create(self) -> TokenGroup:
+        return tokens.create_group(**self.body(GroupBody), by=self.actor)

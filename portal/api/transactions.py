@@ -1,0 +1,143 @@
+"""``/transactions/`` with their readings."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.access import Permission
+from portal.api.fields import Number, Wh
+from portal.api.resource import ListResource, Resource, found, with_etag
+from stations.models import MeterReading, Transaction
+
+
+class TokenText(serializers.CharField):
+    """A token's value, its last four characters for those who may not see personal data."""
+
+    def to_representation(self, value: str) -> str:
+        if not value or self.context["actor"].can(Permission.DRIVERS_VIEW):
+            return value
+        return f"…{value[-4:]}"
+
+
+class TransactionView(serializers.Serializer):
+    id = serializers.UUIDField()
+    station = serializers.UUIDField(source="station_id")
+    ocpp_transaction_id = serializers.CharField(source="reference")
+    evse_id = serializers.IntegerField(source="evse.evse_id", allow_null=True, default=None)
+    connector_id = serializers.IntegerField(allow_null=True)
+    token = TokenText(source="token_value")
+    token_type = serializers.CharField()
+    authorization = serializers.CharField()
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    meter_start_wh = Wh(allow_null=True)
+    meter_stop_wh = Wh(allow_null=True)
+    energy_wh = Wh(allow_null=True)
+    power_w = Number(allow_null=True)
+    soc_percent = Number(allow_null=True)
+    charging_state = serializers.CharField()
+    stopped_reason = serializers.CharField()
+    status = serializers.ChoiceField(["active", "ended", "orphaned"])
+    flags = serializers.ListField(child=serializers.CharField())
+
+
+class TransactionFilter(filters.FilterSet):
+    station = filters.UUIDFilter(field_name="station_id")
+    site = filters.UUIDFilter(field_name="site_id")
+    ocpp_transaction_id = filters.CharFilter(field_name="reference")
+    evse_id = filters.NumberFilter(field_name="evse__evse_id")
+    token = filters.CharFilter(field_name="token_value", lookup_expr="iexact")
+    status = filters.ChoiceFilter(choices=[(w, w) for w in ("active", "ended", "orphaned")])
+    started_after = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
+    started_before = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
+    flag = filters.CharFilter(method="with_flag")
+
+    class Meta:
+        model = Transaction
+        fields: ClassVar[list[str]] = ["connector_id"]
+
+    def with_flag(self, rows: Any, name: str, value: str) -> Any:
+        return rows.filter(flags__contains=[value])
+
+
+class TransactionList(ListResource):
+    """Charging sessions."""
+
+    scopes = {"read": "transactions:read"}
+    serializer_class = TransactionView
+    filter_class = filterset_class = TransactionFilter
+    ordering: ClassVar[tuple[str, ...]] = ("-started_at", "-id")
+    ordering_fields: ClassVar[tuple[str, ...]] = ("started_at",)
+
+    def rows(self) -> QuerySet[Transaction]:
+        return Transaction.objects.visible_to(self.actor).select_related("evse")
+
+    @extend_schema(operation_id="list_transactions", responses=TransactionView(many=True))
+    def get(self, request: Request) -> Any:
+        """List the sessions, newest first."""
+        return self.listing()
+
+
+class TransactionDetail(Resource):
+    """One session."""
+
+    scopes = {"read": "transactions:read"}
+    serializer_class = TransactionView
+
+    @extend_schema(operation_id="get_transaction")
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read a session."""
+        rows = Transaction.objects.visible_to(self.actor).select_related("evse")
+        return with_etag(request, self.represent(found(rows, pk)))
+
+
+class ReadingView(serializers.Serializer):
+    occurred_at = serializers.DateTimeField(help_text="The station's time")
+    received_at = serializers.DateTimeField()
+    context = serializers.CharField()
+    energy_wh = Wh(allow_null=True)
+    power_w = Number(allow_null=True)
+    current_l1_a = Number(allow_null=True)
+    current_l2_a = Number(allow_null=True)
+    current_l3_a = Number(allow_null=True)
+    voltage_l1_v = Number(allow_null=True)
+    voltage_l2_v = Number(allow_null=True)
+    voltage_l3_v = Number(allow_null=True)
+    soc_percent = Number(allow_null=True)
+    temperature_c = Number(allow_null=True)
+    flags = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    samples = serializers.JSONField(help_text="The sampled values as sent")
+
+
+class ReadingFilter(filters.FilterSet):
+    context = filters.CharFilter()
+    occurred_after = filters.IsoDateTimeFilter(field_name="occurred_at", lookup_expr="gte")
+    occurred_before = filters.IsoDateTimeFilter(field_name="occurred_at", lookup_expr="lt")
+
+    class Meta:
+        model = MeterReading
+        fields: ClassVar[list[str]] = []
+
+
+class ReadingList(ListResource):
+    """The meter readings of a session, oldest first."""
+
+    scopes = {"read": "transactions:read"}
+    serializer_class = ReadingView
+    filter_class = filterset_class = ReadingFilter
+    ordering: ClassVar[tuple[str, ...]] = ("occurred_at", "id")
+
+    def rows(self) -> QuerySet[MeterReading]:
+        transaction = found(Transaction.objects.visible_to(self.actor), self.kwargs["pk"])
+        return MeterReading.objects.filter(transaction=transaction)
+
+    @extend_schema(operation_id="list_transaction_readings", responses=ReadingView(many=True))
+    def get(self, request: Request, pk: UUID) -> Any:
+        """List the readings of a session."""
+        return self.listing()

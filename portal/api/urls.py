@@ -1,0 +1,45 @@
+"""The addresses of REST v1, below ``/api/``."""
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from portal.api import alerts, commands, messages, organization, sites, stations, tokens, transactions
+from portal.api.permissions import IsKnown
+
+app_name = "api"
+
+urlpatterns = [
+    path(
+        "v1/schema/",
+        SpectacularAPIView.as_view(permission_classes=[IsKnown], api_version="v1"),
+        name="schema",
+    ),
+    path(
+        "docs/",
+        SpectacularSwaggerView.as_view(
+            permission_classes=[IsKnown], url_name="api:schema", template_name="api/docs.html"
+        ),
+        name="docs",
+    ),
+    path("v1/organization/", organization.OrganizationDetail.as_view()),
+    path("v1/sites/", sites.SiteList.as_view()),
+    path("v1/sites/<uuid:pk>/", sites.SiteDetail.as_view()),
+    path("v1/stations/", stations.StationList.as_view()),
+    path("v1/stations/<uuid:pk>/", stations.StationDetail.as_view()),
+    path("v1/stations/<uuid:pk>/commands/", commands.StationCommands.as_view()),
+    path("v1/stations/<uuid:pk>/messages/", messages.MessageList.as_view()),
+    path("v1/stations/<uuid:pk>/variables/", stations.VariableList.as_view()),
+    path("v1/stations/<uuid:pk>/connections/", stations.ConnectionList.as_view()),
+    path("v1/stations/<uuid:pk>/alerts/", alerts.StationAlerts.as_view()),
+    path("v1/alerts/", alerts.AlertList.as_view()),
+    path("v1/alerts/<uuid:pk>/", alerts.AlertDetail.as_view()),
+    path("v1/alerts/<uuid:pk>/ack/", alerts.AlertAcknowledgement.as_view()),
+    path("v1/commands/", commands.CommandList.as_view()),
+    path("v1/commands/<uuid:pk>/", commands.CommandDetail.as_view()),
+    path("v1/transactions/", transactions.TransactionList.as_view()),
+    path("v1/transactions/<uuid:pk>/", transactions.TransactionDetail.as_view()),
+    path("v1/transactions/<uuid:pk>/readings/", transactions.ReadingList.as_view()),
+    path("v1/tokens/", tokens.TokenList.as_view()),
+    path("v1/tokens/<uuid:pk>/", tokens.TokenDetail.as_view()),
+    path("v1/groups/", tokens.GroupList.as_view()),
+]
