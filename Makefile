@@ -1,0 +1,76 @@
+# Everything a person types. Stamp files below .venv make a second run instant.
+PYTHON ?= python3
+PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --require-hashes
+BASE := .venv/.base.stamp
+DEV := .venv/.dev.stamp
+FRONTEND := .venv/.frontend.stamp
+SPRITE := static/vendor/icons.svg
+DRAWN_FROM := $(shell find templates portal -name '*.html' -o -name '*.py' 2>/dev/null)
+
+# `check` needs values, not servers; they are those of no deployment.
+DEPLOYED := SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))') \
+	DATA_KEYS=check:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY= DATABASE_URL=postgres:///chargeyard \
+	ALLOWED_HOSTS=portal.example.org PUBLIC_URL=https://portal.example.org
+
+.PHONY: help run test check lock bench bench-quick format venv
+help:
+	@echo "make run [ARGS='--port 9000']   the portal with demo chargers, from nothing"
+	@echo "make test [ARGS='-k name']      all tests"
+	@echo "make check                      format, lint, types, directions, migrations, deployment settings"
+	@echo "make lock                       choose exact versions of all packages anew"
+	@echo "make bench, make bench-quick    measure"
+
+run: $(BASE) $(SPRITE)
+	@exec $(PY) manage.py up --demo $(ARGS)
+
+test: $(DEV) $(SPRITE)
+	@scripts/browser.sh
+	@exec $(PY) -m pytest $(ARGS)
+
+check: $(DEV) $(SPRITE)
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+	@$(DEPLOYED) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@$(DEPLOYED) $(PY) manage.py check --deploy --fail-level WARNING
+
+format: $(DEV)
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+lock: $(DEV)
+	cd requirements && for name in base dev frontend; do \
+		../.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --no-header $(LOCK_ARGS) -o $$name.txt $$name.in || exit 1; \
+	done
+	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+
+bench: $(DEV)
+	$(PY) -m benchmarks $(ARGS)
+
+bench-quick: $(DEV)
+	$(PY) -m benchmarks --quick $(ARGS)
+
+# A virtual environment that stopped working (Python upgraded, directory moved) is made anew.
+venv:
+	@PYTHON="$(PYTHON)" scripts/venv.sh
+
+$(BASE): requirements/base.txt | venv
+	@test -e $(DEV) -a $(DEV) -nt requirements/base.txt || { echo "Installing Python packages" && $(PIP) -r requirements/base.txt; }
+	@touch $@
+
+$(DEV): requirements/dev.txt | venv
+	@echo "Installing Python packages for tests and checks"
+	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+$(FRONTEND): package.json package-lock.json scripts/frontend.sh | $(BASE)
+	@echo "Installing front-end packages"
+	@scripts/frontend.sh
+	@touch $@
+
+$(SPRITE): $(FRONTEND) scripts/build_static.py $(DRAWN_FROM)
+	@$(PY) scripts/build_static.py
+	@touch $@

