@@ -1,7 +1,7 @@
 """The addresses of REST v1, below ``/api/``."""
 
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from portal.api import alerts, commands, messages, organization, sites, stations, tokens, transactions
 from portal.api.permissions import IsKnown
@@ -16,7 +16,7 @@ urlpatterns = [
     ),
     path(
         "docs/",
-        SpectacularSwaggerView.as_view(
+        SpectacularSwaggerSplitView.as_view(
             permission_classes=[IsKnown], url_name="api:schema", template_name="api/docs.html"
         ),
         name="docs",

@@ -1,0 +1,13 @@
+"""Celery's names for what the portal itself keeps tidy."""
+
+from celery import shared_task
+from django.core.management import call_command
+
+from portal.api import idempotency
+
+
+@shared_task
+def forget() -> None:
+    """Drop idempotent answers older than a day and browser sessions that have ended."""
+    idempotency.forget_old()
+    call_command("clearsessions")

@@ -1,0 +1,58 @@
+"""What repairs the losses: idempotent jobs, each under an advisory lock so that one runs at a time (M-07)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import connection
+from django.db.transaction import atomic
+
+from core import clock
+from stations.models import Connection
+from stations.services import commands, connections, credentials, device_model, offline, partitions, transactions
+
+KEEP_REFUSED = timedelta(days=30)
+KEEP_CONNECTIONS = timedelta(days=365)
+
+
+def alone(name: str, job: Callable[[], int]) -> int | None:
+    """Run the job unless another process is at it; ``None`` then."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [f"sweep:{name}"])
+        if not cursor.fetchone()[0]:
+            return None
+        try:
+            return job()
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [f"sweep:{name}"])
+
+
+def sweep() -> dict[str, int | None]:
+    """Everything that is due often; answers with what each job repaired."""
+    now = clock.now()
+    jobs: dict[str, Callable[[], int]] = {
+        "gateways": lambda: len(connections.free_dead_gateways(now)),
+        "commands": lambda: commands.sweep(now),
+        "reports": lambda: device_model.expire_reports(now),
+        "credentials": lambda: credentials.expire(now),
+        "offline": lambda: offline.watch(now),
+    }
+    return {name: alone(name, job) for name, job in jobs.items()}
+
+
+def tidy() -> dict[str, int | None]:
+    """Everything that is due now and then: partitions, orphaned sessions, old connection rows."""
+    now = clock.now()
+    jobs: dict[str, Callable[[], int]] = {
+        "partitions": lambda: sum(partitions.maintain(now)),
+        "orphans": lambda: transactions.orphan_overdue(now),
+        "connections": _forget_connections,
+    }
+    return {name: alone(name, job) for name, job in jobs.items()}
+
+
+def _forget_connections() -> int:
+    now = clock.now()
+    with atomic():
+        refused = Connection.objects.filter(outcome="refused", opened_at__lt=now - KEEP_REFUSED).delete()[0]
+        closed = Connection.objects.filter(outcome="closed", opened_at__lt=now - KEEP_CONNECTIONS).delete()[0]
+    return refused + closed

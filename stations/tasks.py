@@ -1,0 +1,17 @@
+"""Celery's names for what the sweepers do. Every task may run twice."""
+
+from celery import shared_task
+
+from stations.services import sweeping
+
+
+@shared_task
+def sweep() -> None:
+    """Repair what was lost on the way; every ten seconds."""
+    sweeping.sweep()
+
+
+@shared_task
+def tidy() -> None:
+    """Make partitions ahead, drop old ones, mark orphaned sessions; every hour."""
+    sweeping.tidy()
