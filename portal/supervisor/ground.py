@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import socket
+import time
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +13,7 @@ from portal.embedded import ServerFailed
 from portal.supervisor.options import Options
 
 LOCK_FILE = "up.lock"
+PORT_PATIENCE_S = 1.0
 ROOM_FIRST = 250_000_000
 ROOM_AGAIN = 50_000_000
 
@@ -48,7 +50,18 @@ def check_room(path: Path) -> None:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises :class:`ServerFailed` when nobody could listen there now."""
+    """Raises :class:`ServerFailed` when nobody could listen there.
+
+    A moment is given to the port, as the kernel closes that of a killed portal shortly after its end.
+    """
+    patience_ends_at = time.monotonic() + PORT_PATIENCE_S
+    while trouble := _try_to_listen(host, port):
+        if trouble.errno != errno.EADDRINUSE or time.monotonic() > patience_ends_at:
+            raise ServerFailed(_port_trouble(trouble, host, port)) from trouble
+        time.sleep(0.1)
+
+
+def _try_to_listen(host: str, port: int) -> OSError | None:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -58,7 +71,8 @@ def check_port(host: str, port: int) -> None:
             probe.bind(address)
             probe.listen(1)
     except OSError as error:
-        raise ServerFailed(_port_trouble(error, host, port)) from error
+        return error
+    return None
 
 
 def _port_trouble(error: OSError, host: str, port: int) -> str:

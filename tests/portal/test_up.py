@@ -1,0 +1,185 @@
+"""`manage.py up` from the command line. The first group shares one data directory and runs in order."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.portal.up import Up, command, plain_environment, processes_of, run_to_end, until
+from tests.running import ROOT, free_port
+
+PARTS = ("postgres/", "valkey-server", "manage.py serve", "worker", "beat")
+IS_ROOT = os.geteuid() == 0
+
+
+class TestOneDataDirectory:
+    """A first start, work beside it, accidents, an end."""
+
+    @pytest.fixture(scope="class")
+    def data_dir(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return tmp_path_factory.mktemp("up") / "data"
+
+    @pytest.fixture(scope="class")
+    def up(self, data_dir: Path) -> Iterator[Up]:
+        started = Up(data_dir)
+        try:
+            yield started.wait_ready()
+        finally:
+            if started.process.poll() is None:
+                started.stop()
+
+    def test_the_first_start_serves_and_shows_where_to_go_and_the_password_once(self, up: Up) -> None:
+        assert up.serves()
+        assert f"http://127.0.0.1:{up.port}/" in up.terminal
+        assert f"ws://127.0.0.1:{up.port}/ocpp/" in up.terminal
+        assert up.password
+        assert up.terminal.count(up.password) == 1
+
+    def test_what_it_made_is_kept_from_other_users(self, up: Up) -> None:
+        for name in ("secrets.env", "servers.env", "runtime.env"):
+            assert (up.data_dir / name).stat().st_mode & 0o077 == 0, name
+        for name in ("postgres", "valkey"):
+            assert (up.data_dir / name).stat().st_mode & 0o077 == 0, name
+        kept = "".join(path.read_text() for path in up.data_dir.glob("*.env"))
+        assert up.password not in kept
+
+    def test_no_password_of_a_server_shows_in_the_list_of_processes(self, up: Up) -> None:
+        secrets = [line.partition("=")[2] for line in (up.data_dir / "servers.env").read_text().splitlines()]
+
+        shown = " ".join(word for process in processes_of(up.data_dir) for word in process.cmdline())
+
+        assert secrets
+        assert not [secret for secret in secrets if secret in shown]
+
+    def test_a_second_start_beside_it_says_so_and_ends(self, up: Up) -> None:
+        code, terminal = run_to_end(command(up.data_dir, free_port()))
+
+        assert code == 1
+        assert "already runs" in terminal
+        assert str(up.process.pid) in terminal
+        assert str(up.port) in terminal
+        assert len(terminal.strip().splitlines()) == 1
+
+    def test_other_commands_find_it_through_the_data_directory(self, up: Up) -> None:
+        words = [sys.executable, "manage.py", "create_organization", "kept", "--name", "Kept", "--data-dir"]
+
+        code, terminal = run_to_end([*words, str(up.data_dir)])
+
+        assert code == 0, terminal
+        assert "/o/kept/" in terminal
+
+    @pytest.mark.parametrize("part", PARTS)
+    def test_f27_each_process_killed_hard_is_started_again(self, up: Up, part: str) -> None:
+        before = up.part(part)
+        assert before, f"no child with {part}"
+
+        before.kill()
+
+        assert until(lambda: (found := up.part(part)) and found.pid != before.pid, 30)
+        assert until(up.serves, 30)
+        assert up.process.poll() is None
+
+    def test_killed_hard_it_leaves_nothing_running_and_the_next_start_has_all_data(self, up: Up) -> None:
+        until(up.serves, 30)
+        up.stop(signal.SIGKILL)
+        again = Up(up.data_dir, port=up.port).wait_ready()
+        words = [sys.executable, "manage.py", "create_organization", "kept", "--data-dir", str(up.data_dir)]
+
+        code, terminal = run_to_end(words)
+
+        assert code == 1
+        assert "already an organization" in terminal
+        assert again.password is None
+        assert "as set before" in again.terminal
+        assert again.stop(signal.SIGINT) == 0
+        assert until(lambda: not processes_of(up.data_dir), 5), processes_of(up.data_dir)
+        assert not (up.data_dir / "runtime.env").exists()
+
+    def test_stopped_in_the_middle_of_a_start_it_leaves_nothing_running(self, data_dir: Path) -> None:
+        started = Up(data_dir)
+        assert until(lambda: "Valkey" in started.terminal, 30)
+
+        started.stop(signal.SIGTERM)
+
+        assert until(lambda: not processes_of(data_dir), 5), processes_of(data_dir)
+
+
+def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        code, terminal = run_to_end(command(tmp_path / "data", port))
+
+    assert code == 1
+    assert f"Port {port} on 127.0.0.1 is in use" in terminal
+    assert len(terminal.strip().splitlines()) == 1
+
+
+def test_a_read_only_data_directory_is_said_in_one_line(tmp_path: Path) -> None:
+    place = tmp_path / "data"
+    place.mkdir(mode=0o500)
+
+    code, terminal = _in_own_mounts(place, 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0"')
+
+    assert code == 1
+    assert f"{place} cannot be written" in terminal
+    assert len(terminal.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can mount a small disk")
+def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
+    place = tmp_path / "data"
+    place.mkdir()
+
+    code, terminal = _in_own_mounts(place, 'mount -t tmpfs -o size=20m none "$0"')
+
+    assert code == 1
+    assert "The disk is full" in terminal
+    assert len(terminal.strip().splitlines()) == 1
+
+
+def test_a_database_of_a_newer_postgresql_is_left_alone(tmp_path: Path) -> None:
+    cluster = tmp_path / "data" / "postgres"
+    cluster.mkdir(parents=True)
+    (cluster / "PG_VERSION").write_text("99\n")
+
+    code, terminal = run_to_end(command(tmp_path / "data", free_port()))
+
+    assert code == 1
+    assert "was written by PostgreSQL 99" in terminal
+    assert list(cluster.iterdir()) == [cluster / "PG_VERSION"]
+    assert "Traceback" not in terminal
+
+
+@pytest.mark.parametrize("words", [["--port", "0"], ["--port", "x"], ["--gateways", "0"]])
+def test_an_impossible_option_is_refused(words: list[str]) -> None:
+    code, terminal = run_to_end([sys.executable, "manage.py", "up", *words])
+
+    assert code == 2
+    assert words[0] in terminal
+
+
+def test_too_old_a_python_is_said_in_one_line() -> None:
+    pretend = "import sys; sys.version_info = (3, 9, 2); exec(open('manage.py').read())"
+
+    code, terminal = run_to_end([sys.executable, "-c", pretend, "up"])
+
+    assert code == 1
+    assert "needs Python 3.11 or newer" in terminal
+    assert len(terminal.strip().splitlines()) == 1
+
+
+def _in_own_mounts(place: Path, mount: str) -> tuple[int, str]:
+    """`up` on a data directory that root has to mount in a special way; others go without."""
+    words = command(place, free_port())
+    if IS_ROOT:
+        words = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', str(place), *words]
+    done = subprocess.run(
+        words, cwd=ROOT, env=plain_environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
