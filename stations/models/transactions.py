@@ -23,7 +23,10 @@ class Transaction(models.Model):
     """One charging session, joined from its messages in whatever order they came (M-03).
 
     ``reference`` is the station's name for it: the 1.6 number as text, or the 2.x transactionId.
-    Organization and site are those under which it began. Energies are registers in Wh.
+    Organization and site are those under which it began. Energies are registers in Wh. A 1.6 start is known
+    by ``start_digest``: of connector, token, time as sent and register, since a time with an impossible year
+    is replaced for logic. The columns ending in ``_seq_no`` and ``_at`` say which message a value came from,
+    so that the order of arrival does not matter.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -34,9 +37,11 @@ class Transaction(models.Model):
     connector_id = models.PositiveIntegerField(null=True)
     reference = models.CharField(max_length=64)
     number = models.IntegerField(null=True, unique=True)
+    start_digest = models.BinaryField(max_length=16, null=True)
 
     token_value = models.CharField(max_length=255, blank=True)
     token_type = models.CharField(max_length=20, blank=True)
+    token_seq_no = models.IntegerField(null=True)
     token = models.ForeignKey(IdToken, on_delete=models.SET_NULL, null=True, related_name="transactions")
     authorization = models.CharField(max_length=20, blank=True)
     remote_start_id = models.IntegerField(null=True)
@@ -49,6 +54,7 @@ class Transaction(models.Model):
     )
     charging_state = models.CharField(max_length=20, blank=True)
     charging_state_at = models.DateTimeField(null=True)
+    charging_state_seq_no = models.IntegerField(null=True)
     stopped_reason = models.CharField(max_length=40, blank=True)
     stop_token_value = models.CharField(max_length=255, blank=True)
     flags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
@@ -71,9 +77,12 @@ class Transaction(models.Model):
     meter_stop_exact = models.BooleanField(default=False)
     energy_wh = models.DecimalField(max_digits=16, decimal_places=3, null=True)
     power_w = models.DecimalField(max_digits=12, decimal_places=1, null=True)
+    power_at = models.DateTimeField(null=True)
     power_max_w = models.DecimalField(max_digits=12, decimal_places=1, null=True)
     soc_start_percent = models.DecimalField(max_digits=5, decimal_places=1, null=True)
+    soc_start_at = models.DateTimeField(null=True)
     soc_percent = models.DecimalField(max_digits=5, decimal_places=1, null=True)
+    soc_at = models.DateTimeField(null=True)
     measured_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -86,15 +95,7 @@ class Transaction(models.Model):
             models.UniqueConstraint(
                 fields=["evse"], condition=models.Q(status="active"), name="transaction_one_active_per_evse"
             ),
-            models.UniqueConstraint(
-                "station",
-                "connector_id",
-                Upper("token_value"),
-                "started_at",
-                "meter_start_wh",
-                condition=models.Q(number__isnull=False),
-                name="transaction_start_once",
-            ),
+            models.UniqueConstraint(fields=["station", "start_digest"], name="transaction_start_once"),
             models.CheckConstraint(
                 condition=models.Q(status__in=[word.value for word in TransactionStatus]),
                 name="transaction_status_known",
