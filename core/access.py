@@ -133,6 +133,13 @@ class Actor:
     address: str = field(default="", compare=False)
     request_id: str = field(default="", compare=False)
 
+    @property
+    def home(self) -> UUID:
+        """The organization that what the actor makes belongs to. Raises :class:`NotPermitted` outside of one."""
+        if self.organization_id is None:
+            raise NotPermitted("This can only be done inside an organization.")
+        return self.organization_id
+
     def can(self, permission: Permission) -> bool:
         """Whether the actor holds the permission at all; objects are checked by :meth:`require`."""
         return self.kind is ActorKind.SYSTEM or permission in self.permissions

@@ -40,7 +40,7 @@ def publish(topic: str, message: Message) -> int:
     Raises :class:`BusUnavailable` when Valkey is away.
     """
     try:
-        return int(_client().publish(topic, orjson.dumps(message)))  # type: ignore[arg-type]
+        return int(_client().publish(topic, orjson.dumps(message)))
     except redis.RedisError as error:
         raise BusUnavailable(str(error)) from error
 
@@ -58,7 +58,10 @@ def wait_for(topic: str, timeout_s: float, *, until: Any) -> None:
 
     Returns as well when ``timeout_s`` has passed or Valkey is away; the caller looks for itself.
     """
-    with contextlib.suppress(redis.RedisError), _client().pubsub(ignore_subscribe_messages=True) as listener:
+    with (
+        contextlib.suppress(redis.RedisError),
+        _client().pubsub(ignore_subscribe_messages=True) as listener,  # type: ignore[no-untyped-call]
+    ):
         listener.subscribe(topic)
         remaining = timeout_s
         while remaining > 0 and not until():

@@ -19,7 +19,7 @@ MAX_LENGTH = 255
 def create(*, value: str, type_: str = UNTYPED, by: Actor, **details: Any) -> IdToken:
     """Make a token known. Raises :class:`Invalid` for a bad value, :class:`Conflict` for a known one."""
     by.require(Permission.DRIVERS_MANAGE)
-    token = IdToken(organization_id=by.organization_id, value=value.strip(), type=type_)
+    token = IdToken(organization_id=by.home, value=value.strip(), type=type_)
     _assign(token, details, by)
     _check(token)
     with _known_once(token), atomic():
@@ -72,7 +72,7 @@ def retire(token: IdToken, *, by: Actor) -> None:
 def create_group(*, name: str, token: str = "", master_pass: bool = False, by: Actor) -> TokenGroup:
     """A group whose members may stop each other's sessions. Raises :class:`Conflict` for a taken name."""
     by.require(Permission.DRIVERS_MANAGE)
-    group = TokenGroup(organization_id=by.organization_id, name=name, token=token, master_pass=master_pass)
+    group = TokenGroup(organization_id=by.home, name=name, token=token, master_pass=master_pass)
     try:
         with atomic():
             group.save(force_insert=True)

@@ -21,7 +21,7 @@ EDITABLE = frozenset(
 def create(values: Mapping[str, Any], *, by: Actor) -> Site:
     """A new site. Raises :class:`Invalid` naming the field."""
     by.require(Permission.STATIONS_EDIT)
-    site = Site(organization_id=by.organization_id)
+    site = Site(organization_id=by.home)
     _assign(site, values)
     with atomic():
         site.save(force_insert=True)

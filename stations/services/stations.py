@@ -46,13 +46,13 @@ def create(
     if password is not None:
         by.require(Permission.SECURITY_MANAGE)
     fields = dict(values)
-    station = ChargingStation(organization_id=by.organization_id, lenient=settings.OCPP_DEFAULT_LENIENT)
+    station = ChargingStation(organization_id=by.home, lenient=settings.OCPP_DEFAULT_LENIENT)
     station.identity = str(fields.pop("identity", ""))
     station.registration = fields.pop("registration", Registration.ACCEPTED.value)
     with atomic():
         fields.setdefault("site", None)
         fields["site"] = fields["site"] or sites.first_site(
-            Organization.objects.get(pk=by.organization_id), by=by
+            Organization.objects.get(pk=by.home), by=by
         )
         _assign(station, fields, by)
         _check_identity(station)
