@@ -16,21 +16,23 @@ PARTS = ("postgres/", "valkey-server", "manage.py serve", "worker", "beat")
 IS_ROOT = os.geteuid() == 0
 
 
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up") / "data"
+
+
+@pytest.fixture(scope="module")
+def up(data_dir: Path) -> Iterator[Up]:
+    started = Up(data_dir)
+    try:
+        yield started.wait_ready()
+    finally:
+        if started.process.poll() is None:
+            started.stop()
+
+
 class TestOneDataDirectory:
     """A first start, work beside it, accidents, an end."""
-
-    @pytest.fixture(scope="class")
-    def data_dir(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return tmp_path_factory.mktemp("up") / "data"
-
-    @pytest.fixture(scope="class")
-    def up(self, data_dir: Path) -> Iterator[Up]:
-        started = Up(data_dir)
-        try:
-            yield started.wait_ready()
-        finally:
-            if started.process.poll() is None:
-                started.stop()
 
     def test_the_first_start_serves_and_shows_where_to_go_and_the_password_once(self, up: Up) -> None:
         assert up.serves()
@@ -74,6 +76,7 @@ class TestOneDataDirectory:
 
     @pytest.mark.parametrize("part", PARTS)
     def test_f27_each_process_killed_hard_is_started_again(self, up: Up, part: str) -> None:
+        assert until(lambda: up.part(part), 20)
         before = up.part(part)
         assert before, f"no child with {part}"
 

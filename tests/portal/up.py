@@ -90,7 +90,7 @@ class Up:
     def part(self, words: str) -> psutil.Process | None:
         """The child whose command line contains the words."""
         children = psutil.Process(self.process.pid).children()
-        return next((child for child in children if words in " ".join(child.cmdline())), None)
+        return next((child for child in children if words in _command_line(child)), None)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -105,6 +105,13 @@ def until(condition, seconds: float) -> bool:  # type: ignore[no-untyped-def]
             return True
         time.sleep(0.1)
     return False
+
+
+def _command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has ended
+        return ""
 
 
 def _belongs(process: psutil.Process, data_dir: str) -> bool:

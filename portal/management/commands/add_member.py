@@ -14,6 +14,7 @@ from stations.services import access
 
 class Command(BaseCommand):
     help = "Give a person a role in an organization; an unknown person gets an account."
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")

@@ -13,6 +13,7 @@ from core.services import accounts
 
 class Command(BaseCommand):
     help = "Make a platform administrator, or make one of an existing account."
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")

@@ -12,6 +12,7 @@ from core.services import accounts, keys
 
 class Command(BaseCommand):
     help = "Make a key for the REST API; it is printed once, alone on the last line."
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--organization", required=True, metavar="SLUG")

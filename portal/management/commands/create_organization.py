@@ -12,6 +12,7 @@ from core.services import accounts
 
 class Command(BaseCommand):
     help = "Make an organization (an operator of charging stations)."
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="short name, part of its addresses: letters, digits, hyphens")
