@@ -1,0 +1,24 @@
+"""Runs the benchmarks and prints one table; `--quick` takes short ones, a name only that one."""
+
+import argparse
+import sys
+
+from benchmarks import commands, door, fleet, harness
+
+ALL = {"door": door.run, "commands": commands.run, "fleet": fleet.run}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *ALL], help="which ones (all)")
+    parser.add_argument("--quick", action="store_true", help="short runs")
+    options = parser.parse_args()
+    with harness.servers() as place:
+        rows = [row for name in options.names or ALL for row in ALL[name](place, quick=options.quick)]
+    print(harness.machine())
+    print(harness.table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

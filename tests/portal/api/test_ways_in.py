@@ -1,0 +1,187 @@
+"""Keys, scopes, errors, limits: what every resource of the API has in common."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from pytest_django.fixtures import SettingsWrapper
+from rest_framework.test import APIClient
+
+from core import clock
+from core.access import Actor
+from core.models import ApiKey, AuditEntry, Organization
+from core.services import keys
+from portal.api.ratelimit import buckets
+from portal.api.urls import urlpatterns
+from stations.models import ChargingStation, Site
+from stations.services import access
+from tests import factories
+from tests.portal.api.conftest import client_with, results
+
+
+def test_without_a_key_the_answer_is_401_with_a_challenge(db: None) -> None:
+    answer = APIClient().get("/api/v1/stations/")
+
+    assert answer.status_code == 401
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("secret", ["", "x", "cy_AAAAAAAA_" + "a" * 43, "cy_ÄÄÄÄÄÄÄÄ_"])
+def test_a_wrong_key_is_401(db: None, secret: str) -> None:
+    assert client_with(secret).get("/api/v1/stations/").status_code == 401
+
+
+def test_an_expired_or_revoked_key_is_401(organization: Organization, alice: Actor) -> None:
+    key, expired = keys.create(
+        organization, name="old", scopes=["*"], by=alice, expires_at=clock.now() - timedelta(seconds=1)
+    )
+    other, revoked = keys.create(organization, name="gone", scopes=["*"], by=alice)
+    keys.revoke(other, by=alice)
+
+    assert client_with(expired).get("/api/v1/stations/").status_code == 401
+    assert client_with(revoked).get("/api/v1/stations/").status_code == 401
+    assert AuditEntry.objects.filter(action="api_key.revoked", object_id=other.pk).exists()
+
+
+def test_a_key_is_stored_as_a_hash_only(organization: Organization) -> None:
+    secret = factories.make_key(organization)
+
+    stored = str(list(ApiKey.objects.values()))
+
+    assert secret not in stored
+    assert secret[12:] not in stored
+
+
+def test_a_key_bound_to_networks_is_refused_from_elsewhere(organization: Organization, alice: Actor) -> None:
+    _, secret = keys.create(organization, name="office", scopes=["*"], by=alice, networks=["192.0.2.0/24"])
+
+    assert client_with(secret).get("/api/v1/sites/").status_code == 401
+    assert client_with(secret).get("/api/v1/sites/", REMOTE_ADDR="192.0.2.7").status_code == 200
+
+
+def test_a_missing_scope_is_403_and_names_it(api_with: Callable[..., APIClient]) -> None:
+    answer = api_with("sites:read").get("/api/v1/stations/")
+
+    assert answer.status_code == 403
+    assert "stations:read" in answer.json()["detail"]
+
+
+def test_reading_does_not_allow_writing(api_with: Callable[..., APIClient]) -> None:
+    answer = api_with("sites:read").post("/api/v1/sites/", {"name": "A", "time_zone": "UTC"})
+
+    assert answer.status_code == 403
+    assert not Site.objects.filter(name="A").exists()
+
+
+def test_every_route_names_its_scope() -> None:
+    without = [
+        str(route.pattern)
+        for route in urlpatterns
+        if hasattr(route.callback, "view_class")
+        and str(route.pattern) not in {"v1/schema/", "docs/"}
+        and not getattr(route.callback.view_class, "scopes", None)
+    ]
+
+    assert without == []
+
+
+def test_a_key_limited_to_a_site_sees_nothing_of_the_others(organization: Organization, alice: Actor) -> None:
+    seen, _ = factories.make_station(alice)
+    site = Site.objects.create(organization=organization, name="Far away")
+    hidden, _ = factories.make_station(alice, site=site)
+    key, secret = keys.create(organization, name="near", scopes=["*"], by=alice)
+    access.limit_key(key, [seen.site.name], by=alice)
+    client = client_with(secret)
+
+    listed = [row["identity"] for row in results(client.get("/api/v1/stations/"))]
+
+    assert listed == [seen.identity]
+    assert client.get(f"/api/v1/stations/{hidden.pk}/").status_code == 404
+    assert (
+        client.post(
+            f"/api/v1/stations/{hidden.pk}/commands/", {"command": "reset", "kind": "on_idle"}
+        ).status_code
+        == 404
+    )
+
+
+def test_unknown_fields_are_refused_and_named(api: APIClient) -> None:
+    answer = api.post("/api/v1/sites/", {"name": "A", "time_zone": "UTC", "organization": "x"})
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [
+        {"pointer": "/organization", "code": "invalid", "detail": "There is no such field."}
+    ]
+
+
+def test_an_error_tells_its_request_id(api: APIClient) -> None:
+    answer = api.get(
+        "/api/v1/stations/00000000-0000-7000-8000-000000000000/", headers={"X-Request-Id": "abc-123"}
+    )
+
+    assert answer.status_code == 404
+    assert answer["X-Request-Id"] == "abc-123"
+    assert answer.json()["request_id"] == "abc-123"
+
+
+def test_too_many_requests_are_429_with_retry_after(api: APIClient, settings: SettingsWrapper) -> None:
+    settings.API_RATE_PER_SECOND, settings.API_RATE_BURST = 0.01, 2
+    buckets._buckets.clear()
+
+    answers = [api.get("/api/v1/sites/") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert int(answers[-1]["Retry-After"]) >= 1
+
+
+def test_the_same_idempotency_key_gives_one_effect_and_the_first_answer(
+    api: APIClient, organization: Organization
+) -> None:
+    body = {"identity": factories.unique("CP")}
+    first = api.post("/api/v1/stations/", body, headers={"Idempotency-Key": "k1"})
+    again = api.post("/api/v1/stations/", body, headers={"Idempotency-Key": "k1"})
+    other = api.post("/api/v1/stations/", {"identity": "OTHER"}, headers={"Idempotency-Key": "k1"})
+
+    assert first.status_code == again.status_code == 201
+    assert again.json()["id"] == first.json()["id"]
+    assert "password" in first.json()
+    assert "password" not in again.json()
+    assert again["Idempotent-Replayed"] == "true"
+    assert other.status_code == 409
+    assert ChargingStation.objects.filter(organization=organization).count() == 1
+
+
+def test_a_list_is_paged_by_cursor_and_its_limit_is_checked(api: APIClient) -> None:
+    for number in range(5):
+        api.post("/api/v1/sites/", {"name": f"Site {number}", "time_zone": "UTC"})
+
+    first = api.get("/api/v1/sites/?limit=2&ordering=name").json()
+    second = api.get(first["next"]).json()
+
+    assert [row["name"] for row in first["results"]] == ["Site 0", "Site 1"]
+    assert [row["name"] for row in second["results"]] == ["Site 2", "Site 3"]
+    assert api.get(second["previous"]).json()["results"] == first["results"]
+    assert api.get("/api/v1/sites/?limit=0").status_code == 400
+    assert api.get("/api/v1/sites/?limit=501").status_code == 400
+    assert api.get("/api/v1/sites/?ordering=secret").status_code == 400
+
+
+def test_a_list_comes_as_csv_whose_cells_are_no_formulas(api: APIClient) -> None:
+    api.post("/api/v1/sites/", {"name": "=1+1", "time_zone": "UTC", "latitude": "-33.5"})
+
+    answer = api.get("/api/v1/sites/", headers={"Accept": "text/csv"})
+    text = b"".join(answer.streaming_content).decode()
+
+    assert answer["Content-Type"].startswith("text/csv")
+    assert "'=1+1" in text
+
+
+def test_the_schema_and_its_page_need_a_key_or_a_sign_in(api: APIClient, db: None) -> None:
+    schema = api.get("/api/v1/schema/", headers={"Accept": "application/vnd.oai.openapi+json"})
+
+    assert APIClient().get("/api/v1/schema/").status_code == 401
+    assert schema.status_code == 200
+    assert schema.json()["openapi"].startswith("3.1")
+    assert "/api/v1/stations/{id}/commands/" in schema.json()["paths"]
+    assert api.get("/api/docs/").status_code == 200
