@@ -12,10 +12,16 @@ from rest_framework.renderers import BaseRenderer
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
 
-def _default(value: object) -> str:
+def _default(value: object) -> object:
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return orjson.Fragment(_plain(value))
     return str(value)
+
+
+def _plain(value: Decimal) -> str:
+    """All digits, no exponent, no trailing zeros: a JSON number as exact as the column."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class JsonRenderer(BaseRenderer):
@@ -60,6 +66,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
-        return format(value, "f") if isinstance(value, Decimal) else str(value)
+        return _plain(value) if isinstance(value, Decimal) else str(value)
     text = value if isinstance(value, str) else orjson.dumps(value, default=_default).decode()
     return f"'{text}" if text.startswith(FORMULA_START) else text

@@ -13,7 +13,7 @@ from drivers.models import IdToken
 from stations.models import ChargingStation, MeterReading, Transaction
 from stations.services import stations
 from tests import factories
-from tests.portal.api.conftest import results
+from tests.portal.api.conftest import client_with, results
 
 
 def make_transaction(alice: Actor) -> Transaction:
@@ -197,7 +197,8 @@ def test_a_transaction_is_shown_with_exact_figures(api: APIClient, alice: Actor)
 
     shown = api.get(f"/api/v1/transactions/{transaction.pk}/").json()
 
-    assert shown["energy_wh"] == "7345.678" or shown["energy_wh"] == 7345.678
+    assert shown["energy_wh"] == 7345.678
+    assert shown["meter_start_wh"] == 1000
     assert shown["ocpp_transaction_id"] == transaction.reference
     assert shown["evse_id"] == 1
     assert shown["status"] == "active"
@@ -244,8 +245,6 @@ def test_readings_come_oldest_first_with_their_samples_verbatim(api: APIClient, 
 def test_those_who_may_not_see_drivers_see_the_end_of_a_token_only(
     organization: Organization, alice: Actor
 ) -> None:
-    from tests.portal.api.conftest import client_with
-
     transaction = make_transaction(alice)
     client = client_with(factories.make_key(organization, "transactions:read"))
 

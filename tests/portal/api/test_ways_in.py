@@ -33,7 +33,7 @@ def test_a_wrong_key_is_401(db: None, secret: str) -> None:
 
 
 def test_an_expired_or_revoked_key_is_401(organization: Organization, alice: Actor) -> None:
-    key, expired = keys.create(
+    _, expired = keys.create(
         organization, name="old", scopes=["*"], by=alice, expires_at=clock.now() - timedelta(seconds=1)
     )
     other, revoked = keys.create(organization, name="gone", scopes=["*"], by=alice)
