@@ -19,6 +19,10 @@ def main() -> None:
     from portal import runtime
 
     runtime.prepare(sys.argv)
+    if sys.argv[1:2] == ["simulate"] and "--create" not in sys.argv:  # needs the address of a portal only
+        from portal.simulator import cli
+
+        sys.exit(cli.main(sys.argv[2:]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", runtime.settings_module())
     from django.core.management import execute_from_command_line
 

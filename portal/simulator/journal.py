@@ -9,6 +9,7 @@ from typing import Any
 from portal.simulator.outlet import Transaction
 
 Json = dict[str, Any]
+STRAY_MAX = 1_000
 
 
 class Outcome(StrEnum):
@@ -64,7 +65,7 @@ class Journal:
         self.exchanges: deque[Exchange] = deque(maxlen=keep)
         self.orders: deque[Order] = deque(maxlen=keep)
         self.transactions: deque[Transaction] = deque(maxlen=keep)
-        self.stray: deque[str] = deque(maxlen=keep)
+        self.stray: deque[str] = deque(maxlen=STRAY_MAX if keep is None else keep)
         self.tally = tally or Tally()
 
     def sent(self, message_id: str | int, action: str, payload: Json) -> Exchange:

@@ -34,7 +34,7 @@ class OnlineStation:
         self.registered = False
         self.refusal: HandshakeRefused | None = None
         self.heartbeat_s: float = DEFAULT_INTERVAL_S
-        self._random = random.Random(habits.seed or endpoint.identity)
+        self.random = random.Random(habits.seed or endpoint.identity)
         self._link: Link | None = None
         self._reader: asyncio.Task[None] | None = None
         self._beat: asyncio.TimerHandle | None = None
@@ -191,7 +191,7 @@ class OnlineStation:
         """Try again with exponential back-off and full jitter, or when the CSMS said so."""
         longest = self.habits.reconnect_first_s
         while not self.online:
-            await asyncio.sleep(self._random.uniform(longest / 2, longest))
+            await asyncio.sleep(self.random.uniform(longest / 2, longest))
             longest = min(longest * 2, self.habits.reconnect_longest_s)
             try:
                 await self.reconnect()

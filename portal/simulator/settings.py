@@ -1,6 +1,7 @@
 """Where a simulated station connects, what it is made of and how it behaves."""
 
 import base64
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote
@@ -9,7 +10,17 @@ from portal.simulator.battery import EnergyMeter
 from portal.simulator.outlet import Outlet, Phases
 
 Version = Literal["1.6", "2.0.1", "2.1"]
+AUTHORIZATION_KEY = re.compile(r"(?:[0-9a-fA-F]{2}){16,20}")
 SUBPROTOCOLS: dict[str, str] = {"1.6": "ocpp1.6", "2.0.1": "ocpp2.0.1", "2.1": "ocpp2.1"}
+
+
+def wire_password(password: str | bytes | None, version: str) -> bytes | None:
+    """What a station sends: on 1.6 the bytes that an AuthorizationKey of 32 to 40 hex digits stands for (P015)."""
+    if not isinstance(password, str):
+        return password
+    if version == "1.6" and AUTHORIZATION_KEY.fullmatch(password):
+        return bytes.fromhex(password)
+    return password.encode()
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from portal.simulator.journal import Json
 from portal.simulator.online import OnlineStation
 from portal.simulator.outlet import Outlet, OutletState, StopReason, Transaction
 from portal.simulator.profiles import ProfileStore
-from portal.simulator.settings import Endpoint, Habits, Hardware, Version
+from portal.simulator.settings import Endpoint, Habits, Hardware, Version, wire_password
 from portal.simulator.transport import Reply, SimulatorError
 from portal.simulator.v2x import DIALECT_21, DIALECT_201
 from portal.simulator.v16 import DIALECT_16
@@ -23,7 +23,8 @@ DEFAULT_TOKEN = "04A2B3C4D5E680"
 class SimulatedStation(OnlineStation):
     """``async with SimulatedStation(url, "CP1", "secret") as s: await s.boot(); await s.start(1, "TAG")``.
 
-    The password is text, or bytes for the raw key of 1.6. By default time is stepped: charging for
+    A password of 32 to 40 hexadecimal digits is sent by 1.6 as the bytes it stands for; bytes are sent as
+    they are. By default time is stepped: charging for
     twenty minutes takes as long as the messages need.
     """
 
@@ -38,11 +39,11 @@ class SimulatedStation(OnlineStation):
         clock: Clock | None = None,
         habits: Habits | None = None,
     ) -> None:
-        secret = password.encode() if isinstance(password, str) else password
+        secret = wire_password(password, version)
         endpoint = url if isinstance(url, Endpoint) else Endpoint(url, identity, secret)
         super().__init__(endpoint, DIALECTS[version], clock or SteppedClock(), habits or Habits())
         self.hardware = hardware or Hardware()
-        self.outlets = self.hardware.build(self._random.randrange(50_000, 4_000_000))
+        self.outlets = self.hardware.build(self.random.randrange(50_000, 4_000_000))
         self.profiles = ProfileStore()
         self.settings: dict[str, str] = {}
         self.local_list: dict[str, str] = {}

@@ -119,7 +119,10 @@ async def test_version_21_tells_availability_by_event_and_201_by_status():
 @every_version
 async def test_fast_charging_ramps_up_and_tapers_with_the_state_of_charge(version):
     rapid = Hardware(kind="DC", watts=60_000)
-    async with FakeCsms() as csms, SimulatedStation(csms.url, "CP1", version=version, hardware=rapid) as station:
+    async with (
+        FakeCsms() as csms,
+        SimulatedStation(csms.url, "CP1", version=version, hardware=rapid) as station,
+    ):
         await station.boot()
         await station.plug_in(1, Vehicle(capacity_wh=50_000, soc=0.5, max_power_w=55_000))
         await station.start(1, "ALICE")

@@ -1,0 +1,1 @@
+"""The demo: an organization with sites, stations, tokens and history, and its chargers live."""

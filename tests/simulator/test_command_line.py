@@ -1,0 +1,58 @@
+"""`manage.py simulate`, as a person types it."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.simulator.csms import FakeCsms
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+async def simulate(*words: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "manage.py",
+        "simulate",
+        *words,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+async def test_the_scenarios_are_listed_without_any_settings():
+    code, text = await simulate("--list")
+    assert code == 0
+    assert "half-open" in text
+
+
+async def test_an_unregistered_identity_ends_with_the_reason_in_one_line():
+    async with FakeCsms(passwords={}) as csms:
+        code, text = await simulate("--url", csms.url, "--identity", "NOBODY")
+    assert code == 1
+    assert text.splitlines()[0] == "NOBODY: 401 unknown station or wrong password"
+
+
+async def test_chargers_of_three_versions_charge_for_the_time_given(tmp_path):
+    file = tmp_path / "passwords"
+    file.write_text("CP0001:" + "ab" * 20 + "\nCP0002:second\nCP0003:third\n")
+    known = {"CP0001": b"\xab" * 20, "CP0002": b"second", "CP0003": b"third"}
+    async with FakeCsms(passwords=known) as csms:
+        code, _ = await simulate(
+            *("--url", csms.url, "--count", "3", "--version", "mixed", "--identity", "CP"),
+            *("--password-file", str(file), "--speed", "300", "--duration", "3"),
+        )
+    assert code == 0
+    assert len(csms.of("BootNotification")) == 3
+    assert csms.invalid == []
+
+
+async def test_a_file_that_is_not_there_is_one_clear_line():
+    code, text = await simulate("--password-file", "/no/such/file")
+    assert code == 2
+    assert "cannot be read" in text.splitlines()[-1]
