@@ -5,6 +5,7 @@ over the database find the same (promises M-05, M-08). Nothing here is true beca
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -34,6 +35,8 @@ COMMANDS_SECONDS = 2.0
 SOCKETS_SECONDS = 3.0
 JOURNAL_SECONDS = 0.5
 NOTES_SECONDS = 0.05
+LISTEN_AGAIN_SECONDS = 1.0
+STOP_SECONDS = 5.0
 PROBE_SECONDS = 2.0
 TIDY_SECONDS = 30.0
 UNREADY_SPREAD_S = 10.0
@@ -42,9 +45,11 @@ MAX_NOTES = 10_000
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
 REPLACED = "A newer connection of this station took over."
+UNREADY = "The service is not ready. Try again later."
 BARRED = "The station was switched off or its password replaced."
 
 Deliver = Callable[[UUID], None]
+Step = Callable[[], Awaitable[None]]
 HangUp = Callable[[int, str], Awaitable[None]]
 
 
@@ -80,7 +85,9 @@ class Gateway:
         self._noted = asyncio.Event()
         self._started = False
         self._registered = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._work: set[asyncio.Task[Any]] = set()
+        self._stopped = False
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -101,7 +108,8 @@ class Gateway:
         """Hold it no more and write down how it ended. A newer socket of the station stays (P031)."""
         if self._lines.get(line.socket.station_id) is line:
             del self._lines[line.socket.station_id]
-        self._start(self._write_end(line.socket, code, reason, detail))
+        if not self._stopped:
+            self._start(self._write_end(line.socket, code, reason, detail))
 
     def line_of(self, station_id: UUID) -> Line | None:
         return self._lines.get(station_id)
@@ -142,25 +150,34 @@ class Gateway:
         if self._started:
             return
         self._started = True
-        self._start(self._every(BEAT_SECONDS, self._beat))
-        self._start(self._every(PROBE_SECONDS, self._check_database))
-        self._start(self._every(COMMANDS_SECONDS, self._sweep_commands))
-        self._start(self._every(SOCKETS_SECONDS, self._sweep_sockets))
-        self._start(self._every(TIDY_SECONDS, self._tidy))
-        self._start(self._every(JOURNAL_SECONDS, self._flush))
-        self._start(self._every(0, self._listen))
-        self._start(self._every(NOTES_SECONDS, self._publish))
+        steps: list[tuple[float, Step]] = [
+            (BEAT_SECONDS, self._beat),
+            (PROBE_SECONDS, self._check_database),
+            (COMMANDS_SECONDS, self._sweep_commands),
+            (SOCKETS_SECONDS, self._sweep_sockets),
+            (TIDY_SECONDS, self._tidy),
+            (JOURNAL_SECONDS, self.journal.flush),
+            (NOTES_SECONDS, self._publish),
+            (LISTEN_AGAIN_SECONDS, self._listen),
+        ]
+        self._loops = [asyncio.create_task(self._every(seconds, step)) for seconds, step in steps]
 
     def drain(self) -> None:
         """Hand out no more commands; others will (promises M-12)."""
         self.draining = True
 
     async def stop(self) -> None:
-        """Write what waits and end; sockets must be closed before."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._flush()
+        """Write what waits and end; sockets should be closed before, what is not counts as closed."""
+        self._stopped = True
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._work:
+            await asyncio.wait(self._work, timeout=STOP_SECONDS)
+        await self.journal.flush()
+        with contextlib.suppress(*AWAY):
+            self._announce_all(await self.threads.run(connections.end_gateway, self.id, clock.now()))
+        await asyncio.to_thread(_publish, list(self._notes))
         self._probe.close()
         self.threads.close()
 
@@ -186,7 +203,7 @@ class Gateway:
 
     async def _hang_up_later(self, line: Line) -> None:
         await asyncio.sleep(random.uniform(0, UNREADY_SPREAD_S))
-        await _quietly(line.hang_up(TRY_AGAIN_LATER, "The service is not ready. Try again later."))
+        await _quietly(line.hang_up(TRY_AGAIN_LATER, UNREADY))
 
     async def _sweep_commands(self) -> None:
         if self.draining or not self._lines or self.readiness.away:
@@ -215,9 +232,6 @@ class Gateway:
         for station_id, epoch in await self.threads.run(connections.unheld_of, self.id, held, clock.now()):
             place = await self.threads.run(connections.close, station_id, epoch, None, "lost")
             self._announce_all([place] if place else [])
-
-    async def _flush(self) -> None:
-        await self.journal.flush()
 
     async def _publish(self) -> None:
         await self._noted.wait()
@@ -265,7 +279,7 @@ class Gateway:
         for place in places:
             self.announce(place)
 
-    async def _every(self, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
+    async def _every(self, seconds: float, step: Step) -> None:
         """Repeat a step for ever; the first time at once. A step that fails is logged and tried again."""
         while True:
             try:
@@ -278,8 +292,8 @@ class Gateway:
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
 
 
 @lru_cache(maxsize=1)

@@ -35,6 +35,7 @@ Send = Callable[[Message], Awaitable[None]]
 TOLERANCES = ("no_subprotocol", "hex_password", "integer_ids", "binary_frames")
 NO_PONG = "no_pong"
 CHALLENGE = (b"WWW-Authenticate", b'Basic realm="ocpp"')
+WORD_OF = {gateway.REPLACED: "replaced", gateway.BARRED: "barred", gateway.UNREADY: "not_ready"}
 NOT_COUNTED = frozenset({429, 503})
 
 
@@ -183,7 +184,7 @@ class Ending:
             if self.reason:
                 return
             self.code, self.detail = message.get("code", 1000), message.get("reason") or ""
-            self.reason = "closed_by_us"
+            self.reason = WORD_OF.get(self.detail, "closed_by_us")
         await self._send(message)
 
     async def hang_up(self, code: int, reason: str) -> None:

@@ -94,7 +94,7 @@ def find(identity: str) -> Candidate | None:
     if first[0] is None:
         return None
     passwords = [StoredPassword(*row[18:]) for row in rows if row[18] is not None]
-    return Candidate(*first[:11], orjson.loads(first[11]), *first[12:18], passwords=passwords)
+    return Candidate(*[*first[:11], orjson.loads(first[11]), *first[12:18], passwords])
 
 
 def open(candidate: Candidate, *, version: str, gateway: str, address: str, offered: str) -> Opened:
@@ -145,9 +145,15 @@ def beat(gateway: str, now: datetime) -> None:
 
 def start_gateway(gateway: str, now: datetime) -> list[Place]:
     """A process takes this gateway's name: what an earlier one of that name held is free."""
+    freed = end_gateway(gateway, now)
+    beat(gateway, now)
+    return freed
+
+
+def end_gateway(gateway: str, now: datetime) -> list[Place]:
+    """The process ends in good order: nothing is held under its name."""
     freed = free([gateway], now)
     _run("DELETE FROM stations_gateway WHERE id = %(id)s", {"id": gateway})
-    beat(gateway, now)
     return freed
 
 
