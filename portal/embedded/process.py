@@ -1,5 +1,6 @@
 """How children are started: in a session of their own, as the right system user, ending with us."""
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -17,6 +18,7 @@ import psutil
 LAUNCHER = Path(__file__).with_name("launcher.py")
 SERVICE_ACCOUNTS = ("chargeyard", "postgres", "daemon", "nobody")
 STEP_SECONDS = 0.05
+FAMILY_SECONDS = 5
 
 
 class ServerFailed(Exception):
@@ -108,15 +110,32 @@ def run(command: list[str], **options: Any) -> tuple[int, str]:
 
 
 def stop(child: subprocess.Popen[bytes], number: signal.Signals, patience_s: float) -> None:
-    """Send the signal, wait, and kill what does not end."""
+    """Send the signal, wait for the child and its own children, and kill what does not end."""
     if child.poll() is not None:
         return
+    family = descendants(child.pid)
     child.send_signal(number)
     try:
         child.wait(patience_s)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
+    see_off(family)
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def see_off(family: list[psutil.Process]) -> None:
+    """Wait a little for processes whose parent has ended, then kill them."""
+    _, staying = psutil.wait_procs(family, timeout=FAMILY_SECONDS)
+    for process in staying:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def left_over(pid: int, program: str, home: Path) -> psutil.Process | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from portal.embedded.process import descendants, see_off
 from portal.supervisor.terminal import say
 
 FIRST_DELAY_S = 0.5
@@ -44,6 +45,10 @@ class Service:
     def alive(self) -> bool:
         return self.child is not None and self.child.poll() is None
 
+    @property
+    def pid(self) -> int:
+        return self.child.pid if self.child else 0
+
     def _try_again(self, now: float) -> None:
         try:
             self.launch()
@@ -62,6 +67,7 @@ class Service:
 def stop_together(services: Iterable[Service], *, in_a_hurry: Callable[[], bool]) -> None:
     """Signal all of them, wait for the slowest, kill what outstays its patience (or a hurry)."""
     alive = [service for service in services if service.alive]
+    family = [process for service in alive for process in descendants(service.pid)]
     for service in alive:
         _signal(service, service.stop_signal)
     began = time.monotonic()
@@ -71,6 +77,7 @@ def stop_together(services: Iterable[Service], *, in_a_hurry: Callable[[], bool]
             if waited > service.patience_s or in_a_hurry():
                 _signal(service, signal.SIGKILL)
         time.sleep(0.05)
+    see_off(family)
 
 
 def describe(code: int) -> str:
