@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Coroutine
 from datetime import datetime
 from typing import Any, Self
@@ -20,7 +21,7 @@ DEFAULT_INTERVAL_S = 300
 BOOT_RETRY_S = 30
 
 
-class OnlineStation:
+class OnlineStation(ABC):
     """The part of a station that talks; :class:`SimulatedStation` adds what it talks about."""
 
     def __init__(self, endpoint: Endpoint, dialect: Dialect, clock: Clock, habits: Habits) -> None:
@@ -159,14 +160,14 @@ class OnlineStation:
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
-    def handle(self, action: str, payload: Json) -> Reply:
-        raise NotImplementedError
+    @abstractmethod
+    def handle(self, action: str, payload: Json) -> Reply: ...
 
-    def boot_payload(self, reason: str) -> Json:
-        raise NotImplementedError
+    @abstractmethod
+    def boot_payload(self, reason: str) -> Json: ...
 
-    async def report_states(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def report_states(self) -> None: ...
 
     def _need_link(self) -> Link:
         if self._link is None or not self._link.alive:
