@@ -25,6 +25,7 @@ from portal.api.resource import ListResource, Resource, found
 from portal.api.stations import BelowStation
 from stations.domain.words import CommandStatus, Effect
 from stations.models import Command
+from stations.ocpp import calls
 from stations.services import commands
 
 PREFER_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
@@ -121,6 +122,9 @@ class StationCommands(BelowStation):
 
     def _send(self, station: Any) -> Response:
         values, body = self._validated()
+        if values["command"] == "call":
+            version = station.presence.ocpp_version or station.boot_version
+            calls.check(version, values["action"], values["payload"])
         command = commands.issue(
             station,
             body.intent(values),
