@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from portal.embedded.process import (
     ServerFailed,
@@ -23,6 +25,7 @@ from portal.embedded.process import (
 
 HOST = "127.0.0.1"
 LOG_BYTES = 10_000_000
+ASK_ONCE = Retry(NoBackoff(), 0)
 START_SECONDS = 120
 STOP_SECONDS = 20
 
@@ -81,7 +84,7 @@ class EmbeddedValkey:
             raise ServerFailed("Valkey has not been started.")
         for _ in until(patience_s, self.child):
             try:
-                with redis.Redis.from_url(self.url(), socket_timeout=2) as client:
+                with redis.Redis.from_url(self.url(), socket_timeout=2, retry=ASK_ONCE) as client:
                     client.ping()
             except (redis.ConnectionError, redis.TimeoutError):  # BusyLoading is a ConnectionError
                 continue
