@@ -3,19 +3,20 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
-def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+def say(text: str, end: str = "\n") -> None:
+    """Print a line; a terminal that has gone away does not end the portal."""
+    with suppress(OSError):
+        sys.stdout.write(f"{text}{end}")
+        sys.stdout.flush()
 
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
     """Print the title, do it, print how long it took."""
-    sys.stdout.write(f"  {title:<46}")
-    sys.stdout.flush()
+    say(f"  {title:<46}", end="")
     began = time.monotonic()
     try:
         yield
