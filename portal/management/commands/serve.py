@@ -1,0 +1,65 @@
+"""Serves pages, API and chargers from one process."""
+
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import Any
+
+from portal import server  # isort: skip  # its reactor comes first
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from portal import health
+
+
+class Command(BaseCommand):
+    help = "Serve pages, API and the chargers' door. SIGTERM drains; a second one ends at once."
+    requires_system_checks: Sequence[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+        parser.add_argument("--port", type=int, help="TCP port (default 8000, none with --uds)")
+        parser.add_argument("--uds", default="", metavar="PATH", help="UNIX socket to listen on, mode 0660")
+        parser.add_argument("--reuse-port", action="store_true", help="share the port with other processes")
+        parser.add_argument("--gateway-id", default="", help="name of this process, unique in the deployment")
+        parser.add_argument("--data-dir", default="", help="data directory (default var)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["gateway_id"]:
+            os.environ["GATEWAY_ID"] = options["gateway_id"]
+        port = options["port"] if options["port"] is not None or options["uds"] else 8000
+        try:
+            serve(host=options["host"], port=port, unix_path=options["uds"], reuse_port=options["reuse_port"])
+        except server.CannotListen as error:
+            raise CommandError(str(error)) from error
+        sys.stdout.flush()
+
+
+def serve(**listening: Any) -> None:
+    """The portal's application with the limits of the settings, until a signal."""
+    from portal.asgi import application
+    from stations.ocpp import gateway
+
+    def ready(addresses: Sequence[str]) -> None:
+        gateway.current().start()
+
+    def drain() -> None:
+        health.draining.set()
+        gateway.current().drain()
+
+    async def end() -> None:
+        await gateway.current().stop()
+
+    server.run(
+        application,
+        **listening,
+        on_ready=ready,
+        on_drain=drain,
+        on_exit=end,
+        edge_secret=settings.OCPP_TRUSTED_PROXY_SECRET,
+        message_bytes=settings.OCPP_MAX_MESSAGE_BYTES,
+        sockets_per_address=settings.OCPP_SOCKETS_PER_ADDRESS,
+        drain_spread_s=settings.OCPP_DRAIN_SPREAD,
+    )
