@@ -5,6 +5,7 @@ one real server that all of them share, on the same database, and keep apart by 
 organization, stations and people (``tests.factories``). Nothing is flushed between tests.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
     """The schema, made by the owner's role; the tests themselves act as the application's."""
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, check=True)
+    command = [sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "portal.settings.test"}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
     yield
     from django.db import connections
 

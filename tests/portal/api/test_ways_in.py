@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 from rest_framework.test import APIClient
 
 from core import clock
@@ -117,15 +117,15 @@ def test_unknown_fields_are_refused_and_named(api: APIClient) -> None:
 
 def test_an_error_tells_its_request_id(api: APIClient) -> None:
     answer = api.get(
-        "/api/v1/stations/00000000-0000-7000-8000-000000000000/", headers={"X-Request-Id": "abc-123"}
+        "/api/v1/stations/00000000-0000-7000-8000-000000000000/", headers={"X-Request-Id": "call-4711-abc"}
     )
 
     assert answer.status_code == 404
-    assert answer["X-Request-Id"] == "abc-123"
-    assert answer.json()["request_id"] == "abc-123"
+    assert answer["X-Request-Id"] == "call-4711-abc"
+    assert answer.json()["request_id"] == "call-4711-abc"
 
 
-def test_too_many_requests_are_429_with_retry_after(api: APIClient, settings: SettingsWrapper) -> None:
+def test_too_many_requests_are_429_with_retry_after(api: APIClient, settings: Any) -> None:
     settings.API_RATE_PER_SECOND, settings.API_RATE_BURST = 0.01, 2
     buckets._buckets.clear()
 
