@@ -198,6 +198,8 @@ class StationEventReported:
     variable: str
     actual_value: str
     stamp: Stamp
+    component_instance: str = ""
+    variable_instance: str = ""
     evse_id: int | None = None
     connector_id: int | None = None
     cleared: bool = False

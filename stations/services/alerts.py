@@ -23,7 +23,7 @@ def raise_(
     at: datetime,
     subject: str = "",
 ) -> None:
-    """Open the alert, or count it again where it is open already."""
+    """Open the alert, or count it again where it is open already and this is a later time."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -31,7 +31,8 @@ def raise_(
                                              count, raised_at, last_at, acknowledged_by)
             VALUES (%s, %s, %s, %s, %s, %s, %s, 1, %s, %s, '')
             ON CONFLICT (station_id, kind, subject) WHERE cleared_at IS NULL
-            DO UPDATE SET count = a.count + 1, last_at = excluded.last_at, detail = excluded.detail
+            DO UPDATE SET count = a.count + (excluded.last_at > a.last_at)::int,
+                          last_at = greatest(a.last_at, excluded.last_at), detail = excluded.detail
             RETURNING a.id, (SELECT site_id FROM stations_chargingstation s WHERE s.id = a.station_id)
             """,
             [uuid7(), organization_id, station_id, kind, subject[:80], severity.value, detail[:500], at, at],

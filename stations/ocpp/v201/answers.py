@@ -1,0 +1,95 @@
+"""What stations' answers to our CALLs mean, and what of them is kept."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from stations.domain.events import VariableReported
+from stations.domain.words import CommandStatus
+from stations.ocpp.context import Json, Socket
+from stations.ocpp.v201 import fields
+from stations.services import device_model
+from stations.services.device_model import Written
+
+GOOD = frozenset(
+    {"Accepted", "AcceptedCanceled", "Processing", "RebootRequired", "Scheduled", "Unlocked", "Unpublished"}
+)
+WRITTEN: Mapping[str, Written] = {"Accepted": Written.NOW, "RebootRequired": Written.AFTER_RESTART}
+
+
+def interpret(action: str, response: Json) -> str:
+    """How the command ended. Of variables read, one is enough; of variables set, all must be taken (P213)."""
+    return (CommandStatus.ACCEPTED if _is_good(action, response) else CommandStatus.REJECTED).value
+
+
+def _is_good(action: str, response: Json) -> bool:
+    if action == "GetVariables":
+        return any(item.get("attributeStatus") in GOOD for item in response.get("getVariableResult", ()))
+    if action == "SetVariables":
+        return all(item.get("attributeStatus") in GOOD for item in response.get("setVariableResult", ()))
+    return "status" not in response or response["status"] in GOOD
+
+
+def absorb_read(socket: Socket, request: Json, response: Json, at: datetime) -> None:
+    """Values that GetVariables brought become the station's variables."""
+    read = [
+        item for item in response.get("getVariableResult", ()) if item.get("attributeStatus") == "Accepted"
+    ]
+    device_model.store(socket, [_variable(item, item.get("attributeValue", "")) for item in read], at)
+
+
+def absorb_written(socket: Socket, request: Json, response: Json, at: datetime) -> None:
+    """Values that SetVariables placed; those that need a restart are shown as pending (P216)."""
+    values = {_name(item): item.get("attributeValue", "") for item in request.get("setVariableData", ())}
+    taken = [
+        (_variable(item, values[_name(item)]), WRITTEN[item["attributeStatus"]])
+        for item in response.get("setVariableResult", ())
+        if item.get("attributeStatus") in WRITTEN and _name(item) in values
+    ]
+    device_model.write(socket, taken, at)
+
+
+def absorb_report_promise(socket: Socket, request: Json, response: Json, at: datetime) -> None:
+    """Parts of a report will follow, unless the answer says otherwise."""
+    if response.get("status") == "Accepted" and isinstance(request.get("requestId"), int):
+        device_model.expect_report(
+            socket.station_id, request["requestId"], str(request.get("reportBase", "GetReport"))[:30]
+        )
+
+
+def joined(responses: Sequence[Json]) -> Json:
+    """The answers to the parts of one wish as one: their lists follow one another."""
+    if len(responses) == 1:
+        return responses[0]
+    whole: dict[str, object] = {}
+    for response in responses:
+        for name, value in response.items():
+            before = whole.get(name)
+            whole[name] = [*before, *value] if isinstance(before, list) and isinstance(value, list) else value
+    return whole
+
+
+def _name(item: Json) -> tuple[object, ...]:
+    component, variable = item["component"], item["variable"]
+    return (
+        str(component["name"]).lower(),
+        str(component.get("instance", "")).lower(),
+        fields.place(component),
+        str(variable["name"]).lower(),
+        str(variable.get("instance", "")).lower(),
+        item.get("attributeType", "Actual"),
+    )
+
+
+def _variable(item: Json, value: str) -> VariableReported:
+    component, variable = item["component"], item["variable"]
+    evse_id, connector_id = fields.place(component)
+    return VariableReported(
+        component=fields.text(component, "name"),
+        component_instance=fields.text(component, "instance"),
+        evse_id=evse_id,
+        connector_id=connector_id,
+        variable=fields.text(variable, "name"),
+        variable_instance=fields.text(variable, "instance"),
+        attribute=item.get("attributeType", "Actual"),
+        value=value,
+    )

@@ -1,0 +1,53 @@
+"""Small readings of 2.x fields that several messages share; what no column can hold is refused."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from core.errors import Invalid
+from stations.domain.events import TokenShown
+from stations.ocpp.context import Json
+
+INT32_MAX = 2**31 - 1
+REFERENCE_MAX = 64
+
+
+def whole(value: Any, field: str, *, largest: int = INT32_MAX) -> int:
+    """A count or number from 0 up. Raises :class:`Invalid` naming the field."""
+    if isinstance(value, bool) or value != int(value) or not 0 <= value <= largest:
+        raise Invalid(f"{field} is out of range.", field=field)
+    return int(value)
+
+
+def whole_or_none(parent: Json, name: str, *, field: str = "") -> int | None:
+    """The same for an optional field."""
+    value = parent.get(name)
+    return None if value is None else whole(value, field or name)
+
+
+def place(parent: Json, field: str = "evse") -> tuple[int | None, int | None]:
+    """EVSE and connector of an EVSEType; neither where it is left out (P158)."""
+    evse = parent.get("evse")
+    if not isinstance(evse, Mapping) or "id" not in evse:
+        return None, None
+    return whole(evse["id"], f"{field}.id"), whole_or_none(evse, "connectorId", field=f"{field}.connectorId")
+
+
+def token(parent: Json) -> TokenShown | None:
+    """The idToken, if one was shown."""
+    shown = parent.get("idToken")
+    if not isinstance(shown, Mapping):
+        return None
+    return TokenShown(value=str(shown.get("idToken") or "")[:255], type=str(shown.get("type") or "")[:20])
+
+
+def reference(text: str) -> str:
+    """The station's name for a transaction; one that is too long keeps its beginning and a digest (P082)."""
+    if len(text) <= REFERENCE_MAX:
+        return text
+    return f"{text[:31]}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def text(parent: Json, name: str, limit: int = 255) -> str:
+    """An optional text; empty equals absent (P087)."""
+    return str(parent.get(name) or "")[:limit]

@@ -1,0 +1,140 @@
+"""What we say to 2.0.1 stations: each intent as the CALL that carries it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.errors import Invalid, NotSupported
+from stations.domain import intents
+from stations.domain.intents import VariableItem
+from stations.ocpp.context import Json, Socket
+from stations.ocpp.routing import OutboundCall
+
+TOKEN_TYPES = frozenset(
+    {"Central", "eMAID", "ISO14443", "ISO15693", "KeyCode", "Local", "MacAddress", "NoAuthorization"}
+)
+RESET: Mapping[str, str] = {"immediate": "Immediate", "on_idle": "OnIdle"}
+OPERATIONAL: Mapping[str, str] = {"operative": "Operative", "inoperative": "Inoperative"}
+REPORT: Mapping[str, str] = {
+    "configuration_inventory": "ConfigurationInventory",
+    "full_inventory": "FullInventory",
+    "summary_inventory": "SummaryInventory",
+}
+TRIGGER: Mapping[str, str] = {
+    "boot_notification": "BootNotification",
+    "log_status_notification": "LogStatusNotification",
+    "firmware_status_notification": "FirmwareStatusNotification",
+    "heartbeat": "Heartbeat",
+    "meter_values": "MeterValues",
+    "sign_charging_station_certificate": "SignChargingStationCertificate",
+    "sign_v2g_certificate": "SignV2GCertificate",
+    "status_notification": "StatusNotification",
+    "transaction_event": "TransactionEvent",
+    "sign_combined_certificate": "SignCombinedCertificate",
+    "publish_firmware_status_notification": "PublishFirmwareStatusNotification",
+}
+ABOUT_CONNECTORS = "status_notification"
+
+
+def request_start(socket: Socket, intent: intents.RequestStartTransaction) -> OutboundCall:
+    if intent.token_type not in TOKEN_TYPES:
+        raise NotSupported(f"OCPP 2.0.1 has no tokens of the type “{intent.token_type}”.", field="token")
+    return start_of(intent)
+
+
+def start_of(intent: intents.RequestStartTransaction) -> OutboundCall:
+    """RequestStartTransaction, whatever types of tokens the version knows."""
+    payload: dict[str, Any] = {
+        "idToken": {"idToken": intent.token_value, "type": intent.token_type},
+        "remoteStartId": intent.remote_start_id,
+    }
+    if intent.evse_id is not None:
+        payload["evseId"] = intent.evse_id
+    if intent.charging_profile is not None:
+        payload["chargingProfile"] = dict(intent.charging_profile)
+    return OutboundCall("RequestStartTransaction", payload)
+
+
+def request_stop(socket: Socket, intent: intents.RequestStopTransaction) -> OutboundCall:
+    return OutboundCall("RequestStopTransaction", {"transactionId": intent.reference})
+
+
+def reset(socket: Socket, intent: intents.ResetStation) -> OutboundCall:
+    payload: dict[str, Any] = {"type": word(RESET, intent.kind, "kind")}
+    if intent.evse_id is not None:
+        payload["evseId"] = intent.evse_id
+    return OutboundCall("Reset", payload)
+
+
+def unlock_connector(socket: Socket, intent: intents.UnlockConnector) -> OutboundCall:
+    return OutboundCall("UnlockConnector", {"evseId": intent.evse_id, "connectorId": intent.connector_id})
+
+
+def change_availability(socket: Socket, intent: intents.ChangeAvailability) -> OutboundCall:
+    payload: dict[str, Any] = {
+        "operationalStatus": word(OPERATIONAL, intent.operational_status, "operational_status")
+    }
+    if intent.evse_id is not None:
+        payload["evse"] = evse(intent.evse_id, intent.connector_id)
+    return OutboundCall("ChangeAvailability", payload)
+
+
+def trigger_message(socket: Socket, intent: intents.TriggerMessage) -> OutboundCall:
+    message = TRIGGER.get(intent.message)
+    if message is None:
+        raise NotSupported(
+            f"OCPP {socket.version} stations cannot be asked for “{intent.message}”.", field="message"
+        )
+    payload: dict[str, Any] = {"requestedMessage": message}
+    if intent.evse_id is not None:
+        # A connector may be named for its state only, and has to be (F06.FR.12, F06.FR.13).
+        connector_id = (intent.connector_id or 1) if intent.message == ABOUT_CONNECTORS else None
+        payload["evse"] = evse(intent.evse_id, connector_id)
+    return OutboundCall("TriggerMessage", payload)
+
+
+def get_variables(socket: Socket, intent: intents.GetVariables) -> OutboundCall:
+    if not intent.items:
+        raise NotSupported("Name the variables to read, or ask for a whole report.", field="items")
+    return OutboundCall("GetVariables", {"getVariableData": [variable(item) for item in intent.items]})
+
+
+def set_variables(socket: Socket, intent: intents.SetVariables) -> OutboundCall:
+    items = [{**variable(item), "attributeValue": item.value or ""} for item in intent.items]
+    return OutboundCall("SetVariables", {"setVariableData": items})
+
+
+def get_base_report(socket: Socket, intent: intents.GetBaseReport) -> OutboundCall:
+    payload = {"requestId": intent.request_id, "reportBase": word(REPORT, intent.kind, "kind")}
+    return OutboundCall("GetBaseReport", payload)
+
+
+def call(socket: Socket, intent: intents.Call) -> OutboundCall:
+    return OutboundCall(intent.action, intent.payload)
+
+
+def word(words: Mapping[str, str], asked: str, field: str) -> str:
+    """The version's word. Raises :class:`Invalid` naming the field."""
+    if asked not in words:
+        raise Invalid(f"“{asked}” is none of {', '.join(words)}.", field=field)
+    return words[asked]
+
+
+def evse(evse_id: int, connector_id: int | None) -> Json:
+    """An EVSEType."""
+    return {"id": evse_id} if connector_id is None else {"id": evse_id, "connectorId": connector_id}
+
+
+def variable(item: VariableItem) -> dict[str, Any]:
+    """Component, variable and attribute as GetVariables and SetVariables name them."""
+    if not item.component:
+        raise Invalid(f"Name the component of “{item.variable}”.", field="items")
+    component: dict[str, Any] = {"name": item.component}
+    if item.evse_id is not None:
+        component["evse"] = evse(item.evse_id, None)
+    named: dict[str, Any] = {"name": item.variable}
+    if item.instance:
+        named["instance"] = item.instance
+    data: dict[str, Any] = {"component": component, "variable": named}
+    if item.attribute != "Actual":
+        data["attributeType"] = item.attribute
+    return data

@@ -1,0 +1,10 @@
+"""What 2.1 stations can be told beyond 2.0.1: tokens of any type."""
+
+from stations.domain import intents
+from stations.ocpp.context import Socket
+from stations.ocpp.routing import OutboundCall
+from stations.ocpp.v201 import outbound as v201
+
+
+def request_start(socket: Socket, intent: intents.RequestStartTransaction) -> OutboundCall:
+    return v201.start_of(intent)

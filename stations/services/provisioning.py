@@ -1,0 +1,176 @@
+"""Boots and registration (OCPP 2.0.1 B01 to B03, 1.6 section 4.2)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.db.transaction import atomic
+
+from core import access, audit
+from core.access import Actor, Permission
+from core.errors import DomainError
+from stations import live
+from stations.domain.events import StationBooted
+from stations.domain.intents import TriggerMessage
+from stations.domain.station import StationSide
+from stations.domain.words import Registration
+from stations.models import Alert, ChargingStation, Command, Presence
+from stations.services import alerts, commands, device_model, effects, stations
+
+PENDING_RETRY_S = 60
+JITTER = 0.10
+TRIGGERED = "Triggered"
+BOOT = "boot_notification"
+AWAITS_DECISION = "registration_pending"
+DRIFT_STEP_MS = 500
+REPORTED = ("vendor", "model", "serial_number", "firmware_version", "iccid", "imsi", "meter_type",
+            "meter_serial_number")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """How a boot is answered: the station's registration, and when to send the next message."""
+
+    registration: Registration
+    interval_s: int
+
+
+def boot(station: StationSide, event: StationBooted, *, version: str, received_at: datetime) -> Registered:
+    """Write down who the station says it is. Repeats change nothing more (P101); sessions stay (P107)."""
+    with atomic():
+        row = ChargingStation.objects.select_for_update(of=("self",)).get(pk=station.station_id)
+        again = row.booted_at is not None
+        asked_for = event.reason == TRIGGERED or _was_triggered(row.id, received_at)
+        _assign(row, event, version)
+        effects.message_received(row.id, BOOT)
+        if not (asked_for and again):
+            _start_afresh(row, received_at)
+        _note_decision_wanted(row, received_at)
+        row.save()
+        live.announce_on_commit(
+            "station", row.organization_id, row.id, site_id=row.site_id, station_id=row.id
+        )
+    return Registered(Registration(row.registration), _interval_s(row))
+
+
+def decide(station: ChargingStation, registration: Registration, *, by: Actor) -> ChargingStation:
+    """Accept, hold or turn away a station. One that waits for it is asked to boot again at once."""
+    by.require(Permission.STATIONS_EDIT, station)
+    with atomic():
+        row = ChargingStation.objects.select_for_update(of=("self",)).get(pk=station.pk)
+        before, row.registration = row.registration, registration.value
+        if before == registration:
+            return row
+        row.save(update_fields=["registration", "updated_at"])
+        audit.record(
+            "station.registration_decided",
+            row,
+            by=by,
+            changes={"registration": [before, registration.value]},
+        )
+        alerts.clear(AWAITS_DECISION, station_id=row.id, at=row.updated_at)
+        _carry_out(row, registration)
+        live.announce_on_commit(
+            "station", row.organization_id, row.id, site_id=row.site_id, station_id=row.id
+        )
+    station.registration = row.registration
+    return station
+
+
+def measure_drift(station_id: UUID, sent_at: datetime, received_at: datetime) -> bool:
+    """Keep by how much the station's clock is ahead of ours, from the time in a message it just made (P112).
+
+    Written only when it moved by half a second; whether it was.
+    """
+    drift_ms = drift(sent_at, received_at)
+    near = Q(
+        clock_drift_ms__isnull=False,
+        clock_drift_ms__gt=drift_ms - DRIFT_STEP_MS,
+        clock_drift_ms__lt=drift_ms + DRIFT_STEP_MS,
+    )
+    return bool(Presence.objects.filter(~near, station_id=station_id).update(clock_drift_ms=drift_ms))
+
+
+def drift(sent_at: datetime, received_at: datetime) -> int:
+    """Milliseconds by which the station's clock is ahead of ours; negative where it is behind."""
+    return round((sent_at - received_at).total_seconds() * 1000)
+
+
+def _was_triggered(station_id: UUID, now: datetime) -> bool:
+    """Whether we asked for this message, which is no restart then; 1.6 does not tell by itself."""
+    return Command.objects.filter(
+        station_id=station_id,
+        command=TriggerMessage.name,
+        parameters__message=BOOT,
+        effect="",
+        effect_until__gte=now,
+    ).exists()
+
+
+def _assign(row: ChargingStation, event: StationBooted, version: str) -> None:
+    for name in REPORTED:
+        limit: int = ChargingStation._meta.get_field(name).max_length or 50
+        setattr(row, name, getattr(event, name)[:limit])
+    row.boot_version = version
+    row.boot_reason = event.reason[:30]
+
+
+def _start_afresh(row: ChargingStation, received_at: datetime) -> None:
+    """What a real restart ends: refusals remembered, and values that waited for it.
+
+    Events after ``booted_at`` may be numbered anew (P108).
+    """
+    row.booted_at = received_at
+    row.unsupported = []
+    device_model.apply_pending(row.id, received_at)
+    effects.booted(row.id)
+
+
+def _note_decision_wanted(row: ChargingStation, received_at: datetime) -> None:
+    if row.registration != Registration.PENDING:
+        alerts.clear(AWAITS_DECISION, station_id=row.id, at=received_at)
+        return
+    alerts.raise_(
+        AWAITS_DECISION,
+        station_id=row.id,
+        organization_id=row.organization_id,
+        severity=Alert.Severity.INFO,
+        detail=f"{row.vendor} {row.model} waits to be accepted.",
+        at=received_at,
+    )
+
+
+def _interval_s(row: ChargingStation) -> int:
+    """The heartbeat interval, spread by up to a tenth over the stations, the same at each boot (P100, M-13)."""
+    usual: int = row.heartbeat_interval_s or settings.OCPP_HEARTBEAT_INTERVAL
+    if row.registration == Registration.PENDING:
+        usual = min(usual, PENDING_RETRY_S)
+    place = int.from_bytes(row.id.bytes[-4:], "big") / 2**32
+    return max(1, round(usual * (1 - JITTER + 2 * JITTER * place)))
+
+
+def _carry_out(row: ChargingStation, registration: Registration) -> None:
+    presence = Presence.objects.filter(station=row, connected=True).first()
+    if presence is None:
+        return
+    if registration is not Registration.ACCEPTED:
+        stations.disconnect(row, reason="The registration of the station was changed.")
+        return
+    _ask_for_boot(row)
+
+
+def _ask_for_boot(row: ChargingStation) -> None:
+    """Only a boot makes the station accepted; without the trigger it comes by itself, later."""
+    try:
+        with atomic():
+            commands.issue(
+                row,
+                TriggerMessage(message=BOOT),
+                by=access.system("registration"),
+                reason="The station was accepted.",
+            )
+    except DomainError:
+        # A full queue or a station switched off: it boots again by its own retry interval.
+        return
