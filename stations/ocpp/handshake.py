@@ -77,9 +77,6 @@ def _check_limits(here: Gateway, request: Upgrade) -> None:
         raise Refused(429, TOO_MANY_TRIES, detail, retry_after_s=int(wait_s) + 1)
     if not here.limits.may_knock(request.address):
         raise Refused(429, "too_fast", "Too many connections a second from its address.", retry_after_s=1)
-    if here.limits.full(request.address):
-        detail = f"Its address holds {settings.OCPP_SOCKETS_PER_ADDRESS} connections, the most that one may."
-        raise Refused(503, "too_many_sockets", detail, retry_after_s=random_wait_s())
 
 
 async def _find(here: Gateway, request: Upgrade) -> Candidate | None:
@@ -175,7 +172,8 @@ class Ending:
         message = await self._receive()
         if message["type"] == "websocket.disconnect" and not self.reason:
             self.code = message.get("code")
-            self.reason = message.get("chargeyard.cause") or "closed_by_station"
+            cause = message.get("chargeyard.cause") or "peer"
+            self.reason = "closed_by_station" if cause == "peer" else cause
             self.detail = upgrade.printable(message.get("reason") or "")
         return message
 
@@ -196,7 +194,6 @@ async def _serve(
 ) -> None:
     ending = Ending(receive, send)
     line = Line(socket, admitted.password.id if admitted.password else None, ending.hang_up)
-    here.limits.opened(socket.address)
     try:
         await send(_acceptance(socket))
         here.join(line)
@@ -205,7 +202,6 @@ async def _serve(
             {**scope, "chargeyard.socket": socket, "chargeyard.line": line}, ending.receive, ending.send
         )
     finally:
-        here.limits.closed(socket.address)
         here.leave(line, ending.code, ending.reason or "lost", ending.detail)
 
 

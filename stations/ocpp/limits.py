@@ -1,4 +1,4 @@
-"""How often an address may knock (security.md L-02 to L-04): counted in process, in bounded memory.
+"""How often an address may knock (security.md L-02, L-03): counted in process, in bounded memory.
 
 No database and no Valkey: the guard must hold when both are away.
 """
@@ -86,7 +86,6 @@ class UpgradeLimits:
             settings.OCPP_UPGRADE_RATE_PER_SECOND, settings.OCPP_UPGRADE_BURST, clock
         )
         self._failures = Failures(settings.OCPP_FAILED_UPGRADES_PER_MINUTE, clock)
-        self._sockets: dict[str, int] = {}
 
     def may_knock(self, address: str) -> bool:
         return self._upgrades.take(address)
@@ -98,20 +97,6 @@ class UpgradeLimits:
     def failed(self, identity: str, address: str) -> None:
         self._failures.add(address)
         self._failures.add((identity, address))
-
-    def full(self, address: str) -> bool:
-        """Whether the address holds as many open sockets as it may."""
-        return self._sockets.get(address, 0) >= int(settings.OCPP_SOCKETS_PER_ADDRESS)
-
-    def opened(self, address: str) -> None:
-        self._sockets[address] = self._sockets.get(address, 0) + 1
-
-    def closed(self, address: str) -> None:
-        left = self._sockets.get(address, 0) - 1
-        if left > 0:
-            self._sockets[address] = left
-        else:
-            self._sockets.pop(address, None)
 
 
 def _forget_oldest(counters: OrderedDict[Hashable, _Bucket] | OrderedDict[Hashable, _Window]) -> None:

@@ -1,0 +1,125 @@
+"""Upgrade requests byte by byte: what is sent is under the test's control, what comes back is shown as it is."""
+
+import base64
+import itertools
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from stations.models import ChargingStation, Connection
+from tests.waiting import eventually
+from tests.wire.client import WireStation, basic, dial, wire_password
+
+TIMEOUT_S = 10.0
+_addresses = itertools.count(1)
+Headers = Sequence[tuple[str, str]]
+
+
+@dataclass
+class Reply:
+    """The answer to one upgrade request; the connection is closed."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        values = self.all(name)
+        return values[0] if values else None
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+def knock(
+    url: str,
+    path: str,
+    *,
+    login: tuple[str, str | bytes] | None = None,
+    offer: str | None = "ocpp1.6",
+    headers: Headers = (),
+    address: str = "127.0.0.1",
+) -> Reply:
+    """Ask for an upgrade at ``url`` + ``path`` (taken literally), from a loopback address."""
+    lines = [] if login is None else [("Authorization", basic(*login))]
+    lines += [] if offer is None else [("Sec-WebSocket-Protocol", offer)]
+    return send_request(url, path, [*lines, *headers], address)
+
+
+def send_request(url: str, path: str, headers: Headers, address: str) -> Reply:
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    all_headers = [
+        ("Host", f"{parts.hostname}:{parts.port}"),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", base64.b64encode(os.urandom(16)).decode()),
+        *headers,
+    ]
+    head = "".join(f"{name}: {value}\r\n" for name, value in all_headers)
+    with socket.create_connection((parts.hostname, parts.port), TIMEOUT_S, (address, 0)) as line:
+        line.sendall(f"GET {parts.path}{path} HTTP/1.1\r\n{head}\r\n".encode("latin-1"))
+        return _read(line)
+
+
+def _read(line: socket.socket) -> Reply:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += (chunk := line.recv(65536))
+        assert chunk, f"the server closed the connection after {received!r}"
+    head, _, body = received.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    headers = [(name, value.strip()) for name, _, value in (text.partition(":") for text in lines)]
+    length = int(next((value for name, value in headers if name.lower() == "content-length"), "0"))
+    while len(body) < length:
+        body += line.recv(65536)
+    return Reply(int(status_line.split()[1]), headers, body)
+
+
+def next_address() -> str:
+    """A loopback address that no other test has, since limits count per address."""
+    number = next(_addresses)
+    return f"127.1.{number // 250}.{number % 250 + 1}"
+
+
+@dataclass
+class Charger:
+    """A station with its password and the way to the server."""
+
+    url: str
+    station: ChargingStation
+    password: str
+    address: str
+
+    @property
+    def path(self) -> str:
+        return f"/{self.station.identity}"
+
+    def login(self, version: str = "1.6") -> tuple[str, bytes]:
+        return self.station.identity, wire_password(self.password, version)
+
+    def knock(self, *, version: str = "1.6", path: str = "", **options: Any) -> Reply:
+        options = {
+            "login": self.login(version),
+            "offer": f"ocpp{version}",
+            "address": self.address,
+            **options,
+        }
+        return knock(self.url, path or self.path, **options)
+
+    def dial(self, version: str = "1.6", **options: Any) -> WireStation:
+        options.setdefault("source_address", (self.address, 0))
+        return dial(self.url, self.station, self.password, version, **options)
+
+    def set(self, **values: object) -> None:
+        ChargingStation.objects.filter(pk=self.station.pk).update(**values)
+
+    def refusals(self) -> list[Connection]:
+        found = Connection.objects.filter(station=self.station, outcome="refused")
+        eventually(found.exists)
+        return list(found)
