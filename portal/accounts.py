@@ -1,0 +1,71 @@
+"""Signing in: no open sign-up, a second factor for everybody who operates, sessions that end when idle."""
+
+from datetime import timedelta
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.models import Authenticator
+from django.contrib.auth import logout
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+
+from core import clock
+from core.models import Membership
+
+IDLE_LIMIT = timedelta(minutes=30)
+REMEMBER_EVERY = timedelta(minutes=1)
+SEEN = "seen_at"
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """People are invited, or made by a command; nobody signs up."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+
+def second_factors() -> QuerySet[Authenticator]:
+    """Authenticator apps and passkeys; recovery codes alone are none."""
+    return Authenticator.objects.filter(type__in=FACTORS)
+
+
+def memberships_of(user_id: object) -> QuerySet[Membership]:
+    """A person's memberships, each knowing whether the person ``has_second_factor``."""
+    factors = second_factors().filter(user_id=OuterRef("user_id"))
+    return (
+        Membership.objects.filter(user_id=user_id)
+        .select_related("organization")
+        .annotate(has_second_factor=Exists(factors))
+        .order_by("organization__name")
+    )
+
+
+def lacks_second_factor(membership: Membership) -> bool:
+    """Whether the member must set up a second factor before working here (security.md W-11)."""
+    return not membership.has_second_factor and not membership.organization.demo
+
+
+def may_enter_admin(request: HttpRequest) -> bool:
+    """Platform staff with a second factor; where the only organizations are demos, without (W-33)."""
+    user = request.user
+    if not (user.is_active and user.is_staff):
+        return False
+    if second_factors().filter(user=user).exists():
+        return True
+    return user.memberships.exists() and not user.memberships.filter(organization__demo=False).exists()
+
+
+def keep_alive(request: HttpRequest) -> bool:
+    """Note the activity; ``False``, with the session ended, after 30 idle minutes (W-10).
+
+    What pages fetch by themselves (header ``X-Live``, or the stream) is no activity.
+    """
+    now = clock.now()
+    last = request.session.get(SEEN)
+    if last is not None and now.timestamp() - last > IDLE_LIMIT.total_seconds():
+        logout(request)
+        return False
+    passive = "X-Live" in request.headers or getattr(request, "passive", False)
+    if last is None or (not passive and now.timestamp() - last > REMEMBER_EVERY.total_seconds()):
+        request.session[SEEN] = now.timestamp()
+    return True

@@ -1,0 +1,172 @@
+"""Commands of a station: what was said, what it answered, what was seen; and sending more of them."""
+
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+import orjson
+from allauth.account.internal.flows.reauthentication import did_recently_authenticate
+from django.contrib import messages
+from django.http import HttpResponse, QueryDict
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from core.access import Permission
+from core.errors import Invalid
+from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.pages import address, page_by_id, render_page
+from portal.dashboard.station import find, frame
+from stations.domain import intents
+from stations.domain.intents import Intent
+from stations.models import ChargingStation, Command
+from stations.services import commands
+
+TEMPLATE = "dashboard/stations/commands.html"
+MESSAGES = (
+    "boot_notification",
+    "status_notification",
+    "heartbeat",
+    "meter_values",
+    "transaction_event",
+    "firmware_status_notification",
+    "log_status_notification",
+)
+NEEDS_FRESH_SIGN_IN = frozenset({"reset", "set_variables", "call"})
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    station = find(request, pk)
+    return _page(request, station)
+
+
+@require_POST
+@operator(Permission.STATIONS_VIEW)
+def send(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """The service checks the permission that the command needs."""
+    station = find(request, pk)
+    name = request.POST.get("command", "")
+    if name in NEEDS_FRESH_SIGN_IN and not did_recently_authenticate(request):
+        back = urlencode({"next": address(request, "station_commands", pk)})
+        messages.warning(request, _("Confirm that it is you, then press the button again."))
+        return go(request, f"{reverse('account_reauthenticate')}?{back}")
+    if name not in FORMS:
+        raise Invalid(_("There is no such command."), field="command")
+    commands.issue(
+        station,
+        FORMS[name](request.POST),
+        by=request.actor,
+        if_offline="wait" if request.POST.get("if_offline") == "wait" else "fail",
+    )
+    if request.htmx:
+        return _page(request, station)
+    return go(request, address(request, "station_commands", pk))
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    rows = Command.objects.visible_to(request.actor).select_related(
+        "station__presence", "station__site", "transaction"
+    )
+    command = load(rows, pk)
+    context = {"section": "stations", "command": command, "station": command.station}
+    return render_page(request, "dashboard/stations/command.html", context, partial="detail")
+
+
+@require_POST
+@operator(Permission.STATIONS_VIEW)
+def cancel(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    command = load(Command.objects.visible_to(request.actor).select_related("station"), pk)
+    commands.cancel(command, by=request.actor)
+    return go(request, address(request, "command", pk))
+
+
+def _page(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
+    context = frame(request, station, "station_commands")
+    context["page"] = page_by_id(station.commands.select_related("transaction__evse"), request.GET.dict())
+    context["evses"] = list(station.evses.values_list("evse_id", flat=True))
+    context["messages_to_ask"] = MESSAGES
+    return render_page(request, TEMPLATE, context, partial="history")
+
+
+def _reset(values: QueryDict) -> Intent:
+    kind = values.get("kind", "on_idle")
+    if kind not in ("on_idle", "immediate"):
+        raise Invalid(_("Choose how to restart."), field="kind")
+    return intents.ResetStation(kind=kind)
+
+
+def _availability(values: QueryDict) -> Intent:
+    wanted = values.get("operational_status", "")
+    if wanted not in ("operative", "inoperative"):
+        raise Invalid(_("Choose an availability."), field="operational_status")
+    return intents.ChangeAvailability(operational_status=wanted, evse_id=_evse(values))
+
+
+def _trigger(values: QueryDict) -> Intent:
+    if values.get("message") not in MESSAGES:
+        raise Invalid(_("Choose a message."), field="message")
+    return intents.TriggerMessage(message=values["message"], evse_id=_evse(values))
+
+
+def _report(values: QueryDict) -> Intent:
+    return intents.GetBaseReport(kind="full_inventory")
+
+
+def _read(values: QueryDict) -> Intent:
+    names = [line.strip() for line in values.get("variables", "").splitlines() if line.strip()]
+    if not names:
+        raise Invalid(_("Name at least one variable."), field="variables")
+    return intents.GetVariables(items=tuple(map(_item, names)))
+
+
+def _set(values: QueryDict) -> Intent:
+    name = values.get("variable", "").strip()
+    if not name:
+        raise Invalid(_("Name the variable."), field="variable")
+    item = _item(name)
+    changed = intents.VariableItem(
+        variable=item.variable, component=item.component, value=values.get("value", "")
+    )
+    return intents.SetVariables(items=(changed,))
+
+
+def _call(values: QueryDict) -> Intent:
+    try:
+        payload = orjson.loads(values.get("payload", "") or "{}")
+    except orjson.JSONDecodeError as error:
+        raise Invalid(_("The payload is not JSON: %s.") % error, field="payload") from error
+    if not isinstance(payload, dict):
+        raise Invalid(_("The payload is a JSON object."), field="payload")
+    return intents.Call(action=values.get("action", "").strip(), payload=payload)
+
+
+def _item(name: str) -> intents.VariableItem:
+    """``Component.Variable``, or a 1.6 key alone."""
+    component, dot, variable = name.partition(".")
+    return (
+        intents.VariableItem(component=component, variable=variable)
+        if dot
+        else intents.VariableItem(variable=name)
+    )
+
+
+def _evse(values: QueryDict) -> int | None:
+    text = values.get("evse_id", "")
+    if text and not text.isdecimal():
+        raise Invalid(_("Choose an EVSE."), field="evse_id")
+    return int(text) if text else None
+
+
+FORMS: Mapping[str, Callable[[QueryDict], Intent]] = {
+    "reset": _reset,
+    "change_availability": _availability,
+    "trigger_message": _trigger,
+    "get_base_report": _report,
+    "get_variables": _read,
+    "set_variables": _set,
+    "call": _call,
+}

@@ -1,0 +1,153 @@
+"""The door of the dashboard: who enters which organization, and how refusals are told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import F, Func, IntegerField, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.translation import gettext as _
+
+from core.access import ROLE_NAMES, Actor, Permission, roles_with
+from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted
+from core.models import Membership, Organization
+from portal import accounts
+from stations.models import Alert, ChargingStation, Transaction
+from stations.services.access import actor_of_member
+
+View = Callable[..., HttpResponse]
+STATUS_OF = {NotFound: 404, NotPermitted: 403, Conflict: 409, Invalid: 422}
+
+
+@dataclass
+class Place:
+    """Where the person is: the organization, the membership, and the figures beside the navigation."""
+
+    organization: Organization
+    membership: Membership
+    memberships: list[Membership] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+class OperatorRequest(HttpRequest):
+    """A request of a member inside an organization."""
+
+    actor: Actor
+    place: Place
+    request_id: str
+
+
+def operator(permission: Permission) -> Callable[[View], View]:
+    """Guards a view: signed in, member of the organization in the address, holding the permission.
+
+    What services refuse becomes a page (or a fragment) with the right status, here and nowhere else.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: OperatorRequest, organization: str, **values: Any) -> HttpResponse:
+            try:
+                turned_away = enter(request, organization)
+                if turned_away is not None:
+                    return turned_away
+                request.actor.require(permission)
+                return view(request, **values)
+            except DomainError as error:
+                return refusal(request, error)
+
+        guarded.permission = permission  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def enter(request: OperatorRequest, slug: str) -> HttpResponse | None:
+    """Sets ``request.actor`` and ``request.place``; answers with a redirect where something comes first.
+
+    Raises :class:`NotFound` for an organization that the person does not belong to.
+    """
+    if not request.user.is_authenticated or not accounts.keep_alive(request):
+        return sign_in_first(request)
+    memberships = list(accounts.memberships_of(request.user.pk))
+    membership = next((one for one in memberships if one.organization.slug == slug), None)
+    if membership is None:
+        raise NotFound(_("There is no such page, or it belongs to an organization you are not a member of."))
+    membership.user = request.user
+    if accounts.lacks_second_factor(membership):
+        messages.warning(request, _("Set up a second factor first: an authenticator app or a passkey."))
+        return go(request, resolve_url("mfa_index"))
+    request.actor = actor_of_member(
+        membership, address=request.META.get("REMOTE_ADDR", ""), request_id=request.request_id
+    )
+    request.place = Place(membership.organization, membership, memberships)
+    return None
+
+
+def sign_in_first(request: HttpRequest) -> HttpResponse:
+    """To the sign-in page; a fragment makes the whole page go there."""
+    back = urlencode({"next": request.get_full_path()})
+    if request.htmx:
+        return HttpResponse(status=401)
+    return redirect(f"{resolve_url(settings.LOGIN_URL)}?{back}")
+
+
+def go(request: HttpRequest, address: str) -> HttpResponse:
+    """A redirect within the site, by htmx where htmx asks."""
+    if request.htmx:
+        return HttpResponse(status=204, headers={"HX-Redirect": address})
+    return redirect(address)
+
+
+def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """The page, or the line in place of a fragment, that says what was refused and what to do."""
+    status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 422)
+    context: dict[str, Any] = {"error": error, "status": status}
+    if isinstance(error, NotPermitted) and error.field:
+        context["permission"] = error.field
+        context["roles"] = [ROLE_NAMES[role] for role in roles_with(Permission(error.field))]
+    template = (
+        "components/refusal.html" if request.htmx else f"{status if status in (403, 404) else 400}.html"
+    )
+    return render(request, template, context, status=status)
+
+
+def figures(actor: Actor, **more: Any) -> dict[str, Any]:
+    """How many stations, active sessions, open and critical alerts the actor sees, in one query.
+
+    ``more`` adds querysets to be counted, or subqueries to be taken as they are, to the same query.
+    """
+    alerts = Alert.objects.visible_to(actor).filter(cleared_at=None, acknowledged_at=None)
+    wanted = {
+        "stations": ChargingStation.objects.visible_to(actor).live(),
+        "sessions": Transaction.objects.visible_to(actor).filter(status="active"),
+        "alerts": alerts,
+        "critical": alerts.filter(severity="critical"),
+        **more,
+    }
+    columns = {
+        f"n_{name}": _counted(rows) if isinstance(rows, QuerySet) else rows for name, rows in wanted.items()
+    }
+    found = Organization.objects.filter(pk=actor.organization_id).values(**columns).get()
+    return {name: found[f"n_{name}"] or 0 if name not in more else found[f"n_{name}"] for name in wanted}
+
+
+def _counted(rows: QuerySet[Any]) -> Subquery:
+    """``SELECT count(*)`` of the rows as a scalar subquery."""
+    one = rows.order_by().annotate(n=Func(F("pk"), function="Count", output_field=IntegerField()))
+    return Subquery(one.values("n"), output_field=IntegerField())
+
+
+def load(rows: QuerySet[Any], pk: UUID, what: str = "") -> Any:
+    """The row of that id among those visible. Raises :class:`NotFound`."""
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise NotFound(
+            what or _("There is no such page here. The link may be old, or meant for another organization.")
+        )
+    return found

@@ -1,0 +1,135 @@
+"""One EVSE: its card, and what can be done at it. The answer appears under the pressed control."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid, NotFound
+from drivers.models import IdToken, TokenStatus
+from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.pages import address, render_page
+from portal.dashboard.stations import with_evses
+from stations.domain import intents
+from stations.models import ChargingStation, Command, Evse, Transaction
+from stations.services import commands
+
+TEMPLATE = "dashboard/stations/live.html"
+TOKENS_OFFERED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What one EVSE's card shows."""
+
+    evse: Evse
+    session: Transaction | None
+    command: Command | None
+    raw: str
+    connector: Any
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def card(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
+    return _answer(request, pk, evse_id)
+
+
+@require_POST
+@operator(Permission.COMMANDS_SESSION)
+def start(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
+    station = _station(request, pk)
+    token = load(tokens_to_start_with(request.actor), _chosen(request), _("Choose a token to start with."))
+    intent = intents.RequestStartTransaction(token_value=token.value, token_type=token.type, evse_id=evse_id)
+    commands.issue(station, intent, by=request.actor)
+    return _answer(request, pk, evse_id)
+
+
+@require_POST
+@operator(Permission.COMMANDS_SESSION)
+def stop(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
+    station = _station(request, pk)
+    session = Transaction.objects.visible_to(request.actor).filter(
+        station=station, evse__evse_id=evse_id, status="active"
+    )
+    running = session.first()
+    if running is None:
+        raise Conflict(_("No session is running here any more."))
+    commands.issue(station, intents.RequestStopTransaction(transaction=running.pk), by=request.actor)
+    return _answer(request, pk, evse_id)
+
+
+@require_POST
+@operator(Permission.COMMANDS_SESSION)
+def unlock(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
+    station = _station(request, pk)
+    try:
+        connector_id = int(request.POST.get("connector_id", "1"))
+    except ValueError as error:
+        raise Invalid(_("Choose a connector."), field="connector_id") from error
+    commands.issue(
+        station, intents.UnlockConnector(evse_id=evse_id, connector_id=connector_id), by=request.actor
+    )
+    return _answer(request, pk, evse_id)
+
+
+def recent_commands(station: ChargingStation) -> list[Command]:
+    """The last commands of the station, newest first, enough to find each EVSE's last one."""
+    return list(station.commands.select_related("transaction__evse").order_by("-id")[:20])
+
+
+def contents(evse: Evse, station: ChargingStation, recent: list[Command]) -> Card:
+    evse.station = station
+    session = evse.active if evse.active and evse.active.status == "active" else None
+    connectors = list(evse.connectors.all())
+    connector = next(
+        (one for one in connectors if one.status not in ("", "Available")), next(iter(connectors), None)
+    )
+    raw = (
+        session.charging_state
+        if session and session.charging_state
+        else (connector.status if connector else "")
+    )
+    return Card(evse, session, next((one for one in recent if _concerns(one, evse)), None), raw, connector)
+
+
+def tokens_to_start_with(actor: Actor) -> Any:
+    """Tokens that may be sent with a start, the newest first."""
+    tokens = IdToken.objects.visible_to(actor).live().filter(status=TokenStatus.ACCEPTED)
+    return tokens.order_by("-id")
+
+
+def _concerns(command: Command, evse: Evse) -> bool:
+    of_session = command.transaction.evse_id if command.transaction else None
+    return command.evse_id == evse.evse_id or of_session == evse.pk
+
+
+def _station(request: OperatorRequest, pk: UUID) -> ChargingStation:
+    return load(ChargingStation.objects.visible_to(request.actor), pk)
+
+
+def _chosen(request: OperatorRequest) -> UUID:
+    try:
+        return UUID(request.POST.get("token", ""))
+    except ValueError as error:
+        raise Invalid(_("Choose a token to start with."), field="token") from error
+
+
+def _answer(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
+    """The EVSE's card for htmx, the station's page for a plain form."""
+    if not request.htmx:
+        return go(request, address(request, "station", pk))
+    station = load(with_evses(ChargingStation.objects.visible_to(request.actor)), pk)
+    evse = next((one for one in station.evses.all() if one.evse_id == evse_id), None)
+    if evse is None:
+        raise NotFound(_("The station has no such EVSE."))
+    context = {
+        "station": station,
+        "card": contents(evse, station, recent_commands(station)),
+        "tokens": tokens_to_start_with(request.actor)[:TOKENS_OFFERED],
+    }
+    return render_page(request, TEMPLATE, context, partial="card")

@@ -1,0 +1,155 @@
+"""Forms of the dashboard: only what a person may write. Services check; forms convert and explain."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.forms import Form
+from django.utils.translation import gettext_lazy as _
+
+from core.access import ROLE_NAMES, Actor
+from core.errors import DomainError
+from core.services.keys import known_scopes
+from drivers.models import TokenType
+from stations.models import Site
+
+PROFILES = (
+    (2, _("TLS and password (recommended)")),
+    (3, _("TLS and client certificate")),
+    (1, _("Password without TLS – trusted network only")),
+)
+
+
+def refuse(form: Form, error: DomainError) -> None:
+    """Show what a service refused at the field that it names."""
+    form.add_error(error.field if error.field in form.fields else None, error.message)
+
+
+class SiteForm(forms.ModelForm[Site]):
+    class Meta:
+        model = Site
+        fields = [
+            "name",
+            "address",
+            "postal_code",
+            "city",
+            "country",
+            "latitude",
+            "longitude",
+            "time_zone",
+            "public",
+        ]
+        help_texts = {
+            "country": _("Two letters, such as DE"),
+            "time_zone": _("Sessions, tariffs and windows are told in it"),
+            "public": _("Drivers find the site in lists"),
+        }
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        super().__init__(*args, **values)
+        zones = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones()) if "/" in zone]
+        self.fields["time_zone"].widget = forms.Select(choices=zones)
+
+    def _post_clean(self) -> None:
+        """Leaves the check to the service, so that the instance is changed there and nowhere else."""
+
+
+class StationForm(forms.Form):
+    """A new station: as little as is needed to hand out an address and a password."""
+
+    identity = forms.CharField(
+        label=_("Identity"),
+        max_length=48,
+        help_text=_(
+            "How the charger calls itself; it becomes the end of its address. Letters, digits, - and _ are safe."
+        ),
+    )
+    name = forms.CharField(label=_("Name for people"), max_length=100, required=False)
+    site = forms.ModelChoiceField(Site.objects.none(), label=_("Site"), required=False, empty_label=None)
+    security_profile = forms.TypedChoiceField(label=_("Security"), coerce=int, choices=PROFILES)
+
+    def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
+        super().__init__(*args, **values)
+        self.fields["site"].queryset = Site.objects.visible_to(actor).live()
+        if not settings.HTTPS:
+            self.fields["security_profile"].initial = 1
+            self.fields["security_profile"].help_text = _(
+                "This portal is reached without TLS at present, so chargers can only use the last one."
+            )
+
+
+class SettingsForm(forms.Form):
+    """What can be changed of a station that exists."""
+
+    name = forms.CharField(label=_("Name for people"), max_length=100, required=False)
+    site = forms.ModelChoiceField(Site.objects.none(), label=_("Site"), empty_label=None)
+    max_power_w = forms.IntegerField(label=_("Rated power (W)"), min_value=1, required=False)
+    tags = forms.CharField(label=_("Tags"), required=False, help_text=_("Separated by commas"))
+    notes = forms.CharField(label=_("Notes"), required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    security_profile = forms.TypedChoiceField(label=_("Security"), coerce=int, choices=PROFILES)
+    call_timeout_s = forms.IntegerField(
+        label=_("Response time-out (s)"),
+        min_value=5,
+        max_value=300,
+        required=False,
+        help_text=_("Empty: 30 s"),
+    )
+    lenient = forms.BooleanField(
+        label=_("Lenient: repair small mistakes in its messages instead of refusing them"), required=False
+    )
+    enabled = forms.BooleanField(label=_("Enabled: may connect"), required=False)
+
+    def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
+        super().__init__(*args, **values)
+        self.fields["site"].queryset = Site.objects.visible_to(actor).live()
+
+    def clean_tags(self) -> list[str]:
+        return [tag.strip()[:40] for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
+
+
+class TokenForm(forms.Form):
+    value = forms.CharField(
+        label=_("Value"),
+        max_length=255,
+        help_text=_("As the station sends it, such as 04A2B6C8. Case does not count."),
+    )
+    type = forms.ChoiceField(label=_("Type"), choices=TokenType.choices, initial=TokenType.ISO14443)
+    label = forms.CharField(
+        label=_("Label"), max_length=100, required=False, help_text=_("Whose card it is, for example")
+    )
+    expires_at = forms.DateTimeField(
+        label=_("Expires"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+
+
+class MemberForm(forms.Form):
+    email = forms.EmailField(label=_("E-mail address"))
+    role = forms.ChoiceField(
+        label=_("Role"), choices=[(role.value, name) for role, name in ROLE_NAMES.items()]
+    )
+    sites = forms.ModelMultipleChoiceField(
+        Site.objects.none(),
+        label=_("Only these sites"),
+        required=False,
+        help_text=_("None chosen: all sites"),
+    )
+
+    def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
+        super().__init__(*args, **values)
+        self.fields["sites"].queryset = Site.objects.visible_to(actor).live()
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=100, help_text=_("What uses it"))
+    scopes = forms.MultipleChoiceField(label=_("Scopes"), help_text=_("Give as few as will do"))
+    expires_at = forms.DateTimeField(
+        label=_("Expires"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        super().__init__(*args, **values)
+        self.fields["scopes"].choices = [(scope, scope) for scope in known_scopes()]
+        self.fields["scopes"].widget.attrs["size"] = 8

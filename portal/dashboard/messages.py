@@ -1,0 +1,111 @@
+"""Raw messages of a station: request and answer paired, already masked when they were stored."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from django.http import HttpResponse
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_safe
+
+from core.access import Permission
+from portal.dashboard.entry import OperatorRequest, operator
+from portal.dashboard.pages import Page, render_page
+from portal.dashboard.station import find, frame
+from stations.models import RawFrame
+
+SIZE = 60
+CALL, RESULT, ERROR = 2, 3, 4
+TROUBLE = ("refused", "dropped", "late")
+
+
+@dataclass
+class Pair:
+    """A request and what was answered; an answer whose request is on another page stands alone."""
+
+    first: RawFrame
+    answer: RawFrame | None = None
+
+    @property
+    def outgoing(self) -> bool:
+        return (self.first.direction == "out") == (self.first.type in (CALL, None))
+
+    @property
+    def verdict(self) -> str:
+        return self.answer.verdict if self.answer and self.first.verdict == "ok" else self.first.verdict
+
+    @property
+    def failed(self) -> bool:
+        is_error = self.answer is not None and self.answer.type == ERROR
+        return is_error or self.verdict.partition(":")[0] in TROUBLE
+
+    @property
+    def latency_ms(self) -> float | None:
+        latency = self.answer.latency_us if self.answer else self.first.latency_us
+        return None if latency is None else latency / 1000
+
+    @property
+    def size_bytes(self) -> int:
+        return self.first.size_bytes + (self.answer.size_bytes if self.answer else 0)
+
+
+@require_safe
+@operator(Permission.MESSAGES_VIEW)
+def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    station = find(request, pk)
+    query = {name: request.GET.get(name, "").strip() for name in ("action", "direction", "errors", "before")}
+    rows = RawFrame.objects.filter(station=station)
+    if query["action"]:
+        rows = rows.filter(action__iexact=query["action"])
+    if query["direction"] in ("in", "out"):
+        rows = rows.filter(direction=query["direction"])
+    if query["errors"]:
+        rows = rows.exclude(verdict__in=["ok", "repaired"]) | rows.filter(type=ERROR)
+    if before := _moment(query["before"]):
+        rows = rows.filter(at__lt=before)
+    frames = list(rows.order_by("-at", "-id")[: SIZE + 1])
+    context = frame(request, station, "station_messages")
+    context.update(pairs=paired(frames[:SIZE]), query=query, page=_page(frames, query))
+    return render_page(request, "dashboard/stations/messages.html", context, partial="results")
+
+
+def paired(frames: list[RawFrame]) -> list[Pair]:
+    """Newest first; each answer joined with its request by message id."""
+    answers: dict[str, RawFrame] = {}
+    pairs: list[Pair] = []
+    for one in frames:
+        if one.type in (RESULT, ERROR) and one.message_id:
+            answers[one.message_id] = one
+            pairs.append(Pair(one))
+        elif one.type == CALL and one.message_id in answers:
+            answer = answers.pop(one.message_id)
+            found = next(pair for pair in pairs if pair.first is answer)
+            found.first, found.answer = one, answer
+        else:
+            pairs.append(Pair(one))
+    return pairs
+
+
+def shown(text: str) -> str:
+    """A frame, indented where it is JSON, as it is otherwise."""
+    try:
+        return orjson.dumps(orjson.loads(text), option=orjson.OPT_INDENT_2).decode()
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _page(frames: list[RawFrame], query: dict[str, str]) -> Page:
+    kept: dict[str, Any] = {name: value for name, value in query.items() if value and name != "before"}
+    older = urlencode({**kept, "before": frames[SIZE - 1].at.isoformat()}) if len(frames) > SIZE else ""
+    return Page([], older, urlencode(kept) or "-" if query["before"] else "")
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None

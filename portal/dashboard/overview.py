@@ -1,0 +1,84 @@
+"""Overview: is the network fine, and what to do next."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.http import HttpResponse
+from django.views.decorators.http import require_safe
+
+from core import clock
+from core.access import Actor, Permission
+from portal.dashboard.entry import OperatorRequest, operator
+from portal.dashboard.pages import render_page
+from stations.models import Alert, ChargingStation, Evse, Transaction
+
+PARTS = frozenset({"tiles", "attention", "active"})
+TEMPLATE = "dashboard/overview.html"
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def overview(request: OperatorRequest) -> HttpResponse:
+    part = request.GET.get("part", "")
+    actor = request.actor
+    context: dict[str, Any] = {"section": "overview"}
+    if part in ("", "tiles"):
+        context["tiles"] = tiles(actor, ZoneInfo(request.place.organization.time_zone))
+    if part in ("", "attention"):
+        context["alerts"] = open_alerts(actor)[:8]
+    if part in ("", "active"):
+        context["active"] = active_sessions(actor)[:12]
+    return render_page(request, TEMPLATE, context, partial=part if part in PARTS else "")
+
+
+def tiles(actor: Actor, zone: ZoneInfo) -> dict[str, Any]:
+    """The figures of the tiles, in three queries whatever the number of stations."""
+    connected = Q(presence__connected=True)
+    stations = (
+        ChargingStation.objects.visible_to(actor)
+        .live()
+        .aggregate(
+            total=Count("pk"),
+            online=Count("pk", filter=connected),
+            enabled=Count("pk", filter=Q(enabled=True)),
+        )
+    )
+    evses = Evse.objects.visible_to(actor).filter(station__retired_at=None, station__presence__connected=True)
+    figures = evses.aggregate(
+        charging=Count("pk", filter=Q(active__status="active"), distinct=True),
+        faulted=Count("pk", filter=Q(connectors__status="Faulted"), distinct=True),
+    )
+    power = evses.filter(active__status="active").aggregate(power_w=Sum("power_w"))
+    energy = energy_since(actor, start_of_day(clock.now(), zone))
+    return {**stations, **figures, **power, "energy_wh": energy, "zone": zone.key}
+
+
+def energy_since(actor: Actor, since: datetime) -> Any:
+    """Energy of the sessions that began since then."""
+    began = Transaction.objects.visible_to(actor).filter(started_at__gte=since)
+    return began.aggregate(energy_wh=Sum("energy_wh"))["energy_wh"] or 0
+
+
+def start_of_day(instant: datetime, zone: ZoneInfo) -> datetime:
+    return instant.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(0)
+
+
+def open_alerts(actor: Actor) -> QuerySet[Alert]:
+    """Open and not acknowledged, the worst first."""
+    return (
+        Alert.objects.visible_to(actor)
+        .filter(cleared_at=None, acknowledged_at=None)
+        .select_related("station")
+        .order_by("severity", "-raised_at")
+    )
+
+
+def active_sessions(actor: Actor) -> QuerySet[Transaction]:
+    return (
+        Transaction.objects.visible_to(actor)
+        .filter(status="active")
+        .select_related("station__presence", "evse", "site", "token")
+        .order_by("-started_at")
+    )

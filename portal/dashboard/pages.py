@@ -1,0 +1,62 @@
+"""Rendering a page or its named part, and paging by key."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from portal.dashboard.entry import OperatorRequest
+
+PAGE_SIZE = 50
+
+
+def render_page(
+    request: OperatorRequest, template: str, context: dict[str, Any], *, partial: str = "", status: int = 200
+) -> HttpResponse:
+    """The whole page, or the named part of it where htmx asks for a fragment."""
+    name = f"{template}#{partial}" if partial and request.htmx else template
+    response = render(request, name, context, status=status)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Vary"] = "HX-Request, Cookie"
+    return response
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of one page and the query strings of its neighbours (empty: there is none)."""
+
+    rows: list[Any]
+    older: str = ""
+    newest: str = ""
+
+
+def page_by_id(rows: QuerySet[Any], query: dict[str, str], *, size: int = PAGE_SIZE) -> Page:
+    """Newest first by id (which grows with time); ``before`` in the query is the key to go on from."""
+    kept = {name: value for name, value in query.items() if name != "before" and value}
+    found = rows.order_by("-id")
+    before = query.get("before", "")
+    if before and _is_key(before):
+        found = found.filter(id__lt=before)
+    some = list(found[: size + 1])
+    older = urlencode({**kept, "before": some[size - 1].pk}) if len(some) > size else ""
+    return Page(some[:size], older, urlencode(kept) or "-" if before else "")
+
+
+def _is_key(text: str) -> bool:
+    if text.isdecimal():
+        return True
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def address(request: OperatorRequest, name: str, *args: object) -> str:
+    """The address of a page inside the present organization."""
+    return reverse(f"dashboard:{name}", args=[request.place.organization.slug, *args])

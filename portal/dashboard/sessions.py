@@ -1,0 +1,116 @@
+"""Sessions: the list, and one with its plot, readings and timeline."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from core.access import Permission
+from portal.dashboard.entry import OperatorRequest, load, operator
+from portal.dashboard.pages import page_by_id, render_page
+from portal.dashboard.plots import readings_of
+from portal.dashboard.words import COMMAND, SESSION_STATE, command_word
+from stations.domain.words import TransactionStatus
+from stations.models import Transaction
+
+STATES = tuple(word.value for word in TransactionStatus)
+READINGS_SHOWN = 200
+KIND = {"Started": _("Session began"), "Updated": _("Reported"), "Ended": _("Session ended")}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of a session's timeline."""
+
+    at: datetime
+    text: str | Promise
+    detail: str | Promise = ""
+    look: str = "run"
+
+
+@require_safe
+@operator(Permission.SESSIONS_VIEW)
+def listing(request: OperatorRequest) -> HttpResponse:
+    query = {name: request.GET.get(name, "").strip() for name in ("status", "q", "before")}
+    rows = Transaction.objects.visible_to(request.actor)
+    if query["status"] in STATES:
+        rows = rows.filter(status=query["status"])
+    if words := query["q"]:
+        rows = rows.filter(
+            Q(station__identity__icontains=words)
+            | Q(station__name__icontains=words)
+            | Q(token_value__iexact=words)
+            | Q(token__label__icontains=words)
+            | Q(reference__iexact=words)
+        )
+    rows = rows.select_related("station", "evse", "site", "token")
+    context = {
+        "section": "sessions",
+        "page": page_by_id(rows, query),
+        "query": query,
+        "states": [(name, SESSION_STATE[name]) for name in STATES],
+    }
+    return render_page(request, "dashboard/sessions/list.html", context, partial="results")
+
+
+@require_safe
+@operator(Permission.SESSIONS_VIEW)
+def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    rows = Transaction.objects.visible_to(request.actor).select_related(
+        "station__presence", "evse", "site", "token"
+    )
+    session = load(rows, pk)
+    readings = list(readings_of(session).order_by("-occurred_at")[:READINGS_SHOWN])
+    context = {
+        "section": "sessions",
+        "session": session,
+        "readings": readings,
+        "timeline": timeline(session),
+        "state": SESSION_STATE[session.status],
+    }
+    part = request.GET.get("part", "")
+    return render_page(
+        request,
+        "dashboard/sessions/detail.html",
+        context,
+        partial=part if part in ("figures", "timeline") else "",
+    )
+
+
+def timeline(session: Transaction) -> list[Moment]:
+    """What happened, oldest first: the station's reports and our commands."""
+    moments = [
+        Moment(event.occurred_at, KIND.get(event.kind, event.kind), _event_detail(event), _look(event.kind))
+        for event in session.events.order_by("occurred_at", "seq_no")
+        if event.kind != "Updated" or event.charging_state
+    ]
+    for command in session.commands.order_by("issued_at"):
+        word = command_word(command)
+        moments.append(
+            Moment(command.issued_at, COMMAND.get(command.command, command.command), word.text, word.look)
+        )
+    return sorted(_without_repeats(moments), key=lambda moment: moment.at)
+
+
+def _without_repeats(moments: list[Moment]) -> list[Moment]:
+    """Reports that say the same as the one before are left out."""
+    kept: list[Moment] = []
+    for moment in moments:
+        if not kept or (moment.text, moment.detail) != (kept[-1].text, kept[-1].detail):
+            kept.append(moment)
+    return kept
+
+
+def _event_detail(event: Any) -> str | Promise:
+    parts = [event.charging_state, event.trigger_reason]
+    return " · ".join(part for part in parts if part)
+
+
+def _look(kind: str) -> str:
+    return {"Started": "ok", "Ended": "off"}.get(kind, "run")

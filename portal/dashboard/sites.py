@@ -1,0 +1,67 @@
+"""Sites: places with an address and a time zone."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Count, Q
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from core.access import Permission
+from core.errors import DomainError
+from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.forms import SiteForm, refuse
+from portal.dashboard.pages import address, render_page
+from stations.models import Site
+from stations.services import sites
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def listing(request: OperatorRequest) -> HttpResponse:
+    standing = Q(stations__retired_at=None)
+    rows = Site.objects.visible_to(request.actor).live()
+    rows = rows.annotate(
+        total=Count("stations", filter=standing),
+        online=Count("stations", filter=standing & Q(stations__presence__connected=True)),
+    )
+    return render_page(
+        request, "dashboard/sites/list.html", {"section": "sites", "rows": rows.order_by("name")[:500]}
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operator(Permission.STATIONS_EDIT)
+def new(request: OperatorRequest) -> HttpResponse:
+    zone = request.place.organization.time_zone
+    form = SiteForm(request.POST or None, initial={"time_zone": zone})
+    if request.method == "POST" and form.is_valid():
+        return _saved(request, form, lambda: sites.create(form.cleaned_data, by=request.actor))
+    return _form_page(request, form, None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operator(Permission.STATIONS_EDIT)
+def edit(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    site = load(Site.objects.visible_to(request.actor).live(), pk)
+    form = SiteForm(request.POST or None, instance=site)
+    if request.method == "POST" and form.is_valid():
+        return _saved(request, form, lambda: sites.update(site, form.cleaned_data, by=request.actor), site)
+    return _form_page(request, form, site)
+
+
+def _saved(request: OperatorRequest, form: SiteForm, save: Any, site: Site | None = None) -> HttpResponse:
+    try:
+        save()
+    except DomainError as error:
+        refuse(form, error)
+        return _form_page(request, form, site)
+    messages.success(request, _("Saved."))
+    return go(request, address(request, "sites"))
+
+
+def _form_page(request: OperatorRequest, form: SiteForm, site: Site | None) -> HttpResponse:
+    context = {"section": "sites", "form": form, "site": site}
+    return render_page(request, "dashboard/sites/form.html", context, status=422 if form.errors else 200)

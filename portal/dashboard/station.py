@@ -1,0 +1,150 @@
+"""One station: header, Live, Transactions, Variables and Settings."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from core.access import Permission
+from core.errors import DomainError
+from portal.dashboard import evses, plots
+from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.forms import SettingsForm, refuse
+from portal.dashboard.pages import address, page_by_id, render_page
+from portal.dashboard.stations import with_evses
+from stations.models import Alert, ChargingStation, Transaction, Variable
+from stations.services import stations
+
+TABS = (
+    ("station", gettext_lazy("Live"), Permission.STATIONS_VIEW),
+    ("station_commands", gettext_lazy("Commands"), Permission.STATIONS_VIEW),
+    ("station_transactions", gettext_lazy("Transactions"), Permission.SESSIONS_VIEW),
+    ("station_variables", gettext_lazy("Variables"), Permission.STATIONS_VIEW),
+    ("station_messages", gettext_lazy("Messages"), Permission.MESSAGES_VIEW),
+    ("station_connect", gettext_lazy("Connection"), Permission.STATIONS_VIEW),
+    ("station_settings", gettext_lazy("Settings"), Permission.STATIONS_VIEW),
+)
+
+
+def find(request: OperatorRequest, pk: UUID) -> ChargingStation:
+    """The station, if it is visible, with what its header shows."""
+    return load(ChargingStation.objects.visible_to(request.actor).select_related("presence", "site"), pk)
+
+
+def frame(request: OperatorRequest, station: ChargingStation, tab: str) -> dict[str, Any]:
+    """What every tab of a station shares: header, tabs, open alerts."""
+    return {
+        "section": "stations",
+        "station": station,
+        "tab": tab,
+        "tabs": [(name, text) for name, text, needed in TABS if request.actor.can(needed)],
+        "open_alerts": Alert.objects.filter(station=station, cleared_at=None).order_by("severity")[:3],
+    }
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def head(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    station = find(request, pk)
+    return render_page(
+        request, "dashboard/stations/base.html", frame(request, station, "station"), partial="head"
+    )
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def live_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    station = load(with_evses(ChargingStation.objects.visible_to(request.actor)), pk)
+    commands = evses.recent_commands(station)
+    context = frame(request, station, "station")
+    context["cards"] = [evses.contents(evse, station, commands) for evse in station.evses.all()]
+    context["commands"] = commands[:5]
+    context["tokens"] = evses.tokens_to_start_with(request.actor)[: evses.TOKENS_OFFERED]
+    name = plots.chosen_range(request)
+    context.update(
+        ranges=plots.RANGE_NAMES, range=name, range_seconds=int(plots.RANGES[name].total_seconds())
+    )
+    return render_page(
+        request, "dashboard/stations/live.html", context, partial=_part(request, "side", "cards")
+    )
+
+
+@require_safe
+@operator(Permission.SESSIONS_VIEW)
+def transactions_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    station = find(request, pk)
+    rows = Transaction.objects.visible_to(request.actor).filter(station=station)
+    context = frame(request, station, "station_transactions")
+    context["page"] = page_by_id(rows.select_related("evse", "site", "token"), request.GET.dict())
+    return render_page(request, "dashboard/stations/transactions.html", context, partial="results")
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def variables_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    station = find(request, pk)
+    words = request.GET.get("q", "").strip()
+    rows = Variable.objects.visible_to(request.actor).filter(station=station)
+    if words:
+        rows = rows.filter(variable__icontains=words) | rows.filter(component__icontains=words)
+    context = frame(request, station, "station_variables")
+    context.update(variables=rows[:500], words=words)
+    return render_page(request, "dashboard/stations/variables.html", context, partial="results")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operator(Permission.STATIONS_VIEW)
+def settings_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    station = find(request, pk)
+    form = SettingsForm(request.POST or None, initial=_initial(station), actor=request.actor)
+    if request.method == "POST":
+        request.actor.require(Permission.STATIONS_EDIT, station)
+        if form.is_valid() and _saved(form, station, request):
+            messages.success(request, _("Saved."))
+            return go(request, address(request, "station_settings", pk))
+    context = {**frame(request, station, "station_settings"), "form": form}
+    status = 422 if form.errors else 200
+    return render_page(request, "dashboard/stations/settings.html", context, status=status)
+
+
+@require_POST
+@operator(Permission.STATIONS_EDIT)
+def retire(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    station = find(request, pk)
+    if request.POST.get("typed", "") != station.identity:
+        messages.error(request, _("The identity was not typed right; nothing was changed."))
+        return go(request, address(request, "station_settings", pk))
+    stations.retire(station, by=request.actor)
+    messages.success(request, _("The station was retired. Its history stays."))
+    return go(request, address(request, "stations"))
+
+
+def _saved(form: SettingsForm, station: ChargingStation, request: OperatorRequest) -> bool:
+    try:
+        stations.update(station, form.cleaned_data, by=request.actor)
+    except DomainError as error:
+        refuse(form, error)
+    return not form.errors
+
+
+def _initial(station: ChargingStation) -> dict[str, Any]:
+    names = (
+        "name",
+        "site",
+        "max_power_w",
+        "notes",
+        "security_profile",
+        "call_timeout_s",
+        "lenient",
+        "enabled",
+    )
+    return {**{name: getattr(station, name) for name in names}, "tags": ", ".join(station.tags)}
+
+
+def _part(request: OperatorRequest, *names: str) -> str:
+    wanted = request.GET.get("part", "")
+    return wanted if wanted in names else ""

@@ -1,0 +1,113 @@
+"""The list of stations: search, filter, one row per station that refreshes itself."""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Prefetch, Q, QuerySet
+from django.db.models.functions import JSONObject
+from django.http import HttpResponse
+from django.views.decorators.http import require_safe
+
+from core.access import Actor, Permission
+from portal.dashboard.entry import OperatorRequest, figures, load, operator
+from portal.dashboard.pages import PAGE_SIZE, Page, render_page
+from portal.dashboard.words import STATUS
+from stations.domain.words import Version
+from stations.models import ChargingStation, Evse, Site
+
+FACETS = ("charging", "available", "plugged_in", "paused", "faulted", "unavailable", "offline")
+TEMPLATE = "dashboard/stations/list.html"
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def listing(request: OperatorRequest) -> HttpResponse:
+    query = {name: request.GET.get(name, "").strip() for name in ("q", "status", "site", "version", "after")}
+    visible = ChargingStation.objects.visible_to(request.actor).live()
+    counts = figures(
+        request.actor,
+        sites=ArraySubquery(_sites(request.actor)),
+        **{f"is_{status}": visible.with_evse_in(status) for status in FACETS},
+    )
+    request.place.counts = counts
+    context = {
+        "section": "stations",
+        "page": page_by_identity(filtered(visible, query), query),
+        "query": query,
+        "filtering": any(query[name] for name in ("q", "status", "site", "version")),
+        "facets": [_facet(status, counts, query) for status in FACETS],
+        "sites": counts["sites"],
+        "versions": [version.value for version in Version],
+    }
+    return render_page(request, TEMPLATE, context, partial="results")
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def row(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    station = load(with_evses(ChargingStation.objects.visible_to(request.actor)), pk)
+    return render_page(request, TEMPLATE, {"station": station}, partial="row")
+
+
+def with_evses(stations: QuerySet[ChargingStation]) -> QuerySet[ChargingStation]:
+    """With presence, site, EVSEs, their sessions and connectors, in three queries."""
+    evses = Evse.objects.select_related("active").prefetch_related("connectors")
+    return stations.select_related("presence", "site").prefetch_related(Prefetch("evses", evses))
+
+
+def filtered(stations: Any, query: dict[str, str]) -> QuerySet[ChargingStation]:
+    """The stations that match search and filters of the query string; unknown values match nothing."""
+    if words := query["q"]:
+        stations = stations.filter(
+            Q(identity__icontains=words)
+            | Q(name__icontains=words)
+            | Q(serial_number__icontains=words)
+            | Q(site__name__icontains=words)
+            | Q(pk__in=Evse.objects.filter(code__iexact=words.replace("*", "")).values("station"))
+        )
+    if query["status"] in STATUS:
+        stations = stations.with_evse_in(query["status"])
+    if site := _uuid(query["site"]):
+        stations = stations.filter(site_id=site)
+    if query["version"]:
+        stations = stations.filter(presence__ocpp_version=query["version"])
+    return stations
+
+
+def page_by_identity(stations: QuerySet[ChargingStation], query: dict[str, str]) -> Page:
+    """By identity; ``after`` in the query is the last one of the page before."""
+    kept = {name: value for name, value in query.items() if value and name != "after"}
+    if query["after"]:
+        stations = stations.filter(identity__gt=query["after"])
+    some = list(with_evses(stations).order_by("identity")[: PAGE_SIZE + 1])
+    more = len(some) > PAGE_SIZE
+    older = urlencode({**kept, "after": some[PAGE_SIZE - 1].identity}) if more else ""
+    return Page(some[:PAGE_SIZE], older, urlencode(kept) or "-" if query["after"] else "")
+
+
+def _facet(status: str, counts: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
+    """One chip: pressed again, it takes its filter away."""
+    chosen = query["status"] == status
+    kept = {name: value for name, value in query.items() if value and name not in ("after", "status")}
+    address = urlencode(kept if chosen else {**kept, "status": status})
+    return {
+        "status": status,
+        "word": STATUS[status],
+        "count": counts[f"is_{status}"],
+        "chosen": chosen,
+        "query": address,
+    }
+
+
+def _sites(actor: Actor) -> QuerySet[Any]:
+    sites = Site.objects.visible_to(actor).live().order_by("name")
+    return sites.values(found=JSONObject(id="id", name="name"))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

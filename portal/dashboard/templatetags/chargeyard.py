@@ -1,0 +1,325 @@
+"""Tags and filters of the pages: icons, pills, figures with their unit, times."""
+
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+
+from core import clock
+from core.access import Actor, Permission
+from portal.dashboard import words
+from portal.dashboard.messages import shown
+from stations.domain.words import STATUS_OF_WORD, CommandStatus, ConnectorStatus, TransactionStatus
+from stations.models import ChargingStation, Command, Evse, Transaction
+
+register = template.Library()
+
+UNKNOWN = "–"
+CONTROL = {"checkbox": "form-check-input", "select": "form-select"}
+
+
+@register.simple_tag
+def icon(name: str, size: str = "") -> SafeString:
+    """An icon of the sprite; decoration only, the word beside it says the same."""
+    return format_html(
+        '<svg class="icon{}" aria-hidden="true"><use href="{}#{}"/></svg>',
+        f" icon-{size}" if size else "",
+        static("vendor/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def at(context: dict[str, Any], name: str, *args: Any, **values: Any) -> str:
+    """The address of a page inside the present organization."""
+    return reverse(f"dashboard:{name}", args=[context["organization"].slug, *args], kwargs=values or None)
+
+
+@register.simple_tag(takes_context=True)
+def can(context: dict[str, Any], permission: str) -> bool:
+    """Whether the person holds the permission; what is never allowed is not drawn."""
+    return bool(context["actor"].can(Permission(permission)))
+
+
+@register.inclusion_tag("components/pill.html")
+def pill(status: str, raw: str = "", prefix: str = "") -> dict[str, Any]:
+    """Status of an EVSE or connector: icon, word, the station's own word in the tooltip."""
+    word = words.STATUS.get(status, words.STATUS["unknown"])
+    return {
+        "look": status,
+        "text": words.PAUSED_BY.get(raw, word.text),
+        "icon": word.icon,
+        "raw": raw,
+        "prefix": prefix,
+    }
+
+
+@register.inclusion_tag("components/pill.html")
+def state(word: words.Word, raw: str = "") -> dict[str, Any]:
+    """A word of any other table as a pill."""
+    return {"look": word.look, "text": word.text, "icon": word.icon, "raw": raw, "prefix": ""}
+
+
+@register.inclusion_tag("components/bar.html")
+def power_bar(power_w: Decimal | None, rated_w: int | None) -> dict[str, Any]:
+    """Power as a part of what is possible; the numbers stand beside it as text."""
+    if not rated_w:
+        return {"share": None, "power_w": power_w, "rated_w": None}
+    share = min(100, max(0, round(float(power_w or 0) / rated_w * 100)))
+    return {"share": share, "power_w": power_w, "rated_w": rated_w}
+
+
+@register.simple_tag
+def age(instant: datetime | None, stale_after: int = 0) -> SafeString:
+    """Relative time, the exact one with its zone on hover; ``page.js`` keeps it going."""
+    if instant is None:
+        return format_html("<span>{}</span>", UNKNOWN)
+    local = timezone.localtime(instant)
+    old = stale_after and clock.now() - instant > timedelta(seconds=stale_after)
+    return format_html(
+        '<time datetime="{}" title="{}" data-age{}>{}</time>',
+        instant.isoformat(),
+        f"{formats.date_format(local, 'DATETIME_FORMAT')} {local:%Z}",
+        SafeString(' class="stale"') if old else "",
+        ago(instant),
+    )
+
+
+@register.filter
+def ago(instant: datetime) -> str:
+    """“3 min ago” in the reader's language."""
+    seconds = (clock.now() - instant).total_seconds()
+    if seconds < 60:
+        return _("now") if seconds < 5 else _("%d s ago") % seconds
+    if seconds < 3600:
+        return _("%d min ago") % (seconds // 60)
+    if seconds < 86_400:
+        return _("%d h ago") % (seconds // 3600)
+    return _("%s ago") % timesince(instant, depth=1)
+
+
+@register.filter
+def moment(instant: datetime | None) -> str:
+    """Date and time to the second, in the active time zone."""
+    if instant is None:
+        return UNKNOWN
+    local = timezone.localtime(instant)
+    return f"{formats.date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M:%S}"
+
+
+@register.filter
+def span(delta: timedelta | float | None) -> str:
+    """A duration such as “1 h 04 min”."""
+    if delta is None:
+        return UNKNOWN
+    seconds = int(delta.total_seconds() if isinstance(delta, timedelta) else delta)
+    hours, rest = divmod(max(seconds, 0), 3600)
+    if hours:
+        return _("%(hours)d h %(minutes)02d min") % {"hours": hours, "minutes": rest // 60}
+    if rest >= 60:
+        return _("%(minutes)d min") % {"minutes": rest // 60}
+    return _("%(seconds)d s") % {"seconds": rest}
+
+
+@register.filter
+def kw(watts: Decimal | float | None, places: int = 1) -> str:
+    """Watts as kilowatts, by locale; unknown is a dash, zero is 0."""
+    return UNKNOWN if watts is None else formats.number_format(Decimal(watts) / 1000, places)
+
+
+@register.filter
+def kwh(watt_hours: Decimal | float | None, places: int = 3) -> str:
+    """Watt hours as kilowatt hours, by locale, to the Wh."""
+    return (
+        UNKNOWN
+        if watt_hours is None
+        else formats.number_format(Decimal(watt_hours) / 1000, places, force_grouping=True)
+    )
+
+
+@register.filter
+def percent(value: Decimal | None) -> str:
+    return UNKNOWN if value is None else formats.number_format(value, 0)
+
+
+@register.filter
+def short_id(value: Any) -> str:
+    """Ids are shown by their last eight characters."""
+    return f"…{str(value)[-8:]}"
+
+
+@register.filter
+def milliseconds(value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return _("%d ms") % value if value < 10_000 else span(value / 1000)
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """JSON, indented; escaped by the template like any text."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+@register.filter
+def command_name(name: str) -> Any:
+    return words.COMMAND.get(name, name)
+
+
+@register.filter
+def stop_reason(raw: str) -> Any:
+    return words.STOP_REASON.get(raw, raw)
+
+
+@register.filter
+def who(label: str) -> str:
+    """The actor behind ``user:…``, ``key:…`` or ``system:…``."""
+    kind, _sep, name = label.partition(":")
+    names = {"key": _("API key %s"), "system": _("System (%s)"), "station": _("Station %s")}
+    return names[kind] % name if kind in names else name or label
+
+
+@register.filter
+def styled(field: BoundField) -> SafeString:
+    """A form field with the look of its kind."""
+    kind = getattr(field.field.widget, "input_type", "textarea")
+    marks = {"class": CONTROL.get(kind, "form-control")}
+    if field.errors:
+        marks["aria-invalid"] = "true"
+    return field.as_widget(attrs=marks)
+
+
+@register.filter
+def is_checkbox(field: BoundField) -> bool:
+    return getattr(field.field.widget, "input_type", "") == "checkbox"
+
+
+@register.filter
+def lookup(table: Any, key: Any) -> Any:
+    return table.get(key)
+
+
+@register.filter
+def clock_time(instant: datetime | None) -> str:
+    """Time of day to the millisecond's tenth, in the active time zone."""
+    return UNKNOWN if instant is None else f"{timezone.localtime(instant):%H:%M:%S}"
+
+
+register.filter("clock", clock_time)
+register.filter("command_state", words.command_word)
+
+
+@register.filter
+def awaits_effect(command: Command) -> bool:
+    return (
+        command.status == CommandStatus.ACCEPTED and not command.effect and command.effect_until is not None
+    )
+
+
+@register.filter
+def awaited_effect(command: Command) -> Any:
+    return words.AWAITED_EFFECT.get(command.command, "")
+
+
+@register.filter
+def effect_after(command: Command) -> str:
+    """From sending to the proof."""
+    if command.sent_at is None or command.effect_at is None:
+        return UNKNOWN
+    return _("%.1f s") % (command.effect_at - command.sent_at).total_seconds()
+
+
+@register.filter
+def steps(command: Command) -> list[dict[str, Any]]:
+    """The command's timeline: each step with its time and the seconds since it was issued."""
+    answer = words.COMMAND_STATE[command.status]
+    found: list[tuple[Any, str, str, datetime | None]] = [
+        (_("Queued"), "clock", "off", command.issued_at),
+        (_("Sent"), "send", "run", command.sent_at),
+        (answer.text, answer.icon, answer.look, command.settled_at),
+    ]
+    if command.effect:
+        word = words.EFFECT[command.effect]
+        found.append((word.text, word.icon, word.look, command.effect_at))
+    return [
+        {"text": text, "icon": drawing, "look": look, "at": at, "after": _seconds(at, command.issued_at)}
+        for text, drawing, look, at in found
+        if at is not None or text == words.EFFECT["not_seen"].text
+    ]
+
+
+def _seconds(at: datetime | None, start: datetime) -> str | None:
+    return None if at is None else formats.number_format((at - start).total_seconds(), 2)
+
+
+@register.filter
+def session_status(session: Transaction) -> str:
+    """The word of the status table that fits a session."""
+    if session.status == TransactionStatus.ORPHANED:
+        return ConnectorStatus.PAUSED
+    if session.status == TransactionStatus.ENDED:
+        return ConnectorStatus.UNAVAILABLE
+    return STATUS_OF_WORD.get(session.charging_state, ConnectorStatus.CHARGING)
+
+
+@register.filter
+def session_span(session: Transaction) -> str:
+    return span((session.ended_at or clock.now()) - session.started_at)
+
+
+@register.filter
+def token_of(session: Transaction, actor: Actor) -> str:
+    """Label or value for those who may see drivers, the last four characters for the others."""
+    if not session.token_value:
+        return UNKNOWN
+    if not actor.can(Permission.DRIVERS_VIEW):
+        return f"…{session.token_value[-4:]}"
+    return str(session.token) if session.token else session.token_value
+
+
+@register.filter
+def severity(name: str) -> words.Word:
+    return words.SEVERITY[name]
+
+
+@register.filter
+def flag_name(flag: str) -> Any:
+    return words.FLAG.get(flag, flag.replace("_", " "))
+
+
+@register.filter
+def raw_status(evse: Evse) -> str:
+    """The station's own words for the connectors of an EVSE."""
+    if evse.active and evse.active.status == TransactionStatus.ACTIVE and evse.active.charging_state:
+        return evse.active.charging_state
+    return ", ".join(connector.status for connector in evse.connectors.all() if connector.status)
+
+
+@register.filter
+def station_state(station: ChargingStation) -> str:
+    """Of a station that has told no EVSE yet."""
+    if station.presence.connected or station.presence.last_seen_at is None:
+        return ConnectorStatus.UNKNOWN
+    return ConnectorStatus.OFFLINE
+
+
+@register.inclusion_tag("components/bar.html")
+def station_power(station: ChargingStation) -> dict[str, Any]:
+    """The sum over the EVSEs that charge, against the rated power."""
+    if not station.presence.connected:
+        return power_bar(None, None)
+    known = [evse.power_w for evse in station.evses.all() if evse.power_w is not None and evse.active]
+    return power_bar(sum(known, Decimal(0)), station.max_power_w)
+
+
+register.filter("frame", shown)

@@ -1,0 +1,58 @@
+"""Tokens: who may charge."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from core.access import Permission
+from core.errors import DomainError
+from drivers.models import IdToken
+from drivers.services import tokens
+from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.forms import TokenForm, refuse
+from portal.dashboard.pages import address, page_by_id, render_page
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operator(Permission.DRIVERS_VIEW)
+def listing(request: OperatorRequest) -> HttpResponse:
+    form = TokenForm(request.POST or None)
+    if request.method == "POST":
+        request.actor.require(Permission.DRIVERS_MANAGE)
+        if form.is_valid() and _created(request, form):
+            messages.success(request, _("The token may charge now."))
+            return go(request, address(request, "tokens"))
+    query = {name: request.GET.get(name, "").strip() for name in ("q", "before")}
+    rows = IdToken.objects.visible_to(request.actor).live().select_related("group")
+    if words := query["q"]:
+        rows = rows.filter(Q(value__icontains=words) | Q(label__icontains=words))
+    context = {"section": "tokens", "page": page_by_id(rows, query), "query": query, "form": form}
+    return render_page(request, "dashboard/tokens.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@operator(Permission.DRIVERS_MANAGE)
+def status(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    token = load(IdToken.objects.visible_to(request.actor).live(), pk)
+    act = request.POST.get("act")
+    if act == "block":
+        tokens.block(token, reason=request.POST.get("reason", ""), by=request.actor)
+    elif act == "unblock":
+        tokens.unblock(token, by=request.actor)
+    elif act == "retire":
+        tokens.retire(token, by=request.actor)
+    return go(request, address(request, "tokens"))
+
+
+def _created(request: OperatorRequest, form: TokenForm) -> bool:
+    values = form.cleaned_data
+    details = {"label": values["label"], "expires_at": values["expires_at"]}
+    try:
+        tokens.create(value=values["value"], type_=values["type"], by=request.actor, **details)
+    except DomainError as error:
+        refuse(form, error)
+    return not form.errors

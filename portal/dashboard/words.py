@@ -1,0 +1,195 @@
+"""How states are said and drawn: one table each, used by every page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from core.access import Permission
+from stations.domain.words import CommandStatus, ConnectorStatus, Effect, Flag, TransactionStatus
+from stations.models import Command
+
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A state in words with its drawing and its look (a class of ``app.css``)."""
+
+    text: Text
+    icon: str
+    look: str = "off"
+
+
+STATUS: Mapping[str, Word] = {
+    ConnectorStatus.AVAILABLE: Word(_("Available"), icon="circle-check"),
+    ConnectorStatus.PLUGGED_IN: Word(_("Plugged in"), icon="plug"),
+    ConnectorStatus.CHARGING: Word(_("Charging"), icon="bolt"),
+    ConnectorStatus.PAUSED: Word(_("Paused"), icon="player-pause"),
+    ConnectorStatus.RESERVED: Word(_("Reserved"), icon="bookmark"),
+    ConnectorStatus.FAULTED: Word(_("Faulted"), icon="alert-triangle"),
+    ConnectorStatus.UNAVAILABLE: Word(_("Unavailable"), icon="ban"),
+    ConnectorStatus.OFFLINE: Word(_("Offline"), icon="cloud-off"),
+    ConnectorStatus.UNKNOWN: Word(_("Unknown"), icon="help"),
+}
+
+PAUSED_BY: Mapping[str, Text] = {
+    "SuspendedEV": _("Paused by the car"),
+    "SuspendedEVSE": _("Paused by the station"),
+}
+
+COMMAND_STATE: Mapping[str, Word] = {
+    CommandStatus.PENDING: Word(_("Queued"), icon="clock", look="off"),
+    CommandStatus.SENT: Word(_("Sent"), icon="send", look="run"),
+    CommandStatus.ACCEPTED: Word(_("Accepted"), icon="check", look="ok"),
+    CommandStatus.REJECTED: Word(_("Rejected"), icon="x", look="bad"),
+    CommandStatus.FAILED: Word(_("Failed"), icon="alert-circle", look="bad"),
+    CommandStatus.TIMED_OUT: Word(_("No answer"), icon="clock-exclamation", look="warn"),
+    CommandStatus.EXPIRED: Word(_("Expired"), icon="clock-off", look="off"),
+    CommandStatus.CANCELLED: Word(_("Cancelled"), icon="circle-minus", look="off"),
+    CommandStatus.NOT_SUPPORTED: Word(_("Not supported"), icon="circle-off", look="bad"),
+}
+AWAITED = Word(_("Accepted, waiting for the effect"), icon="eye", look="run")
+CONNECTION_LOST = Word(_("Connection lost"), icon="plug-connected-x", look="warn")
+STATION_OFFLINE = Word(_("Station offline"), icon="cloud-off", look="warn")
+FAILED_BY: Mapping[str, Word] = {"disconnected": CONNECTION_LOST, "offline": STATION_OFFLINE}
+EFFECT: Mapping[str, Word] = {
+    Effect.SEEN: Word(_("Effect seen"), icon="checks", look="ok"),
+    Effect.NOT_SEEN: Word(_("Effect not seen"), icon="eye-off", look="warn"),
+}
+
+
+def command_word(command: Command) -> Word:
+    """The state of a command as it is shown: what was said, and whether the effect was seen."""
+    code = (command.error or {}).get("code", "")
+    if command.effect:
+        return EFFECT[command.effect]
+    if command.status == CommandStatus.ACCEPTED and command.effect_until:
+        return AWAITED
+    if command.status == CommandStatus.FAILED and code in FAILED_BY:
+        return FAILED_BY[code]
+    return COMMAND_STATE[command.status]
+
+
+COMMAND: Mapping[str, Text] = {
+    "request_start_transaction": _("Start charging"),
+    "request_stop_transaction": _("Stop charging"),
+    "unlock_connector": _("Unlock connector"),
+    "reset": _("Restart"),
+    "change_availability": _("Change availability"),
+    "trigger_message": _("Ask for a message"),
+    "get_variables": _("Read variables"),
+    "set_variables": _("Set variables"),
+    "get_base_report": _("Read all variables"),
+    "call": _("Raw call"),
+}
+
+AWAITED_EFFECT: Mapping[str, Text] = {
+    "request_start_transaction": _("waiting for the session to begin"),
+    "request_stop_transaction": _("waiting for the session to end"),
+    "reset": _("waiting for the station to boot again"),
+    "change_availability": _("waiting for the connector's status"),
+    "trigger_message": _("waiting for the message"),
+    "get_base_report": _("waiting for all parts of the report"),
+    "set_variables": _("waiting for the value to be read back"),
+}
+
+SESSION_STATE: Mapping[str, Word] = {
+    TransactionStatus.ACTIVE: Word(_("Charging"), icon="bolt", look="charging"),
+    TransactionStatus.ENDED: Word(_("Ended"), icon="flag", look="unavailable"),
+    TransactionStatus.ORPHANED: Word(_("Needs review"), icon="alert-triangle", look="paused"),
+}
+
+STOP_REASON: Mapping[str, Text] = {
+    "Local": _("Stopped at the station"),
+    "Remote": _("Stopped from the portal or by the API"),
+    "EVDisconnected": _("The cable was unplugged"),
+    "DeAuthorized": _("The token was refused"),
+    "EmergencyStop": _("Emergency stop"),
+    "EnergyLimitReached": _("Energy limit reached"),
+    "HardReset": _("The station was restarted"),
+    "SoftReset": _("The station was restarted"),
+    "ImmediateReset": _("The station was restarted"),
+    "Reboot": _("The station restarted by itself"),
+    "PowerLoss": _("Power loss at the station"),
+    "PowerQuality": _("Poor power quality"),
+    "GroundFault": _("Ground fault"),
+    "OvercurrentFault": _("Overcurrent"),
+    "LocalOutOfCredit": _("Out of credit"),
+    "MasterPass": _("Stopped with a master pass"),
+    "SOCLimitReached": _("Charge level reached"),
+    "StoppedByEV": _("Stopped by the car"),
+    "TimeLimitReached": _("Time limit reached"),
+    "Timeout": _("No car was plugged in in time"),
+    "UnlockCommand": _("The connector was unlocked"),
+    "Other": _("Other reason"),
+}
+
+FLAG: Mapping[str, Text] = {
+    Flag.SUPERSEDED: _("A newer session began here before this one ended"),
+    Flag.BEFORE_ACCEPTANCE: _("Began before the station was accepted"),
+    Flag.METER_BACKWARDS: _("The meter went backwards"),
+    Flag.METER_JUMP: _("The meter jumped"),
+    Flag.CLOCK_IMPLAUSIBLE: _("The station's clock was implausible"),
+    Flag.TIME_WITHOUT_ZONE: _("Times came without a zone"),
+    Flag.NEGATIVE_DURATION: _("Ended before it began"),
+    Flag.UNRELATED_STOP_TOKEN: _("Stopped by an unrelated token"),
+    Flag.CONFLICTING_END: _("Two different ends were reported"),
+    Flag.STOP_JOINED: _("The end was joined later"),
+    Flag.AVAILABLE_DURING_SESSION: _("Connector reported available meanwhile"),
+    Flag.MISSING_EVENTS: _("Messages are missing"),
+    Flag.REPAIRED: _("Messages were repaired"),
+    Flag.OFFLINE: _("Recorded while offline"),
+    Flag.NOT_AUTHORIZED: _("Not authorized"),
+}
+
+SEVERITY: Mapping[str, Word] = {
+    "critical": Word(_("Critical"), icon="alert-triangle", look="faulted"),
+    "warning": Word(_("Warning"), icon="alert-circle", look="paused"),
+    "info": Word(_("Notice"), icon="info-circle", look="plugged_in"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the navigation; ``counts`` names the figure beside it."""
+
+    name: str
+    text: Text
+    icon: str
+    permission: Permission
+    counts: str = ""
+
+
+_P = Permission
+NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
+    (
+        _("Operate"),
+        (
+            Entry("overview", _("Overview"), icon="layout-dashboard", permission=_P.STATIONS_VIEW),
+            Entry(
+                "stations",
+                _("Stations"),
+                icon="charging-pile",
+                permission=_P.STATIONS_VIEW,
+                counts="stations",
+            ),
+            Entry("sessions", _("Sessions"), icon="bolt", permission=_P.SESSIONS_VIEW, counts="sessions"),
+            Entry("alerts", _("Alerts"), icon="bell", permission=_P.ALERTS_VIEW, counts="alerts"),
+            Entry("sites", _("Sites"), icon="map-pin", permission=_P.STATIONS_VIEW),
+        ),
+    ),
+    (
+        _("Commerce"),
+        (Entry("tokens", _("Tokens"), icon="id-badge-2", permission=_P.DRIVERS_VIEW),),
+    ),
+    (
+        _("Admin"),
+        (
+            Entry("users", _("Users & roles"), icon="users", permission=_P.ORG_USERS),
+            Entry("developer", _("API keys"), icon="key", permission=_P.ORG_API),
+            Entry("audit", _("Audit log"), icon="history", permission=_P.AUDIT_VIEW),
+        ),
+    ),
+)

@@ -1,0 +1,51 @@
+"""What stands beside the dashboard and the API: the way to one's place, metrics, error pages."""
+
+import hmac
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from portal import accounts
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """To the person's organization; platform staff without one to the admin pages."""
+    if not request.user.is_authenticated:
+        return redirect("account_login")
+    membership = accounts.memberships_of(request.user.pk).order_by("created_at").first()
+    if membership is not None:
+        return redirect("dashboard:overview", membership.organization.slug)
+    if request.user.is_staff:
+        return redirect("admin:index")
+    return render(request, "dashboard/homeless.html", status=403)
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus' figures of this process; 404 while no token is set, 401 without the right one."""
+    if not settings.METRICS_TOKEN:
+        raise Http404
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode()):
+        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+@require_safe
+def security_txt(request: HttpRequest) -> HttpResponse:
+    """Whom to tell of a hole (RFC 9116)."""
+    text = f"Contact: {settings.PUBLIC_URL}/accounts/login/\nPreferred-Languages: en, de\n"
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "400.html", status=400)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Renders without context processors: the database may be what broke."""
+    return render(None, "500.html", {"request_id": getattr(request, "request_id", "")}, status=500)

@@ -1,0 +1,27 @@
+"""The map of the portal. What may be called without signing in is listed in `PUBLIC` (security.md W-03)."""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path
+
+from portal import accounts, health, root
+
+PUBLIC = frozenset({"home", "healthz", "readyz", "metrics", "security_txt"})
+
+admin.site.login = secure_admin_login(admin.site.login)
+admin.site.has_permission = accounts.may_enter_admin
+
+handler400 = "portal.root.bad_request"
+handler500 = "portal.root.server_error"
+
+urlpatterns = [
+    path("", root.home, name="home"),
+    path("o/<slug:organization>/", include("portal.dashboard.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("api/", include("portal.api.urls")),
+    path("admin/", admin.site.urls),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", root.metrics, name="metrics"),
+    path(".well-known/security.txt", root.security_txt, name="security_txt"),
+]

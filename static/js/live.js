@@ -1,0 +1,138 @@
+/* One stream per tab. A signal becomes an event on <body>; rows and cards listen and fetch themselves. */
+const body = document.body, topics = body.dataset.live.trim(), light = document.getElementById("live");
+const SILENT = 25000, HIDDEN = 10000, POLL_AFTER = 60000, POLL = 15000, STEP = 1000;
+const waiting = new Map();
+const lang = document.documentElement.lang;
+const digits = (places) => new Intl.NumberFormat(lang, { minimumFractionDigits: places, maximumFractionDigits: places });
+const FORMS = { kw: digits(1), kwh: digits(3), soc: digits(0) };
+let stream, opened = false, lastByte = 0, tries = 0, retry, hiding, lostAt = 0, lastPoll = 0;
+
+function show(state) {
+  if (!light || light.dataset.state === state) return;
+  light.dataset.state = state === "poll" ? "late" : state;
+  const since = new Date(lostAt || Date.now()).toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit", hour12: false });
+  const text = light.dataset[`${state}Text`].replace("{t}", since);
+  light.querySelector("span").textContent = light.title = text;
+}
+
+function emit(name) { // first at once, then the latest once per second
+  const run = () => body.dispatchEvent(new CustomEvent(name, { bubbles: true }));
+  if (waiting.has(name)) return void waiting.set(name, true);
+  run();
+  const again = () => {
+    if (!waiting.get(name)) return void waiting.delete(name);
+    waiting.set(name, false);
+    run();
+    setTimeout(again, STEP);
+  };
+  waiting.set(name, false);
+  setTimeout(again, STEP);
+}
+
+function signal({ t, id, station }) {
+  emit(`live:${t}`);
+  emit(`live:${t}:${id}`);
+  if (station && station !== id) emit(`live:${t}:${station}`);
+}
+
+function resync() { emit("live:resync"); }
+
+function figures(data) {
+  for (const box of document.querySelectorAll(`[data-evse="${data.id}"]`)) {
+    for (const place of box.querySelectorAll("[data-num]")) {
+      const value = data[place.dataset.num];
+      if (value != null) place.textContent = FORMS[place.dataset.num].format(value);
+    }
+    for (const time of box.querySelectorAll("time[data-measured]")) time.dateTime = data.at;
+    box.querySelectorAll(".stale").forEach((old) => old.classList.remove("stale"));
+  }
+  body.dispatchEvent(new CustomEvent("live:num", { detail: data }));
+}
+
+function alive() { lastByte = Date.now(); tries = lostAt = 0; show("live"); }
+
+function open() {
+  clearTimeout(retry);
+  stream?.close();
+  stream = new EventSource(`${body.dataset.liveUrl}?topics=${encodeURIComponent(topics)}`);
+  stream.onopen = () => { alive(); if (opened) resync(); opened = true; };
+  stream.onerror = lost;
+  stream.addEventListener("signal", (event) => { alive(); signal(JSON.parse(event.data)); });
+  stream.addEventListener("num", (event) => { alive(); figures(JSON.parse(event.data)); });
+  stream.addEventListener("resync", () => { alive(); resync(); });
+  stream.addEventListener("beat", (event) => { alive(); dispatchEvent(new CustomEvent("server-time", { detail: Number(event.data) })); });
+  stream.addEventListener("out", out);
+}
+
+async function lost() {
+  stream?.close();
+  stream = null;
+  lostAt ||= Date.now();
+  show("late");
+  const wait = Math.min(30000, 1000 * 2 ** tries++) * (0.5 + Math.random());
+  clearTimeout(retry);
+  retry = setTimeout(open, wait);
+  const answer = await fetch(`${body.dataset.liveUrl}?check=1`).catch(() => null);
+  if (answer?.status === 401 || answer?.status === 404) out();
+}
+
+function out() { // signed out, or no longer allowed: figures stay, but greyed
+  clearTimeout(retry);
+  stream?.close();
+  stream = null;
+  show("out");
+  document.getElementById("main").classList.add("broken");
+}
+
+function watch() {
+  if (document.hidden || light.dataset.state === "out" || light.dataset.state === "paused") return;
+  if (stream && Date.now() - lastByte > SILENT) lost();
+  if (lostAt && Date.now() - lostAt > POLL_AFTER && Date.now() - lastPoll > POLL) {
+    lastPoll = Date.now();
+    show("poll");
+    resync();
+  }
+}
+
+function hide() { stream?.close(); stream = null; clearTimeout(retry); show("paused"); }
+
+function visibility() {
+  clearTimeout(hiding);
+  if (document.hidden) hiding = setTimeout(hide, HIDDEN);
+  else if (!stream && light.dataset.state === "paused") open();
+}
+
+const byLive = (event) => event.detail.requestConfig?.triggeringEvent?.type?.startsWith("live:") ?? event.detail.triggeringEvent?.type?.startsWith("live:");
+
+function inUse(element) { // an open menu or dialog, or a field being filled in, is not swapped away
+  const active = document.activeElement;
+  return element.querySelector("dialog[open],details.menu[open]") || (element.contains(active) && active.matches("select,input,textarea"));
+}
+
+body.addEventListener("htmx:configRequest", (event) => { if (byLive(event)) event.detail.headers["X-Live"] = "1"; });
+body.addEventListener("htmx:beforeSwap", (event) => {
+  const status = event.detail.xhr.status;
+  if (byLive(event) && inUse(event.detail.target)) {
+    event.detail.shouldSwap = false;
+    setTimeout(() => htmx.trigger(event.detail.elt, "live:again"), 1500);
+  } else if ([403, 404, 409, 422].includes(status) && !byLive(event)) {
+    event.detail.shouldSwap = true; // a refusal says why, in the place of the control
+    event.detail.isError = false;
+  }
+});
+body.addEventListener("htmx:afterSwap", (event) => event.detail.target.classList.remove("broken"));
+for (const name of ["htmx:responseError", "htmx:sendError"]) {
+  body.addEventListener(name, (event) => {
+    if (event.detail.xhr?.status === 401) return out();
+    event.detail.target?.classList.add("broken");
+    const id = event.detail.xhr?.getResponseHeader?.("X-Request-Id") ?? "";
+    dispatchEvent(new CustomEvent("toast", { detail: `${body.dataset.textBroken} ${id}` }));
+  });
+}
+
+if (topics && light) {
+  open();
+  setInterval(watch, 2000);
+  document.addEventListener("visibilitychange", visibility);
+  addEventListener("pagehide", () => stream?.close());
+} else light?.remove();
