@@ -1,0 +1,156 @@
+"""What a station is told about a token: the drivers' decision, asked with what the stations know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+
+from core import clock
+from drivers import authorization
+from drivers.authorization import Decision, Question, Verdict
+from drivers.models import IdToken
+from stations.domain.events import TokenShown
+from stations.domain.station import StationSide
+from stations.domain.words import Registration, TransactionStatus
+from stations.models import Transaction
+
+UNTYPED_MAX = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """An answer about a token, as given to the station and stored with the message it answers."""
+
+    verdict: Verdict
+    reason: str = ""
+    group_value: str = ""
+    expires_at: datetime | None = None
+    master_pass: bool = False
+    token: IdToken | None = field(default=None, compare=False)
+
+    @property
+    def accepted(self) -> bool:
+        return self.verdict is Verdict.ACCEPTED
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """The expiry date where it still lies ahead: a past one is never told with "accepted" (P129)."""
+        return self.expires_at if self.expires_at and self.expires_at > clock.now() else None
+
+    def to_json(self) -> dict[str, Any]:
+        stored: dict[str, Any] = {"verdict": self.verdict.value, "reason": self.reason}
+        if self.group_value:
+            stored["group"] = self.group_value
+        if self.expires_at:
+            stored["expires_at"] = self.expires_at.isoformat()
+        return stored
+
+
+def from_json(stored: Mapping[str, Any]) -> Authorization | None:
+    """The answer that was stored; ``None`` where the message had no token."""
+    if "verdict" not in stored:
+        return None
+    expires = stored.get("expires_at")
+    return Authorization(
+        verdict=Verdict(stored["verdict"]),
+        reason=stored.get("reason", ""),
+        group_value=stored.get("group", ""),
+        expires_at=datetime.fromisoformat(expires) if expires else None,
+    )
+
+
+def for_authorize(station: StationSide, token: TokenShown) -> Authorization:
+    """The answer to Authorize; a station that is not accepted yet hears "invalid" (P103)."""
+    if station.registration != Registration.ACCEPTED:
+        return _not_yet()
+    return for_stop(station, token)
+
+
+def for_start(
+    station: StationSide,
+    token: TokenShown,
+    *,
+    started_at: datetime,
+    evse_pk: UUID | None = None,
+    transaction_pk: UUID | None = None,
+) -> Authorization:
+    """The answer to a start, which also looks at the token's other open transactions (P123).
+
+    Those on the same EVSE do not count, since the start supersedes them; nor do those that began later.
+    """
+    if station.registration != Registration.ACCEPTED:
+        return _not_yet()
+    return _ask(station, token, _open_elsewhere(station, token, started_at, evse_pk, transaction_pk))
+
+
+def for_stop(station: StationSide, token: TokenShown) -> Authorization:
+    """The answer about a token shown to stop: what it is, whatever it is charging."""
+    return _ask(station, token, 0)
+
+
+def related(shown: Authorization, shown_value: str, transaction: Transaction) -> bool:
+    """Whether the token may stop the transaction: the same one, one of its group, or a master pass (P124)."""
+    if shown_value.upper() == transaction.token_value.upper() or shown.master_pass:
+        return True
+    began_with = transaction.token
+    if shown.token is None or began_with is None:
+        return False
+    return shown.token.group_id is not None and shown.token.group_id == began_with.group_id
+
+
+def _ask(station: StationSide, token: TokenShown, open_elsewhere: int) -> Authorization:
+    if not token.type and len(token.value) > UNTYPED_MAX:
+        return Authorization(
+            verdict=Verdict.INVALID, reason=f"The token is longer than {UNTYPED_MAX} characters."
+        )
+    question = Question(
+        organization_id=station.organization_id,
+        value=token.value,
+        type=token.type,
+        now=clock.now(),
+        site_id=station.site_id,
+        open_transactions=open_elsewhere,
+    )
+    return _told(authorization.decide(question))
+
+
+def _told(decision: Decision) -> Authorization:
+    return Authorization(
+        verdict=decision.verdict,
+        reason=decision.reason,
+        group_value=decision.group_value,
+        expires_at=decision.expires_at,
+        master_pass=decision.master_pass,
+        token=decision.token,
+    )
+
+
+def _not_yet() -> Authorization:
+    return Authorization(verdict=Verdict.INVALID, reason="The station is not accepted yet.")
+
+
+def _open_elsewhere(
+    station: StationSide,
+    token: TokenShown,
+    started_at: datetime,
+    evse_pk: UUID | None,
+    transaction_pk: UUID | None,
+) -> int:
+    if not token.value:
+        return 0
+    open_ = Transaction.objects.filter(
+        organization_id=station.organization_id,
+        token_value__iexact=token.value,
+        status=TransactionStatus.ACTIVE.value,
+        started_at__lte=started_at,
+    )
+    if token.type:
+        open_ = open_.filter(Q(token_type="") | Q(token_type=token.type))
+    if evse_pk:
+        open_ = open_.exclude(evse_id=evse_pk)
+    if transaction_pk:
+        open_ = open_.exclude(pk=transaction_pk)
+    return open_.count()

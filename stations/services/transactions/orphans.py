@@ -1,0 +1,236 @@
+"""Stops without a start, and transactions without an end (P107, P143 to P147)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
+
+from core import audit
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid
+from stations.domain import metering
+from stations.domain.events import MeterSample, Stamp, TokenShown, TransactionStopped
+from stations.domain.station import StationRef, StationSide
+from stations.domain.words import Flag, Registration, TransactionStatus
+from stations.models import Evse, OrphanStop, Transaction
+from stations.services import effects
+from stations.services.transactions import ending, standing
+from stations.services.transactions.locking import in_one_piece, lock_evse
+
+LONGEST_JOINED = timedelta(days=7)
+INT64_MAX = 9_223_372_036_854_775_807
+CLOSED_BY_OPERATOR = "ClosedByOperator"
+
+
+@in_one_piece
+def keep(station: StationSide, event: TransactionStopped) -> OrphanStop:
+    """Store a stop whose number is not of this station; it ends nothing (P143, P144).
+
+    A transaction of the same token that runs since an earlier time is noted as a suggestion (P145).
+    """
+    row = OrphanStop(
+        station_id=station.station_id,
+        number=max(-INT64_MAX, min(event.number, INT64_MAX)),
+        token_value=event.token.value[:255] if event.token else "",
+        meter_stop_wh=event.meter_stop_wh,
+        occurred_at=event.stamp.occurred_at,
+        received_at=event.stamp.received_at,
+        reason=event.reason[:40],
+        samples=[_packed(sample) for sample in event.samples],
+    )
+    if Flag.CLOCK_IMPLAUSIBLE in event.stamp.flags and (known := _repeated(row)):
+        return known
+    row.suggested = _suggestion(row)
+    OrphanStop.objects.bulk_create([row], ignore_conflicts=True)
+    return row
+
+
+def pair(station: StationSide, transaction: Transaction) -> None:
+    """Join a stop that came before its start (P147): same token, times and registers in order, and the only one.
+
+    Where several fit they become suggestions. The transaction and its EVSE are locked.
+    """
+    if not transaction.token_value:
+        return
+    fitting = list(
+        OrphanStop.objects.select_for_update().filter(
+            station_id=station.station_id,
+            joined=None,
+            token_value__iexact=transaction.token_value,
+            occurred_at__gte=transaction.started_at,
+            occurred_at__lte=transaction.started_at + LONGEST_JOINED,
+            meter_stop_wh__gte=transaction.meter_start_wh,
+            received_at__lte=transaction.start_received_at,
+        )[:2]
+    )
+    if len(fitting) == 1 and not _another_began_between(transaction, fitting[0]):
+        _join(station, transaction, fitting[0])
+        return
+    OrphanStop.objects.filter(pk__in=[row.pk for row in fitting], suggested=None).update(
+        suggested=transaction
+    )
+
+
+@in_one_piece
+def confirm(orphan: OrphanStop, transaction: Transaction, *, by: Actor, reason: str = "") -> Transaction:
+    """An operator says that the stop belongs to the transaction. Raises :class:`Conflict` where it cannot."""
+    by.require(Permission.COMMANDS_SESSION, transaction)
+    station, locked = _locked(transaction)
+    orphan = OrphanStop.objects.select_for_update().get(pk=orphan.pk)
+    if orphan.station_id != locked.station_id or orphan.joined_id is not None:
+        raise Conflict("This stop belongs elsewhere already.")
+    if locked.status == TransactionStatus.ENDED:
+        raise Conflict("This session has ended already.")
+    _join(station, locked, orphan)
+    audit.record("transaction.stop_confirmed", locked, by=by, reason=reason)
+    return locked
+
+
+@in_one_piece
+def close_stuck(transaction: Transaction, *, by: Actor, reason: str) -> Transaction:
+    """End a transaction whose end never came, with its last register. Needs a reason.
+
+    An end that the station reports later takes its place and is flagged. Raises :class:`Conflict` for one
+    that has ended.
+    """
+    by.require(Permission.COMMANDS_SESSION, transaction)
+    if not reason.strip():
+        raise Invalid("Say why this session is closed by hand.", field="reason")
+    _, locked = _locked(transaction)
+    if locked.status == TransactionStatus.ENDED:
+        raise Conflict("This session has ended already.")
+    before = locked.status
+    standing.end(locked, locked.last_event_at)
+    locked.stopped_reason, locked.charging_state = CLOSED_BY_OPERATOR, ""
+    locked.save()
+    standing.show(locked, locked.evse)
+    effects.transaction_ended(locked)
+    audit.record(
+        "transaction.closed", locked, by=by, reason=reason, changes={"status": [before, locked.status]}
+    )
+    standing.announce(locked)
+    return locked
+
+
+def orphan_overdue(now: datetime) -> int:
+    """Give up transactions that nothing was heard of since a boot, or a disconnect, longer ago than the grace.
+
+    Answers with how many. What the station reports later still counts.
+    """
+    overdue = _overdue(now).values_list("pk", flat=True)[:500]
+    return sum(_give_up(pk, now) for pk in list(overdue))
+
+
+@in_one_piece
+def _give_up(pk: UUID, now: datetime) -> bool:
+    evse_pk = Transaction.objects.filter(pk=pk).values_list("evse_id", flat=True).first()
+    evse = Evse.objects.select_for_update(no_key=True).get(pk=evse_pk) if evse_pk else None
+    transaction = (
+        Transaction.objects.select_for_update(no_key=True).filter(pk=pk, pk__in=_overdue(now)).first()
+    )
+    if transaction is None:
+        return False
+    transaction.status, transaction.power_w = TransactionStatus.ORPHANED, None
+    transaction.save(update_fields=["status", "power_w"])
+    standing.show(transaction, evse)
+    standing.announce(transaction)
+    return True
+
+
+def _overdue(now: datetime) -> QuerySet[Transaction]:
+    limit = now - timedelta(hours=settings.OCPP_ORPHAN_GRACE_HOURS)
+    booted = Q(station__booted_at__lt=limit, last_event_at__lt=F("station__booted_at"))
+    gone = Q(station__presence__connected=False, station__presence__disconnected_at__lt=limit)
+    return Transaction.objects.filter(
+        booted | gone, status=TransactionStatus.ACTIVE.value, last_event_at__lt=limit
+    )
+
+
+def _repeated(row: OrphanStop) -> OrphanStop | None:
+    """The same stop, where its time cannot tell since it was replaced by that of receipt."""
+    return OrphanStop.objects.filter(
+        station_id=row.station_id,
+        number=row.number,
+        meter_stop_wh=row.meter_stop_wh,
+        token_value=row.token_value,
+    ).first()
+
+
+def _suggestion(row: OrphanStop) -> Transaction | None:
+    """The one running transaction that the stop could be of; ``None`` where none or several fit."""
+    fitting = Transaction.objects.filter(
+        station_id=row.station_id,
+        end_received_at=None,
+        number__isnull=False,
+        started_at__lte=row.occurred_at,
+        started_at__gte=row.occurred_at - LONGEST_JOINED,
+        meter_start_wh__lte=row.meter_stop_wh,
+    )
+    if row.token_value:
+        fitting = fitting.filter(token_value__iexact=row.token_value)
+    found = list(fitting[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def _another_began_between(transaction: Transaction, row: OrphanStop) -> bool:
+    return (
+        Transaction.objects.filter(
+            station_id=transaction.station_id,
+            token_value__iexact=transaction.token_value,
+            started_at__gt=transaction.started_at,
+            started_at__lte=row.occurred_at,
+        )
+        .exclude(pk=transaction.pk)
+        .exists()
+    )
+
+
+def _join(station: StationSide, transaction: Transaction, row: OrphanStop) -> None:
+    standing.set_flag(transaction, Flag.STOP_JOINED, True)
+    ending.close(station, _event_of(row, transaction), transaction, transaction.evse)
+    OrphanStop.objects.filter(pk=row.pk).update(joined=transaction)
+
+
+def _event_of(row: OrphanStop, transaction: Transaction) -> TransactionStopped:
+    return TransactionStopped(
+        number=transaction.number or 0,
+        meter_stop_wh=row.meter_stop_wh,
+        stamp=Stamp(occurred_at=row.occurred_at, received_at=row.received_at),
+        token=TokenShown(value=row.token_value) if row.token_value else None,
+        reason=row.reason,
+        samples=tuple(_unpacked(packed) for packed in row.samples),
+    )
+
+
+def _locked(transaction: Transaction) -> tuple[StationSide, Transaction]:
+    row = Transaction.objects.select_related("station").get(pk=transaction.pk)
+    station = StationRef(
+        station_id=row.station_id,
+        organization_id=row.organization_id,
+        site_id=row.site_id,
+        registration=Registration(row.station.registration),
+        max_power_w=row.station.max_power_w,
+    )
+    evse = lock_evse(station, row.evse.evse_id) if row.evse else None
+    locked = (
+        Transaction.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("token")
+        .get(pk=row.pk)
+    )
+    locked.evse = evse
+    return station, locked
+
+
+def _packed(sample: MeterSample) -> dict[str, Any]:
+    return {
+        "occurred_at": sample.occurred_at.isoformat(),
+        "samples": list(sample.samples),
+        "flags": list(sample.flags),
+    }
+
+
+def _unpacked(packed: dict[str, Any]) -> MeterSample:
+    occurred_at = datetime.fromisoformat(packed["occurred_at"])
+    return metering.from_v16(packed["samples"], occurred_at=occurred_at)
