@@ -25,7 +25,7 @@ from portal.api.resource import ListResource, Resource, found
 from portal.api.stations import BelowStation
 from stations.domain.words import CommandStatus, Effect
 from stations.models import Command
-from stations.ocpp import calls
+from stations.ocpp import raw_calls
 from stations.services import commands
 
 PREFER_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
@@ -124,7 +124,7 @@ class StationCommands(BelowStation):
         values, body = self._validated()
         if values["command"] == "call":
             version = station.presence.ocpp_version or station.boot_version
-            calls.check(version, values["action"], values["payload"])
+            raw_calls.check(version, values["action"], values["payload"])
         command = commands.issue(
             station,
             body.intent(values),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from core import errors
+from stations.domain.timestamps import UnreadableTime
 from stations.domain.words import Version
 
 DESCRIPTION_MAX = 255
@@ -37,6 +38,7 @@ OF_DOMAIN: Mapping[type[errors.DomainError], Fault] = {
     errors.NotSupported: Fault.NOT_SUPPORTED,
     errors.NotPermitted: Fault.SECURITY,
     errors.Invalid: Fault.VALUE,
+    UnreadableTime: Fault.TYPE,
 }
 
 

@@ -28,7 +28,7 @@ from stations.services.connections import Held, Place
 
 logger = logging.getLogger(__name__)
 
-THREADS = 6
+THREADS = 4
 DATABASE_DEADLINE_S = 15.0
 BEAT_SECONDS = 5.0
 COMMANDS_SECONDS = 2.0

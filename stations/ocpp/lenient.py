@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
 from typing import Any
 
 from core import clock
@@ -22,9 +23,9 @@ KEY_FIELDS_2X: Mapping[str, tuple[Path, ...]] = {
     "Authorize": (("idToken", "idToken"),),
 }
 IDENTIFIERS = frozenset({"idTag", "parentIdTag", "idToken", "transactionId"})
-"""Texts that name something: one that is too long is kept, since its beginning may name another."""
+"""Texts that name something: never cut plainly, since the beginning may name another thing."""
 
-IDENTIFIER_MAX = 255
+IDENTIFIER_MAX = 64
 REPAIR_MAX = 120
 REPAIRS_MAX = 50
 ROUNDS = 8
@@ -214,8 +215,13 @@ def _mend_word(mending: _Mending, deviation: Deviation) -> None:
 
 
 def _mend_length(mending: _Mending, deviation: Deviation) -> None:
-    kept = IDENTIFIER_MAX if deviation.path[-1] in IDENTIFIERS else deviation.detail["limit"]
-    mending.put(deviation.path, mending.value(deviation.path)[:kept], "length")
+    text: str = mending.value(deviation.path)
+    if deviation.path[-1] not in IDENTIFIERS:
+        text = text[: deviation.detail["limit"]]
+    elif len(text) > IDENTIFIER_MAX:
+        digest = blake2b(text.encode(), digest_size=16).hexdigest()
+        text = f"{text[: IDENTIFIER_MAX - 33]}~{digest}"
+    mending.put(deviation.path, text, "length")
 
 
 def _mend_few(mending: _Mending, deviation: Deviation) -> None:

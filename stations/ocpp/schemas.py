@@ -12,6 +12,8 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
+from core import clock
+from stations.domain.timestamps import UnreadableTime, stamp
 from stations.domain.words import Version
 from stations.ocpp.context import Json
 from stations.ocpp.errors import Fault, Refused
@@ -40,6 +42,7 @@ TEXT_OF: Mapping[str, str] = {
 }
 ORDER = (Fault.MISSING, Fault.TYPE, Fault.FORMAT, Fault.VALUE)
 SHOWN_NAME_MAX = 50
+LABEL_MAX = 120
 
 
 class Kind(StrEnum):
@@ -58,6 +61,11 @@ class Deviation:
     @property
     def fault(self) -> Fault:
         return FAULT_OF.get(self.keyword, Fault.VALUE)
+
+    @property
+    def label(self) -> str:
+        """The fault in a few words, for the log."""
+        return f"{self.keyword}:{shown(self.path)}"[:LABEL_MAX]
 
     def refusal(self) -> Refused:
         text = TEXT_OF.get(self.keyword, "Field {} has a value outside of its limits.")
@@ -134,8 +142,8 @@ def is_time(text: str) -> bool:
     with contextlib.suppress(ValueError):
         datetime.fromisoformat(text)
         return True
-    with contextlib.suppress(ValueError):
-        datetime.fromisoformat(text.strip().upper())
+    with contextlib.suppress(UnreadableTime):
+        stamp(text, clock.EARLIEST_PLAUSIBLE)
         return True
     return False
 
