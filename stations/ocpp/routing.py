@@ -13,6 +13,7 @@ neutral value (empty text or list, 0, False) or a text that the schema does not 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from stations.domain.events import ConnectorStatusReported, ReadingsReported, TransactionEventReported
 from stations.domain.intents import Intent
@@ -58,13 +59,14 @@ Routes = Mapping[str, Route]
 
 @dataclass(frozen=True, slots=True)
 class OutboundCall:
-    """An action with its payload, ready for the wire."""
+    """An action with its payload, ready for the wire. ``more`` follow it in the same turn (P212)."""
 
     action: str
     payload: Json
+    more: tuple["OutboundCall", ...] = ()
 
 
-Outbound = Mapping[type[Intent], Callable[[Socket, Intent], OutboundCall]]
+Outbound = Mapping[type[Intent], Callable[[Socket, Any], OutboundCall]]
 """Raises :class:`core.errors.NotSupported` where this version has no such thing."""
 
 Interpret = Callable[[str, Json], str]

@@ -70,6 +70,17 @@ def time_of(report: ConnectorStatusReported) -> datetime:
     return min(report.stamp.occurred_at, report.stamp.received_at)
 
 
+def settle_if_so(station: StationSide, evse_id: int | None) -> None:
+    """A change of availability to what is so already brings no report; it is seen as done."""
+    connectors = Connector.objects.filter(evse__station_id=station.station_id)
+    if evse_id is not None:
+        connectors = connectors.filter(evse__evse_id=evse_id)
+    words = set(connectors.values_list("status", flat=True))
+    for wanted in effects.OPERATIVE.values():
+        if words and words <= set(wanted):
+            effects.status_reported(station.station_id, evse_id or 0, min(words))
+
+
 def _apply(reports: Sequence[Report]) -> list[Change]:
     known = _known({station.station_id for station, _ in reports})
     changes: list[Change] = []

@@ -374,7 +374,7 @@ def _wake(command: Command, presence: Presence) -> None:
 def _await_effect(command: Command, now: datetime) -> None:
     if command.effect:
         return
-    window = effects.window_of(command.command)
+    window = effects.window_of(command.command, command.response)
     if command.status == CommandStatus.ACCEPTED and window:
         command.effect_until = now + window
     elif command.status == CommandStatus.ACCEPTED and command.command == "unlock_connector":

@@ -23,12 +23,18 @@ WINDOWS: Mapping[str, timedelta] = {
     "trigger_message": timedelta(seconds=30),
     "get_base_report": timedelta(minutes=5),
 }
+SCHEDULED = timedelta(hours=24)
 OPERATIVE = {"inoperative": ("Unavailable",), "operative": ("Available", "Occupied", "Preparing", "Charging")}
 
 
-def window_of(command: str) -> timedelta | None:
-    """How long after the answer the effect is awaited; ``None`` where nothing can be seen."""
-    return WINDOWS.get(command)
+def window_of(command: str, response: object = None) -> timedelta | None:
+    """How long after the answer the effect is awaited; ``None`` where nothing can be seen.
+
+    What the station scheduled happens when the car has left (P197).
+    """
+    window = WINDOWS.get(command)
+    scheduled = isinstance(response, Mapping) and response.get("status") == "Scheduled"
+    return SCHEDULED if window and scheduled else window
 
 
 def transaction_started(transaction: Transaction) -> None:

@@ -1,5 +1,6 @@
 """Boots and registration (OCPP 2.0.1 B01 to B03, 1.6 section 4.2)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -25,8 +26,17 @@ TRIGGERED = "Triggered"
 BOOT = "boot_notification"
 AWAITS_DECISION = "registration_pending"
 DRIFT_STEP_MS = 500
-REPORTED = ("vendor", "model", "serial_number", "firmware_version", "iccid", "imsi", "meter_type",
-            "meter_serial_number")  # fmt: skip
+REPORTED: Mapping[str, int] = {
+    "vendor": 50,
+    "model": 50,
+    "serial_number": 50,
+    "firmware_version": 50,
+    "iccid": 20,
+    "imsi": 20,
+    "meter_type": 50,
+    "meter_serial_number": 50,
+}
+"""What a station says of itself, each with what its column holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +120,8 @@ def _was_triggered(station_id: UUID, now: datetime) -> bool:
 
 
 def _assign(row: ChargingStation, event: StationBooted, version: str) -> None:
-    for name in REPORTED:
-        limit: int = ChargingStation._meta.get_field(name).max_length or 50
-        setattr(row, name, getattr(event, name)[:limit])
+    for name, longest in REPORTED.items():
+        setattr(row, name, getattr(event, name)[:longest])
     row.boot_version = version
     row.boot_reason = event.reason[:30]
 

@@ -46,6 +46,7 @@ OUTBOUND: Outbound = {
 ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "GetVariables": answers.absorb_read,
     "SetVariables": answers.absorb_written,
+    "ChangeAvailability": answers.absorb_availability,
     "GetBaseReport": answers.absorb_report_promise,
     "GetReport": answers.absorb_report_promise,
 }

@@ -1,13 +1,13 @@
 """What stations' answers to our CALLs mean, and what of them is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from stations.domain.events import VariableReported
 from stations.domain.words import CommandStatus
 from stations.ocpp.context import Json, Socket
-from stations.ocpp.v201 import fields
-from stations.services import device_model
+from stations.ocpp.v201 import fields, passwords
+from stations.services import availability, device_model
 from stations.services.device_model import Written
 
 GOOD = frozenset(
@@ -46,6 +46,14 @@ def absorb_written(socket: Socket, request: Json, response: Json, at: datetime) 
         if item.get("attributeStatus") in WRITTEN and _name(item) in values
     ]
     device_model.write(socket, taken, at)
+    passwords.conclude(socket, response.get("setVariableResult", ()))
+
+
+def absorb_availability(socket: Socket, request: Json, response: Json, at: datetime) -> None:
+    """A station that is as wished already reports no new state."""
+    if response.get("status") == "Accepted":
+        evse_id, _ = fields.place(request)
+        availability.settle_if_so(socket, evse_id)
 
 
 def absorb_report_promise(socket: Socket, request: Json, response: Json, at: datetime) -> None:
@@ -54,18 +62,6 @@ def absorb_report_promise(socket: Socket, request: Json, response: Json, at: dat
         device_model.expect_report(
             socket.station_id, request["requestId"], str(request.get("reportBase", "GetReport"))[:30]
         )
-
-
-def joined(responses: Sequence[Json]) -> Json:
-    """The answers to the parts of one wish as one: their lists follow one another."""
-    if len(responses) == 1:
-        return responses[0]
-    whole: dict[str, object] = {}
-    for response in responses:
-        for name, value in response.items():
-            before = whole.get(name)
-            whole[name] = [*before, *value] if isinstance(before, list) and isinstance(value, list) else value
-    return whole
 
 
 def _name(item: Json) -> tuple[object, ...]:

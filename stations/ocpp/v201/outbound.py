@@ -8,6 +8,8 @@ from stations.domain import intents
 from stations.domain.intents import VariableItem
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import OutboundCall
+from stations.ocpp.v201 import passwords
+from stations.ocpp.v201.splitting import split
 
 TOKEN_TYPES = frozenset(
     {"Central", "eMAID", "ISO14443", "ISO15693", "KeyCode", "Local", "MacAddress", "NoAuthorization"}
@@ -95,12 +97,14 @@ def trigger_message(socket: Socket, intent: intents.TriggerMessage) -> OutboundC
 def get_variables(socket: Socket, intent: intents.GetVariables) -> OutboundCall:
     if not intent.items:
         raise NotSupported("Name the variables to read, or ask for a whole report.", field="items")
-    return OutboundCall("GetVariables", {"getVariableData": [variable(item) for item in intent.items]})
+    items = [variable(item) for item in intent.items]
+    return split(socket, "GetVariables", "getVariableData", items)
 
 
 def set_variables(socket: Socket, intent: intents.SetVariables) -> OutboundCall:
     items = [{**variable(item), "attributeValue": item.value or ""} for item in intent.items]
-    return OutboundCall("SetVariables", {"setVariableData": items})
+    passwords.announce(socket, items)
+    return split(socket, "SetVariables", "setVariableData", items)
 
 
 def get_base_report(socket: Socket, intent: intents.GetBaseReport) -> OutboundCall:
@@ -109,6 +113,8 @@ def get_base_report(socket: Socket, intent: intents.GetBaseReport) -> OutboundCa
 
 
 def call(socket: Socket, intent: intents.Call) -> OutboundCall:
+    if intent.action == "SetVariables":
+        passwords.announce(socket, intent.payload.get("setVariableData", ()))
     return OutboundCall(intent.action, intent.payload)
 
 
