@@ -161,11 +161,8 @@ def _forget_oldest_reports(station_id: UUID) -> None:
 
 
 def _is_complete(report: Report) -> bool:
-    """The last part and all before it are here; some stations count from 1."""
-    if report.last_part is None:
-        return False
-    first = min(report.parts)
-    return first <= 1 and len(set(report.parts)) == report.last_part - first + 1
+    """The last part and all before it are here; parts count from 0."""
+    return report.last_part is not None and len(set(report.parts)) == report.last_part + 1
 
 
 Name = tuple[str, str, int, int, str, str, str]
