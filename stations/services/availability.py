@@ -53,9 +53,8 @@ def store(reports: Sequence[Report]) -> int:
     A state that is older than the known one, or the same, leaves no trace (P191, P198).
     """
     with atomic():
-        own = [pair for pair in reports if pair[1].evse_id > 0 and pair[1].connector_id > 0]
-        changes = _apply(own)
-        above = sum(_store_above(*pair) for pair in reports if pair not in own)
+        changes = _apply([pair for pair in reports if _is_of_connector(pair[1])])
+        above = sum(_store_above(*pair) for pair in reports if not _is_of_connector(pair[1]))
         _write([change.connector for change in changes])
         for change in changes:
             _follow_up(change)
@@ -79,6 +78,10 @@ def settle_if_so(station: StationSide, evse_id: int | None) -> None:
     for wanted in effects.OPERATIVE.values():
         if words and words <= set(wanted):
             effects.status_reported(station.station_id, evse_id or 0, min(words))
+
+
+def _is_of_connector(report: ConnectorStatusReported) -> bool:
+    return report.evse_id > 0 and report.connector_id > 0
 
 
 def _apply(reports: Sequence[Report]) -> list[Change]:
