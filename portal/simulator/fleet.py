@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from statistics import quantiles
 from typing import cast
 from urllib.parse import urlsplit
 
+from portal.simulator.battery import EnergyMeter
 from portal.simulator.clock import Clock, FlowingClock
 from portal.simulator.journal import Journal, Outcome, Tally
+from portal.simulator.outlet import Lost
 from portal.simulator.scenarios import SCENARIOS, Guest, Scenario
 from portal.simulator.settings import CATALOGUE, Endpoint, Habits, Hardware, Version, wire_password
 from portal.simulator.station import DEFAULT_TOKEN, SimulatedStation
@@ -24,12 +26,15 @@ HOSTS_PER_BLOCK = 250
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One station to simulate."""
+    """One station to simulate. ``registers_wh`` go on where they stood; ``scenario`` beats the fleet's."""
 
     identity: str
     password: str | bytes | None
     version: Version
     hardware: Hardware = CATALOGUE[0]
+    scenario: Scenario | None = None
+    registers_wh: Mapping[int, int] = field(default_factory=dict)
+    lost: tuple[Lost, ...] = ()
 
 
 @dataclass(slots=True)
@@ -80,7 +85,8 @@ class Fleet:
     async def run(self) -> None:
         """Returns before it is cancelled only when the CSMS has refused every station for good."""
         try:
-            await asyncio.gather(*(self._live(station) for station in self.stations))
+            pairs = zip(self.stations, self.plan.members, strict=True)
+            await asyncio.gather(*(self._live(station, member) for station, member in pairs))
         finally:
             await asyncio.gather(*(station.close() for station in self.stations), return_exceptions=True)
 
@@ -117,10 +123,15 @@ class Fleet:
             habits=habits,
         )
         station.journal = Journal(keep=self.plan.keep, tally=self.tally)
-        station.faults = self.plan.scenario.faults
+        station.faults = (member.scenario or self.plan.scenario).faults
+        for outlet in station.outlets:
+            if outlet.number in member.registers_wh:
+                outlet.meter = EnergyMeter.showing(member.registers_wh[outlet.number])
         return station
 
-    async def _live(self, station: SimulatedStation) -> None:
+    async def _live(self, station: SimulatedStation, member: Member) -> None:
+        for lost in member.lost:
+            await station.recall(lost)
         await asyncio.sleep(station.random.uniform(0, self.plan.spread_s))
         if not await self._arrive(station):
             return
@@ -131,7 +142,7 @@ class Fleet:
             idle_s=self.plan.idle_s,
             stay_minutes=self.plan.stay_minutes,
         )
-        await self.plan.scenario.play(guest)
+        await (member.scenario or self.plan.scenario).play(guest)
 
     async def _arrive(self, station: SimulatedStation) -> bool:
         """Connect and boot, patiently; false once the CSMS has said that it does not want this station."""

@@ -91,6 +91,19 @@ class Transaction:
         return end - self.meter_start_wh
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A transaction that ran when the simulator last ended without a word, as far as anybody knows of it."""
+
+    outlet: int
+    id: int | str
+    token: str
+    started_at: datetime
+    ended_at: datetime
+    meter_start_wh: int
+    seq_no: int
+
+
 @dataclass(slots=True, eq=False)
 class Outlet:
     """``number`` is the connector of 1.6 and the EVSE of 2.x (its connector is 1)."""

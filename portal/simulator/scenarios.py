@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -150,7 +151,7 @@ async def _visit(
     station, number = guest.station, outlet.number
     token = station.random.choice(guest.tokens)
     try:
-        await station.plug_in(number, some_vehicle(station, outlet))
+        await station.plug_in(number, random_vehicle(station.random, outlet))
         if outlet.transaction is None and not await station.authorize(token):
             return
         transaction = await station.start(number, token)
@@ -165,9 +166,8 @@ async def _visit(
         await station.unplug(number)
 
 
-def some_vehicle(station: SimulatedStation, outlet: Outlet) -> Vehicle:
+def random_vehicle(chance: random.Random, outlet: Outlet) -> Vehicle:
     """A car that fits the outlet: its on-board charger, or its battery on DC, sets the power."""
-    chance = station.random
     capacity = chance.choice((42_000, 52_000, 58_000, 64_000, 77_000, 90_000))
     fast = chance.choice((50_000, 85_000, 120_000, 150_000))
     slow = chance.choice((3_680, 7_360, 11_000, 11_000, 22_000))

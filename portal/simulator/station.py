@@ -9,7 +9,7 @@ from portal.simulator.clock import Clock, SteppedClock
 from portal.simulator.dialect import Cause, Dialect
 from portal.simulator.journal import Json
 from portal.simulator.online import OnlineStation
-from portal.simulator.outlet import Outlet, OutletState, StopReason, Transaction
+from portal.simulator.outlet import Lost, Outlet, OutletState, StopReason, Transaction
 from portal.simulator.profiles import ProfileStore
 from portal.simulator.settings import Endpoint, Habits, Hardware, Version, wire_password
 from portal.simulator.transport import Reply, SimulatorError
@@ -231,6 +231,14 @@ class SimulatedStation(OnlineStation):
         for transaction in self.transactions():
             await self._end(transaction, StopReason.POWER_LOSS)
 
+    async def recall(self, lost: Lost) -> None:
+        """End what ran when this station went dark in an earlier life; told after the boot."""
+        outlet = self.outlet(lost.outlet)
+        transaction = Transaction(outlet, lost.token, lost.started_at, lost.meter_start_wh, id=lost.id)
+        transaction.seq_no = lost.seq_no
+        outlet.transaction = transaction
+        await self._end(transaction, StopReason.POWER_LOSS, at=lost.ended_at)
+
     async def restore_power(self, reason: str = "PowerUp") -> None:
         self.clock.linger()
         await self.connect()
@@ -294,8 +302,8 @@ class SimulatedStation(OnlineStation):
         await self.dialect.updated(self, transaction, reading, Cause.AUTHORIZED)
         return transaction
 
-    async def _end(self, transaction: Transaction, reason: StopReason) -> None:
-        outlet, now = transaction.outlet, self.clock.now()
+    async def _end(self, transaction: Transaction, reason: StopReason, *, at: datetime | None = None) -> None:
+        outlet, now = transaction.outlet, at or self.clock.now()
         outlet.switch_off(now)
         reading = outlet.reading(now)
         transaction.stopped_at, transaction.stop_reason = now, reason

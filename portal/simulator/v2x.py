@@ -197,7 +197,8 @@ def _availability_event(station: "SimulatedStation", outlet: Outlet, word: str, 
     }
 
 
-def _meter_value(station: "SimulatedStation", reading: Reading, context: str) -> Json:
+def sampled_values(reading: Reading, context: str) -> list[Json]:
+    """A reading as the sampled values of one meter value."""
     samples = [
         _sample(reading.energy_wh, "Energy.Active.Import.Register", "Wh"),
         _sample(reading.power_w, "Power.Active.Import", "W"),
@@ -211,7 +212,11 @@ def _meter_value(station: "SimulatedStation", reading: Reading, context: str) ->
         samples.append(_sample(reading.soc_percent, "SoC", "Percent", location="EV"))
     for sample in samples:
         sample["context"] = context
-    return {"timestamp": station.stamp(reading.at), "sampledValue": samples}
+    return samples
+
+
+def _meter_value(station: "SimulatedStation", reading: Reading, context: str) -> Json:
+    return {"timestamp": station.stamp(reading.at), "sampledValue": sampled_values(reading, context)}
 
 
 def _sample(value: float, measurand: str, unit: str, *, phase: str = "", location: str = "Outlet") -> Json:
