@@ -55,7 +55,7 @@ class WireStation:
         raw = password if isinstance(password, bytes) else wire_password(password, version)
         headers = {"Authorization": basic(identity, raw), **options.pop("additional_headers", {})}
         options.setdefault("subprotocols", [Subprotocol(SUBPROTOCOL[version])])
-        self.socket: ClientConnection = connect(
+        opening = connect(
             f"{url}/{identity}",
             additional_headers=headers,
             open_timeout=TIMEOUT_S,
@@ -65,6 +65,7 @@ class WireStation:
             proxy=None,
             **options,
         )
+        self.socket: ClientConnection = opening.__enter__()
         self.calls: deque[list[Any]] = deque()
 
     def __enter__(self) -> Self:
