@@ -7,7 +7,7 @@ the next look at the database finds it. One connection per process serves all su
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -51,6 +51,20 @@ def announce(topic: str, message: Message) -> None:
         publish(topic, message)
     except BusUnavailable:
         logger.warning("bus.unavailable", extra={"topic": topic})
+
+
+def announce_all(messages: Iterable[tuple[str, Message]]) -> None:
+    """Like :func:`announce` for many (topic, message) at once, in one round trip."""
+    packed = [(topic, orjson.dumps(message)) for topic, message in messages]
+    if not packed:
+        return
+    try:
+        with _client().pipeline(transaction=False) as pipeline:
+            for topic, message in packed:
+                pipeline.publish(topic, message)
+            pipeline.execute()
+    except redis.RedisError:
+        logger.warning("bus.unavailable", extra={"messages": len(packed)})
 
 
 def wait_for(topic: str, timeout_s: float, *, until: Any) -> None:

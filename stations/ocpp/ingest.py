@@ -1,0 +1,193 @@
+"""The group commit of this process: facts of all its stations go to the database together (DESIGN section 5).
+
+One thread writes; while it commits, the next batch gathers. With little to do it commits at once, under load
+it waits a few milliseconds for more. Facts push back on the sockets when too many wait; log rows give way,
+oldest first, and are counted.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID
+
+from stations.ocpp import metrics
+from stations.ocpp.announcer import Announcer
+from stations.services.batches import Item, Outcome, Seen, Writer
+from stations.services.batches.items import Log
+
+ITEMS_MAX = 4000
+BYTES_MAX = 64 * 1024 * 1024
+BATCH_MAX = 1000
+LOG_ROWS_MAX = 20_000
+LOG_BYTES_MAX = 64 * 1024 * 1024
+LOG_ROWS_AT_ONCE = 500
+LOG_SECONDS = 0.9
+BUSY_FROM = 4
+WINDOW_PER_ITEM_S = 0.0005
+WINDOW_MAX_S = 0.02
+
+
+class Ingest:
+    """``submit`` and ``log`` belong to the event loop; the writing thread is started by the first of them."""
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+        self._items_bytes = 0
+        self._rows: deque[str] = deque()
+        self._rows_bytes = 0
+        self._seen: dict[UUID, Seen] = {}
+        self._refusals: dict[UUID, int] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = False
+        self._resume: list[Callable[[], None]] = []
+        self._announcer = Announcer()
+        metrics.watch("facts_waiting", lambda: len(self._items))
+        metrics.watch("log_rows_waiting", lambda: len(self._rows))
+
+    # -- on the event loop ----------------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        return len(self._items) >= ITEMS_MAX or self._items_bytes >= BYTES_MAX
+
+    def when_room(self, resume: Callable[[], None]) -> None:
+        """Call back once, after the next batch."""
+        self._resume.append(resume)
+
+    def submit(self, item: Item) -> None:
+        """Write with the next batch; ``item.done`` is called on the loop after the commit."""
+        item.arrived_s = time.monotonic()
+        with self._lock:
+            self._items.append(item)
+            self._items_bytes += len(item.row)
+        self._start()
+        self._wake.set()
+
+    def log(self, row: str) -> None:
+        """Write within a second. The oldest rows give way when too many wait."""
+        with self._lock:
+            self._rows.append(row)
+            self._rows_bytes += len(row)
+            dropped = 0
+            while len(self._rows) > LOG_ROWS_MAX or self._rows_bytes > LOG_BYTES_MAX:
+                self._rows_bytes -= len(self._rows.popleft())
+                dropped += 1
+        if dropped:
+            metrics.count_event("log_rows_dropped", dropped)
+        if self._thread is None:
+            self._start()
+            self._wake.set()
+        elif len(self._rows) == LOG_ROWS_AT_ONCE:
+            self._wake.set()
+
+    def seen(self, station_id: UUID, epoch: int, at: datetime, drift_ms: int | None) -> None:
+        """The station was heard of; written with the log."""
+        with self._lock:
+            self._seen[station_id] = Seen(epoch, at, drift_ms)
+
+    def refused(self, station_id: UUID) -> None:
+        """A message of the station was refused by its schema; counted with the log."""
+        with self._lock:
+            self._refusals[station_id] = self._refusals.get(station_id, 0) + 1
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Write what waits and end (promises M-12)."""
+        thread = self._thread
+        if thread is None:
+            return
+        self._stopping = True
+        self._wake.set()
+        thread.join(timeout_s)
+        self._announcer.stop()
+        self._thread = None
+        self._stopping = False
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._run, name="ocpp-ingest", daemon=True)
+            self._thread.start()
+
+    def _tell(self, batch: list[Item], outcome: Outcome) -> None:
+        for item, error in zip(batch, outcome.errors, strict=True):
+            item.done(error)
+        waiting, self._resume = self._resume, []
+        for resume in waiting:
+            resume()
+
+    # -- on the writing thread ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        writer = Writer()
+        last_size = 0
+        flushed_s = time.monotonic()
+        while True:
+            if not self._items:
+                self._wake.wait(max(0.0, flushed_s + LOG_SECONDS - time.monotonic()))
+            self._wake.clear()
+            if last_size >= BUSY_FROM and not self._stopping:
+                time.sleep(min(WINDOW_MAX_S, last_size * WINDOW_PER_ITEM_S))
+            batch = self._take_items()
+            log = self._take_log(bool(batch) or self._is_log_due(flushed_s))
+            if batch or log:
+                self._write(writer, batch, log)
+            if log or not self._rows:
+                flushed_s = time.monotonic()
+            last_size = len(batch)
+            if self._stopping and not self._items and not self._rows:
+                writer.close()
+                return
+
+    def _is_log_due(self, flushed_s: float) -> bool:
+        late = time.monotonic() >= flushed_s + LOG_SECONDS
+        return late or self._stopping or len(self._rows) >= LOG_ROWS_AT_ONCE
+
+    def _take_items(self) -> list[Item]:
+        with self._lock:
+            batch = [self._items.popleft() for _ in range(min(len(self._items), BATCH_MAX))]
+            self._items_bytes -= sum(len(item.row) for item in batch)
+        return batch
+
+    def _take_log(self, due: bool) -> Log:
+        if not due:
+            return Log()
+        with self._lock:
+            rows = [self._rows.popleft() for _ in range(len(self._rows))]
+            self._rows_bytes = 0
+            log = Log(rows, self._seen, self._refusals)
+            self._seen, self._refusals = {}, {}
+        return log
+
+    def _write(self, writer: Writer, batch: list[Item], log: Log) -> None:
+        outcome = writer.store(batch, log)
+        now = time.monotonic()
+        if batch:
+            metrics.BATCH_SIZE.observe(len(batch))
+            metrics.COMMIT_SECONDS.observe(now - batch[0].arrived_s)
+        self._note_troubles(writer)
+        self._announcer.take(outcome.announcements, outcome.figures)
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+            self._loop.call_soon_threadsafe(self._tell, batch, outcome)
+
+    def _note_troubles(self, writer: Writer) -> None:
+        if writer.repeated:
+            metrics.count_event("batches_repeated", writer.repeated)
+            writer.repeated = 0
+        if writer.lost_rows:
+            metrics.count_event("log_rows_lost", writer.lost_rows)
+            writer.lost_rows = 0
+
+
+@lru_cache(maxsize=1)
+def current() -> Ingest:
+    """The one of this process."""
+    return Ingest()

@@ -1,0 +1,69 @@
+"""Figures of this process for ``/metrics``. Counted in plain dictionaries, made into samples when asked."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+from prometheus_client import Histogram
+from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from stations.domain.words import Version
+from stations.ocpp.schemas import is_known
+
+COMMIT_SECONDS = Histogram(
+    "ocpp_commit_seconds",
+    "From the arrival of a fact to its commit",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 20),
+)
+BATCH_SIZE = Histogram(
+    "ocpp_batch_facts", "Messages in one commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+)
+
+_messages: Counter[tuple[str, str]] = Counter()
+_events: Counter[str] = Counter()
+_gauges: dict[str, Callable[[], float]] = {}
+
+
+def count(action: str, verdict: str) -> None:
+    """One frame from a station."""
+    _messages[action, verdict] += 1
+
+
+def count_event(name: str, by: int = 1) -> None:
+    """Something rare: ``log_rows_dropped``, ``throttled``, ``batch_retried`` ..."""
+    _events[name] += by
+
+
+def watch(name: str, read: Callable[[], float]) -> None:
+    """Offer a gauge that is read when somebody looks."""
+    _gauges[name] = read
+
+
+class _Door(Collector):
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        messages = CounterMetricFamily("ocpp_messages", "Frames from stations", labels=["action", "verdict"])
+        for (action, verdict), number in _by_known_action().items():
+            messages.add_metric([action, verdict], number)
+        yield messages
+        events = CounterMetricFamily("ocpp_events", "Rare things at the chargers' door", labels=["event"])
+        for name, number in list(_events.items()):
+            events.add_metric([name], number)
+        yield events
+        for name, read in list(_gauges.items()):
+            yield GaugeMetricFamily(f"ocpp_{name}", name.replace("_", " "), value=read())
+
+
+def _by_known_action() -> Counter[tuple[str, str]]:
+    known: Counter[tuple[str, str]] = Counter()
+    for (action, verdict), number in list(_messages.items()):
+        known[action if _is_known(action) else "other", verdict] += number
+    return known
+
+
+@lru_cache(maxsize=1024)
+def _is_known(action: str) -> bool:
+    return any(is_known(version, action) for version in Version)
+
+
+REGISTRY.register(_Door())

@@ -1,0 +1,428 @@
+"""The RPC session of one socket: what comes in is answered in order, alone or with others' facts.
+
+No task and no lock per message. A CALL waits in the backlog until it may start, then holds a place in the
+line of answers until it and all before it are answered. ``Collected`` messages run side by side, a
+``Decided`` one alone; so the facts of a station are stored in the order of arrival (P062).
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from functools import partial
+from typing import Any, NoReturn
+
+from django.conf import settings
+
+from core import clock
+from core.errors import DomainError
+from stations.domain.events import ReadingsReported
+from stations.domain.words import Version
+from stations.ocpp import frames, lenient, schemas
+from stations.ocpp.calls import Calls
+from stations.ocpp.context import Json, Repaired, Socket
+from stations.ocpp.errors import Fault, Refused, code_of, refusal_of
+from stations.ocpp.frames import Frame
+from stations.ocpp.ingest import Ingest
+from stations.ocpp.pool import Pool
+from stations.ocpp.recorder import Recorder
+from stations.ocpp.routing import Chosen, Collected, Decided, Direct, Fact
+from stations.ocpp.schemas import Kind
+from stations.ocpp.tables import tables_of
+from stations.services.batches import Item
+
+logger = logging.getLogger(__name__)
+
+BACKLOG_MAX = 64
+BACKLOG_BYTES = 2 * 1024 * 1024
+LEAST_PATIENCE_S = 0.5
+NOTE_LIFE_S = 5.0
+INTERNAL = Refused(Fault.INTERNAL, "The message could not be processed. Try again later.")
+
+
+class Exchange:
+    """One CALL or SEND of the station on its way through. ``text`` is the answer once there is one."""
+
+    __slots__ = (
+        "began_ns",
+        "facts",
+        "frame",
+        "payload",
+        "received_at",
+        "refused",
+        "repairs",
+        "route",
+        "text",
+    )
+
+    def __init__(self, frame: Frame, received_at: datetime) -> None:
+        self.frame = frame
+        self.received_at = received_at
+        self.began_ns = time.monotonic_ns()
+        self.payload: Json = frame.payload
+        self.route: Direct | Collected | Decided | None = None
+        self.refused: Refused | None = None
+        self.repairs: tuple[str, ...] = ()
+        self.text: str | None = None
+
+
+class Session:
+    """``say`` sends a text without waiting; all methods belong to the event loop."""
+
+    def __init__(self, socket: Socket, say: Callable[[str], None], ingest: Ingest, pool: Pool) -> None:
+        self.socket = socket
+        self.booted = socket.ever_booted
+        self._say = say
+        self._ingest = ingest
+        self._pool = pool
+        self._loop = asyncio.get_running_loop()
+        self._tables = tables_of(socket.version)
+        self._recorder = Recorder(socket, ingest)
+        self.calls = Calls(socket, say, self._recorder)
+        self._integer_ids = socket.tolerates("integer_ids")
+        self._verbatim = socket.version is not Version.V16
+        self._backlog: deque[Exchange] = deque()
+        self._backlog_bytes = 0
+        self._line: deque[Exchange] = deque()
+        self._alone: Exchange | None = None
+        self._closed = False
+        self._noted_s = 0.0
+        self._drift_ms: int | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        socket.ask = self._ask
+
+    # -- in -------------------------------------------------------------------------------------------
+
+    def receive(self, text: str) -> None:
+        """Take one frame. Replies settle at once, CALLs are answered in order; never raises."""
+        frame = frames.parse(text, integer_ids=self._integer_ids, verbatim=self._verbatim)
+        received_at = clock.now()
+        self._note_life(received_at)
+        kind = frame.type
+        if kind == frames.CALL or (kind == frames.SEND and self.socket.version is Version.V21):
+            self._take(Exchange(frame, received_at))
+        elif kind in (frames.CALLRESULT, frames.CALLERROR):
+            self.calls.settle(frame, received_at)
+        elif kind == frames.CALLRESULTERROR and self.socket.version is Version.V21:
+            self._note_objection(frame, received_at)
+        else:
+            self._pass_over(frame, received_at)
+
+    @property
+    def full(self) -> bool:
+        """Whether reading has to pause until some of the backlog is done."""
+        return len(self._backlog) >= BACKLOG_MAX or self._backlog_bytes >= BACKLOG_BYTES
+
+    @property
+    def idle(self) -> bool:
+        return not self._backlog and not self._line
+
+    async def settled(self, enough: Callable[[], bool]) -> None:
+        """Wait until ``enough()``; looked at after each answer."""
+        while not self._closed and not enough():
+            self._waiter = self._loop.create_future()
+            await self._waiter
+
+    def close(self) -> None:
+        """The socket is gone: pending CALLs fail at once, what was not begun is not begun."""
+        self._closed = True
+        self.socket.ask = None
+        self.calls.close()
+        self._backlog.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wake()
+
+    def _take(self, exchange: Exchange) -> None:
+        _, exchange.refused = self._outcome(exchange, partial(self._check, exchange))
+        if type(exchange.route) is Direct and self._may_overtake():
+            self._line.appendleft(exchange)
+            self._start_now(exchange)
+            return
+        self._backlog.append(exchange)
+        self._backlog_bytes += exchange.frame.size
+        self._advance()
+
+    def _may_overtake(self) -> bool:
+        return self.socket.accepted or self.socket.version is Version.V16
+
+    def _check(self, exchange: Exchange) -> None:
+        """Find the route and judge the payload. Raises :class:`Refused`."""
+        frame, version = exchange.frame, self.socket.version
+        if frame.problem is not None:
+            raise frame.problem
+        schema = schemas.schema_of(version, frame.action, Kind.REQUEST)
+        if schema is None:
+            raise Refused(Fault.NOT_IMPLEMENTED, f"OCPP {version} has no such action.")
+        route = self._tables.routes.get(frame.action)
+        if route is None:
+            raise Refused(Fault.NOT_SUPPORTED, f"{frame.action} is not offered here.")
+        if not schema.accepts(frame.payload):
+            exchange.payload = self._repaired(exchange, schema)
+        exchange.route = route.pick(exchange.payload) if isinstance(route, Chosen) else route
+
+    def _repaired(self, exchange: Exchange, schema: schemas.Schema) -> Json:
+        action, payload = exchange.frame.action, exchange.frame.payload
+        if not self.socket.lenient and not lenient.ends_session(action, payload):
+            self._ingest.refused(self.socket.station_id)
+            deviations = schema.deviations(payload)
+            exchange.repairs = tuple(deviation.label for deviation in deviations[: lenient.REPAIRS_MAX])
+            raise deviations[0].refusal()
+        exchange.repairs = lenient.repair(schema, self.socket.version, action, payload, exchange.received_at)
+        return Repaired(payload, exchange.repairs)
+
+    # -- through --------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        while self._backlog and not self._closed and self._may_start(self._backlog[0]):
+            exchange = self._backlog.popleft()
+            self._backlog_bytes -= exchange.frame.size
+            self._line.append(exchange)
+            self._start_now(exchange)
+
+    def _may_start(self, exchange: Exchange) -> bool:
+        if exchange.refused is not None:
+            return True
+        if type(exchange.route) is Decided:
+            return not self._line
+        if type(exchange.route) is Collected and self._ingest.full:
+            self._ingest.when_room(self._advance)
+            return False
+        return self._alone is None
+
+    def _start_now(self, exchange: Exchange) -> None:
+        if exchange.refused is None and self._is_gated(exchange):
+            exchange.refused = Refused(Fault.SECURITY, "The station is not accepted yet.")
+        if exchange.refused is not None:
+            self._refuse(exchange, exchange.refused)
+            return
+        self._watch(exchange)
+        if type(exchange.route) is Decided:
+            self._decide(exchange, exchange.route)
+        elif type(exchange.route) is Collected:
+            self._collect(exchange, exchange.route)
+        elif type(exchange.route) is Direct:
+            self._finish(
+                exchange, partial(exchange.route.answer, self.socket, exchange.payload, exchange.received_at)
+            )
+
+    def _is_gated(self, exchange: Exchange) -> bool:
+        """Whether a 2.x station that is not accepted says what we did not ask for (P104, P105)."""
+        socket, action = self.socket, exchange.frame.action
+        return not (
+            socket.accepted
+            or socket.version is Version.V16
+            or action == "BootNotification"
+            or action in self.calls.asked
+        )
+
+    def _collect(self, exchange: Exchange, route: Collected) -> None:
+        facts = self._attempt(
+            exchange, partial(route.decode, self.socket, exchange.payload, exchange.received_at)
+        )
+        if facts is not None:
+            self._note_drift(facts, exchange.received_at)
+            row = self._row(exchange)
+            self._ingest.submit(Item(self.socket, facts, row, partial(self._collected, exchange, route)))
+
+    def _collected(self, exchange: Exchange, route: Collected, error: Exception | None) -> None:
+        if exchange.text is not None:
+            return
+        if error is not None:
+            self._attempt(exchange, partial(_raise, error))
+            return
+        self._finish(
+            exchange, partial(route.answer, self.socket, exchange.payload, exchange.received_at), logged=True
+        )
+
+    def _decide(self, exchange: Exchange, route: Decided) -> None:
+        self._alone = exchange
+        work = partial(route.handle, self.socket, exchange.payload, exchange.received_at)
+        self._pool.submit(work, partial(self._decided, exchange))
+
+    def _decided(self, exchange: Exchange, outcome: "Future[Json]") -> None:
+        """The frame is committed before the answer leaves, as the fact was."""
+        if self._alone is exchange:
+            self._alone = None
+        if exchange.text is not None:
+            return
+        payload = self._attempt(exchange, outcome.result)
+        if payload is not None:
+            self._ingest.submit(
+                Item(self.socket, (), self._row(exchange), partial(self._recorded, exchange, payload))
+            )
+
+    def _recorded(self, exchange: Exchange, payload: Json, _error: Exception | None) -> None:
+        if exchange.text is None:
+            self._finish(exchange, lambda: payload, logged=True)
+
+    def _finish(self, exchange: Exchange, answer: Callable[[], Json], *, logged: bool = False) -> None:
+        payload = self._attempt(exchange, answer)
+        if payload is None:
+            return
+        frame = exchange.frame
+        if frame.type == frames.SEND:
+            text = ""
+        else:
+            try:
+                schemas.check_own(self.socket.version, frame.action, Kind.RESPONSE, payload)
+            except Refused as refused:
+                logger.error(
+                    "ocpp.own_answer_invalid", extra={**self._names(exchange), "cause": refused.description}
+                )
+                self._refuse(exchange, INTERNAL)
+                return
+            text = frames.result(frame.message_id or "", payload)
+        if not logged:
+            self._ingest.log(self._row(exchange))
+        if frame.action == "BootNotification":
+            self.booted = True
+        self._reply(exchange, text)
+
+    def _attempt(self, exchange: Exchange, work: Callable[[], Any]) -> Any:
+        """What ``work`` returns; ``None`` where it failed, and then the message is refused."""
+        value, refused = self._outcome(exchange, work)
+        if refused is not None:
+            self._refuse(exchange, refused)
+        return value
+
+    def _outcome(self, exchange: Exchange, work: Callable[[], Any]) -> tuple[Any, Refused | None]:
+        """The one place of this door where every exception ends: it becomes a refusal (P065)."""
+        try:
+            return work(), None
+        except Refused as refused:
+            return None, refused
+        except DomainError as error:
+            return None, refusal_of(error)
+        except Exception as error:
+            logger.error("ocpp.handler_failed", extra=self._names(exchange), exc_info=error)
+            return None, INTERNAL
+
+    # -- out ------------------------------------------------------------------------------------------
+
+    def _refuse(self, exchange: Exchange, refused: Refused) -> None:
+        exchange.refused = refused
+        self._ingest.log(self._row(exchange))
+        self._reply(exchange, self._error_text(exchange, refused))
+
+    def _error_text(self, exchange: Exchange, refused: Refused) -> str:
+        """Nothing where no answer is due: to a SEND, and on 1.6 to a message whose id is unreadable."""
+        frame, version = exchange.frame, self.socket.version
+        if frame.type == frames.SEND or (frame.message_id is None and version is Version.V16):
+            return ""
+        if frame.message_id is None:
+            return frames.error(frames.UNREADABLE_ID, code_of(Fault.MALFORMED, version), refused.description)
+        return frames.error(frame.message_id, code_of(refused.fault, version), refused.description)
+
+    def _reply(self, exchange: Exchange, text: str) -> None:
+        exchange.text = text
+        while self._line and self._line[0].text is not None:
+            done = self._line.popleft()
+            if done.text and not self._closed:
+                self._send(done, done.text)
+        self._advance()
+        self._wake()
+
+    def _send(self, exchange: Exchange, text: str) -> None:
+        frame = exchange.frame
+        kind = frames.CALLRESULT if text.startswith("[3") else frames.CALLERROR
+        latency_us = (time.monotonic_ns() - exchange.began_ns) // 1000
+        self._recorder.sent(
+            kind, frame.message_id or frames.UNREADABLE_ID, frame.action, text, text, latency_us
+        )
+        self._say(text)
+
+    def _row(self, exchange: Exchange) -> str:
+        verdict = "repaired" if exchange.repairs else "ok"
+        if exchange.refused is not None:
+            verdict = f"refused:{code_of(exchange.refused.fault, self.socket.version)}"
+        return self._recorder.line(
+            exchange.frame, exchange.received_at, exchange.frame.action, verdict, repairs=exchange.repairs
+        )
+
+    def _note_objection(self, frame: Frame, received_at: datetime) -> None:
+        """A 2.1 station could not use our answer (P071)."""
+        logger.warning(
+            "ocpp.answer_refused",
+            extra={"station": self.socket.identity, "message_id": frame.message_id, "code": frame.code[:50]},
+        )
+        self._recorder.received(frame, received_at, "", "ok")
+
+    def _pass_over(self, frame: Frame, received_at: datetime) -> None:
+        """No usable message: logged, and on 2.x answered where an answer can be (P050, P051)."""
+        refused = frame.problem or Refused(Fault.UNKNOWN_TYPE, "The message type is not known.")
+        version = self.socket.version
+        self._recorder.received(frame, received_at, "", f"refused:{code_of(refused.fault, version)}")
+        if version is Version.V16 or frame.type in (frames.CALLRESULTERROR, frames.SEND):
+            return
+        known = frame.type is not None and frame.message_id is not None
+        message_id = frame.message_id if known and frame.message_id is not None else frames.UNREADABLE_ID
+        code = code_of(refused.fault if known else Fault.MALFORMED, version)
+        text = frames.error(message_id, code, refused.description)
+        self._recorder.sent(frames.CALLERROR, message_id, "", text, text)
+        self._say(text)
+
+    def _note_life(self, received_at: datetime) -> None:
+        """Any frame is a sign of life; it is written down every few seconds."""
+        now_s = self._loop.time()
+        if now_s - self._noted_s >= NOTE_LIFE_S:
+            self._noted_s = now_s
+            self._ingest.seen(self.socket.station_id, self.socket.epoch, received_at, self._drift_ms)
+            self._drift_ms = None
+
+    def _note_drift(self, facts: Sequence[Fact], received_at: datetime) -> None:
+        """How far the station's clock is ahead, by the freshest message: a queued one only looks late (P112)."""
+        for fact in facts:
+            if isinstance(fact, ReadingsReported):
+                if not fact.samples:
+                    continue
+                occurred_at = fact.samples[-1].occurred_at
+            elif fact.stamp.as_sent:
+                occurred_at = fact.stamp.occurred_at
+            else:
+                continue
+            drift_ms = int((occurred_at - received_at).total_seconds() * 1000)
+            self._drift_ms = drift_ms if self._drift_ms is None else max(self._drift_ms, drift_ms)
+
+    # -- time -----------------------------------------------------------------------------------------
+
+    def _watch(self, exchange: Exchange) -> None:
+        if self._timer is None:
+            age_s = (time.monotonic_ns() - exchange.began_ns) / 1e9
+            delay_s = max(settings.OCPP_HANDLER_DEADLINE - age_s, LEAST_PATIENCE_S)
+            self._timer = self._loop.call_later(delay_s, self._look_for_overdue)
+
+    def _look_for_overdue(self) -> None:
+        """Answer what is past its deadline; its work may go on and its repetition will find it done (P063)."""
+        self._timer = None
+        before = time.monotonic_ns() - settings.OCPP_HANDLER_DEADLINE * 1_000_000_000
+        for exchange in [e for e in self._line if e.text is None and e.began_ns <= before]:
+            logger.error("ocpp.deadline_passed", extra=self._names(exchange))
+            if self._alone is exchange:
+                self._alone = None
+            self._refuse(exchange, INTERNAL)
+        waiting = [e.began_ns for e in self._line if e.text is None]
+        if waiting and self._timer is None:
+            delay_s = max((min(waiting) - before) / 1e9, LEAST_PATIENCE_S)
+            self._timer = self._loop.call_later(delay_s, self._look_for_overdue)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _names(self, exchange: Exchange) -> dict[str, Any]:
+        frame = exchange.frame
+        return {"station": self.socket.identity, "action": frame.action, "message_id": str(frame.message_id)}
+
+    def _ask(self, action: str, payload: Json) -> Json:
+        """Call the station from a handler's thread (P064)."""
+        asked = asyncio.run_coroutine_threadsafe(self.calls.call(action, payload), self._loop)
+        return asked.result().payload
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

@@ -1,0 +1,31 @@
+"""The tables of the negotiated version: what it serves, what it can say, how it understands answers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from stations.domain.words import Version
+from stations.ocpp import v16, v21, v201
+from stations.ocpp.context import Json, Socket
+from stations.ocpp.routing import Interpret, Outbound, Routes
+
+Absorb = Callable[[Socket, Json, Json, datetime], None]
+"""(socket, our request, the answer, when it came): stores what an answer says; synchronous Django code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    routes: Routes
+    outbound: Outbound
+    interpret: Interpret
+    absorb: Mapping[str, Absorb] = field(default_factory=dict)
+
+
+MODULES: Mapping[Version, Any] = {Version.V16: v16, Version.V201: v201, Version.V21: v21}
+
+
+def tables_of(version: Version) -> Tables:
+    """Looked up at each connection, so that a test may hand out others."""
+    module = MODULES[version]
+    return Tables(module.ROUTES, module.OUTBOUND, module.interpret, module.ABSORB)
