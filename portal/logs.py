@@ -8,7 +8,13 @@ import orjson
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request", "server_time"}
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "request",
+    "server_time",
+}
 
 
 class StructuredFormatter(logging.Formatter):

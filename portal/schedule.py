@@ -4,6 +4,10 @@ from typing import Any
 
 TIMETABLE: dict[str, dict[str, Any]] = {
     "repair what was lost": {"task": "stations.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
-    "tidy the stations' tables": {"task": "stations.tasks.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
+    "tidy the stations' tables": {
+        "task": "stations.tasks.tidy",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "forget old answers": {"task": "portal.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},
 }

@@ -6,7 +6,9 @@ from portal.settings.base import *
 
 DEBUG = False
 
-MISSING = [name for name in ("SECRET_KEY", "DATABASE_URL", "ALLOWED_HOSTS", "DATA_KEYS") if not env.str(name, "")]
+MISSING = [
+    name for name in ("SECRET_KEY", "DATABASE_URL", "ALLOWED_HOSTS", "DATA_KEYS") if not env.str(name, "")
+]
 if MISSING:
     raise ImproperlyConfigured(
         f"Not set: {', '.join(MISSING)}. Set them in the environment, or start `manage.py up`, "

@@ -8,7 +8,15 @@ from django.db.transaction import atomic
 
 from core import clock
 from stations.models import Connection
-from stations.services import commands, connections, credentials, device_model, offline, partitions, transactions
+from stations.services import (
+    commands,
+    connections,
+    credentials,
+    device_model,
+    offline,
+    partitions,
+    transactions,
+)
 
 KEEP_REFUSED = timedelta(days=30)
 KEEP_CONNECTIONS = timedelta(days=365)
