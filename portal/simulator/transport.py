@@ -116,6 +116,7 @@ class Link:
         self._pending: dict[str | int, asyncio.Future[list[Any]]] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         self._counter = 0
+        self._end = "the connection ended"
 
     async def call(self, action: str, payload: Json, timeout_s: float) -> Json:
         """Send a CALL and wait for its answer.
@@ -127,7 +128,7 @@ class Link:
         """
         async with self._turn:
             if not self.alive:
-                raise LinkLost("the connection ended")
+                raise LinkLost(self._end)
             exchange, frame = self._next_call(action, payload)
             waiting = asyncio.get_running_loop().create_future()
             self._pending[exchange.message_id] = waiting
@@ -161,6 +162,7 @@ class Link:
         except ConnectionClosed:
             pass
         finally:
+            self._end = f"closed with {self.socket.close_code} {self.socket.close_reason or ''}".rstrip()
             self.abandon()
 
     async def close(self) -> None:
@@ -180,7 +182,7 @@ class Link:
         self.alive = False
         for waiting in self._pending.values():
             if not waiting.done():
-                waiting.set_exception(LinkLost("the connection ended"))
+                waiting.set_exception(LinkLost(self._end))
         self._pending.clear()
 
     def _next_call(self, action: str, payload: Json) -> tuple[Exchange, str]:
