@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 from uuid import UUID
@@ -26,6 +26,7 @@ MADE_BYTES = 20
 TYPED_LENGTH = range(16, 41)
 BROUGHT_LENGTH = range(1, 65)
 BOTH_VALID_FOR = timedelta(hours=24)
+KEEP_SUPERSEDED = timedelta(days=30)
 HEXADECIMAL = re.compile(rb"(?:[0-9a-fA-F]{2}){16,20}")
 
 State = StationCredential.State
@@ -120,6 +121,13 @@ def promote(credential_id: UUID) -> None:
         others.filter(state=State.CURRENT).update(state=State.SUPERSEDED, valid_until=clock.now())
         fresh.state, fresh.valid_until = State.CURRENT, None
         fresh.save(update_fields=["state", "valid_until"])
+
+
+def expire(now: datetime) -> int:
+    """Forget new passwords whose outcome stayed unknown for too long (P018), and old superseded ones."""
+    unknown = StationCredential.objects.filter(state=State.NEXT, valid_until__lt=now)
+    superseded = StationCredential.objects.filter(state=State.SUPERSEDED, valid_until__lt=now - KEEP_SUPERSEDED)
+    return unknown.delete()[0] + superseded.delete()[0]
 
 
 def check(station_id: UUID, rows: Sequence[StoredPassword], presented: bytes, form: Form) -> Checked:
