@@ -176,9 +176,14 @@ def register_wh(value: Any, factor: Decimal | None = None) -> tuple[Decimal, tup
     return number.quantize(_WH), ()
 
 
+def packed(samples: Sequence[Json]) -> bytes:
+    """The sampled values as JSON text, decimals with the digits that were sent."""
+    return orjson.dumps(samples, default=_as_sent)
+
+
 def digest(samples: Sequence[Json]) -> int:
     """What a repeated meter value is known by (M-02): 64 bits, signed as the column is."""
-    return int.from_bytes(hashlib.blake2b(orjson.dumps(samples), digest_size=8).digest(), "big", signed=True)
+    return int.from_bytes(hashlib.blake2b(packed(samples), digest_size=8).digest(), "big", signed=True)
 
 
 def signed_values(samples: Iterable[Json]) -> list[tuple[Json, str]]:
@@ -319,6 +324,10 @@ def _number(value: Any) -> Decimal | None:
         except InvalidOperation:
             return None
     return number if number.is_finite() else None
+
+
+def _as_sent(number: Decimal) -> orjson.Fragment:
+    return orjson.Fragment(str(number).encode())
 
 
 def _multiplier(unit: Json) -> int:

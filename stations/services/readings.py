@@ -3,11 +3,14 @@
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
+
+from django.db import connection
 
 from stations.domain import metering
 from stations.domain.events import Json, MeterSample
-from stations.models import MeterReading, SignedMeterData
+from stations.models import SignedMeterData
 
 FIGURES = (
     "energy_wh",
@@ -35,8 +38,20 @@ def store(
 ) -> None:
     """Add the meter values that are not there yet, with the signed ones in their own table."""
     taken = list(samples)
-    rows = [_reading(station_id, evse_id, sample, received_at, transaction_id) for sample in taken]
-    MeterReading.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+    if not taken:
+        return
+    rows = [_row(sample) for sample in taken]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            [
+                station_id,
+                evse_id,
+                transaction_id,
+                received_at,
+                *(list(column) for column in zip(*rows, strict=True)),
+            ],
+        )
     store_signed(station_id, evse_id, taken, transaction_id=transaction_id)
 
 
@@ -54,20 +69,14 @@ def store_signed(
         SignedMeterData.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _reading(
-    station_id: UUID, evse_id: int, sample: MeterSample, received_at: datetime, transaction_id: UUID | None
-) -> MeterReading:
-    return MeterReading(
-        station_id=station_id,
-        evse_id=evse_id,
-        transaction_id=transaction_id,
-        occurred_at=sample.occurred_at,
-        received_at=received_at,
-        digest=metering.digest(sample.samples),
-        context=sample.context,
-        flags=list(sample.flags) or None,
-        samples=list(sample.samples),
-        **{name: getattr(sample, name) for name in FIGURES},
+def _row(sample: MeterSample) -> tuple[Any, ...]:
+    return (
+        sample.occurred_at,
+        metering.digest(sample.samples),
+        sample.context,
+        ",".join(sample.flags) or None,
+        metering.packed(sample.samples).decode(),
+        *(getattr(sample, name) for name in FIGURES),
     )
 
 
@@ -92,3 +101,15 @@ def _signed(
         public_key=str(value.get("publicKey") or ""),
         digest=hashlib.blake2b(data.encode(), digest_size=32).digest(),
     )
+
+
+_INSERT = f"""
+INSERT INTO stations_meterreading (
+    station_id, evse_id, transaction_id, received_at, occurred_at, digest, context, flags, samples,
+    {", ".join(FIGURES)})
+SELECT %s::uuid, %s::int, %s::uuid, %s::timestamptz, r.occurred_at, r.digest, r.context,
+       string_to_array(r.flags, ','), r.samples::jsonb, {", ".join(f"r.{name}" for name in FIGURES)}
+FROM unnest(%s::timestamptz[], %s::bigint[], %s::text[], %s::text[], %s::text[]{", %s::numeric[]" * len(FIGURES)})
+     AS r(occurred_at, digest, context, flags, samples, {", ".join(FIGURES)})
+ON CONFLICT DO NOTHING
+"""

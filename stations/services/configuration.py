@@ -1,0 +1,15 @@
+"""Configuration keys of 1.6 stations, which are kept as variables without a component."""
+
+from uuid import UUID
+
+from stations.models import Variable
+
+USUAL = 50
+MAX_KEYS = "GetConfigurationMaxKeys"
+
+
+def keys_per_message(station_id: UUID) -> int:
+    """How many keys the station takes in one GetConfiguration, as far as it told."""
+    told = Variable.objects.filter(station_id=station_id, component="", variable__iexact=MAX_KEYS)
+    value = told.values_list("value", flat=True).first()
+    return max(1, int(value)) if value and value.isascii() and value.isdigit() else USUAL
