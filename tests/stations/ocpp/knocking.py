@@ -34,22 +34,33 @@ class Reply:
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
+Login = tuple[str, str | bytes]
+
+
 def knock(
     url: str,
     path: str,
     *,
-    login: tuple[str, str | bytes] | None = None,
+    login: Login | None = None,
     offer: str | None = "ocpp1.6",
     headers: Headers = (),
     address: str = "127.0.0.1",
 ) -> Reply:
-    """Ask for an upgrade at ``url`` + ``path`` (taken literally), from a loopback address."""
-    lines = [] if login is None else [("Authorization", basic(*login))]
-    lines += [] if offer is None else [("Sec-WebSocket-Protocol", offer)]
-    return send_request(url, path, [*lines, *headers], address)
+    """Ask for an upgrade at ``url`` + ``path`` (taken literally), from a loopback address; then hang up."""
+    with begin(url, path, address, login=login, offer=offer, headers=headers) as line:
+        return read_reply(line)[0]
 
 
-def send_request(url: str, path: str, headers: Headers, address: str) -> Reply:
+def begin(
+    url: str,
+    path: str,
+    address: str,
+    *,
+    login: Login | None = None,
+    offer: str | None = "ocpp1.6",
+    headers: Headers = (),
+) -> socket.socket:
+    """Send the request; the answer is still to be read."""
     parts = urlsplit(url)
     assert parts.hostname
     assert parts.port
@@ -59,15 +70,18 @@ def send_request(url: str, path: str, headers: Headers, address: str) -> Reply:
         ("Upgrade", "websocket"),
         ("Sec-WebSocket-Version", "13"),
         ("Sec-WebSocket-Key", base64.b64encode(os.urandom(16)).decode()),
+        *([] if login is None else [("Authorization", basic(*login))]),
+        *([] if offer is None else [("Sec-WebSocket-Protocol", offer)]),
         *headers,
     ]
     head = "".join(f"{name}: {value}\r\n" for name, value in all_headers)
-    with socket.create_connection((parts.hostname, parts.port), TIMEOUT_S, (address, 0)) as line:
-        line.sendall(f"GET {parts.path}{path} HTTP/1.1\r\n{head}\r\n".encode("latin-1"))
-        return _read(line)
+    line = socket.create_connection((parts.hostname, parts.port), TIMEOUT_S, (address, 0))
+    line.sendall(f"GET {parts.path}{path} HTTP/1.1\r\n{head}\r\n".encode("latin-1"))
+    return line
 
 
-def _read(line: socket.socket) -> Reply:
+def read_reply(line: socket.socket) -> tuple[Reply, bytes]:
+    """The answer to the request, and what came behind it."""
     received = b""
     while b"\r\n\r\n" not in received:
         received += (chunk := line.recv(65536))
@@ -78,7 +92,7 @@ def _read(line: socket.socket) -> Reply:
     length = int(next((value for name, value in headers if name.lower() == "content-length"), "0"))
     while len(body) < length:
         body += line.recv(65536)
-    return Reply(int(status_line.split()[1]), headers, body)
+    return Reply(int(status_line.split()[1]), headers, body[:length]), body[length:]
 
 
 def next_address() -> str:

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from core.access import Actor
 from core.models import Organization
@@ -184,7 +184,7 @@ def test_the_address_behind_the_edge_is_the_one_that_it_names(secured: Charger) 
 
 
 def test_profile_0_needs_a_reason_and_the_switch(
-    edge_server: Server, live: Server, alice: Actor, address: str, settings: SettingsWrapper
+    edge_server: Server, live: Server, alice: Actor, address: str, settings: Settings
 ) -> None:
     settings.OCPP_ALLOW_UNAUTHENTICATED = True
     station, _ = make_station(alice, security_profile=0, unauthenticated_reason="A test bench")
