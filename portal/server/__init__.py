@@ -4,10 +4,11 @@
 them optional on both sides, so that another ASGI server can take over:
 
 * ``scope["extensions"]["websocket.http.response"]``: refuse an upgrade with any status, headers and body.
-* ``scope["extensions"]["chargeyard.flow"]``: a `FlowControl`; ``scope["chargeyard.header_list"]``: every
-  occurrence of every header, names in lower case, none with an underscore.
-* ``websocket.accept`` may carry ``chargeyard.ping_interval`` (seconds, 0 = off), ``chargeyard.pong_required``
-  and ``chargeyard.flow`` (``"manual"``: the application calls ``FlowControl.read`` itself).
+* ``scope["extensions"]["chargeyard.flow"]``: a `FlowControl`, which knows how much is waiting to be received;
+  ``scope["chargeyard.header_list"]``: every occurrence of every header, names in lower case, none with an
+  underscore.
+* ``websocket.accept`` may carry ``chargeyard.ping_interval`` (seconds, 0 = off) and
+  ``chargeyard.pong_required``.
 * ``websocket.receive`` carries ``chargeyard.size`` (bytes on the wire), ``websocket.disconnect`` carries
   ``chargeyard.cause``: peer, application, drain, lost, ping_timeout, write_timeout, oversize, fragments,
   control_flood, invalid_utf8, protocol, failure or refused.

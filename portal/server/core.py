@@ -82,7 +82,7 @@ class Server(DaphneServer):
             return self.unavailable()
         full = len(self.sockets) >= self.options.sockets
         if full or (address and self.per_address[address] >= self.options.sockets_per_address):
-            logger.warning("No room for another WebSocket from %s", address or "the UNIX socket")
+            logger.warning("websocket.no_room", extra={"address": address, "open": len(self.sockets)})
             return self.unavailable()
         return None
 
@@ -104,16 +104,15 @@ class Server(DaphneServer):
     # -- plain requests --------------------------------------------------------------------------------------
 
     def create_application(self, protocol: Request, scope: dict[str, Any]) -> "asyncio.Queue[Any]":
-        queue: asyncio.Queue[Any] = asyncio.Queue()
         scope.setdefault("asgi", {"version": "3.0"})
         if stated := behind_edge(scope["headers"], self.options.edge_secret):
             scope["client"], scope["scheme"] = [stated[0], 0], stated[1]
         task = event_loop().create_task(
-            self.application(scope, queue.get, partial(self.handle_reply, protocol))
+            self.application(scope, protocol.receive, partial(self.handle_reply, protocol))
         )
         self.connections[protocol]["application_instance"] = task
         task.add_done_callback(partial(self._request_done, protocol))
-        return queue
+        return protocol.events
 
     async def handle_reply(self, protocol: Request, message: Any) -> None:
         await super().handle_reply(protocol, message)
@@ -133,7 +132,11 @@ class Server(DaphneServer):
     def _request_done(self, protocol: Request, task: "asyncio.Task[None]") -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            logger.error("Application failed on %s", protocol.path, exc_info=error)
+            logger.error(
+                "request.application_failed",
+                exc_info=error,
+                extra={"path": protocol.path.decode("ascii", "replace")},
+            )
         details = self.connections.get(protocol)
         if details is None:
             return

@@ -50,7 +50,7 @@ class Drain:
     def _begin(self, code: int) -> None:
         options = self._server.options
         spread_s = options.shutdown_spread_s if code == SHUTDOWN else options.drain_spread_s
-        logger.info("Draining %d WebSockets over %g s", len(self._server.sockets), spread_s)
+        logger.info("server.draining", extra={"sockets": len(self._server.sockets), "spread_s": spread_s})
         last_resort = threading.Timer(spread_s + options.exit_s, os._exit, (0,))
         last_resort.daemon = True
         last_resort.start()
@@ -78,4 +78,4 @@ class Drain:
         try:
             await asyncio.wait_for(hook(), STEP_S)
         except TimeoutError:
-            logger.warning("What is to be done at the end was not done in %g s", STEP_S)
+            logger.warning("server.last_step_cut", extra={"after_s": STEP_S})

@@ -7,16 +7,19 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from twisted.internet import tcp, unix
 from twisted.logger import globalLogBeginner
 
 from portal.server.core import Application, Server
 from portal.server.drain import Drain
 from portal.server.loop import event_loop, reactor
 from portal.server.options import Options
+from portal.server.transports import TcpConnection, UnixConnection
 
 logger = logging.getLogger("portal.server")
 
 BACKLOG = 4_096
+UNIX_MODE = 0o660
 Watch = Callable[[Server], Awaitable[None]]
 
 
@@ -52,7 +55,7 @@ def unix_socket(path: str) -> socket.socket:
     if _answers(path):
         listener.close()
         raise CannotListen(f"Cannot listen on {path}: another process does.")
-    before = os.umask(0o117)
+    before = os.umask(0o777 ^ UNIX_MODE)
     try:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
@@ -91,11 +94,11 @@ def run(
     """
     server = Server(application, Options(**options))
     listeners = _listeners(server.options)
-    globalLogBeginner.beginLoggingTo([lambda _: None], redirectStandardIO=False, discardBuffer=True)
+    globalLogBeginner.beginLoggingTo([_log_failure], redirectStandardIO=False, discardBuffer=True)
     ports = [_adopt(listener, server) for listener in listeners]
     Drain(server, lambda now: _stop(ports) if now else None, on_drain, on_exit).install()
     addresses = [_address(port) for port in ports]
-    logger.info("Listening on %s, at most %d WebSockets", ", ".join(addresses), server.options.sockets)
+    logger.info("server.listening", extra={"addresses": addresses, "sockets_at_most": server.options.sockets})
     event_loop().call_soon(server.cut_late_headers)
     running = [event_loop().create_task(watch(server)) for watch in watches]
     if on_ready is not None:
@@ -106,6 +109,12 @@ def run(
     if server.options.unix_path:
         with contextlib.suppress(OSError):
             os.unlink(server.options.unix_path)
+
+
+def _log_failure(event: dict[str, Any]) -> None:
+    """Of what Twisted logs, only the exceptions that nobody caught."""
+    if failure := event.get("log_failure"):
+        logger.error("server.failure", exc_info=(failure.type, failure.value, failure.getTracebackObject()))
 
 
 def _listeners(options: Options) -> list[socket.socket]:
@@ -120,11 +129,19 @@ def _listeners(options: Options) -> list[socket.socket]:
 
 
 def _adopt(listener: socket.socket, server: Server) -> Any:
+    """Hand a listening socket to the reactor, which duplicates it."""
     listener.setblocking(False)
-    try:
-        return reactor.adoptStreamPort(listener.fileno(), listener.family, server.factory)
-    finally:
-        listener.close()  # the reactor holds a duplicate
+    with listener:
+        if listener.family == socket.AF_UNIX:
+            port = unix.Port._fromListeningDescriptor(reactor, listener.fileno(), server.factory)
+            port.mode, port.backlog, port.transport = UNIX_MODE, BACKLOG, UnixConnection
+        else:
+            port = tcp.Port._fromListeningDescriptor(
+                reactor, listener.fileno(), listener.family, server.factory
+            )
+            port.transport = TcpConnection
+        port.startListening()
+    return port
 
 
 def _stop(ports: list[Any]) -> None:

@@ -24,6 +24,7 @@ class Options:
     unix_path: str = ""
     reuse_port: bool = False
     edge_secret: str = ""
+    body_bytes: int = 210_000_000  # of a plain request: the largest upload and its form
     message_bytes: int = 1_048_576
     fragments: int = 4_096
     control_frames_per_second: int = 50

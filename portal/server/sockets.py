@@ -34,7 +34,7 @@ class State(Enum):
 class WebSocket(Protocol):
     """Reads frames into events for ``receive()`` and writes what ``send()`` is given, without a hop between.
 
-    Replaces Daphne's protocol, which is built on autobahn (docs/decisions/0007-websocket-protocol.md).
+    Replaces Daphne's protocol, which is built on autobahn (docs/decisions/0008-websocket-protocol.md).
     """
 
     def __init__(self, server: "Server", request: UpgradeRequest, address: str) -> None:
@@ -77,8 +77,8 @@ class WebSocket(Protocol):
             finally:
                 self._waiter = None
         event = self._events.pop(0)
-        if not self.flow.manual and "chargeyard.size" in event:
-            self.flow.drained(event["chargeyard.size"])
+        if "chargeyard.size" in event:
+            self.flow.taken(event["chargeyard.size"])
         return event
 
     async def send(self, message: Event) -> None:
@@ -132,7 +132,6 @@ class WebSocket(Protocol):
         self.transport.registerProducer(self, True)
         self.request = None
         self.state = State.OPEN
-        self.flow.manual = message.get("chargeyard.flow") == "manual"
         self._pong_required = message.get("chargeyard.pong_required", True)
         self._cancel_timer()
         self._keep_alive(message.get("chargeyard.ping_interval", 0))
@@ -158,7 +157,7 @@ class WebSocket(Protocol):
         self._task = None
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            logger.error("Application failed on WebSocket %s", self.path, exc_info=error)
+            logger.error("websocket.application_failed", exc_info=error, extra={"path": self.path})
         if self.state is State.CONNECTING:
             self.refuse(Refusal(500))
         elif error is not None:
@@ -167,7 +166,7 @@ class WebSocket(Protocol):
             self.close(1000, "", "application")
 
     def _decision_overdue(self) -> None:
-        logger.warning("Upgrade of %s was not decided in time", self.path)
+        logger.warning("websocket.undecided", extra={"path": self.path, "address": self.address})
         self.refuse(self.server.unavailable())
 
     # -- ending ---------------------------------------------------------------------------------------------
@@ -185,7 +184,6 @@ class WebSocket(Protocol):
         self.transport.write(frames.encode_close(code, reason))
         self.state = State.CLOSING
         self.cause, self._code, self._reason = cause, code, reason
-        self.flow.close_reason = cause
         self._cancel_timer()
         self._timer = event_loop().call_later(self.server.options.close_s, self.transport.abortConnection)
         if self.flow.paused:
@@ -193,7 +191,8 @@ class WebSocket(Protocol):
 
     def fail(self, code: int, cause: str, reason: str) -> None:
         """Close because of the peer's doing: logged, and the application hears of it at once."""
-        logger.warning("WebSocket %s from %s is closed: %s (%s)", self.path, self.address, reason, cause)
+        facts = {"path": self.path, "address": self.address, "code": code, "cause": cause, "reason": reason}
+        logger.warning("websocket.closed", extra=facts)
         self.close(code, reason, cause)
         self._tell()
 
@@ -208,7 +207,6 @@ class WebSocket(Protocol):
 
     def _lose(self, cause: str) -> None:
         self.cause = self.cause or cause
-        self.flow.close_reason = self.cause
         self.transport.abortConnection()
 
     def _end(self) -> None:
@@ -238,7 +236,7 @@ class WebSocket(Protocol):
 
     def _cancel_application(self, task: "asyncio.Task[None]") -> None:
         if not task.done():
-            logger.warning("Application of WebSocket %s did not end in time and is cancelled", self.path)
+            logger.warning("websocket.application_cancelled", extra={"path": self.path})
             task.cancel()
 
     # -- the peer's side ------------------------------------------------------------------------------------
@@ -282,7 +280,6 @@ class WebSocket(Protocol):
         code, reason = frames.decode_close(payload)
         if self.state is State.OPEN:
             self.cause, self._code, self._reason = "peer", code, reason
-            self.flow.close_reason = "peer"
             self.transport.write(frames.encode(frames.CLOSE, payload[:2]))
         self.reader.paused = True
         self._end()

@@ -1,6 +1,7 @@
 """Plain HTTP, and the hand-over of upgrade requests: Daphne's request and factory, hardened."""
 
 import asyncio
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from daphne.http_protocol import HTTPFactory as DaphneFactory
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 HEADER_LINE_BYTES = 16_384
 HEADERS_BYTES = 65_536
+BODY_PIECE_BYTES = 65_536
 
 
 class Request(WebRequest):
@@ -26,13 +28,44 @@ class Request(WebRequest):
         # Twisted would parse every form in memory; Django reads the body itself.
         super().__init__(channel, queued, parsePOSTFormSubmission=False)
         self._gate: asyncio.Future[None] | None = None
+        self._body: Any = None
+        self._received_bytes = 0
+        self.events: asyncio.Queue[Any] = asyncio.Queue()
         self.is_event_stream = False
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._received_bytes += len(data)
+        if self._received_bytes > self.server.options.body_bytes:
+            self.channel.refuse(413)
+        else:
+            super().handleContentChunk(data)
 
     def process(self) -> Any:
         upgrade = self.requestHeaders.getRawHeaders(b"upgrade") or ()
         if any(token.strip().lower() == b"websocket" for value in upgrade for token in value.split(b",")):
             return self._upgrade()
+        # Daphne would queue all of the body at once; the application takes it from the file piece by piece.
+        self._body, self.content = self.content, BytesIO()
         return super().process()
+
+    async def receive(self) -> Any:
+        """The body in pieces, then whatever else happens."""
+        event = await self.events.get()
+        if event["type"] != "http.request" or self._body is None:
+            return event
+        piece = self._body.read(BODY_PIECE_BYTES)
+        more = len(piece) == BODY_PIECE_BYTES
+        if more:
+            self.events.put_nowait(event)
+            await asyncio.sleep(0)
+        else:
+            self._close_body()
+        return {"type": "http.request", "body": piece, "more_body": more}
+
+    def _close_body(self) -> None:
+        body, self._body = self._body, None
+        if body is not None:
+            body.close()
 
     def _upgrade(self) -> None:
         channel, transport = self.channel, self.channel.transport
@@ -50,8 +83,8 @@ class Request(WebRequest):
 
     def handle_reply(self, message: Any) -> None:
         if message["type"] == "http.response.start":
-            headers = dict(message.get("headers", ()))
-            self.is_event_stream = headers.get(b"content-type", b"").lower().startswith(b"text/event-stream")
+            headers = {name.lower(): value for name, value in message.get("headers", ())}
+            self.is_event_stream = headers.get(b"content-type", b"").startswith(b"text/event-stream")
             if self.server.draining:
                 self.channel.persistent = False
                 self.responseHeaders.setRawHeaders(b"connection", [b"close"])
@@ -77,10 +110,12 @@ class Request(WebRequest):
         if self.producer:
             self.unregisterProducer()
         self.stopProducing()
+        self._close_body()
         super().finish()
 
     def connectionLost(self, reason: Any) -> None:
         self.stopProducing()
+        self._close_body()
         super().connectionLost(reason)
 
     def pauseProducing(self) -> None:
@@ -135,13 +170,14 @@ class Channel(HTTPChannel):
             self._successor.dataReceived(data)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        self._refuse(431)
+        self.refuse(431)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         too_large = self._receivedHeaderSize > self.totalHeadersSize
-        self._refuse(431 if too_large or self._receivedHeaderCount > self.maxHeaders else 400)
+        self.refuse(431 if too_large or self._receivedHeaderCount > self.maxHeaders else 400)
 
-    def _refuse(self, status: int) -> None:
+    def refuse(self, status: int) -> None:
+        """Answer before or instead of the application, and close."""
         self.transport.write(refusing(Refusal(status)))
         self.loseConnection()
 
