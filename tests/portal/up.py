@@ -83,7 +83,7 @@ class Up:
     def serves(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200 and b"false" not in answer.read())
+                return bool(answer.status == 200 and b"missing" not in answer.read())
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
 
