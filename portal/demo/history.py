@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -183,10 +184,8 @@ def _copy(rows: Sequence[tuple[object, ...]]) -> None:
 
 
 def _transaction(told: Told, token: IdToken | None) -> Transaction:
-    station, visit = told.station, told.visit
+    station, begun, ended = told.station, told.readings[0].at, told.readings[-1].at
     number = _next_number() if told.numbered else None
-    begun, ended = told.readings[0].at, told.readings[-1].at
-    socs = [Decimal(str(one.soc_percent)) for one in told.readings if one.soc_percent is not None]
     return Transaction(
         id=_id_at(begun),
         organization_id=station.organization_id,
@@ -196,7 +195,7 @@ def _transaction(told: Told, token: IdToken | None) -> Transaction:
         connector_id=told.evse.evse_id if number else 1,
         reference=str(number) if number else str(uuid7()),
         number=number,
-        token_value=visit.token,
+        token_value=told.visit.token,
         token_type="ISO14443",
         token=token,
         authorization="Accepted",
@@ -210,21 +209,29 @@ def _transaction(told: Told, token: IdToken | None) -> Transaction:
         first_seq_no=0,
         last_seq_no=1 if number else len(told.readings) - 1,
         event_count=2 if number else len(told.readings),
-        meter_start_wh=visit.meter_start_wh,
-        meter_start_at=begun,
-        meter_start_exact=True,
-        meter_last_wh=visit.meter_stop_wh,
-        meter_last_at=ended,
-        meter_stop_exact=True,
-        energy_wh=visit.energy_wh,
-        power_at=ended,
-        power_max_w=max(one.power_w for one in told.readings),
-        soc_start_percent=socs[0] if socs else None,
-        soc_start_at=begun if socs else None,
-        soc_percent=socs[-1] if socs else None,
-        soc_at=ended if socs else None,
-        measured_at=ended,
+        **_figures(told.visit, told.readings),
     )
+
+
+def _figures(visit: Visit, shown: Sequence[Reading]) -> dict[str, Any]:
+    begun, ended = shown[0].at, shown[-1].at
+    socs = [Decimal(str(one.soc_percent)) for one in shown if one.soc_percent is not None]
+    return {
+        "meter_start_wh": visit.meter_start_wh,
+        "meter_start_at": begun,
+        "meter_start_exact": True,
+        "meter_last_wh": visit.meter_stop_wh,
+        "meter_last_at": ended,
+        "meter_stop_exact": True,
+        "energy_wh": visit.energy_wh,
+        "power_at": ended,
+        "power_max_w": max(one.power_w for one in shown),
+        "soc_start_percent": socs[0] if socs else None,
+        "soc_start_at": begun if socs else None,
+        "soc_percent": socs[-1] if socs else None,
+        "soc_at": ended if socs else None,
+        "measured_at": ended,
+    }
 
 
 def _event(transaction: Transaction, seq_no: int, kind: str) -> TransactionEvent:
