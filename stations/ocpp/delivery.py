@@ -20,7 +20,7 @@ from stations.ocpp.routing import OutboundCall
 from stations.ocpp.schemas import Kind
 from stations.ocpp.tables import Tables
 from stations.ocpp.threads import AWAY
-from stations.services import commands
+from stations.services import commands, provisioning
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 ONLY_ACCEPTED = frozenset(
     {"RemoteStartTransaction", "RemoteStopTransaction", "RequestStartTransaction", "RequestStopTransaction"}
 )
+
+UNKNOWN_TO_STATION = frozenset({"NotImplemented", "NotSupported"})
 
 
 class Ending(NamedTuple):
@@ -140,6 +142,8 @@ class Deliveries:
         absorb = self._tables.absorb.get(call.action)
         for part, payload in ending.answered if absorb is not None else ():
             absorb(self._socket, part.payload, payload, clock.now())
+        if ending.error is not None and ending.error["code"] in UNKNOWN_TO_STATION:
+            provisioning.note_unsupported(self._socket.station_id, call.action)
         commands.settle(
             command_id,
             ending.status,

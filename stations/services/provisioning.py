@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
 from django.db.transaction import atomic
 
 from core import access, audit
@@ -101,6 +101,12 @@ def measure_drift(station_id: UUID, sent_at: datetime, received_at: datetime) ->
         clock_drift_ms__lt=drift_ms + DRIFT_STEP_MS,
     )
     return bool(Presence.objects.filter(~near, station_id=station_id).update(clock_drift_ms=drift_ms))
+
+
+def note_unsupported(station_id: UUID, action: str) -> None:
+    """The station does not know the action; remembered until its next boot, and asked again if wished (P215)."""
+    lacking = ChargingStation.objects.filter(pk=station_id).exclude(unsupported__contains=[action[:50]])
+    lacking.update(unsupported=Func(F("unsupported"), Value(action[:50]), function="array_append"))
 
 
 def drift(sent_at: datetime, received_at: datetime) -> int:
