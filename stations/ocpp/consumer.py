@@ -46,6 +46,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.session = Session(socket, self._say, ingest.current(), pool.handlers())
         self.deliveries = Deliveries(socket, self.session.calls, tables_of(socket.version))
         scope["chargeyard.line"].deliver = self.deliveries.deliver
+        scope["chargeyard.line"].call = self.session.calls.call
         deadline = self._expect_boot()
         try:
             await self._listen(receive)

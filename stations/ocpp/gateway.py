@@ -21,10 +21,12 @@ from stations import live
 from stations.ocpp.context import Socket
 from stations.ocpp.journal import Journal
 from stations.ocpp.limits import UpgradeLimits
+from stations.ocpp.lines import Line
 from stations.ocpp.readiness import Probe, Readiness
+from stations.ocpp.reconnects import Reconnects
 from stations.ocpp.threads import AWAY, DatabaseThreads
 from stations.services import commands, connections
-from stations.services.connections import Held, Place
+from stations.services.connections import Place
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ DATABASE_DEADLINE_S = 15.0
 BEAT_SECONDS = 5.0
 COMMANDS_SECONDS = 2.0
 SOCKETS_SECONDS = 3.0
+RECONNECTS_SECONDS = 1.0
 JOURNAL_SECONDS = 0.5
 NOTES_SECONDS = 0.05
 LISTEN_AGAIN_SECONDS = 1.0
@@ -48,25 +51,7 @@ REPLACED = "A newer connection of this station took over."
 UNREADY = "The service is not ready. Try again later."
 BARRED = "The station was switched off or its password replaced."
 
-Deliver = Callable[[UUID], None]
 Step = Callable[[], Awaitable[None]]
-HangUp = Callable[[int, str], Awaitable[None]]
-
-
-class Line:
-    """One held socket. The handshake gives the way to close it, the consumer the way to bring commands."""
-
-    __slots__ = ("credential_id", "deliver", "hang_up", "socket")
-
-    def __init__(self, socket: Socket, credential_id: UUID | None, hang_up: HangUp) -> None:
-        self.socket = socket
-        self.credential_id = credential_id
-        self.hang_up = hang_up
-        self.deliver: Deliver | None = None
-
-    @property
-    def held(self) -> Held:
-        return Held(self.socket.station_id, self.socket.epoch, self.credential_id)
 
 
 class Gateway:
@@ -77,6 +62,7 @@ class Gateway:
         self.threads = DatabaseThreads("door", THREADS, deadline_s=DATABASE_DEADLINE_S)
         self.limits = UpgradeLimits()
         self.journal = Journal(self.threads)
+        self.reconnects = Reconnects(self.threads)
         self.readiness = Readiness()
         self.draining = False
         self._probe = Probe()
@@ -101,11 +87,13 @@ class Gateway:
             self.hang_up(line, POLICY_VIOLATION, REPLACED)
             return
         self._lines[line.socket.station_id] = line
+        self.reconnects.expect(line)
         if before is not None:
             self.hang_up(before, POLICY_VIOLATION, REPLACED)
 
     def leave(self, line: Line, code: int | None, reason: str, detail: str) -> None:
         """Hold it no more and write down how it ended. A newer socket of the station stays (P031)."""
+        line.left = True
         if self._lines.get(line.socket.station_id) is line:
             del self._lines[line.socket.station_id]
         if not self._stopped:
@@ -156,6 +144,7 @@ class Gateway:
             (COMMANDS_SECONDS, self._sweep_commands),
             (SOCKETS_SECONDS, self._sweep_sockets),
             (TIDY_SECONDS, self._tidy),
+            (RECONNECTS_SECONDS, self.reconnects.look),
             (JOURNAL_SECONDS, self.journal.flush),
             (NOTES_SECONDS, self._publish),
             (LISTEN_AGAIN_SECONDS, self._listen),

@@ -5,7 +5,7 @@ taken in the database, and only then the upgrade is accepted.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +17,8 @@ from stations.ocpp import admission, gateway, upgrade
 from stations.ocpp.admission import Admitted, Refused
 from stations.ocpp.consumer import StationConsumer
 from stations.ocpp.context import Socket
-from stations.ocpp.gateway import Gateway, Line
+from stations.ocpp.gateway import Gateway
+from stations.ocpp.lines import Line
 from stations.ocpp.readiness import random_wait_s
 from stations.ocpp.threads import AWAY
 from stations.ocpp.upgrade import Upgrade
@@ -27,15 +28,16 @@ from stations.services.refusals import TOO_MANY_TRIES, Refusal, TakeOver
 
 logger = logging.getLogger(__name__)
 
-Scope = dict[str, Any]
-Message = dict[str, Any]
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[Message], Coroutine[Any, Any, None]]
 
 TOLERANCES = ("no_subprotocol", "hex_password", "integer_ids", "binary_frames")
 NO_PONG = "no_pong"
 CHALLENGE = (b"WWW-Authenticate", b'Basic realm="ocpp"')
 WORD_OF = {gateway.REPLACED: "replaced", gateway.BARRED: "barred", gateway.UNREADY: "not_ready"}
+CODE_WORD = {1001: "restart", 1012: "restart"}
 NOT_COUNTED = frozenset({429, 503})
 
 
@@ -182,7 +184,7 @@ class Ending:
             if self.reason:
                 return
             self.code, self.detail = message.get("code", 1000), message.get("reason") or ""
-            self.reason = WORD_OF.get(self.detail, "closed_by_us")
+            self.reason = WORD_OF.get(self.detail) or CODE_WORD.get(self.code or 0, "closed_by_us")
         await self._send(message)
 
     async def hang_up(self, code: int, reason: str) -> None:

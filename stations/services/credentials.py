@@ -126,7 +126,9 @@ def promote(credential_id: UUID) -> None:
 def expire(now: datetime) -> int:
     """Forget new passwords whose outcome stayed unknown for too long (P018), and old superseded ones."""
     unknown = StationCredential.objects.filter(state=State.NEXT, valid_until__lt=now)
-    superseded = StationCredential.objects.filter(state=State.SUPERSEDED, valid_until__lt=now - KEEP_SUPERSEDED)
+    superseded = StationCredential.objects.filter(
+        state=State.SUPERSEDED, valid_until__lt=now - KEEP_SUPERSEDED
+    )
     return unknown.delete()[0] + superseded.delete()[0]
 
 
