@@ -140,8 +140,9 @@ class Deliveries:
     def _settle(self, command_id: UUID, call: OutboundCall, ending: Ending) -> None:
         """On a thread: store what the answers say, then how the command ended."""
         absorb = self._tables.absorb.get(call.action)
-        for part, payload in ending.answered if absorb is not None else ():
-            absorb(self._socket, part.payload, payload, clock.now())
+        if absorb is not None:
+            for part, payload in ending.answered:
+                absorb(self._socket, part.payload, payload, clock.now())
         if ending.error is not None and ending.error["code"] in UNKNOWN_TO_STATION:
             provisioning.note_unsupported(self._socket.station_id, call.action)
         commands.settle(

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
@@ -19,19 +19,20 @@ from django.conf import settings
 
 from core import clock
 from core.errors import DomainError
-from stations.domain.events import ReadingsReported
 from stations.domain.words import Version
-from stations.ocpp import frames, lenient, schemas
+from stations.ocpp import frames, schemas
 from stations.ocpp.calls import Calls
-from stations.ocpp.context import Json, Repaired, Socket
+from stations.ocpp.context import Json, Memory, Socket
 from stations.ocpp.errors import Fault, Refused, code_of, refusal_of
+from stations.ocpp.exchanges import Exchange, check, is_gated, may_overtake
 from stations.ocpp.frames import Frame
 from stations.ocpp.ingest import Ingest
 from stations.ocpp.pool import Pool
 from stations.ocpp.recorder import Recorder
-from stations.ocpp.routing import Chosen, Collected, Decided, Direct, Fact
+from stations.ocpp.routing import Collected, Decided, Direct
 from stations.ocpp.schemas import Kind
 from stations.ocpp.tables import tables_of
+from stations.ocpp.vitals import Vitals
 from stations.services.batches import Item
 
 logger = logging.getLogger(__name__)
@@ -39,34 +40,7 @@ logger = logging.getLogger(__name__)
 BACKLOG_MAX = 64
 BACKLOG_BYTES = 2 * 1024 * 1024
 LEAST_PATIENCE_S = 0.5
-NOTE_LIFE_S = 5.0
 INTERNAL = Refused(Fault.INTERNAL, "The message could not be processed. Try again later.")
-
-
-class Exchange:
-    """One CALL or SEND of the station on its way through. ``text`` is the answer once there is one."""
-
-    __slots__ = (
-        "began_ns",
-        "facts",
-        "frame",
-        "payload",
-        "received_at",
-        "refused",
-        "repairs",
-        "route",
-        "text",
-    )
-
-    def __init__(self, frame: Frame, received_at: datetime) -> None:
-        self.frame = frame
-        self.received_at = received_at
-        self.began_ns = time.monotonic_ns()
-        self.payload: Json = frame.payload
-        self.route: Direct | Collected | Decided | None = None
-        self.refused: Refused | None = None
-        self.repairs: tuple[str, ...] = ()
-        self.text: str | None = None
 
 
 class Session:
@@ -89,8 +63,8 @@ class Session:
         self._line: deque[Exchange] = deque()
         self._alone: Exchange | None = None
         self._closed = False
-        self._noted_s = 0.0
-        self._drift_ms: int | None = None
+        self._answered = Memory()
+        self._vitals = Vitals(socket, ingest)
         self._timer: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[None] | None = None
         socket.ask = self._ask
@@ -101,7 +75,7 @@ class Session:
         """Take one frame. Replies settle at once, CALLs are answered in order; never raises."""
         frame = frames.parse(text, integer_ids=self._integer_ids, verbatim=self._verbatim)
         received_at = clock.now()
-        self._note_life(received_at)
+        self._vitals.seen(received_at)
         kind = frame.type
         if kind == frames.CALL or (kind == frames.SEND and self.socket.version is Version.V21):
             self._take(Exchange(frame, received_at))
@@ -138,42 +112,18 @@ class Session:
         self._wake()
 
     def _take(self, exchange: Exchange) -> None:
-        _, exchange.refused = self._outcome(exchange, partial(self._check, exchange))
-        if type(exchange.route) is Direct and self._may_overtake():
+        _, exchange.refused = self._outcome(
+            exchange, partial(check, exchange, self.socket, self._tables.routes)
+        )
+        if exchange.broke_schema:
+            self._ingest.refused(self.socket.station_id)
+        if may_overtake(exchange, self.socket):
             self._line.appendleft(exchange)
             self._start_now(exchange)
             return
         self._backlog.append(exchange)
         self._backlog_bytes += exchange.frame.size
         self._advance()
-
-    def _may_overtake(self) -> bool:
-        return self.socket.accepted or self.socket.version is Version.V16
-
-    def _check(self, exchange: Exchange) -> None:
-        """Find the route and judge the payload. Raises :class:`Refused`."""
-        frame, version = exchange.frame, self.socket.version
-        if frame.problem is not None:
-            raise frame.problem
-        schema = schemas.schema_of(version, frame.action, Kind.REQUEST)
-        if schema is None:
-            raise Refused(Fault.NOT_IMPLEMENTED, f"OCPP {version} has no such action.")
-        route = self._tables.routes.get(frame.action)
-        if route is None:
-            raise Refused(Fault.NOT_SUPPORTED, f"{frame.action} is not offered here.")
-        if not schema.accepts(frame.payload):
-            exchange.payload = self._repaired(exchange, schema)
-        exchange.route = route.pick(exchange.payload) if isinstance(route, Chosen) else route
-
-    def _repaired(self, exchange: Exchange, schema: schemas.Schema) -> Json:
-        action, payload = exchange.frame.action, exchange.frame.payload
-        if not self.socket.lenient and not lenient.ends_session(action, payload):
-            self._ingest.refused(self.socket.station_id)
-            deviations = schema.deviations(payload)
-            exchange.repairs = tuple(deviation.label for deviation in deviations[: lenient.REPAIRS_MAX])
-            raise deviations[0].refusal()
-        exchange.repairs = lenient.repair(schema, self.socket.version, action, payload, exchange.received_at)
-        return Repaired(payload, exchange.repairs)
 
     # -- through --------------------------------------------------------------------------------------
 
@@ -195,7 +145,7 @@ class Session:
         return self._alone is None
 
     def _start_now(self, exchange: Exchange) -> None:
-        if exchange.refused is None and self._is_gated(exchange):
+        if exchange.refused is None and is_gated(exchange, self.socket, self.calls.asked):
             exchange.refused = Refused(Fault.SECURITY, "The station is not accepted yet.")
         if exchange.refused is not None:
             self._refuse(exchange, exchange.refused)
@@ -210,22 +160,12 @@ class Session:
                 exchange, partial(exchange.route.answer, self.socket, exchange.payload, exchange.received_at)
             )
 
-    def _is_gated(self, exchange: Exchange) -> bool:
-        """Whether a 2.x station that is not accepted says what we did not ask for (P104, P105)."""
-        socket, action = self.socket, exchange.frame.action
-        return not (
-            socket.accepted
-            or socket.version is Version.V16
-            or action == "BootNotification"
-            or action in self.calls.asked
-        )
-
     def _collect(self, exchange: Exchange, route: Collected) -> None:
         facts = self._attempt(
             exchange, partial(route.decode, self.socket, exchange.payload, exchange.received_at)
         )
         if facts is not None:
-            self._note_drift(facts, exchange.received_at)
+            self._vitals.note_drift(facts, exchange.received_at)
             row = self._row(exchange)
             self._ingest.submit(Item(self.socket, facts, row, partial(self._collected, exchange, route)))
 
@@ -331,6 +271,8 @@ class Session:
         frame = exchange.frame
         kind = frames.CALLRESULT if text.startswith("[3") else frames.CALLERROR
         latency_us = (time.monotonic_ns() - exchange.began_ns) // 1000
+        if self.socket.version is Version.V21:
+            self._answered[str(frame.message_id)] = frame.action
         self._recorder.sent(
             kind, frame.message_id or frames.UNREADABLE_ID, frame.action, text, text, latency_us
         )
@@ -350,7 +292,7 @@ class Session:
             "ocpp.answer_refused",
             extra={"station": self.socket.identity, "message_id": frame.message_id, "code": frame.code[:50]},
         )
-        self._recorder.received(frame, received_at, "", "ok")
+        self._recorder.received(frame, received_at, self._answered.pop(str(frame.message_id), ""), "ok")
 
     def _pass_over(self, frame: Frame, received_at: datetime) -> None:
         """No usable message: logged, and on 2.x answered where an answer can be (P050, P051)."""
@@ -365,28 +307,6 @@ class Session:
         text = frames.error(message_id, code, refused.description)
         self._recorder.sent(frames.CALLERROR, message_id, "", text, text)
         self._say(text)
-
-    def _note_life(self, received_at: datetime) -> None:
-        """Any frame is a sign of life; it is written down every few seconds."""
-        now_s = self._loop.time()
-        if now_s - self._noted_s >= NOTE_LIFE_S:
-            self._noted_s = now_s
-            self._ingest.seen(self.socket.station_id, self.socket.epoch, received_at, self._drift_ms)
-            self._drift_ms = None
-
-    def _note_drift(self, facts: Sequence[Fact], received_at: datetime) -> None:
-        """How far the station's clock is ahead, by the freshest message: a queued one only looks late (P112)."""
-        for fact in facts:
-            if isinstance(fact, ReadingsReported):
-                if not fact.samples:
-                    continue
-                occurred_at = fact.samples[-1].occurred_at
-            elif fact.stamp.as_sent:
-                occurred_at = fact.stamp.occurred_at
-            else:
-                continue
-            drift_ms = int((occurred_at - received_at).total_seconds() * 1000)
-            self._drift_ms = drift_ms if self._drift_ms is None else max(self._drift_ms, drift_ms)
 
     # -- time -----------------------------------------------------------------------------------------
 
