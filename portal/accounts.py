@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.auth import logout
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
@@ -53,6 +55,13 @@ def may_enter_admin(request: HttpRequest) -> bool:
     if second_factors().filter(user=user).exists():
         return True
     return user.memberships.exists() and not user.memberships.filter(organization__demo=False).exists()
+
+
+def recently_proven(request: HttpRequest) -> bool:
+    """Whether password or passkey was given in the last minutes (``ACCOUNT_REAUTHENTICATION_TIMEOUT``)."""
+    records = request.session.get(AUTHENTICATION_METHODS_SESSION_KEY, [])
+    last = max((record.get("at", 0) for record in records), default=0)
+    return clock.now().timestamp() - last < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
 
 
 def keep_alive(request: HttpRequest) -> bool:

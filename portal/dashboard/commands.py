@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from uuid import UUID
 
 import orjson
-from allauth.account.internal.flows.reauthentication import did_recently_authenticate
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.urls import reverse
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from core.access import Permission
 from core.errors import Invalid
+from portal.accounts import recently_proven
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.station import find, frame
@@ -48,7 +48,7 @@ def send(request: OperatorRequest, pk: UUID) -> HttpResponse:
     """The service checks the permission that the command needs."""
     station = find(request, pk)
     name = request.POST.get("command", "")
-    if name in NEEDS_FRESH_SIGN_IN and not did_recently_authenticate(request):
+    if name in NEEDS_FRESH_SIGN_IN and not recently_proven(request):
         back = urlencode({"next": address(request, "station_commands", pk)})
         messages.warning(request, _("Confirm that it is you, then press the button again."))
         return go(request, f"{reverse('account_reauthenticate')}?{back}")

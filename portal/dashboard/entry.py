@@ -6,12 +6,14 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import F, Func, IntegerField, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.access import ROLE_NAMES, Actor, Permission, roles_with
@@ -57,7 +59,8 @@ def operator(permission: Permission) -> Callable[[View], View]:
                 if turned_away is not None:
                     return turned_away
                 request.actor.require(permission)
-                return view(request, **values)
+                with timezone.override(zone_of(request)):
+                    return view(request, **values)
             except DomainError as error:
                 return refusal(request, error)
 
@@ -87,6 +90,11 @@ def enter(request: OperatorRequest, slug: str) -> HttpResponse | None:
     )
     request.place = Place(membership.organization, membership, memberships)
     return None
+
+
+def zone_of(request: OperatorRequest) -> ZoneInfo:
+    """Feeds and lists are told in the person's time zone, else the organization's."""
+    return ZoneInfo(request.user.time_zone or request.place.organization.time_zone)
 
 
 def sign_in_first(request: HttpRequest) -> HttpResponse:

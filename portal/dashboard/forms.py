@@ -26,7 +26,7 @@ def refuse(form: Form, error: DomainError) -> None:
     form.add_error(error.field if error.field in form.fields else None, error.message)
 
 
-class SiteForm(forms.ModelForm[Site]):
+class SiteForm(forms.ModelForm):
     class Meta:
         model = Site
         fields = [

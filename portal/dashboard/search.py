@@ -21,7 +21,7 @@ MOST = 8
 @operator(Permission.STATIONS_VIEW)
 def search(request: OperatorRequest) -> HttpResponse:
     words = request.GET.get("q", "").strip()[:100]
-    context: dict[str, Any] = {"query": words}
+    context: dict[str, Any] = {"searched": words}
     if len(words) >= 2:
         context.update(_hits(request, words))
     return render_page(request, TEMPLATE, context, partial="hits")

@@ -7,7 +7,7 @@ function colour(box, name) {
 }
 
 function axes(box, zone) {
-  const muted = getComputedStyle(box.querySelector(".legend")).color, grid = { stroke: getComputedStyle(box).borderTopColor, width: 1 };
+  const muted = getComputedStyle(box.querySelector(".legend")).color, grid = { stroke: getComputedStyle(box.querySelector(".plot")).borderTopColor, width: 1 };
   const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hour12: false, timeZone: zone });
   const number = new Intl.NumberFormat(lang, { maximumFractionDigits: 1 });
   const common = { stroke: muted, grid, ticks: { show: false }, font: "12px system-ui" };

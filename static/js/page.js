@@ -63,7 +63,7 @@ const GO = { o: "overview", s: "stations", e: "sessions", a: "alerts" };
 let before = "";
 
 function move(step) {
-  const rows = [...document.querySelectorAll("a.row")];
+  const rows = [...document.querySelectorAll("a.go")];
   const next = rows[rows.indexOf(document.activeElement) + step] ?? rows[step > 0 ? 0 : rows.length - 1];
   next?.focus();
 }
@@ -78,5 +78,6 @@ addEventListener("keydown", (event) => {
   before = event.key;
 });
 
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 setInterval(tick, 1000);
 tick();

@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.forms import BoundField
@@ -89,7 +90,7 @@ def age(instant: datetime | None, stale_after: int = 0) -> SafeString:
     return format_html(
         '<time datetime="{}" title="{}" data-age{}>{}</time>',
         instant.isoformat(),
-        f"{formats.date_format(local, 'DATETIME_FORMAT')} {local:%Z}",
+        f"{moment(instant)} {local:%Z}",
         SafeString(' class="stale"') if old else "",
         ago(instant),
     )
@@ -109,12 +110,12 @@ def ago(instant: datetime) -> str:
 
 
 @register.filter
-def moment(instant: datetime | None) -> str:
-    """Date and time to the second, in the active time zone."""
+def moment(instant: datetime | None, zone: str = "") -> str:
+    """Date and time to the second, in the given time zone, else the person's."""
     if instant is None:
         return UNKNOWN
-    local = timezone.localtime(instant)
-    return f"{formats.date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M:%S}"
+    local = timezone.localtime(instant, ZoneInfo(zone) if zone else None)
+    return formats.date_format(local, _("j M Y, H:i:s"))
 
 
 @register.filter
@@ -134,7 +135,9 @@ def span(delta: timedelta | float | None) -> str:
 @register.filter
 def kw(watts: Decimal | float | None, places: int = 1) -> str:
     """Watts as kilowatts, by locale; unknown is a dash, zero is 0."""
-    return UNKNOWN if watts is None else formats.number_format(Decimal(watts) / 1000, places)
+    if watts is None:
+        return UNKNOWN
+    return formats.number_format(Decimal(watts) / 1000, places, force_grouping=True)
 
 
 @register.filter
@@ -210,9 +213,11 @@ def lookup(table: Any, key: Any) -> Any:
 
 
 @register.filter
-def clock_time(instant: datetime | None) -> str:
-    """Time of day to the millisecond's tenth, in the active time zone."""
-    return UNKNOWN if instant is None else f"{timezone.localtime(instant):%H:%M:%S}"
+def clock_time(instant: datetime | None, zone: str = "") -> str:
+    """Time of day to the second, in the given time zone, else the person's."""
+    if instant is None:
+        return UNKNOWN
+    return f"{timezone.localtime(instant, ZoneInfo(zone) if zone else None):%H:%M:%S}"
 
 
 register.filter("clock", clock_time)
