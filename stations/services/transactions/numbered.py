@@ -126,7 +126,11 @@ def _numbered(station: StationSide, number: int) -> tuple[UUID, int | None] | No
 
 def _digest_of_start(event: TransactionStarted) -> bytes:
     return log.digest_of(
-        event.connector_id, event.token.value.upper(), log.sent_time(event.stamp), event.meter_start_wh
+        event.evse_id,
+        event.connector_id,
+        event.token.value.upper(),
+        log.sent_time(event.stamp),
+        event.meter_start_wh,
     )
 
 
