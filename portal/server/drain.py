@@ -67,9 +67,11 @@ class Drain:
         while self._busy() and event_loop().time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY_S)  # at the end only; no count is kept for it while serving
         self._stop_listening(True)
-        if self._on_exit is not None:
-            await self._run_last(self._on_exit)
-        reactor.stop()
+        try:
+            if self._on_exit is not None:
+                await self._run_last(self._on_exit)
+        finally:
+            reactor.stop()
 
     def _busy(self) -> bool:
         return bool(self._server.sockets or self._server.connections)

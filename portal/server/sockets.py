@@ -53,6 +53,7 @@ class WebSocket(Protocol):
         self._write_gate: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self._ping_s = 0.0
         self._pong_required = True
         self._pong_awaited = self._heard = False
@@ -155,6 +156,8 @@ class WebSocket(Protocol):
 
     def _application_ended(self, task: "asyncio.Task[None]") -> None:
         self._task = None
+        if self._patience is not None:
+            self._patience.cancel()
         error = None if task.cancelled() else task.exception()
         if error is not None:
             logger.error("websocket.application_failed", exc_info=error, extra={"path": self.path})
@@ -230,14 +233,12 @@ class WebSocket(Protocol):
             }
         )
         if self._task is not None:
-            event_loop().call_later(
-                self.server.options.application_close_s, self._cancel_application, self._task
-            )
+            patience_s = self.server.options.application_close_s
+            self._patience = event_loop().call_later(patience_s, self._cancel_application, self._task)
 
     def _cancel_application(self, task: "asyncio.Task[None]") -> None:
-        if not task.done():
-            logger.warning("websocket.application_cancelled", extra={"path": self.path})
-            task.cancel()
+        logger.warning("websocket.application_cancelled", extra={"path": self.path})
+        task.cancel()
 
     # -- the peer's side ------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Serves pages, API and chargers from one process."""
 
+import asyncio
 import os
 import sys
 from argparse import ArgumentParser
@@ -12,6 +13,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import health
+
+LAST_WRITES_S = 3.0
 
 
 class Command(BaseCommand):
@@ -40,7 +43,7 @@ class Command(BaseCommand):
 def serve(**listening: Any) -> None:
     """The portal's application with the limits of the settings, until a signal."""
     from portal.asgi import application
-    from stations.ocpp import gateway
+    from stations.ocpp import gateway, ingest
 
     def ready(addresses: Sequence[str]) -> None:
         gateway.current().start()
@@ -50,7 +53,9 @@ def serve(**listening: Any) -> None:
         gateway.current().drain()
 
     async def end() -> None:
-        await gateway.current().stop()
+        await asyncio.gather(
+            gateway.current().stop(), asyncio.to_thread(ingest.current().stop, LAST_WRITES_S)
+        )
 
     server.run(
         application,
