@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -34,7 +35,14 @@ TRIGGERS = {
     "SignV2GCertificate": "SignCertificate",
     "SignV2G20Certificate": "SignCertificate",
     "SignCombinedCertificate": "SignCertificate",
+    "SignChargePointCertificate": "SignCertificate",
 }
+UNUSUAL_WORDS = {
+    "SignV2GCertificate": "sign_v2g_certificate",
+    "SignV2G20Certificate": "sign_v2g20_certificate",
+    "SignChargePointCertificate": "sign_charging_station_certificate",
+}
+CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class CallFailed(Exception):
@@ -69,11 +77,13 @@ class _Pending:
 class Calls:
     """The way out. ``say`` sends a text without waiting.
 
-    ``asked`` are the actions that a station not accepted yet may send because we asked.
+    ``asked`` are the actions that a station not accepted yet may send because we asked; ``triggered`` those
+    that a trigger awaits, with its word in commands, until they come.
     """
 
     def __init__(self, socket: Socket, say: Callable[[str], None], recorder: Recorder) -> None:
         self.asked: set[str] = set()
+        self.triggered: dict[str, str] = {}
         self._socket = socket
         self._say = say
         self._recorder = recorder
@@ -173,7 +183,10 @@ class Calls:
         self.asked.update(LEADS_TO.get(action, ()))
         if action in ("TriggerMessage", "ExtendedTriggerMessage"):
             wanted = str(payload.get("requestedMessage"))
-            self.asked.add(TRIGGERS.get(wanted, wanted))
+            word = UNUSUAL_WORDS.get(wanted) or CAPITAL.sub("_", wanted).lower()
+            for leads_to in _messages_of(wanted):
+                self.asked.add(leads_to)
+                self.triggered[leads_to] = word
 
     def _understood(self, pending: _Pending, frame: Frame) -> CallResult:
         if frame.type != frames.CALLRESULT:
@@ -207,3 +220,10 @@ class Calls:
         text = frames.error(pending.message_id, code, refused.description, kind=frames.CALLRESULTERROR)
         self._recorder.sent(frames.CALLRESULTERROR, pending.message_id, pending.action, text, text)
         self._say(text)
+
+
+def _messages_of(wanted: str) -> tuple[str, ...]:
+    """What a trigger brings; 2.x stations may tell their state by an event (P196)."""
+    if wanted == "StatusNotification":
+        return "StatusNotification", "NotifyEvent"
+    return (TRIGGERS.get(wanted, wanted),)

@@ -33,6 +33,7 @@ from stations.ocpp.routing import Collected, Decided, Direct
 from stations.ocpp.schemas import Kind
 from stations.ocpp.tables import tables_of
 from stations.ocpp.vitals import Vitals
+from stations.services import effects
 from stations.services.batches import Item
 
 logger = logging.getLogger(__name__)
@@ -222,6 +223,12 @@ class Session:
         if frame.action == "BootNotification":
             self.booted = True
         self._reply(exchange, text)
+        if frame.action in self.calls.triggered:
+            self._note_triggered(self.calls.triggered.pop(frame.action))
+
+    def _note_triggered(self, word: str) -> None:
+        """What a trigger asked for has come and is stored."""
+        self._pool.submit(partial(effects.message_received, self.socket.station_id, word), _ignored)
 
     def _attempt(self, exchange: Exchange, work: Callable[[], Any]) -> Any:
         """What ``work`` returns; ``None`` where it failed, and then the message is refused."""
@@ -346,3 +353,9 @@ class Session:
 
 def _raise(error: Exception) -> NoReturn:
     raise error
+
+
+def _ignored(noted: "Future[None]") -> None:
+    """An effect that could not be written is given up by the sweeper in the end."""
+    if (error := noted.exception()) is not None:
+        logger.warning("ocpp.effect_not_noted", extra={"cause": repr(error)[:200]})
