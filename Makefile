@@ -33,7 +33,7 @@ check: $(DEV) $(SPRITE)
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
-	@$(DEPLOYED) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@$(DEPLOYED) $(PY) scripts/with_database.py $(PY) manage.py makemigrations --check --dry-run
 	@$(DEPLOYED) $(PY) manage.py check --deploy --fail-level WARNING
 
 format: $(DEV)
