@@ -135,6 +135,7 @@ class MemberForm(forms.Form):
         label=_("Only these sites"),
         required=False,
         help_text=_("None chosen: all sites"),
+        widget=forms.CheckboxSelectMultiple,
     )
 
     def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
@@ -144,7 +145,9 @@ class MemberForm(forms.Form):
 
 class KeyForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=100, help_text=_("What uses it"))
-    scopes = forms.MultipleChoiceField(label=_("Scopes"), help_text=_("Give as few as will do"))
+    scopes = forms.MultipleChoiceField(
+        label=_("Scopes"), help_text=_("Give as few as will do"), widget=forms.CheckboxSelectMultiple
+    )
     expires_at = forms.DateTimeField(
         label=_("Expires"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
     )
@@ -152,4 +155,3 @@ class KeyForm(forms.Form):
     def __init__(self, *args: Any, **values: Any) -> None:
         super().__init__(*args, **values)
         self.fields["scopes"].choices = [(scope, scope) for scope in known_scopes()]
-        self.fields["scopes"].widget.attrs["size"] = 8

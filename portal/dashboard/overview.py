@@ -55,7 +55,9 @@ def tiles(actor: Actor, zone: ZoneInfo) -> dict[str, Any]:
         Transaction.objects.visible_to(actor)
         .filter(started_at__gte=midnight)
         .aggregate(
-            energy_wh=Sum("energy_wh"), sessions=Count("pk"), plugged=Count("pk", filter=Q(energy_wh__gt=0))
+            energy_today=Sum("energy_wh"),
+            sessions=Count("pk"),
+            plugged=Count("pk", filter=Q(energy_wh__gt=0)),
         )
     )
     return {**stations, **figures, **power, **today}

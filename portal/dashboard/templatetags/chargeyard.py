@@ -267,14 +267,13 @@ def _seconds(at: datetime | None, start: datetime) -> str | None:
     return None if at is None else formats.number_format((at - start).total_seconds(), 2)
 
 
-@register.filter
-def session_status(session: Transaction) -> str:
-    """The word of the status table that fits a session."""
-    if session.status == TransactionStatus.ORPHANED:
-        return ConnectorStatus.PAUSED
-    if session.status == TransactionStatus.ENDED:
-        return ConnectorStatus.UNAVAILABLE
-    return STATUS_OF_WORD.get(session.charging_state, ConnectorStatus.CHARGING)
+@register.inclusion_tag("components/pill.html")
+def session_pill(session: Transaction) -> dict[str, Any]:
+    """While it runs the state of charging, later how it stands."""
+    if session.status == TransactionStatus.ACTIVE:
+        now = STATUS_OF_WORD.get(session.charging_state, ConnectorStatus.CHARGING)
+        return pill(now, session.charging_state)
+    return state(words.SESSION_STATE[session.status])
 
 
 @register.filter
