@@ -127,15 +127,13 @@ def _flag(flag: Flag, condition: str) -> str:
     return f"(CASE WHEN {condition} THEN ARRAY['{flag.value}']::varchar[] ELSE '{{}}' END)"
 
 
-_FLAGS = f"""array_remove(array_remove(array_remove(t.flags, '{Flag.METER_BACKWARDS.value}'),
+FLAGS = f"""array_remove(array_remove(array_remove(t.flags, '{Flag.METER_BACKWARDS.value}'),
         '{Flag.METER_JUMP.value}'), CASE WHEN s.unplaced THEN '{Flag.CLOCK_IMPLAUSIBLE.value}' END)
     || {_flag(Flag.METER_BACKWARDS, f"{_LAST_WH} < {_START_WH}")}
     || {_flag(Flag.METER_JUMP, _JUMPS)}
     || {_flag(Flag.CLOCK_IMPLAUSIBLE, "s.unplaced")}"""
 
-_LOCK = "SELECT 1 FROM stations_transaction WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
-_MERGE = f"""
-UPDATE stations_transaction t SET
+ASSIGNMENTS = f"""
     meter_start_wh = {_START_WH},
     meter_start_at = {_START_AT},
     meter_start_exact = CASE WHEN {_TAKES_START} THEN NOT s.first_late ELSE t.meter_start_exact END,
@@ -150,15 +148,21 @@ UPDATE stations_transaction t SET
     soc_start_at = CASE WHEN {_TAKES_SOC_START} THEN s.soc_first_at ELSE t.soc_start_at END,
     soc_percent = CASE WHEN {_TAKES_SOC} THEN s.soc_last ELSE t.soc_percent END,
     soc_at = CASE WHEN {_TAKES_SOC} THEN s.soc_last_at ELSE t.soc_at END,
-    measured_at = greatest(t.measured_at, s.seen_at),
+    measured_at = greatest(t.measured_at, s.seen_at)"""
+SOURCE_TYPES = (
+    "uuid", "int", "bool", "timestamptz", "numeric", "bool", "timestamptz", "numeric", "timestamptz", "numeric",
+    "numeric", "timestamptz", "numeric", "timestamptz", "numeric", "timestamptz", "bool",
+)  # fmt: skip
+SOURCE_NAMES = """id, rated_w, first_late, first_at, first_wh, last_exact, last_at, last_wh, power_at, power_w,
+    power_max_w, soc_first_at, soc_first, soc_last_at, soc_last, seen_at, unplaced"""
+_SOURCE = ", ".join(f"%s::{kind}[]" for kind in SOURCE_TYPES)
+
+_LOCK = "SELECT 1 FROM stations_transaction WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+_MERGE = f"""
+UPDATE stations_transaction t SET {ASSIGNMENTS},
     last_event_at = greatest(t.last_event_at, s.seen_at),
-    flags = {_FLAGS}
-FROM unnest(
-    %s::uuid[], %s::int[], %s::bool[], %s::timestamptz[], %s::numeric[], %s::bool[], %s::timestamptz[],
-    %s::numeric[], %s::timestamptz[], %s::numeric[], %s::numeric[], %s::timestamptz[], %s::numeric[],
-    %s::timestamptz[], %s::numeric[], %s::timestamptz[], %s::bool[]
-) AS s(id, rated_w, first_late, first_at, first_wh, last_exact, last_at, last_wh, power_at, power_w,
-       power_max_w, soc_first_at, soc_first, soc_last_at, soc_last, seen_at, unplaced)
+    flags = {FLAGS}
+FROM unnest({_SOURCE}) AS s({SOURCE_NAMES})
 WHERE t.id = s.id
 RETURNING t.id, {", ".join(f"t.{name}" for name in RETURNED)}
 """
@@ -171,7 +175,7 @@ def merge(offers: Sequence[tuple[UUID, Candidates, int | None]]) -> list[Merged]
     """
     if not offers:
         return []
-    columns = list(zip(*(_row(*offer) for offer in offers), strict=True))
+    columns = list(zip(*(row(*offer) for offer in offers), strict=True))
     with connection.cursor() as cursor:
         if len(offers) > 1:
             cursor.execute(_LOCK, [list(columns[0])])
@@ -180,7 +184,8 @@ def merge(offers: Sequence[tuple[UUID, Candidates, int | None]]) -> list[Merged]
     return [Merged(row[0], dict(zip(RETURNED, row[1:], strict=True))) for row in rows]
 
 
-def _row(transaction_id: UUID, offered: Candidates, rated_w: int | None) -> tuple[Any, ...]:
+def row(transaction_id: UUID, offered: Candidates, rated_w: int | None) -> tuple[Any, ...]:
+    """What is offered to one transaction, in the order of ``SOURCE_NAMES``."""
     return (
         transaction_id,
         rated_w or UNRATED_W,
