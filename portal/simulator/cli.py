@@ -19,6 +19,7 @@ DEFAULT_URL = "ws://127.0.0.1:8000/ocpp"
 REPORT_EVERY_S = 5.0
 SPREAD_S = 5.0
 REFUSALS_SHOWN = 10
+FAREWELL_S = 6.0
 
 Passwords = Callable[[str], str | None]
 
@@ -113,13 +114,19 @@ class Stage:
 
     async def play(self) -> None:
         """Until SIGTERM, SIGINT, the end of the time, or the CSMS has refused every station for good."""
-        work = asyncio.create_task(self.fleet.run())
-        reporter = asyncio.create_task(self._report())
         loop = asyncio.get_running_loop()
+        work = loop.create_task(self.fleet.run())
+        reporter = loop.create_task(self._report())
+
+        def end() -> None:
+            """Sessions are ended in good order, as far as the CSMS answers in time."""
+            work.cancel()
+            loop.call_later(FAREWELL_S, self.fleet.hang_up)
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, work.cancel)
+            loop.add_signal_handler(number, end)
         if self.duration_s is not None:
-            loop.call_later(self.duration_s, work.cancel)
+            loop.call_later(self.duration_s, end)
         with contextlib.suppress(asyncio.CancelledError):
             await work
         reporter.cancel()

@@ -85,10 +85,17 @@ class Fleet:
     async def run(self) -> None:
         """Returns before it is cancelled only when the CSMS has refused every station for good."""
         try:
-            pairs = zip(self.stations, self.plan.members, strict=True)
-            await asyncio.gather(*(self._live(station, member) for station, member in pairs))
+            async with asyncio.TaskGroup() as group:  # unlike gather, it waits until sessions have ended
+                for station, member in zip(self.stations, self.plan.members, strict=True):
+                    group.create_task(self._live(station, member))
         finally:
             await asyncio.gather(*(station.close() for station in self.stations), return_exceptions=True)
+
+    def hang_up(self) -> None:
+        """Cut every connection for good, so that nobody waits for an answer any more."""
+        for station in self.stations:
+            station.habits.keep_online = False
+            station.drop()
 
     def report(self) -> Report:
         outlets = [outlet for station in self.stations for outlet in station.outlets]

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from portal.simulator.battery import Vehicle
 from portal.simulator.misbehaviour import MALFORMED_FRAMES, Misbehaviour
@@ -49,7 +50,9 @@ async def sessions(
     guest: Guest, midway: Callable[[SimulatedStation, Outlet], Awaitable[object]] | None = None
 ) -> None:
     """Cars come and go at every outlet; ``midway`` happens a few minutes into each session."""
-    await asyncio.gather(*(_visits(guest, outlet, midway) for outlet in guest.station.outlets))
+    async with asyncio.TaskGroup() as group:
+        for outlet in guest.station.outlets:
+            group.create_task(_visits(guest, outlet, midway))
 
 
 async def stand_idle(_: Guest) -> None:
@@ -91,12 +94,12 @@ async def offline_midway(station: SimulatedStation, outlet: Outlet) -> None:
 
 async def flap(guest: Guest) -> None:
     """The connection breaks every twenty seconds, sessions go on."""
-    await asyncio.gather(sessions(guest), _break_often(guest.station))
+    await _together(sessions(guest), _break_often(guest.station))
 
 
 async def half_open(guest: Guest) -> None:
     """The socket stays, but nothing is read or answered on it; later a new one is opened beside it."""
-    await asyncio.gather(sessions(guest), _freeze_often(guest.station))
+    await _together(sessions(guest), _freeze_often(guest.station))
 
 
 async def malformed(guest: Guest) -> None:
@@ -131,6 +134,12 @@ async def come_back(station: SimulatedStation, reason: str = "") -> None:
             await station.reconnect()
     except SimulatorError:
         await station.come_back()
+
+
+async def _together(*works: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(work)
 
 
 async def _visits(

@@ -58,6 +58,15 @@ async def test_chargers_of_three_versions_end_their_sessions_when_they_are_told_
     assert started(csms) == ended(csms)
 
 
+async def test_a_csms_that_has_stopped_answering_does_not_hold_up_the_end():
+    async with FakeCsms() as csms:
+        process = await launch("--url", csms.url, "--count", "2")
+        await csms.eventually(lambda: started(csms) >= 2, seconds=40)
+        csms.answers["StopTransaction"] = csms.answers["StatusNotification"] = None
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 12) == 0
+
+
 async def test_a_simulation_ends_after_its_duration():
     async with FakeCsms() as csms:
         code, _ = await simulate("--url", csms.url, "--duration", "1", "--scenario", "idle")

@@ -1,0 +1,135 @@
+"""Simulated chargers at the real door: what their journals say is what the database holds (H-04)."""
+
+import asyncio
+import contextlib
+from uuid import uuid4
+
+import pytest
+
+from core.access import system
+from core.services import accounts
+from portal.demo.registering import actor, register_station, register_tokens, station_password
+from portal.simulator import FlowingClock, HandshakeRefused, SimulatedStation, StopReason
+from portal.simulator.fleet import Fleet, FleetPlan, make_members
+from portal.simulator.scenarios import SCENARIOS
+from portal.simulator.station import DEFAULT_TOKEN
+from stations.models import Transaction
+
+every_version = pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+
+
+@pytest.fixture
+def prefix(live):
+    """An organization of its own with the default token; stations are registered under this prefix."""
+    name = f"fleet-{uuid4().hex[:8]}"
+    organization = accounts.create_organization(name, name=name, by=system("test"))
+    by = actor(organization, "test")
+    register_tokens([DEFAULT_TOKEN], by=by)
+    for number in range(1, 7):
+        register_station(f"{name}-{number:04d}", {}, by=by)
+    return f"{name}-"
+
+
+def stored(identity: str) -> list[Transaction]:
+    return list(Transaction.objects.filter(station__identity=identity).order_by("started_at"))
+
+
+@every_version
+def test_a_session_is_stored_exact_to_the_watt_hour(live, prefix, version):
+    identity = f"{prefix}0001"
+
+    async def story():
+        password = station_password(identity)
+        async with SimulatedStation(live.ocpp_url, identity, password, version=version) as station:
+            await station.boot()
+            assert await station.authorize()
+            transaction = await station.start()
+            await station.charge(minutes=20)
+            await station.stop()
+            return transaction, station.journal
+
+    transaction, journal = asyncio.run(story())
+    (row,) = stored(identity)
+    assert row.status == "ended"
+    assert row.energy_wh == transaction.energy_wh > 3_000
+    assert row.meter_start_wh == transaction.meter_start_wh
+    assert all(exchange.outcome == "answered" for exchange in journal.exchanges)
+
+
+@every_version
+def test_a_session_told_after_an_offline_time_is_stored_exactly(live, prefix, version):
+    identity = f"{prefix}0002"
+
+    async def story():
+        password = station_password(identity)
+        async with SimulatedStation(live.ocpp_url, identity, password, version=version) as station:
+            await station.boot()
+            station.drop()
+            offline = await station.start()
+            await station.charge(minutes=15)
+            await station.stop()
+            await station.reconnect()
+            online = await station.start()
+            await station.charge(minutes=5)
+            await station.stop(online, StopReason.EMERGENCY_STOP)
+            return [offline.energy_wh, online.energy_wh]
+
+    told = asyncio.run(story())
+    assert [row.energy_wh for row in stored(identity)] == told
+
+
+def test_a_wrong_password_is_refused_with_its_reason(live, prefix):
+    async def story():
+        await SimulatedStation(live.ocpp_url, f"{prefix}0001", "wrong" * 5).connect()
+
+    with pytest.raises(HandshakeRefused, match="401"):
+        asyncio.run(story())
+
+
+@pytest.mark.parametrize("scenario", ["charge", "power-loss", "offline", "duplicates", "flapping"])
+def test_what_the_journals_hold_is_what_the_database_holds(live, prefix, scenario):
+    plan = FleetPlan(
+        live.ocpp_url,
+        make_members(6, version="mixed", prefix=prefix, password=station_password),
+        SCENARIOS[scenario],
+        clock=FlowingClock(speed=600),
+        spread_s=0.5,
+        idle_s=(1, 60),
+        stay_minutes=(5, 15),
+        keep=100_000,
+    )
+
+    async def story():
+        fleet = Fleet(plan)
+        for station in fleet.stations:
+            station.habits.reconnect_first_s = 0.2
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(4):
+                await fleet.run()
+        return fleet
+
+    fleet = asyncio.run(story())
+    for station in fleet.stations:
+        compare(station)
+    ended = [row for station in fleet.stations for row in stored(station.identity) if row.status == "ended"]
+    assert len(ended) >= 3
+
+
+def compare(station: SimulatedStation) -> None:
+    """Every answer is backed by a row, every row by something that the station did."""
+    rows = {row.reference: row for row in stored(station.identity)}
+    physical = list(station.journal.transactions)
+    acknowledged = acknowledged_starts(station)
+    assert acknowledged <= set(rows)
+    assert len(rows) <= len(physical)
+    for one in physical:
+        row = rows.get(str(one.id))
+        if row is not None and row.status == "ended":
+            assert row.energy_wh == one.energy_wh
+            assert row.meter_start_wh == one.meter_start_wh
+
+
+def acknowledged_starts(station: SimulatedStation) -> set[str]:
+    numbers = {str(one.answer["transactionId"]) for one in station.journal.acknowledged("StartTransaction")}
+    events = [one.payload for one in station.journal.acknowledged("TransactionEvent")]
+    return numbers | {str(one["transactionInfo"]["transactionId"]) for one in events}
