@@ -16,6 +16,7 @@ from stations.services.connections import Candidate
 from stations.services.credentials import Form, StoredPassword
 
 SPOKEN = "ocpp2.1, ocpp2.0.1, ocpp1.6"
+MAX_OFFER_TOLD = 150
 UNKNOWN = "unknown_identity"
 
 
@@ -188,6 +189,6 @@ def _choose(upgrade: Upgrade, candidate: Candidate) -> tuple[Version, str | None
     if version is not None:
         return version, f"ocpp{version.value}" if upgrade.offered else None
     if upgrade.offered:
-        offered = ", ".join(upgrade.offered)
+        offered = upgrade.shown_offer[:MAX_OFFER_TOLD]
         raise Refused(400, "unknown_subprotocol", f"It offered {offered}; we speak {SPOKEN}.")
     raise Refused(400, "no_subprotocol", f"It offered no sub-protocol; we speak {SPOKEN}.")

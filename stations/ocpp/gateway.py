@@ -18,6 +18,7 @@ from uuid import UUID
 
 from core import bus, clock
 from stations import live
+from stations.ocpp import metrics
 from stations.ocpp.context import Socket
 from stations.ocpp.journal import Journal
 from stations.ocpp.limits import UpgradeLimits
@@ -74,6 +75,8 @@ class Gateway:
         self._loops: list[asyncio.Task[None]] = []
         self._work: set[asyncio.Task[Any]] = set()
         self._stopped = False
+        metrics.watch("sockets", lambda: len(self))
+        metrics.watch("ready", lambda: self.readiness.ready)
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -98,9 +101,6 @@ class Gateway:
             del self._lines[line.socket.station_id]
         if not self._stopped:
             self._start(self._write_end(line.socket, code, reason, detail))
-
-    def line_of(self, station_id: UUID) -> Line | None:
-        return self._lines.get(station_id)
 
     def hang_up(self, line: Line, code: int, reason: str) -> None:
         self._start(_quietly(line.hang_up(code, reason)))

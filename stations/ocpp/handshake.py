@@ -13,7 +13,7 @@ from django.conf import settings
 
 from core import clock
 from stations.domain.words import Registration
-from stations.ocpp import admission, gateway, upgrade
+from stations.ocpp import admission, gateway, metrics, upgrade
 from stations.ocpp.admission import Admitted, Refused
 from stations.ocpp.consumer import StationConsumer
 from stations.ocpp.context import Socket
@@ -23,7 +23,7 @@ from stations.ocpp.readiness import random_wait_s
 from stations.ocpp.threads import AWAY
 from stations.ocpp.upgrade import Upgrade
 from stations.services import connections, registrations
-from stations.services.connections import Candidate, Opened
+from stations.services.connections import Candidate, Opened, Place
 from stations.services.refusals import TOO_MANY_TRIES, Refusal, TakeOver
 
 logger = logging.getLogger(__name__)
@@ -108,10 +108,11 @@ async def _open(here: Gateway, request: Upgrade, candidate: Candidate, admitted:
             version=admitted.version.value,
             gateway=here.id,
             address=request.address,
-            offered=", ".join(request.offered),
+            offered=request.shown_offer,
         )
     except AWAY as error:
         raise _away() from error
+    here.announce(Place(candidate.id, candidate.organization_id, candidate.site_id))
     _tell_of_take_over(here, request, candidate, opened)
     return _socket(here, request, candidate, admitted, opened.epoch)
 
@@ -224,6 +225,7 @@ def _note(here: Gateway, request: Upgrade, refused: Refused) -> None:
     """Count the failure and keep it for the pages; the Authorization header is never kept."""
     if refused.status not in NOT_COUNTED:
         here.limits.failed(request.shown_identity, request.address)
+    metrics.count_event(f"refused_{refused.reason}")
     logger.info(
         "ocpp.refused",
         extra={"station": request.shown_identity, "address": request.address, "reason": refused.reason},
@@ -236,7 +238,7 @@ def _note(here: Gateway, request: Upgrade, refused: Refused) -> None:
             status=refused.status,
             reason=refused.reason,
             detail=refused.detail,
-            offered=upgrade.printable(", ".join(request.offered)),
+            offered=request.shown_offer,
         )
     )
 

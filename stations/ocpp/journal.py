@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from stations.ocpp import metrics
 from stations.ocpp.threads import AWAY, DatabaseThreads
 from stations.services import refusals
 from stations.services.refusals import Refusal, TakeOver
@@ -22,10 +23,9 @@ REMEMBERED = 5000
 
 
 class Journal:
-    """Bounded; the oldest entries give way and are counted in ``dropped``."""
+    """Bounded; the oldest entries give way and are counted."""
 
     def __init__(self, threads: DatabaseThreads) -> None:
-        self.dropped = 0
         self._threads = threads
         self._refusals: deque[Refusal] = deque()
         self._take_overs: deque[TakeOver] = deque()
@@ -61,7 +61,7 @@ class Journal:
     def _bound(self, waiting: deque[Entry]) -> None:
         if len(waiting) > MAX_WAITING:
             waiting.popleft()
-            self.dropped += 1
+            metrics.count_event("refusals_dropped")
 
     def _repeated(self, refusal: Refusal) -> bool:
         """Whether the same caller was written down as too many within this minute."""

@@ -25,6 +25,7 @@ SUBPROTOCOLS: Mapping[str, Version] = {
 }
 EDGE_HEADERS = (b"x-client-verify", b"x-client-cert", b"x-client-cert-der", b"x-edge-listener")
 MAX_SHOWN = 255
+MAX_ADDRESS = 64
 
 Scope = Mapping[str, Any]
 HeaderList = Sequence[tuple[bytes, bytes]]
@@ -70,6 +71,10 @@ class Upgrade:
     def versions(self) -> tuple[str, ...]:
         """The offered sub-protocols that we speak, in the caller's order."""
         return tuple(word for word in self.offered if word in SUBPROTOCOLS)
+
+    @property
+    def shown_offer(self) -> str:
+        return printable(", ".join(self.offered))
 
 
 def read(scope: Scope) -> Upgrade:
@@ -169,7 +174,7 @@ def _address(scope: Scope, headers: HeaderList, through_edge: bool) -> str:
     forwarded = _values(headers, b"x-forwarded-for") if through_edge else []
     if len(forwarded) == 1:
         try:
-            return str(ipaddress.ip_address(forwarded[0].strip().decode("latin-1")))
+            return str(ipaddress.ip_address(forwarded[0].strip().decode("latin-1")))[:MAX_ADDRESS]
         except ValueError:
             pass
     client = scope.get("client")

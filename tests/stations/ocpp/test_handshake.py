@@ -9,8 +9,9 @@ from django.db import connection
 
 from core.access import Actor
 from core.errors import Conflict, Invalid
-from stations.models import Alert, ChargingStation, Connection, RawFrame, StationCredential
-from stations.services import credentials, stations
+from stations.domain.intents import SetVariables, VariableItem
+from stations.models import Alert, ChargingStation, Command, Connection, RawFrame, StationCredential
+from stations.services import commands, credentials, stations
 from tests.factories import make_station, unique
 from tests.running import Server
 from tests.stations.ocpp.knocking import Charger, knock, next_address
@@ -98,6 +99,13 @@ def test_p005_a_probe_in_another_version_leaves_no_trace_in_the_stations_data(ch
 @pytest.mark.parametrize("offer", ["foo,ocpp1.6", " foo ,\tocpp1.6 ", ",,ocpp1.6,,"])
 def test_p006_the_offer_is_split_at_commas_and_trimmed(charger: Charger, offer: str) -> None:
     assert charger.knock(offer=offer).all("Sec-WebSocket-Protocol") == ["ocpp1.6"]
+
+
+def test_p006_a_long_offer_is_read_to_its_end(charger: Charger) -> None:
+    offer = ", ".join([*(f"unknown{number}" for number in range(60)), "ocpp1.6"])
+
+    assert charger.knock(offer=offer).all("Sec-WebSocket-Protocol") == ["ocpp1.6"]
+    assert charger.knock(offer=offer.replace("ocpp1.6", "ocpp1.5")).status == 400
 
 
 def test_p006_an_offer_over_several_headers_is_one_list(charger: Charger) -> None:
@@ -363,6 +371,24 @@ def test_p018_a_new_password_by_the_operator_closes_the_socket(charger: Charger,
             socket.receive(timeout_s=6)
 
     assert charger.knock().status == 401
+
+
+def test_p018_the_station_itself_takes_a_new_password(charger: Charger, alice: Actor) -> None:
+    fresh = credentials.make_password()
+    with charger.dial() as socket:
+        socket.boot()
+        item = VariableItem(variable="AuthorizationKey", value=fresh)
+        command = commands.issue(charger.station, SetVariables(items=(item,)), by=alice)
+        call = socket.next_call()
+        assert call[2:] == ["ChangeConfiguration", {"key": "AuthorizationKey", "value": fresh}]
+        assert charger.knock(address=next_address()).status == 101
+        socket.reply(call, {"status": "Accepted"})
+        eventually(lambda: Command.objects.get(pk=command.pk).status == "accepted")
+
+    assert charger.knock().status == 401
+    assert charger.knock(login=(charger.station.identity, bytes.fromhex(fresh))).status == 101
+    command.refresh_from_db()
+    assert fresh not in str(command.parameters)
 
 
 # -- secrets -----------------------------------------------------------------------------------------------------
