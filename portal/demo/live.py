@@ -14,7 +14,8 @@ from portal.simulator.scenarios import SCENARIOS
 from stations.models import ChargingStation, Transaction
 
 SAMPLE_S = 10
-SPREAD_S = 120.0
+SPREAD_S = 3.0
+FIRST_WITHIN_S = 100.0
 IDLE_S = (180.0, 1_800.0)
 STAY_MINUTES = (12.0, 70.0)
 
@@ -34,6 +35,7 @@ def fleet(url: str) -> Fleet:
             tokens=tuple(DRIVERS),
             sample_s=SAMPLE_S,
             spread_s=SPREAD_S,
+            first_within_s=FIRST_WITHIN_S,
             edge_secret=os.environ.get("OCPP_TRUSTED_PROXY_SECRET", ""),
             idle_s=IDLE_S,
             stay_minutes=STAY_MINUTES,

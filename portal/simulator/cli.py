@@ -79,6 +79,7 @@ def plan(chosen: Namespace, passwords: Passwords) -> FleetPlan:
         clock=FlowingClock(speed=chosen.speed),
         sample_s=chosen.sample,
         spread_s=SPREAD_S if chosen.count > 1 else 0.0,
+        first_within_s=SPREAD_S,
         edge_secret=os.environ.get("OCPP_TRUSTED_PROXY_SECRET", ""),
     )
 

@@ -39,7 +39,11 @@ class Member:
 
 @dataclass(slots=True)
 class FleetPlan:
-    """How the fleet connects and what it does. ``edge_secret`` sends the headers of the TLS proxy."""
+    """How the fleet connects and what it does.
+
+    Stations connect within ``spread_s``, their first cars come within ``first_within_s`` more.
+    ``edge_secret`` sends the headers of the TLS proxy.
+    """
 
     url: str
     members: Sequence[Member]
@@ -48,6 +52,7 @@ class FleetPlan:
     clock: Clock = field(default_factory=FlowingClock)
     sample_s: int = 60
     spread_s: float = 5.0
+    first_within_s: float = 10.0
     edge_secret: str = ""
     idle_s: tuple[float, float] = (60.0, 600.0)
     stay_minutes: tuple[float, float] = (15.0, 90.0)
@@ -142,10 +147,13 @@ class Fleet:
         await asyncio.sleep(station.random.uniform(0, self.plan.spread_s))
         if not await self._arrive(station):
             return
+        await station.queue.emptied()
+        for lost in member.lost:
+            await station.unplug(lost.outlet)
         guest = Guest(
             station,
             self.plan.tokens,
-            first_within_s=self.plan.spread_s,
+            first_within_s=self.plan.first_within_s,
             idle_s=self.plan.idle_s,
             stay_minutes=self.plan.stay_minutes,
         )

@@ -232,11 +232,14 @@ class SimulatedStation(OnlineStation):
             await self._end(transaction, StopReason.POWER_LOSS)
 
     async def recall(self, lost: Lost) -> None:
-        """End what ran when this station went dark in an earlier life; told after the boot."""
+        """End what ran when this station went dark in an earlier life; told after the boot.
+
+        The car is still there, until somebody unplugs it.
+        """
         outlet = self.outlet(lost.outlet)
         transaction = Transaction(outlet, lost.token, lost.started_at, lost.meter_start_wh, id=lost.id)
         transaction.seq_no = lost.seq_no
-        outlet.transaction = transaction
+        outlet.transaction, outlet.vehicle = transaction, Vehicle(paused=True)
         await self._end(transaction, StopReason.POWER_LOSS, at=lost.ended_at)
 
     async def restore_power(self, reason: str = "PowerUp") -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
 
 from portal.simulator import FlowingClock, scenarios
 from portal.simulator.fleet import Fleet, FleetPlan, edge_headers, make_members, source_address
+from portal.simulator.outlet import Lost
 from portal.simulator.scenarios import SCENARIOS
 from tests.simulator.csms import FakeCsms
 
@@ -40,6 +43,7 @@ def plan(csms: FakeCsms, scenario: str, *, version: str = "mixed", count: int = 
         SCENARIOS[scenario],
         clock=FlowingClock(speed=SPEED),
         spread_s=0.05,
+        first_within_s=0.05,
         idle_s=(1, 2),
         stay_minutes=(5, 10),
         keep=5_000,
@@ -88,6 +92,33 @@ async def test_the_journals_hold_exactly_what_the_csms_was_told():
         if not one.is_open
     }
     assert delivered <= physical
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+async def test_what_ran_when_the_simulator_was_killed_ends_as_power_loss_with_its_last_register(version):
+    began = datetime.now(UTC) - timedelta(minutes=10)
+    number = 4711 if version == "1.6" else "tx-1"
+    lost = Lost(1, number, "ALICE", began, began + timedelta(minutes=5), meter_start_wh=1_000, seq_no=9)
+    async with FakeCsms() as csms:
+        chosen = plan(csms, "idle", version=version, count=1)
+        chosen.members = [replace(chosen.members[0], registers_wh={1: 1_500}, lost=(lost,))]
+        work = asyncio.create_task(Fleet(chosen).run())
+        await csms.eventually(lambda: ends(csms) and states(csms)[-1] == "Available")
+        work.cancel()
+        await asyncio.wait([work])
+
+    assert csms.invalid == []
+    assert states(csms) == (["Finishing", "Available"] if version == "1.6" else ["Occupied", "Available"])
+    if version == "1.6":
+        (stop,) = csms.of("StopTransaction")
+        assert (stop["transactionId"], stop["meterStop"], stop["reason"]) == (4711, 1_500, "PowerLoss")
+    else:
+        (event,) = csms.of("TransactionEvent")
+        assert (event["seqNo"], event["offline"]) == (9, True)
+
+
+def states(csms: FakeCsms) -> list[str]:
+    return [one.get("status") or one["connectorStatus"] for one in csms.of("StatusNotification")] or [""]
 
 
 async def test_duplicates_are_sent_twice_with_one_message_id():
