@@ -1,9 +1,12 @@
 """`manage.py up` from the command line. The first group shares one data directory and runs in order."""
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,8 +115,6 @@ class TestOneDataDirectory:
 
 
 def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         code, terminal = run_to_end(command(tmp_path / "data", port))
@@ -175,6 +176,23 @@ def test_too_old_a_python_is_said_in_one_line() -> None:
     assert code == 1
     assert "needs Python 3.11 or newer" in terminal
     assert len(terminal.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="the whole suite runs as an ordinary user already")
+def test_it_runs_as_an_ordinary_user_too() -> None:
+    as_nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]
+    if run_to_end([*as_nobody, sys.executable, "-c", "import portal.embedded"])[0]:
+        pytest.skip("an ordinary user can reach neither this checkout nor its Python")
+    place = Path(tempfile.mkdtemp(prefix="up-"))
+    shutil.chown(place, "nobody", "nogroup")
+    try:
+        started = Up(place / "data", before=as_nobody).wait_ready()
+        owners = {process.username() for process in processes_of(place / "data")}
+        assert owners == {"nobody"}
+        assert started.stop() == 0
+        assert until(lambda: not processes_of(place / "data"), 5)
+    finally:
+        shutil.rmtree(place)
 
 
 def _in_own_mounts(place: Path, mount: str) -> tuple[int, str]:

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -52,13 +53,13 @@ def processes_of(data_dir: Path) -> list[psutil.Process]:
 class Up:
     """One start; ``terminal`` is what it has printed."""
 
-    def __init__(self, data_dir: Path, *, port: int = 0) -> None:
+    def __init__(self, data_dir: Path, *, port: int = 0, before: Sequence[str] = ()) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
         self._output = data_dir.with_name(f"{data_dir.name}-{self.port}.out")
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                command(data_dir, self.port),
+                [*before, *command(data_dir, self.port)],
                 cwd=ROOT,
                 env=plain_environment(),
                 stdout=output,
