@@ -163,7 +163,7 @@ def _shape(message: bus.Message) -> tuple[str, dict[str, Any]]:
         "kw": _thousandth(message.get("w")),
         "kwh": _thousandth(message.get("wh")),
         "soc": message.get("soc"),
-        "at": message.get("at"),
+        "at": str(message.get("at", "")).replace(" ", "T").replace("+00", "Z"),
     }
 
 

@@ -45,7 +45,7 @@ def test_a_charger_comes_online_charges_and_is_stopped_without_a_reload(
         card.get_by_role("button", name="Start charging").click()
         expect(card.get_by_role("status")).to_contain_text("Effect seen", timeout=PATIENCE)
         expect(card).to_contain_text("Charging", timeout=PATIENCE)
-        expect(card.locator("[data-energy]")).to_have_text(re.compile(r"0\.0*[1-9]"), timeout=PATIENCE)
+        expect(card.locator('[data-num="kwh"]')).to_have_text(re.compile(r"0\.0*[1-9]"), timeout=PATIENCE)
         expect(card.locator('[data-num="kw"]')).not_to_have_text(re.compile(r"^(–|0\.0)$"), timeout=PATIENCE)
 
         card.get_by_role("button", name="Stop charging").click()
