@@ -12,8 +12,6 @@ from stations.ocpp.v201 import fields
 from stations.ocpp.v201.authorization import token_info
 from stations.services import transactions
 
-NEEDS_DECISION = ("idToken", "reservationId", "evse")
-
 
 def decode_meter_values(socket: Socket, payload: Json, received_at: datetime) -> Sequence[ReadingsReported]:
     return [
@@ -31,10 +29,8 @@ def nothing(socket: Socket, payload: Json, received_at: datetime) -> Json:
 
 
 def pick_route(payload: Json) -> Collected | Decided:
-    """The hot path for what only adds figures to a running transaction."""
-    info = payload.get("transactionInfo") or {}
-    plain = payload.get("eventType") == "Updated" and "remoteStartId" not in info
-    if plain and not payload.get("offline") and not any(name in payload for name in NEEDS_DECISION):
+    """The hot path for what goes on in a transaction; beginnings, ends and tokens are decided one by one."""
+    if payload.get("eventType") == "Updated" and "idToken" not in payload:
         return UPDATE
     return DECISION
 
