@@ -3,7 +3,7 @@
 import pytest
 
 from stations.models import Alert, SecurityEvent
-from tests.stations.ocpp.asking import VERSIONS_2X
+from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X
 from tests.stations.ocpp.knocking import Charger
 from tests.wire.client import CallError
 from tests.wire.golden import wire
@@ -12,7 +12,7 @@ ACTION = "SecurityEventNotification"
 TAMPERED = "v201/SecurityEventNotification.tampered"
 
 
-@pytest.mark.parametrize("version", VERSIONS_2X)
+@pytest.mark.parametrize("version", VERSIONS)
 def test_p242_a_repeated_security_event_is_stored_once_and_alerts_once(
     charger: Charger, version: str
 ) -> None:
@@ -36,7 +36,7 @@ def test_p242_a_repeated_security_event_is_stored_once_and_alerts_once(
     )
 
 
-@pytest.mark.parametrize("version", VERSIONS_2X)
+@pytest.mark.parametrize("version", VERSIONS)
 def test_p242_an_event_of_any_type_is_stored_and_everyday_ones_alert_nobody(
     charger: Charger, version: str
 ) -> None:
@@ -74,3 +74,12 @@ def test_p242_before_acceptance_a_2x_station_gets_a_security_error(charger: Char
 
     assert refused.value.code == "SecurityError"
     assert not SecurityEvent.objects.filter(station=charger.station).exists()
+
+
+def test_p242_before_acceptance_a_16_station_is_answered_and_its_event_stored(charger: Charger) -> None:
+    charger.set(registration="pending")
+    with charger.dial("1.6") as socket:
+        socket.boot()
+        assert socket.call(ACTION, wire(TAMPERED)) == {}
+
+    assert SecurityEvent.objects.get(station=charger.station).type == "TamperDetectionActivated"
