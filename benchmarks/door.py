@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from benchmarks import builds
 from benchmarks.builds import Build
 from benchmarks.harness import CpuMeter, Place, Row, median, percentile
-from benchmarks.load import Result, push
+from benchmarks.load import Load, Result
 
 STATIONS = 50
 
@@ -40,10 +40,15 @@ def run(place: Place, *, quick: bool) -> list[Row]:
 
 
 def _turn(place: Place, build: Build, stations: list[tuple[str, str]], seconds: float) -> Figures:
-    asyncio.run(push(build.ocpp_url, stations[:5], 1.0))  # warm: caches, pools, plans
-    server, postgres = CpuMeter(build.pid), CpuMeter(place.postgres_pid, family=True)
-    result = asyncio.run(push(build.ocpp_url, stations, seconds))
-    return _figures(result, server.seconds(), postgres.seconds())
+    return asyncio.run(_measure(place, build, stations, seconds))
+
+
+async def _measure(place: Place, build: Build, stations: list[tuple[str, str]], seconds: float) -> Figures:
+    async with Load(build.ocpp_url, stations) as load:
+        await load.push(1.0)  # warm: caches, pools, plans
+        server, postgres = CpuMeter(build.pid), CpuMeter(place.postgres_pid, family=True)
+        result = await load.push(seconds)
+        return _figures(result, server.seconds(), postgres.seconds())
 
 
 def _figures(result: Result, server_s: float, postgres_s: float) -> Figures:

@@ -10,6 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 PHASES = ("L1", "L2", "L3")
+CONNECTING_AT_ONCE = 4  # the straightforward build hashes passwords slowly and refuses what waits over 5 s
 
 
 @dataclass
@@ -20,6 +21,47 @@ class Result:
     errors: int = 0
     latencies: list[float] = field(default_factory=list)
     elapsed_s: float = 0.0
+
+
+class Load:
+    """Stations that are connected and booted; a context manager."""
+
+    def __init__(self, url: str, stations: list[tuple[str, str]]) -> None:
+        self.url, self.stations = url, stations
+        self.sockets: list[ClientConnection] = []
+
+    async def __aenter__(self) -> "Load":
+        turn = asyncio.Semaphore(CONNECTING_AT_ONCE)
+        self.sockets = await asyncio.gather(*(self._connect(turn, *station) for station in self.stations))
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await asyncio.gather(*(socket.close() for socket in self.sockets))
+
+    async def push(self, seconds: float) -> Result:
+        """Let all stations push at once for that long, each one message at a time."""
+        result = Result()
+        begin = time.monotonic()
+        await asyncio.gather(*(_push(socket, begin + seconds, result) for socket in self.sockets))
+        result.elapsed_s = time.monotonic() - begin
+        return result
+
+    async def _connect(self, turn: asyncio.Semaphore, identity: str, password: str) -> ClientConnection:
+        token = base64.b64encode(identity.encode() + b":" + bytes.fromhex(password)).decode()
+        async with turn:
+            socket = await connect(
+                f"{self.url}/{identity}",
+                subprotocols=[Subprotocol("ocpp1.6")],
+                additional_headers={"Authorization": f"Basic {token}"},
+                compression=None,
+                ping_interval=None,
+                open_timeout=60,
+                proxy=None,
+            )
+            boot = {"chargePointVendor": "Bench", "chargePointModel": "B1"}
+            await socket.send(orjson.dumps([2, "boot", "BootNotification", boot]).decode())
+            await socket.recv()
+        return socket
 
 
 def meter_values(energy_wh: int, instant: float) -> dict[str, object]:
@@ -37,44 +79,7 @@ def meter_values(energy_wh: int, instant: float) -> dict[str, object]:
     return {"connectorId": 1, "meterValue": [{"timestamp": stamp, "sampledValue": samples}]}
 
 
-async def push(url: str, stations: list[tuple[str, str]], seconds: float) -> Result:
-    """Let all stations push at once for that long, each one message at a time."""
-    result = Result()
-    ready = asyncio.Barrier(len(stations) + 1)
-    tasks = [
-        asyncio.create_task(_station(url, identity, password, seconds, ready, result))
-        for identity, password in stations
-    ]
-    await ready.wait()
-    begin = time.monotonic()
-    await asyncio.gather(*tasks)
-    result.elapsed_s = time.monotonic() - begin
-    return result
-
-
-async def _station(
-    url: str, identity: str, password: str, seconds: float, ready: asyncio.Barrier, result: Result
-) -> None:
-    raw = bytes.fromhex(password)
-    token = base64.b64encode(identity.encode() + b":" + raw).decode()
-    async with connect(
-        f"{url}/{identity}",
-        subprotocols=[Subprotocol("ocpp1.6")],
-        additional_headers={"Authorization": f"Basic {token}"},
-        compression=None,
-        ping_interval=None,
-        open_timeout=60,
-        proxy=None,
-    ) as socket:
-        boot = {"chargePointVendor": "Bench", "chargePointModel": "B1"}
-        await socket.send(orjson.dumps([2, "boot", "BootNotification", boot]).decode())
-        await socket.recv()
-        await ready.wait()
-        await _push(socket, seconds, result)
-
-
-async def _push(socket: ClientConnection, seconds: float, result: Result) -> None:
-    until = time.monotonic() + seconds
+async def _push(socket: ClientConnection, until: float, result: Result) -> None:
     number, energy = 0, 1000
     while time.monotonic() < until:
         number += 1
