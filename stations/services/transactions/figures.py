@@ -6,7 +6,7 @@ changes nothing:
 * ``meter_start``: what the message or the context ``Transaction.Begin`` says (exact), else the earliest register;
 * ``meter_last``: what the stop or the context ``Transaction.End`` says (exact), else the latest register;
 * ``energy_wh``: their difference, never below zero (P150);
-* power and state of charge: the latest, its maximum, and the earliest state of charge.
+* power and state of charge: the latest (power only while running), its maximum, and the earliest charge.
 
 A 1.6 transaction has its registers from start and stop, so there contexts are not looked at. Single
 messages and the group commit both merge with :func:`merge`; its statement locks rows by id.
@@ -141,7 +141,7 @@ ASSIGNMENTS = f"""
     meter_last_at = {_LAST_AT},
     meter_stop_exact = CASE WHEN {_TAKES_LAST} THEN s.last_exact ELSE t.meter_stop_exact END,
     energy_wh = CASE WHEN {_LAST_WH} < {_START_WH} THEN 0 ELSE {_LAST_WH} - {_START_WH} END,
-    power_w = CASE WHEN t.status = 'ended' THEN NULL WHEN {_TAKES_POWER} THEN s.power_w ELSE t.power_w END,
+    power_w = CASE WHEN t.status <> 'active' THEN NULL WHEN {_TAKES_POWER} THEN s.power_w ELSE t.power_w END,
     power_at = CASE WHEN {_TAKES_POWER} THEN s.power_at ELSE t.power_at END,
     power_max_w = greatest(t.power_max_w, s.power_max_w),
     soc_start_percent = CASE WHEN {_TAKES_SOC_START} THEN s.soc_first ELSE t.soc_start_percent END,

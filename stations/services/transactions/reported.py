@@ -1,7 +1,6 @@
 """Transactions that stations name: 2.x TransactionEvent, in whatever order the events arrive (E01 to E06)."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db import IntegrityError
 from django.db.transaction import atomic
@@ -48,6 +47,7 @@ def apply_event(station: StationSide, event: TransactionEventReported) -> EventO
 def _apply(station: StationSide, event: TransactionEventReported, evse_id: int | None) -> EventOutcome:
     evse = lock_evse(station, evse_id, event.connector_id)
     transaction = _take(station, event, evse)
+    place = standing.place_of(transaction)
     evse = _evse_of(station, transaction, evse)
     entry = _entry(event)
     seq_no, stored = log.find(transaction, entry)
@@ -57,7 +57,8 @@ def _apply(station: StationSide, event: TransactionEventReported, evse_id: int |
     log.add(transaction, entry, seq_no, decision)
     began = event.kind == log.STARTED or _names_remote_start(event, transaction)
     _note(station, event, transaction, seq_no, decision)
-    standing.settle(transaction, evse)
+    if transaction.status != TransactionStatus.ACTIVE or standing.place_of(transaction) != place:
+        standing.settle(transaction, evse)
     transaction.save()
     _store_samples(station, event, transaction, evse)
     _follow_up(event, transaction, evse, began)
@@ -201,14 +202,15 @@ def _note_token(
 
 
 def _note_charging_state(event: TransactionEventReported, transaction: Transaction, seq_no: int) -> None:
-    ended = transaction.status == TransactionStatus.ENDED
-    if not event.charging_state or (ended and event.kind != log.ENDED):
-        return
+    """The state of the latest event; of an ended transaction that of its end, which often names none."""
     at = (event.stamp.occurred_at, seq_no)
-    if event.kind != log.ENDED and transaction.charging_state_at is not None:
-        latest: tuple[datetime, int] = (transaction.charging_state_at, transaction.charging_state_seq_no or 0)
-        if at < latest:
+    if event.kind != log.ENDED:
+        if not event.charging_state or transaction.status == TransactionStatus.ENDED:
             return
+        if transaction.charging_state_at is not None:
+            latest = (transaction.charging_state_at, transaction.charging_state_seq_no or 0)
+            if at < latest:
+                return
     transaction.charging_state = event.charging_state[:20]
     transaction.charging_state_at, transaction.charging_state_seq_no = at
 

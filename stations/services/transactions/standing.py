@@ -17,17 +17,25 @@ ACTIVE, ENDED, ORPHANED = TransactionStatus.ACTIVE, TransactionStatus.ENDED, Tra
 
 
 def settle(transaction: Transaction, evse: Evse | None) -> None:
-    """Set the status of a transaction that has not ended, and give up the one before it on its EVSE."""
+    """Give up the running ones that began before on its EVSE, and this one if a later one began there."""
+    if evse is not None:
+        _supersede_earlier(transaction, evse)
     if transaction.status == ENDED:
         return
-    if evse is not None and _later_ones(transaction, evse).exists():
-        transaction.status = ORPHANED
-        set_flag(transaction, Flag.SUPERSEDED, True)
-        return
-    if evse is not None:
-        _supersede_others(transaction, evse)
-    transaction.status = ACTIVE
-    set_flag(transaction, Flag.SUPERSEDED, False)
+    superseded = evse is not None and _later_ones(transaction, evse).exists()
+    transaction.status = ORPHANED if superseded else ACTIVE
+    transaction.power_w = None if superseded else transaction.power_w
+    set_flag(transaction, Flag.SUPERSEDED, superseded)
+
+
+def place_of(transaction: Transaction) -> tuple[object, ...]:
+    """What :func:`settle` looks at; while it stays the same nothing is to be settled."""
+    return (
+        transaction.status,
+        transaction.evse_id,
+        transaction.started_at,
+        transaction.start_received_at,
+    )
 
 
 def end(transaction: Transaction, at: datetime) -> None:
@@ -91,9 +99,13 @@ def announce(transaction: Transaction) -> None:
     )
 
 
+def _began_at(transaction: Transaction) -> datetime:
+    """When it began; a clock that was ahead at the time is no proof: receipt is the latest possible."""
+    return min(transaction.started_at, transaction.start_received_at or transaction.started_at)
+
+
 def _later_ones(transaction: Transaction, evse: Evse) -> QuerySet[Transaction]:
-    """Those that began later. A clock that was ahead at the time is no proof: receipt is the latest possible."""
-    began_at = min(transaction.started_at, transaction.start_received_at or transaction.started_at)
+    began_at = _began_at(transaction)
     others = Transaction.objects.filter(
         station_id=transaction.station_id, evse=evse, started_at__gte=began_at
     )
@@ -101,14 +113,18 @@ def _later_ones(transaction: Transaction, evse: Evse) -> QuerySet[Transaction]:
     return others.filter(Q(began_at__gt=began_at) | Q(began_at=began_at, pk__gt=transaction.pk))
 
 
-def _supersede_others(transaction: Transaction, evse: Evse) -> None:
-    others = Transaction.objects.select_for_update(no_key=True).filter(evse=evse, status=ACTIVE.value)
-    for other in others.exclude(pk=transaction.pk):
-        other.status = ORPHANED
-        set_flag(other, Flag.SUPERSEDED, True)
-        other.power_w = None
-        other.save(update_fields=["status", "flags", "power_w"])
-        announce(other)
-        if is_shown(other, evse):
-            clear(evse)
-            evse.save(update_fields=["active", "power_w", "energy_wh", "soc_percent"])
+def _supersede_earlier(transaction: Transaction, evse: Evse) -> None:
+    running = Transaction.objects.select_for_update(no_key=True).filter(evse=evse, status=ACTIVE.value)
+    for other in running.exclude(pk=transaction.pk):
+        if (_began_at(other), other.pk) < (_began_at(transaction), transaction.pk):
+            _give_up(other, evse)
+
+
+def _give_up(other: Transaction, evse: Evse) -> None:
+    other.status, other.power_w = ORPHANED, None
+    set_flag(other, Flag.SUPERSEDED, True)
+    other.save(update_fields=["status", "flags", "power_w"])
+    announce(other)
+    if is_shown(other, evse):
+        clear(evse)
+        evse.save(update_fields=["active", "power_w", "energy_wh", "soc_percent"])
