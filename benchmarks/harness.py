@@ -48,7 +48,9 @@ def servers() -> Iterator[Place]:
         valkey.start()
         postgres.prepare_database("straightforward")
         _set_environment(directory, postgres, valkey)
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"], cwd=ROOT, check=True)
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"], cwd=ROOT, check=True
+        )
         import django
 
         django.setup()

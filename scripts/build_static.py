@@ -18,7 +18,9 @@ FILES = {
     "uplot/dist/uPlot.min.css": "uplot.min.css",
 }
 SOURCE_MAP = re.compile(r"/\*# sourceMappingURL=.*?\*/|^//# sourceMappingURL=.*$", re.MULTILINE)
-USED_IN_TEMPLATE = re.compile(r"""{%\s*icon\s+[\"']([a-z0-9-]+)[\"']|\b(?:icon|symbol)=[\"']([a-z0-9-]+)[\"']""")
+USED_IN_TEMPLATE = re.compile(
+    r"""{%\s*icon\s+[\"']([a-z0-9-]+)[\"']|\b(?:icon|symbol)=[\"']([a-z0-9-]+)[\"']"""
+)
 USED_IN_TABLE = re.compile(r"""\bicon=["']([a-z0-9-]+)["']""")
 DRAWING = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
 EMPTY_FRAME = re.compile(r"""\s*<path stroke="none" d="M0 0h24v24H0z" fill="none"\s*/>""")

@@ -51,9 +51,7 @@ def create(
     station.registration = fields.pop("registration", Registration.ACCEPTED.value)
     with atomic():
         fields.setdefault("site", None)
-        fields["site"] = fields["site"] or sites.first_site(
-            Organization.objects.get(pk=by.home), by=by
-        )
+        fields["site"] = fields["site"] or sites.first_site(Organization.objects.get(pk=by.home), by=by)
         _assign(station, fields, by)
         _check_identity(station)
         _insert(station)

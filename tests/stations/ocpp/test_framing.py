@@ -39,7 +39,10 @@ def open_station(live: Server) -> Iterator[Open]:
 
 
 def logged(row: ChargingStation, **wanted: Any) -> RawFrame:
-    return eventually(lambda: RawFrame.objects.filter(station=row, direction="in", **wanted).first(), what=f"a frame {wanted}")
+    return eventually(
+        lambda: RawFrame.objects.filter(station=row, direction="in", **wanted).first(),
+        what=f"a frame {wanted}",
+    )
 
 
 def is_alive(wire: WireStation) -> bool:
