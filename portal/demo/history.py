@@ -82,13 +82,25 @@ def write(stations: dict[str, ChargingStation], plans: Sequence[DemoStation]) ->
     tokens = {one.value: one for one in IdToken.objects.live().filter(value__in=DRIVERS)}
     past = [told for plan in plans for told in _past_of(stations[plan.identity], plan)]
     rows = Rows()
-    for told in sorted(past, key=lambda one: one.visit.started_at):
+    past.sort(key=lambda one: one.visit.started_at)
+    _name_drivers(past)
+    for told in past:
         rows.add(told, tokens.get(told.visit.token))
     with atomic():
         Transaction.objects.bulk_create(rows.transactions, batch_size=500)
         TransactionEvent.objects.bulk_create(rows.events, batch_size=1000)
         _copy(rows.readings)
     return len(rows.transactions)
+
+
+def _name_drivers(past: Sequence[Told]) -> None:
+    """Give each session a driver who is not charging elsewhere at that time."""
+    chance = random.Random("drivers")
+    busy_until = dict.fromkeys(DRIVERS, datetime.min.replace(tzinfo=UTC))
+    for told in past:
+        free = [token for token, until in busy_until.items() if until < told.visit.started_at]
+        told.visit.token = chance.choice(free or list(DRIVERS))
+        busy_until[told.visit.token] = told.readings[-1].at
 
 
 def _past_of(station: ChargingStation, plan: DemoStation) -> Iterator[Told]:
@@ -140,7 +152,7 @@ def _count(mean: float, chance: random.Random) -> int:
 def _session(outlet: Outlet, arrival: datetime, chance: random.Random) -> tuple[Visit, list[Reading]]:
     outlet.vehicle = random_vehicle(chance, outlet)
     begin = outlet.reading(arrival)
-    visit = Visit(outlet, chance.choice(tuple(DRIVERS)), arrival, begin.energy_wh, begin=begin)
+    visit = Visit(outlet, "", arrival, begin.energy_wh, begin=begin)
     outlet.transaction = visit
     end = arrival + timedelta(seconds=round(60 * chance.uniform(*STAY_MINUTES[outlet.kind])))
     shown = [begin, *_during(outlet, arrival, end)]

@@ -55,13 +55,30 @@ STATIONS = (
     DemoStation("DEMO-MUC-04", "Fast charger, west", "Munich Schwabing", "2.0.1", RAPID_60, cars_a_day=5.0),
 )
 
-DRIVERS = {
-    "04A1B2C3D40001": "Alice Sommer",
-    "04A1B2C3D40002": "Bob Winter",
-    "04A1B2C3D40003": "Charlie Herbst",
-    "04A1B2C3D40004": "Dana Frühling",
-    "04A1B2C3D40005": "Fleet van 1",
-    "04A1B2C3D40006": "Fleet van 2",
-    "04A1B2C3D40007": "Guest card",
-    "04A1B2C3D40008": "Pool car",
-}
+NAMES = (
+    "Alice Sommer",
+    "Bob Winter",
+    "Charlie Herbst",
+    "Dana Frühling",
+    "Emil Morgen",
+    "Frida Abend",
+    "Gustav Mittag",
+    "Helene Nacht",
+    "Ida Berg",
+    "Jonas Tal",
+    "Klara Bach",
+    "Leon Feld",
+    "Mia Wald",
+    "Noah Strand",
+    "Olga Stern",
+    "Paul Mond",
+    "Rosa Wolke",
+    "Simon Regen",
+    "Tilda Schnee",
+    "Uwe Nebel",
+    "Fleet van 1",
+    "Fleet van 2",
+    "Guest card",
+    "Pool car",
+)
+DRIVERS = {f"04A1B2C3D4{number:04d}": name for number, name in enumerate(NAMES, start=1)}

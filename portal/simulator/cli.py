@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from portal.simulator.clock import FlowingClock
-from portal.simulator.fleet import VERSIONS, Fleet, FleetPlan, make_members
+from portal.simulator.fleet import VERSIONS, Fleet, FleetPlan, make_members, numbered_tokens
 from portal.simulator.loop import run
 from portal.simulator.scenarios import SCENARIOS
 from portal.simulator.station import DEFAULT_TOKEN
@@ -59,7 +59,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--password-file", type=Path, metavar="FILE", help="lines of IDENTITY:PASSWORD")
     add("--create", action="store_true", help="register chargers and tokens with the portal running here")
     add("--organization", metavar="SLUG", help="whose they become, for --create")
-    add("--token", action="append", metavar="T", help=f"a driver's token, repeatable ({DEFAULT_TOKEN})")
+    add(
+        "--token", action="append", metavar="T", help=f"a driver's token, repeatable ({DEFAULT_TOKEN} and on)"
+    )
     add("--speed", type=float, default=1.0, help="simulated seconds per second, from 24 h ago on (1)")
     add("--sample", type=int, default=60, metavar="S", help="seconds between meter values (60)")
     add("--duration", type=float, metavar="S", help="stop after so many seconds (never)")
@@ -69,13 +71,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 def plan(chosen: Namespace, passwords: Passwords) -> FleetPlan:
     if chosen.count < 1 or chosen.sample < 1 or chosen.speed <= 0:
         raise Unusable("--count, --sample and --speed must be above zero")
+    members = make_members(chosen.count, version=chosen.version, prefix=chosen.identity, password=passwords)
     return FleetPlan(
         url=chosen.url,
-        members=make_members(
-            chosen.count, version=chosen.version, prefix=chosen.identity, password=passwords
-        ),
+        members=members,
         scenario=SCENARIOS[chosen.scenario],
-        tokens=tuple(chosen.token or [DEFAULT_TOKEN]),
+        tokens=tuple(chosen.token or numbered_tokens(members)),
         clock=FlowingClock(speed=chosen.speed),
         sample_s=chosen.sample,
         spread_s=SPREAD_S if chosen.count > 1 else 0.0,

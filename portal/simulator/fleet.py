@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from statistics import quantiles
@@ -13,7 +13,7 @@ from portal.simulator.battery import EnergyMeter
 from portal.simulator.clock import Clock, FlowingClock
 from portal.simulator.journal import Journal, Outcome, Tally
 from portal.simulator.outlet import Lost
-from portal.simulator.scenarios import SCENARIOS, Guest, Scenario
+from portal.simulator.scenarios import SCENARIOS, Drivers, Guest, Scenario
 from portal.simulator.settings import CATALOGUE, Endpoint, Habits, Hardware, Version, wire_password
 from portal.simulator.station import DEFAULT_TOKEN, SimulatedStation
 from portal.simulator.transport import HandshakeRefused, SimulatorError
@@ -85,6 +85,7 @@ class Fleet:
         self.refusals: Counter[str] = Counter()
         self.on_refusal: Callable[[str, str], None] = lambda identity, reason: None
         self.stations = [self._build(place, member) for place, member in enumerate(plan.members)]
+        self._drivers = Drivers(plan.tokens)
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
 
     async def run(self) -> None:
@@ -152,7 +153,7 @@ class Fleet:
             await station.unplug(lost.outlet)
         guest = Guest(
             station,
-            self.plan.tokens,
+            self._drivers,
             first_within_s=self.plan.first_within_s,
             idle_s=self.plan.idle_s,
             stay_minutes=self.plan.stay_minutes,
@@ -190,6 +191,12 @@ def make_members(
         Member(name, password(name), versions[place % len(versions)], CATALOGUE[place % len(CATALOGUE)])
         for place, name in enumerate(names)
     ]
+
+
+def numbered_tokens(members: Iterable[Member]) -> tuple[str, ...]:
+    """As many tokens as there are outlets, counted up from ``DEFAULT_TOKEN``."""
+    count = sum(member.hardware.outlets for member in members)
+    return tuple(f"{int(DEFAULT_TOKEN, 16) + place:014X}" for place in range(count))
 
 
 def source_address(url: str, place: int) -> str | None:

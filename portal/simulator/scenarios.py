@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from portal.simulator.battery import Vehicle
 from portal.simulator.misbehaviour import MALFORMED_FRAMES, Misbehaviour
 from portal.simulator.outlet import Outlet
-from portal.simulator.station import DEFAULT_TOKEN, SimulatedStation
+from portal.simulator.station import SimulatedStation
 from portal.simulator.transport import SimulatorError
 
 FLAPPING_S = 20
@@ -23,14 +23,29 @@ LATE_S = 40.0
 SLOW_S = 5.0
 
 Play = Callable[["Guest"], Awaitable[None]]
+Midway = Callable[[SimulatedStation, Outlet], Awaitable[object]]
+
+
+class Drivers:
+    """The cards of a fleet's drivers. Nobody is at two chargers at once, where a CSMS would refuse the second."""
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        self._at_home = list(dict.fromkeys(tokens))
+
+    def leave(self, chance: random.Random) -> str | None:
+        """A driver who is free; None where all are on their way."""
+        return self._at_home.pop(chance.randrange(len(self._at_home))) if self._at_home else None
+
+    def come_home(self, token: str) -> None:
+        self._at_home.append(token)
 
 
 @dataclass(slots=True)
 class Guest:
-    """A station on stage: with the tokens its drivers carry, and how long they let it stand idle."""
+    """A station on stage: who comes to it, and how long it stands idle in between."""
 
     station: SimulatedStation
-    tokens: tuple[str, ...] = (DEFAULT_TOKEN,)
+    drivers: Drivers
     first_within_s: float = 10.0
     idle_s: tuple[float, float] = (60.0, 600.0)
     stay_minutes: tuple[float, float] = (15.0, 90.0)
@@ -46,9 +61,7 @@ class Scenario:
     faults: Misbehaviour = field(default_factory=Misbehaviour)
 
 
-async def sessions(
-    guest: Guest, midway: Callable[[SimulatedStation, Outlet], Awaitable[object]] | None = None
-) -> None:
+async def sessions(guest: Guest, midway: Midway | None = None) -> None:
     """Cars come and go at every outlet; ``midway`` happens a few minutes into each session."""
     async with asyncio.TaskGroup() as group:
         for outlet in guest.station.outlets:
@@ -142,23 +155,23 @@ async def _together(*works: Coroutine[Any, Any, None]) -> None:
             group.create_task(work)
 
 
-async def _visits(
-    guest: Guest, outlet: Outlet, midway: Callable[[SimulatedStation, Outlet], Awaitable[object]] | None
-) -> None:
+async def _visits(guest: Guest, outlet: Outlet, midway: Midway | None) -> None:
     station = guest.station
     await asyncio.sleep(station.random.uniform(0, guest.first_within_s))
     while True:
-        if outlet.free and outlet.transaction is None:
-            with contextlib.suppress(SimulatorError):
-                await _visit(guest, outlet, midway)
+        token = guest.drivers.leave(station.random) if outlet.free and outlet.transaction is None else None
+        if token is not None:
+            try:
+                await _visit(guest, outlet, token, midway)
+            except SimulatorError:
+                pass  # the station has noted what the CSMS said
+            finally:
+                guest.drivers.come_home(token)
         await sleep(station, station.random.uniform(*guest.idle_s))
 
 
-async def _visit(
-    guest: Guest, outlet: Outlet, midway: Callable[[SimulatedStation, Outlet], Awaitable[object]] | None
-) -> None:
+async def _visit(guest: Guest, outlet: Outlet, token: str, midway: Midway | None) -> None:
     station, number = guest.station, outlet.number
-    token = station.random.choice(guest.tokens)
     try:
         await station.plug_in(number, random_vehicle(station.random, outlet))
         if outlet.transaction is None and not await station.authorize(token):
@@ -203,7 +216,7 @@ async def _freeze_often(station: SimulatedStation) -> None:
         await come_back(station)
 
 
-def _midway(act: Callable[[SimulatedStation, Outlet], Awaitable[object]]) -> Play:
+def _midway(act: Midway) -> Play:
     return lambda guest: sessions(guest, act)
 
 

@@ -38,7 +38,7 @@ def test_the_demo_has_sites_stations_of_all_versions_tokens_and_two_weeks_of_ses
     assert organization.demo
     assert Site.objects.filter(organization=organization).count() == 3
     assert ChargingStation.objects.filter(organization=organization).count() == 12
-    assert IdToken.objects.filter(organization=organization).count() == 8
+    assert IdToken.objects.filter(organization=organization).count() == 24
     assert sessions.count() > 200
     earliest = sessions.aggregate(first=Min("started_at"))["first"]
     assert timedelta(days=12) < clock.now() - earliest < timedelta(days=16)

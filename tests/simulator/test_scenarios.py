@@ -9,7 +9,14 @@ import orjson
 import pytest
 
 from portal.simulator import FlowingClock, scenarios
-from portal.simulator.fleet import Fleet, FleetPlan, edge_headers, make_members, source_address
+from portal.simulator.fleet import (
+    Fleet,
+    FleetPlan,
+    edge_headers,
+    make_members,
+    numbered_tokens,
+    source_address,
+)
 from portal.simulator.outlet import Lost
 from portal.simulator.scenarios import SCENARIOS
 from tests.simulator.csms import FakeCsms
@@ -37,10 +44,12 @@ def hurry(monkeypatch):
 
 
 def plan(csms: FakeCsms, scenario: str, *, version: str = "mixed", count: int = 3) -> FleetPlan:
+    members = make_members(count, version=version, prefix="SIM", password=lambda identity: "secret")
     return FleetPlan(
         csms.url,
-        make_members(count, version=version, prefix="SIM", password=lambda identity: "secret"),
+        members,
         SCENARIOS[scenario],
+        tokens=numbered_tokens(members),
         clock=FlowingClock(speed=SPEED),
         spread_s=0.05,
         first_within_s=0.05,
@@ -203,6 +212,22 @@ async def test_a_refused_fleet_says_why_and_gives_up():
         await asyncio.wait_for(fleet.run(), 5)
 
     assert fleet.refusals == {"401 unknown station or wrong password": 3}
+
+
+async def test_nobody_charges_at_two_places_at_once():
+    async with FakeCsms() as csms:
+        chosen = plan(csms, "charge")
+        chosen.tokens = ("ALICE",)
+        work = asyncio.create_task(Fleet(chosen).run())
+        await csms.eventually(lambda: ends(csms) >= 3, seconds=20)
+        work.cancel()
+        await asyncio.wait([work])
+
+    running = 0
+    for action, payload in csms.calls:
+        running += action == "StartTransaction" or payload.get("eventType") == "Started"
+        running -= action == "StopTransaction" or payload.get("eventType") == "Ended"
+        assert running in {0, 1}
 
 
 def test_each_station_has_an_address_of_its_own_against_loopback_only():

@@ -10,8 +10,7 @@ from core.errors import DomainError
 from core.services import accounts
 from portal.demo import registering
 from portal.simulator import cli
-from portal.simulator.fleet import make_members
-from portal.simulator.station import DEFAULT_TOKEN
+from portal.simulator.fleet import make_members, numbered_tokens
 
 
 class Command(BaseCommand):
@@ -43,7 +42,7 @@ def register(chosen: Namespace) -> cli.Passwords:
         by = registering.actor(accounts.find_organization(chosen.organization), "simulate")
         for member in members:
             registering.register_station(member.identity, {}, by=by)
-        registering.register_tokens(chosen.token or [DEFAULT_TOKEN], by=by)
+        registering.register_tokens(chosen.token or numbered_tokens(members), by=by)
     except DomainError as error:
         raise cli.Unusable(error.message) from error
     return registering.station_password
