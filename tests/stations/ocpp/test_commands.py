@@ -1,4 +1,4 @@
-"""Every command in every version: what the station receives, how its answer ends it, what is seen of it."""
+"""Every command in every version: what the station receives, and how its answer ends it."""
 
 from typing import Any
 from uuid import uuid4
@@ -7,16 +7,14 @@ import pytest
 
 from core import clock
 from core.access import Actor
-from core.errors import Conflict, NotFound
+from core.errors import NotFound
 from stations.domain import intents
 from stations.domain.intents import Intent, VariableItem
-from stations.models import Command, StationCredential, Transaction
-from tests.factories import make_actor, make_organization, make_token
-from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X, ask, ended, issue, now, with_effect
+from stations.models import Command
+from tests.factories import make_actor, make_organization
+from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X, ask, ended, issue
 from tests.stations.ocpp.knocking import Charger
 from tests.waiting import eventually
-from tests.wire.client import WireStation
-from tests.wire.golden import wire
 
 Frame = tuple[str, dict[str, Any]]
 CONNECTOR_1 = {"id": 1, "connectorId": 1}
@@ -307,105 +305,6 @@ def test_a_station_that_does_not_answer_times_the_command_out(
     assert command.status == "timed_out"
 
 
-def begin(charger: Charger, socket: WireStation, token: Any, **info: Any) -> Transaction:
-    """A transaction that the station reports as begun."""
-    if socket.version == "1.6":
-        start = {"connectorId": 1, "idTag": token.value, "meterStart": 0, "timestamp": now()}
-        number = socket.call("StartTransaction", start)["transactionId"]
-        return Transaction.objects.get(number=number)
-    payload = wire("v201/TransactionEvent.started", timestamp=now())
-    payload["idToken"] = {"idToken": token.value, "type": token.type}
-    payload["transactionInfo"] |= info
-    socket.call("TransactionEvent", payload)
-    return Transaction.objects.get(station=charger.station)
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_remote_start_is_seen_by_the_transaction_that_follows(
-    charger: Charger, alice: Actor, version: str
-) -> None:
-    token = make_token(alice)
-    intent = intents.RequestStartTransaction(token_value=token.value, token_type=token.type, evse_id=1)
-    with charger.dial(version) as socket:
-        socket.boot()
-        call, command = ask(charger, socket, alice, intent, {"status": "Accepted"})
-        before = (command.status, command.effect)
-        transaction = begin(
-            charger,
-            socket,
-            token,
-            **({"remoteStartId": call[3]["remoteStartId"]} if version != "1.6" else {}),
-        )
-        with_effect(command)
-
-    shown = {"idToken": token.value, "type": token.type}
-    expected: dict[str, Any] = {"idTag": token.value, "connectorId": 1}
-    if version != "1.6":
-        expected = {"idToken": shown, "evseId": 1, "remoteStartId": command.remote_start_id}
-    assert call[3] == expected
-    assert call[2] == ("RemoteStartTransaction" if version == "1.6" else "RequestStartTransaction")
-    assert before == ("accepted", "")
-    assert command.effect == "seen"
-    assert command.transaction == transaction
-
-
-@pytest.mark.parametrize("version", VERSIONS_2X)
-def test_a_remote_start_with_the_cable_in_is_seen_by_the_event_that_names_it(
-    charger: Charger, alice: Actor, version: str
-) -> None:
-    token = make_token(alice)
-    intent = intents.RequestStartTransaction(token_value=token.value, token_type=token.type, evse_id=1)
-    started = wire("v201/TransactionEvent.started", timestamp=now(), idToken=None)
-    with charger.dial(version) as socket:
-        socket.boot()
-        assert socket.call("TransactionEvent", started) == {}
-        call, command = ask(charger, socket, alice, intent, {"status": "Accepted", "transactionId": "tx-1"})
-        updated = wire("v201/TransactionEvent.updated", timestamp=now(), triggerReason="RemoteStart")
-        updated["idToken"] = {"idToken": token.value, "type": token.type}
-        updated["transactionInfo"]["remoteStartId"] = call[3]["remoteStartId"]
-        answer = socket.call("TransactionEvent", updated)
-        with_effect(command)
-
-    assert answer["idTokenInfo"]["status"] == "Accepted"
-    assert command.effect == "seen"
-    assert command.transaction == Transaction.objects.get(station=charger.station)
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_p153_a_remote_stop_ends_the_session_only_when_the_station_says_so(
-    charger: Charger, alice: Actor, version: str
-) -> None:
-    token = make_token(alice)
-    with charger.dial(version) as socket:
-        socket.boot()
-        transaction = begin(charger, socket, token)
-        intent = intents.RequestStopTransaction(transaction=transaction.pk)
-        call, refused = ask(charger, socket, alice, intent, {"status": "Rejected"})
-        transaction.refresh_from_db()
-        after_refusal = transaction.status
-        _, accepted = ask(charger, socket, alice, intent, {"status": "Accepted"})
-        transaction.refresh_from_db()
-        after_answer = transaction.status
-        if version == "1.6":
-            stop = {"transactionId": transaction.number, "meterStop": 100, "timestamp": now()}
-            socket.call("StopTransaction", {**stop, "reason": "Remote"})
-        else:
-            end = wire("v201/TransactionEvent.ended", timestamp=now(), triggerReason="RemoteStop")
-            end["transactionInfo"]["stoppedReason"] = "Remote"
-            socket.call("TransactionEvent", end)
-        with_effect(accepted)
-
-    transaction.refresh_from_db()
-    name = "RemoteStopTransaction" if version == "1.6" else "RequestStopTransaction"
-    assert call[2:] == [name, {"transactionId": transaction.number or "tx-1"}]
-    assert (refused.status, refused.effect) == ("rejected", "")
-    assert after_refusal == after_answer == "active"
-    assert accepted.effect == "seen"
-    assert (transaction.status, transaction.stopped_reason) == ("ended", "Remote")
-    with pytest.raises(Conflict):
-        issue(charger, alice, intent)
-
-
 def test_a_session_of_another_station_cannot_be_stopped(charger: Charger, alice: Actor) -> None:
     with charger.dial("2.0.1") as socket:
         socket.boot()
@@ -424,69 +323,6 @@ def test_a_stranger_commands_nothing(charger: Charger) -> None:
 
     assert not socket.calls
     assert not Command.objects.filter(station=charger.station).exists()
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_restart_is_seen_by_the_boot_that_follows(charger: Charger, alice: Actor, version: str) -> None:
-    with charger.dial(version) as socket:
-        socket.boot()
-        intent = intents.ResetStation(kind="immediate")
-        _, command = ask(charger, socket, alice, intent, {"status": "Accepted"})
-        before = command.effect
-    with charger.dial(version) as socket:
-        socket.boot()
-        with_effect(command)
-
-    assert before == ""
-    assert command.effect == "seen"
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(
-    ("message", "action", "payload"),
-    [
-        ("heartbeat", "Heartbeat", {}),
-        ("status_notification", "StatusNotification", None),
-        ("meter_values", "MeterValues", None),
-    ],
-)
-def test_a_trigger_is_seen_by_the_message_that_follows(
-    charger: Charger, alice: Actor, message: str, action: str, payload: Any, version: str
-) -> None:
-    told: dict[str, Any] = {
-        "Heartbeat": {},
-        "StatusNotification": {"connectorId": 1, "errorCode": "NoError", "status": "Available"},
-        "MeterValues": {
-            "connectorId": 1,
-            "meterValue": [{"timestamp": now(), "sampledValue": [{"value": "1"}]}],
-        },
-    }
-    told_2x: dict[str, Any] = {
-        "Heartbeat": {},
-        "StatusNotification": wire("v201/StatusNotification.available"),
-        "MeterValues": wire("v201/MeterValues.outlet"),
-    }
-    with charger.dial(version) as socket:
-        socket.boot()
-        intent = intents.TriggerMessage(message=message, evse_id=None if message == "heartbeat" else 1)
-        _, command = ask(charger, socket, alice, intent, {"status": "Accepted"})
-        socket.call(action, (told if version == "1.6" else told_2x)[action])
-        with_effect(command)
-
-    assert command.effect == "seen"
-
-
-@pytest.mark.parametrize("version", VERSIONS_2X)
-def test_a_change_of_availability_to_what_is_so_already_is_seen_at_once(
-    charger: Charger, alice: Actor, version: str
-) -> None:
-    with charger.dial(version) as socket:
-        socket.boot()
-        socket.call("StatusNotification", wire("v201/StatusNotification.available"))
-        intent = intents.ChangeAvailability(operational_status="operative", evse_id=1)
-        _, command = ask(charger, socket, alice, intent, {"status": "Accepted"})
-
-    assert with_effect(command).effect == "seen"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -550,32 +386,6 @@ def test_tokens_of_types_that_came_with_21_are_not_sent_to_201(
         ended(command)
 
     assert command.status == status
-
-
-@pytest.mark.parametrize("version", VERSIONS_2X)
-@pytest.mark.parametrize("word", ["Accepted", "Rejected"])
-def test_p018_a_new_password_counts_as_the_station_answers(
-    charger: Charger, alice: Actor, version: str, word: str
-) -> None:
-    secret = "new-password-of-24-chars"
-    item = VariableItem(component="SecurityCtrlr", variable="BasicAuthPassword", value=secret)
-    named = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
-    with charger.dial(version) as socket:
-        socket.boot()
-        command = issue(charger, alice, intents.SetVariables(items=(item,)))
-        call = socket.next_call()
-        meanwhile = set(
-            StationCredential.objects.filter(station=charger.station).values_list("state", flat=True)
-        )
-        socket.reply(call, {"setVariableResult": [{"attributeStatus": word, **named}]})
-        ended(command)
-
-    assert call[3]["setVariableData"][0]["attributeValue"] == secret
-    assert meanwhile == {"current", "next"}
-    assert secret not in str(command.parameters) + str(command.response) + command.sealed
-    old = charger.knock(version=version).status
-    new = charger.knock(version=version, login=(charger.station.identity, secret)).status
-    assert (old, new) == ((401, 101) if word == "Accepted" else (101, 401))
 
 
 def test_a_command_expires_where_it_could_not_be_said_in_time(charger: Charger, alice: Actor) -> None:

@@ -9,7 +9,7 @@ from core import clock
 from core.access import Actor
 from stations.domain import intents
 from stations.domain.intents import VariableItem
-from stations.models import Report, Variable
+from stations.models import Report, StationCredential, Variable
 from stations.services import device_model
 from tests.stations.ocpp.asking import VERSIONS_2X, ask, ended, issue, with_effect
 from tests.stations.ocpp.knocking import Charger
@@ -303,3 +303,29 @@ def test_p216_a_2x_value_that_needs_a_restart_is_pending_until_the_boot(
     assert (pending.value, pending.pending_value) == (None, "60")
     pending.refresh_from_db()
     assert (pending.value, pending.pending_value) == ("60", "")
+
+
+@pytest.mark.parametrize("version", VERSIONS_2X)
+@pytest.mark.parametrize("word", ["Accepted", "Rejected"])
+def test_p018_a_new_password_counts_as_the_station_answers(
+    charger: Charger, alice: Actor, version: str, word: str
+) -> None:
+    secret = "new-password-of-24-chars"
+    item = VariableItem(component="SecurityCtrlr", variable="BasicAuthPassword", value=secret)
+    named = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
+    with charger.dial(version) as socket:
+        socket.boot()
+        command = issue(charger, alice, intents.SetVariables(items=(item,)))
+        call = socket.next_call()
+        meanwhile = set(
+            StationCredential.objects.filter(station=charger.station).values_list("state", flat=True)
+        )
+        socket.reply(call, {"setVariableResult": [{"attributeStatus": word, **named}]})
+        ended(command)
+
+    assert call[3]["setVariableData"][0]["attributeValue"] == secret
+    assert meanwhile == {"current", "next"}
+    assert secret not in str(command.parameters) + str(command.response) + command.sealed
+    old = charger.knock(version=version).status
+    new = charger.knock(version=version, login=(charger.station.identity, secret)).status
+    assert (old, new) == ((401, 101) if word == "Accepted" else (101, 401))
