@@ -67,23 +67,6 @@ def announce_all(messages: Iterable[tuple[str, Message]]) -> None:
         logger.warning("bus.unavailable", extra={"messages": len(packed)})
 
 
-def wait_for(topic: str, timeout_s: float, *, until: Any) -> None:
-    """Block until ``until()`` is true, looking again at each message on the topic and every second.
-
-    Returns as well when ``timeout_s`` has passed or Valkey is away; the caller looks for itself.
-    """
-    with (
-        contextlib.suppress(redis.RedisError),
-        _client().pubsub(ignore_subscribe_messages=True) as listener,  # type: ignore[no-untyped-call]
-    ):
-        listener.subscribe(topic)
-        remaining = timeout_s
-        while remaining > 0 and not until():
-            step = min(1.0, remaining)
-            listener.get_message(timeout=step)
-            remaining -= step
-
-
 class Subscriber:
     """All subscriptions of one process over one connection, re-opened for ever when it breaks."""
 

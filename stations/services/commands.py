@@ -13,12 +13,13 @@ from uuid import UUID
 import orjson
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.db.transaction import atomic, on_commit
 
 from core import audit, bus, clock, keys
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound, NotSupported
+from core.waiting import waiters
 from stations import live
 from stations.domain import intents
 from stations.domain.intents import Intent
@@ -194,8 +195,8 @@ def wait_until_settled(command: Command, timeout_s: float) -> Command:
         command.refresh_from_db()
         return command.settled
 
-    if not ended():
-        bus.wait_for(f"command.{command.pk}", timeout_s, until=ended)
+    if not command.settled:
+        waiters("command").wait(f"command.{command.pk}", timeout_s, until=ended)
         command.refresh_from_db()
     return command
 
@@ -272,10 +273,13 @@ def _check_manners(intent: Intent, patience_s: int, if_offline: str) -> None:
 def _require_in_service(station: ChargingStation) -> Presence:
     if station.retired_at is not None or not station.enabled:
         raise Conflict("The station is switched off in its settings. Enable it first.")
-    waiting = Command.objects.filter(station=station, status=CommandStatus.PENDING.value).count()
-    if waiting >= settings.OCPP_COMMAND_QUEUE_MAX:
-        raise Conflict(f"{waiting} commands are waiting for this station. Cancel some or wait.")
-    return Presence.objects.get(pk=station.pk)
+    pending = Q(station__commands__status=CommandStatus.PENDING.value)
+    presence = Presence.objects.annotate(waiting=Count("station__commands", filter=pending)).get(
+        pk=station.pk
+    )
+    if presence.waiting >= settings.OCPP_COMMAND_QUEUE_MAX:
+        raise Conflict(f"{presence.waiting} commands are waiting for this station. Cancel some or wait.")
+    return presence
 
 
 def _completed(station: ChargingStation, intent: Intent, by: Actor) -> Intent:
@@ -358,17 +362,11 @@ def _end(command: Command, status: CommandStatus, code: str, description: str) -
 
 
 def _wake(command: Command, presence: Presence) -> None:
-    live.announce_on_commit(
-        "command",
-        command.organization_id,
-        command.id,
-        site_id=command.station.site_id,
-        station_id=command.station_id,
-    )
-    if command.settled or not presence.connected:
-        return
-    note = {"command": str(command.pk), "station": str(command.station_id), "epoch": presence.epoch}
-    on_commit(lambda: bus.announce(f"gateway.{presence.gateway}", note))
+    notes = [_news(command)]
+    if not command.settled and presence.connected:
+        note = {"command": str(command.pk), "station": str(command.station_id), "epoch": presence.epoch}
+        notes.insert(0, (f"gateway.{presence.gateway}", note))
+    on_commit(lambda: bus.announce_all(notes))
 
 
 def _await_effect(command: Command, now: datetime) -> None:
@@ -390,11 +388,11 @@ def _settle_all(commands: Any, status: CommandStatus, code: str, description: st
 
 
 def _tell(command: Command) -> None:
-    live.announce_on_commit(
-        "command",
-        command.organization_id,
-        command.id,
-        site_id=command.station.site_id,
-        station_id=command.station_id,
-    )
-    on_commit(lambda: bus.announce(f"command.{command.pk}", {"status": command.status}))
+    notes = [(f"command.{command.pk}", {"status": command.status}), _news(command)]
+    on_commit(lambda: bus.announce_all(notes))
+
+
+def _news(command: Command) -> tuple[str, bus.Message]:
+    station = command.station
+    message = live.message("command", command.id, site_id=station.site_id, station_id=station.id)
+    return live.topic_of(command.organization_id), message
