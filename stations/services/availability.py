@@ -179,6 +179,7 @@ def _alert(kind: str, station: StationSide, report: ConnectorStatusReported, sub
 def _question(change: Change, transaction_id: UUID) -> None:
     """A free connector and a running session contradict: mark the session, ask the station, end nothing (P194)."""
     running = Q(pk=transaction_id, status=TransactionStatus.ACTIVE.value, started_at__lte=change.at)
+    running &= Q(connector_id=None) | Q(connector_id=change.report.connector_id)
     unmarked = Transaction.objects.select_for_update(no_key=True).filter(running)
     transaction = unmarked.exclude(flags__contains=[Flag.AVAILABLE_DURING_SESSION.value]).first()
     if transaction is None:

@@ -4,15 +4,16 @@ A transaction that is not ended is superseded when a later one began on its EVSE
 arrived first. The caller holds the lock of the EVSE.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Least
 
 from stations import live
 from stations.domain.words import Flag, TransactionStatus
-from stations.models import Evse, Transaction
+from stations.models import Connector, Evse, Transaction
 
+UNPLUGGING = timedelta(minutes=1)
 ACTIVE, ENDED, ORPHANED = TransactionStatus.ACTIVE, TransactionStatus.ENDED, TransactionStatus.ORPHANED
 
 
@@ -45,6 +46,8 @@ def end(transaction: Transaction, at: datetime) -> None:
     transaction.power_w = None
     set_flag(transaction, Flag.SUPERSEDED, False)
     set_flag(transaction, Flag.NEGATIVE_DURATION, at < transaction.started_at)
+    if Flag.AVAILABLE_DURING_SESSION in transaction.flags:
+        set_flag(transaction, Flag.AVAILABLE_DURING_SESSION, _was_free_before(transaction, at))
 
 
 def show(transaction: Transaction, evse: Evse | None) -> None:
@@ -97,6 +100,16 @@ def announce(transaction: Transaction) -> None:
         site_id=transaction.site_id,
         station_id=transaction.station_id,
     )
+
+
+def _was_free_before(transaction: Transaction, at: datetime) -> bool:
+    """Whether its connector was available well before the end; moments before it, the car was unplugged."""
+    if transaction.evse_id is None:
+        return False
+    connectors = Connector.objects.filter(evse_id=transaction.evse_id, status="Available")
+    if transaction.connector_id is not None:
+        connectors = connectors.filter(connector_id=transaction.connector_id)
+    return connectors.filter(status_at__lt=at - UNPLUGGING).exists()
 
 
 def _began_at(transaction: Transaction) -> datetime:

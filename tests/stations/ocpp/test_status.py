@@ -167,6 +167,34 @@ def test_p194_available_during_a_session_flags_it_and_asks_the_station(
     assert Command.objects.filter(station=charger.station).count() == 1
 
 
+@pytest.mark.parametrize("version", VERSIONS_2X)
+@pytest.mark.parametrize(("minutes", "flagged"), [(0, False), (30, True)])
+def test_p194_a_session_that_ends_as_the_car_leaves_contradicts_nothing(
+    charger: Charger, minutes: int, flagged: bool, version: str
+) -> None:
+    began = clock.now() - timedelta(hours=1)
+    left = clock.now() - timedelta(minutes=30)
+    over = clock.to_wire(left + timedelta(minutes=minutes, seconds=2))
+    with charger.dial(version) as socket:
+        socket.boot()
+        socket.call("TransactionEvent", wire("v201/TransactionEvent.started", timestamp=clock.to_wire(began)))
+        tell(socket, "Available", at=clock.to_wire(left))
+        socket.call("TransactionEvent", wire("v201/TransactionEvent.ended", timestamp=over))
+
+    transaction = Transaction.objects.get(station=charger.station)
+    assert transaction.status == TransactionStatus.ENDED
+    assert (Flag.AVAILABLE_DURING_SESSION in transaction.flags) is flagged
+
+
+def test_p194_the_free_connector_beside_the_one_in_use_contradicts_nothing(charger: Charger) -> None:
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        socket.call("TransactionEvent", wire("v201/TransactionEvent.started", timestamp=now()))
+        tell(socket, "Available", connectorId=2)
+
+    assert Flag.AVAILABLE_DURING_SESSION not in Transaction.objects.get(station=charger.station).flags
+
+
 def test_p195_contradicting_error_codes_are_kept_as_sent(charger: Charger) -> None:
     with charger.dial("1.6") as socket:
         socket.boot()
