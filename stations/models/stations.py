@@ -70,7 +70,7 @@ class ChargingStation(models.Model):
     ping_interval_s = models.PositiveSmallIntegerField(_("ping interval (s)"), null=True, blank=True)
     heartbeat_interval_s = models.PositiveIntegerField(_("heartbeat interval (s)"), null=True, blank=True)
     energy_factor = models.DecimalField(
-        _("energy factor"), max_digits=9, decimal_places=6, null=True, blank=True
+        _("energy factor"), max_digits=12, decimal_places=6, null=True, blank=True
     )
     max_power_w = models.PositiveIntegerField(_("rated power (W)"), null=True, blank=True)
 
