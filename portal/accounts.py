@@ -6,12 +6,15 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.contrib.auth import logout
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, logout
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 
 from core import clock
-from core.models import Membership
+from core.models import Membership, User
+from stations.models import SiteLimit
 
 IDLE_LIMIT = timedelta(minutes=30)
 REMEMBER_EVERY = timedelta(minutes=1)
@@ -32,14 +35,34 @@ def second_factors() -> QuerySet[Authenticator]:
 
 
 def memberships_of(user_id: object) -> QuerySet[Membership]:
-    """A person's memberships, each knowing whether the person ``has_second_factor``."""
+    """A person's memberships with ``limited_sites`` and whether the person ``has_second_factor``: one query."""
     factors = second_factors().filter(user_id=OuterRef("user_id"))
+    limits = SiteLimit.objects.filter(membership=OuterRef("pk")).values("site_id")
     return (
         Membership.objects.filter(user_id=user_id)
-        .select_related("organization")
-        .annotate(has_second_factor=Exists(factors))
+        .select_related("organization", "user")
+        .annotate(has_second_factor=Exists(factors), limited_sites=ArraySubquery(limits))
         .order_by("organization__name")
     )
+
+
+def signed_in(request: HttpRequest) -> list[Membership] | None:
+    """The memberships of whoever is signed in; ``None`` for nobody. Sets ``request.user``.
+
+    Person and grants come in one query, checked as Django's own sign-in checks: the session's hash must
+    be that of the password. A person without any membership is looked up by Django.
+    """
+    user_id = request.session.get(SESSION_KEY)
+    found = list(memberships_of(user_id)) if user_id else []
+    if not found or not _vouched_for(found[0].user, request):
+        return found if request.user.is_authenticated else None
+    request.user = found[0].user
+    return found
+
+
+def _vouched_for(user: User, request: HttpRequest) -> bool:
+    said = request.session.get(HASH_SESSION_KEY, "")
+    return user.is_active and constant_time_compare(said, user.get_session_auth_hash())
 
 
 def lacks_second_factor(membership: Membership) -> bool:

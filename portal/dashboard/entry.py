@@ -75,18 +75,20 @@ def enter(request: OperatorRequest, slug: str) -> HttpResponse | None:
 
     Raises :class:`NotFound` for an organization that the person does not belong to.
     """
-    if not request.user.is_authenticated or not accounts.keep_alive(request):
+    memberships = accounts.signed_in(request)
+    if memberships is None or not accounts.keep_alive(request):
         return sign_in_first(request)
-    memberships = list(accounts.memberships_of(request.user.pk))
     membership = next((one for one in memberships if one.organization.slug == slug), None)
     if membership is None:
         raise NotFound(_("There is no such page, or it belongs to an organization you are not a member of."))
-    membership.user = request.user
     if accounts.lacks_second_factor(membership):
         messages.warning(request, _("Set up a second factor first: an authenticator app or a passkey."))
         return go(request, resolve_url("mfa_index"))
     request.actor = actor_of_member(
-        membership, address=request.META.get("REMOTE_ADDR", ""), request_id=request.request_id
+        membership,
+        address=request.META.get("REMOTE_ADDR", ""),
+        request_id=request.request_id,
+        sites=membership.limited_sites,
     )
     request.place = Place(membership.organization, membership, memberships)
     return None

@@ -13,7 +13,7 @@ from core.errors import Conflict, Invalid, NotFound
 from drivers.models import IdToken, TokenStatus
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.pages import address, render_page
-from portal.dashboard.stations import with_evses
+from portal.dashboard.stations import one_with_evses
 from stations.domain import intents
 from stations.models import ChargingStation, Command, Evse, Transaction
 from stations.services import commands
@@ -82,9 +82,17 @@ def recent_commands(station: ChargingStation) -> list[Command]:
     return list(station.commands.select_related("transaction__evse").order_by("-id")[:20])
 
 
-def contents(evse: Evse, station: ChargingStation, recent: list[Command]) -> Card:
+def running_sessions(station: ChargingStation) -> dict[UUID, Transaction]:
+    """The running session of each EVSE that has one."""
+    running = station.transactions.filter(status="active", evse__isnull=False).select_related("token")
+    return {session.evse_id: session for session in running}
+
+
+def contents(
+    evse: Evse, station: ChargingStation, recent: list[Command], running: dict[UUID, Transaction]
+) -> Card:
     evse.station = station
-    session = evse.active if evse.active and evse.active.status == "active" else None
+    session = running.get(evse.pk)
     connectors = list(evse.connectors.all())
     connector = next(
         (one for one in connectors if one.status not in ("", "Available")), next(iter(connectors), None)
@@ -123,13 +131,13 @@ def _answer(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
     """The EVSE's card for htmx, the station's page for a plain form."""
     if not request.htmx:
         return go(request, address(request, "station", pk))
-    station = load(with_evses(ChargingStation.objects.visible_to(request.actor)), pk)
-    evse = next((one for one in station.evses.all() if one.evse_id == evse_id), None)
+    station = one_with_evses(request, pk)
+    evse = next((one for one in station.shown_evses if one.evse_id == evse_id), None)
     if evse is None:
         raise NotFound(_("The station has no such EVSE."))
     context = {
         "station": station,
-        "card": contents(evse, station, recent_commands(station)),
+        "card": contents(evse, station, recent_commands(station), running_sessions(station)),
         "tokens": tokens_to_start_with(request.actor)[:TOKENS_OFFERED],
     }
     return render_page(request, TEMPLATE, context, partial="card")

@@ -16,6 +16,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.functional import SimpleLazyObject
 
 from core import bus
 from core.access import Actor, Permission
@@ -203,4 +204,4 @@ def _look_again(request: HttpRequest) -> None:
     """Signing out, here or elsewhere, ends streams too; an open stream is no activity of the person."""
     request.passive = True
     request.session = type(request.session)(request.session.session_key)
-    request.user = get_user(request)
+    request.user = SimpleLazyObject(lambda: get_user(request))

@@ -14,11 +14,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.access import Permission
 from core.errors import DomainError
-from portal.dashboard.entry import OperatorRequest, load, operator
+from portal.dashboard.entry import OperatorRequest, operator
 from portal.dashboard.forms import StationForm, refuse
 from portal.dashboard.pages import render_page
 from portal.dashboard.station import frame
-from portal.dashboard.stations import with_evses
+from portal.dashboard.stations import one_with_evses
 from stations.models import ChargingStation, Connection
 from stations.services import stations
 
@@ -78,7 +78,7 @@ def new(request: OperatorRequest) -> HttpResponse:
         except DomainError as error:
             refuse(form, error)
         else:
-            found = load(with_evses(ChargingStation.objects.visible_to(request.actor)), station.pk)
+            found = one_with_evses(request, station.pk)
             return _connect_page(
                 request, found, secret if request.actor.can(Permission.SECURITY_MANAGE) else None
             )
@@ -91,15 +91,13 @@ def new(request: OperatorRequest) -> HttpResponse:
 @require_safe
 @operator(Permission.STATIONS_VIEW)
 def connect(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    return _connect_page(
-        request, load(with_evses(ChargingStation.objects.visible_to(request.actor)), pk), None
-    )
+    return _connect_page(request, one_with_evses(request, pk), None)
 
 
 @require_POST
 @operator(Permission.SECURITY_MANAGE)
 def password(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    station = load(with_evses(ChargingStation.objects.visible_to(request.actor)), pk)
+    station = one_with_evses(request, pk)
     return _connect_page(request, station, stations.new_password(station, by=request.actor))
 
 
@@ -137,7 +135,7 @@ def _reached(station: ChargingStation, attempts: list[Connection], refused: Conn
     if refused and not station.presence.connected:
         reached = set(ORDER[: ORDER.index(STUCK_AT.get(refused.reason, "credential"))])
         reached.add("reached")
-    evses = list(station.evses.all())
+    evses = station.shown_evses
     connectors = [connector for evse in evses for connector in evse.connectors.all()]
     facts = {
         "open": station.presence.connected,

@@ -15,7 +15,7 @@ from portal.dashboard import evses, plots
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import SettingsForm, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
-from portal.dashboard.stations import with_evses
+from portal.dashboard.stations import one_with_evses
 from stations.models import Alert, ChargingStation, Transaction, Variable
 from stations.services import stations
 
@@ -58,10 +58,10 @@ def head(request: OperatorRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @operator(Permission.STATIONS_VIEW)
 def live_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    station = load(with_evses(ChargingStation.objects.visible_to(request.actor)), pk)
-    commands = evses.recent_commands(station)
+    station = one_with_evses(request, pk)
+    commands, running = evses.recent_commands(station), evses.running_sessions(station)
     context = frame(request, station, "station")
-    context["cards"] = [evses.contents(evse, station, commands) for evse in station.evses.all()]
+    context["cards"] = [evses.contents(evse, station, commands, running) for evse in station.shown_evses]
     context["commands"] = commands[:5]
     context["tokens"] = evses.tokens_to_start_with(request.actor)[: evses.TOKENS_OFFERED]
     name = plots.chosen_range(request)

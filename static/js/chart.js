@@ -12,7 +12,7 @@ function axes(box, zone) {
   const number = new Intl.NumberFormat(lang, { maximumFractionDigits: 1 });
   const common = { stroke: muted, grid, ticks: { show: false }, font: "12px system-ui" };
   return [
-    { ...common, grid: { show: false }, space: 70, values: (_, marks) => marks.map((at) => clock.format(at * 1000)) },
+    { ...common, grid: { show: false }, size: 30, space: 70, values: (_, marks) => marks.map((at) => clock.format(at * 1000)) },
     { ...common, size: 46, values: (_, marks) => marks.map((value) => number.format(value)) },
     { ...common, side: 1, scale: "%", size: 46, grid: { show: false }, values: (_, marks) => marks.map((value) => `${value} %`) },
   ];

@@ -13,14 +13,18 @@ from core.services import keys
 from stations.models import Site, SiteLimit
 
 
-def actor_of_member(membership: Membership, *, address: str = "", request_id: str = "") -> Actor:
-    """The member acting in that organization."""
+def actor_of_member(
+    membership: Membership, *, address: str = "", request_id: str = "", sites: Iterable[UUID] | None = None
+) -> Actor:
+    """The member acting in that organization; ``sites`` where what limits it is known already."""
+    if sites is None:
+        sites = SiteLimit.objects.filter(membership=membership).values_list("site_id", flat=True)
     return Actor(
         kind=ActorKind.USER,
         label=f"user:{membership.user.email}",
         organization_id=membership.organization_id,
         permissions=ROLE_PERMISSIONS[Role(membership.role)],
-        limited_to=_limits(SiteLimit.objects.filter(membership=membership).values_list("site_id", flat=True)),
+        limited_to=_limits(sites),
         subject_id=membership.user_id,
         address=address,
         request_id=request_id,

@@ -151,6 +151,12 @@ def kwh(watt_hours: Decimal | float | None, places: int = 3) -> str:
 
 
 @register.filter
+def kwh_about(watt_hours: Decimal) -> str:
+    """Kilowatt hours for a tile: a decimal only while it matters."""
+    return kwh(watt_hours, 1 if watt_hours < 1_000_000 else 0)
+
+
+@register.filter
 def percent(value: Decimal | None) -> str:
     return UNKNOWN if value is None else formats.number_format(value, 0)
 
@@ -322,7 +328,7 @@ def station_power(station: ChargingStation) -> dict[str, Any]:
     """The sum over the EVSEs that charge, against the rated power."""
     if not station.presence.connected:
         return power_bar(None, None)
-    known = [evse.power_w for evse in station.evses.all() if evse.power_w is not None and evse.active]
+    known = [evse.power_w for evse in station.shown_evses if evse.power_w is not None and evse.active]
     return power_bar(sum(known, Decimal(0)), station.max_power_w)
 
 

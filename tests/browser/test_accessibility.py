@@ -1,0 +1,74 @@
+"""No violation that axe finds, on every page, in both themes, on desk and phone."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from core.access import Actor
+from core.models import Organization
+from stations.domain import intents
+from stations.models import ChargingStation
+from stations.services import commands
+from tests import factories
+from tests.browser.conftest import DESK, PHONE
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+PAGES = {
+    "overview": "",
+    "stations": "stations/",
+    "new": "stations/new/",
+    "live": "stations/{station}/",
+    "commands": "stations/{station}/commands/",
+    "transactions": "stations/{station}/transactions/",
+    "variables": "stations/{station}/variables/",
+    "messages": "stations/{station}/messages/",
+    "connect": "stations/{station}/connect/",
+    "settings": "stations/{station}/settings/",
+    "sessions": "sessions/",
+    "alerts": "alerts/",
+    "sites": "sites/",
+    "tokens": "tokens/",
+    "users": "users/",
+    "developer": "developer/",
+    "audit": "audit/",
+}
+
+
+@pytest.fixture
+def station(actor: Actor) -> ChargingStation:
+    """With an EVSE and a command that failed, so that cards and timelines are drawn."""
+    from stations.services.stations import add_evse
+
+    factories.make_token(actor, label="Pool car")
+    made, _ = factories.make_station(actor, name="Yard 1")
+    add_evse(made, 1)
+    commands.issue(made, intents.UnlockConnector(evse_id=1), by=actor)
+    return made
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_has_a_violation(
+    theme, viewport, open_page, organization: Organization, station: ChargingStation
+):
+    page = open_page(viewport=viewport, theme=theme)
+    found = {}
+    for name, path in PAGES.items():
+        page.goto(f"/o/{organization.slug}/{path.format(station=station.pk)}")
+        result = Axe().run(page, options=RULES)
+        for violation in result.response["violations"]:
+            found[f"{name}: {violation['id']}"] = [node["html"][:160] for node in violation["nodes"]][:3]
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > viewport["width"]:
+            found[f"{name}: scrolls sideways"] = [width]
+    assert found == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_sign_in_page_has_no_violation(theme, browser, live):
+    context = browser.new_context(viewport=PHONE, color_scheme=theme, base_url=live.http_url)
+    page = context.new_page()
+    page.goto("/accounts/login/")
+    assert Axe().run(page, options=RULES).response["violations"] == []
+    page.goto("/accounts/password/reset/")
+    assert Axe().run(page, options=RULES).response["violations"] == []
+    context.close()
