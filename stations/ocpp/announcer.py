@@ -14,7 +14,7 @@ from uuid import UUID
 from core import bus
 from stations import live
 from stations.ocpp import metrics
-from stations.services.batches.readings import Figures
+from stations.services.batches import Told
 
 logger = logging.getLogger(__name__)
 
@@ -27,18 +27,18 @@ class Announcer:
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], Any]] = deque(maxlen=WAITING_MAX)
-        self._figures: dict[UUID, Figures] = {}
+        self._figures: dict[UUID, Told] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._stopping = False
 
-    def take(self, announcements: list[Callable[[], Any]], figures: Iterable[Figures]) -> None:
+    def take(self, announcements: list[Callable[[], Any]], figures: Iterable[Told]) -> None:
         """Announce soon."""
         with self._lock:
             overflow = len(self._waiting) + len(announcements) - WAITING_MAX
             self._waiting.extend(announcements)
-            self._figures.update((one.evse_pk, one) for one in figures)
+            self._figures.update((one.shown.evse_pk, one) for one in figures)
         if overflow > 0:
             metrics.count_event("announcements_dropped", overflow)
         if announcements or self._figures:
@@ -80,13 +80,14 @@ class Announcer:
         )
 
 
-def _message(one: Figures) -> bus.Message:
+def _message(told: Told) -> bus.Message:
+    shown = told.shown
     return live.figures(
-        one.evse_pk,
-        station_id=one.station.station_id,
-        site_id=one.station.site_id,
-        power_w=one.power_w,
-        energy_wh=one.energy_wh,
-        soc_percent=one.soc_percent,
-        at=one.at.isoformat(),
+        shown.evse_pk,
+        station_id=told.station.station_id,
+        site_id=told.station.site_id,
+        power_w=shown.power_w,
+        energy_wh=shown.energy_wh,
+        soc_percent=shown.soc_percent,
+        at=shown.at,
     )

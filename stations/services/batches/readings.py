@@ -1,22 +1,22 @@
-"""Readings and what follows from them: COPY into the history, live figures of EVSEs and transactions."""
+"""Readings: COPY into the history, and the live figures of EVSEs that no transaction accounts for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from django.db import connection
 
 from stations.domain import metering
 from stations.domain.events import MeterSample
 from stations.domain.metering import SampleFlag
 from stations.services import readings
+from stations.services.batches.columns import columns_of, run
 from stations.services.batches.copying import copy
 from stations.services.batches.items import Connected
+from stations.services.batches.transactions import Shown
 from stations.services.frames import NULL, array, escaped
-from stations.services.transactions import figures
 
 COPY = (
     "COPY stations_meterreading (station_id, evse_id, transaction_id, occurred_at, received_at, digest, context,"
@@ -28,26 +28,13 @@ Place = tuple[UUID, int]
 
 
 class Measured(NamedTuple):
-    """Meter values of one EVSE. ``live`` is false for what only changes history (P156)."""
+    """Meter values of one EVSE, or of the main meter (0)."""
 
     station: Connected
     evse_id: int
     samples: Sequence[MeterSample]
     received_at: datetime
     transaction_id: UUID | None
-    by_context: bool
-    live: bool = True
-
-
-class Figures(NamedTuple):
-    """An EVSE's figures that changed, for whoever watches."""
-
-    evse_pk: UUID
-    station: Connected
-    power_w: Decimal | None
-    energy_wh: Decimal | None
-    soc_percent: Decimal | None
-    at: datetime
 
 
 def write(measured: Sequence[Measured], *, carefully: bool) -> None:
@@ -65,78 +52,50 @@ def write(measured: Sequence[Measured], *, carefully: bool) -> None:
             )
 
 
-def merge(measured: Iterable[Measured]) -> None:
-    """Let the readings change the figures of their transactions."""
-    by_transaction: dict[UUID, list[Measured]] = {}
+def show_idle(measured: Iterable[Measured]) -> list[Shown]:
+    """Let the newest power and state of charge that belong to no transaction become the EVSEs' live figures."""
+    newest: dict[Place, tuple[datetime, Decimal | None, Decimal | None]] = {}
     for one in measured:
-        if one.transaction_id is not None:
-            by_transaction.setdefault(one.transaction_id, []).append(one)
-    figures.merge(
-        [
-            (
-                transaction_id,
-                figures.Candidates(
-                    (sample for one in several for sample in one.samples),
-                    contexts_count=several[0].by_context,
-                ),
-                several[0].station.max_power_w,
-            )
-            for transaction_id, several in by_transaction.items()
-        ]
-    )
-
-
-def show(measured: Iterable[Measured]) -> list[Figures]:
-    """Let the newest readings become the EVSEs' live figures; answers with those that did."""
-    newest: dict[Place, tuple[datetime, Connected, dict[str, Decimal]]] = {}
-    for one in measured:
-        if one.live and one.evse_id > 0:
+        if one.transaction_id is None and one.evse_id > 0:
             for sample in one.samples:
-                _overlay(newest, one, sample)
-    return _write_live(newest) if newest else []
+                _overlay(newest, (one.station.station_id, one.evse_id), sample)
+    if not newest:
+        return []
+    rows = run(_LIVE, columns_of([(*place, *newest[place]) for place in sorted(newest)]))
+    return [Shown(*row) for row in rows]
 
 
-def _overlay(newest: dict[Place, Any], one: Measured, sample: MeterSample) -> None:
-    values = {
-        name: value
-        for name in ("power_w", "energy_wh", "soc_percent")
-        if (value := getattr(sample, name)) is not None
-    }
-    if not values:
+def _overlay(
+    newest: dict[Place, tuple[datetime, Decimal | None, Decimal | None]], place: Place, sample: MeterSample
+) -> None:
+    power_w, soc_percent, at = sample.power_w, sample.soc_percent, sample.occurred_at
+    if power_w is None and soc_percent is None:
         return
-    place = (one.station.station_id, one.evse_id)
-    at, _, before = newest.get(place, (sample.occurred_at, one.station, {}))
-    late = sample.occurred_at < at
-    merged = {**values, **before} if late else {**before, **values}
-    newest[place] = (max(at, sample.occurred_at), one.station, merged)
+    before = newest.get(place)
+    if before is None:
+        newest[place] = (at, power_w, soc_percent)
+    elif at >= before[0]:
+        newest[place] = (at, _first(power_w, before[1]), _first(soc_percent, before[2]))
+    else:
+        newest[place] = (before[0], _first(before[1], power_w), _first(before[2], soc_percent))
 
 
-def _write_live(newest: Mapping[Place, tuple[datetime, Connected, dict[str, Decimal]]]) -> list[Figures]:
-    rows = [
-        (*place, at, values.get("power_w"), values.get("energy_wh"), values.get("soc_percent"))
-        for place, (at, _, values) in sorted(newest.items(), key=lambda entry: entry[0])
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(_LIVE, [list(column) for column in zip(*rows, strict=True)])
-        changed = cursor.fetchall()
-    return [
-        Figures(evse_pk, newest[(station_id, evse_id)][1], power_w, energy_wh, soc_percent, at)
-        for evse_pk, station_id, evse_id, power_w, energy_wh, soc_percent, at in changed
-    ]
+def _first(value: Decimal | None, otherwise: Decimal | None) -> Decimal | None:
+    return otherwise if value is None else value
 
 
 _LIVE = """
 UPDATE stations_evse e SET
-    power_w = coalesce(v.power_w, e.power_w), energy_wh = coalesce(v.energy_wh, e.energy_wh),
-    soc_percent = coalesce(v.soc_percent, e.soc_percent), measured_at = v.at
-FROM unnest(%s::uuid[], %s::int[], %s::timestamptz[], %s::numeric[], %s::numeric[], %s::numeric[])
-     AS v(station_id, evse_id, at, power_w, energy_wh, soc_percent)
+    power_w = coalesce(v.power_w, e.power_w), soc_percent = coalesce(v.soc_percent, e.soc_percent),
+    measured_at = v.at
+FROM unnest(%s::uuid[], %s::int[], %s::timestamptz[], %s::numeric[], %s::numeric[])
+     AS v(station_id, evse_id, at, power_w, soc_percent)
 WHERE e.station_id = v.station_id AND e.evse_id = v.evse_id AND (e.measured_at IS NULL OR e.measured_at <= v.at)
-RETURNING e.id, e.station_id, e.evse_id, e.power_w, e.energy_wh, e.soc_percent, e.measured_at
+RETURNING e.id, e.station_id, e.power_w::text, e.energy_wh::text, e.soc_percent::text, e.measured_at::text
 """
 
 _KNOWN = """
-SELECT r.station_id, r.evse_id, r.occurred_at, r.digest
+SELECT v.station_id, v.evse_id, v.occurred_at, v.digest
 FROM unnest(%s::uuid[], %s::int[], %s::timestamptz[], %s::bigint[]) AS v(station_id, evse_id, occurred_at, digest)
 JOIN stations_meterreading r USING (station_id, evse_id, occurred_at, digest)
 """
@@ -149,9 +108,9 @@ def _key(one: Measured, sample: MeterSample) -> Key:
 
 
 def _known(keys: set[Key]) -> set[Key]:
-    with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, [list(column) for column in zip(*keys, strict=True)] or [[], [], [], []])
-        return {(row[0], row[1], row[2], row[3]) for row in cursor.fetchall()}
+    if not keys:
+        return set()
+    return {(row[0], row[1], row[2], row[3]) for row in run(_KNOWN, columns_of(keys))}
 
 
 def _row(key: Key, one: Measured, sample: MeterSample) -> str:

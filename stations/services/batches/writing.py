@@ -5,18 +5,16 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection
 from django.db.transaction import atomic
 
-from stations.domain.events import ConnectorStatusReported, ReadingsReported, TransactionEventReported
-from stations.services import availability, frames, transactions
-from stations.services.batches import readings
+from stations.services import frames
+from stations.services.batches import gathering
+from stations.services.batches.columns import columns_of, run
 from stations.services.batches.copying import copy
+from stations.services.batches.gathering import Told
 from stations.services.batches.items import Item, Log
-from stations.services.batches.readings import Figures, Measured
-from stations.services.batches.references import References
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +30,7 @@ class Outcome(NamedTuple):
 
     errors: list[Exception | None]
     announcements: list[Callable[[], Any]]
-    figures: list[Figures]
+    figures: list[Told]
 
 
 class Writer:
@@ -41,7 +39,6 @@ class Writer:
     def __init__(self) -> None:
         self.repeated = 0
         self.lost_rows = 0
-        self._references = References()
         self._careful_until = 0.0
 
     def store(self, items: Sequence[Item], log: Log) -> Outcome:
@@ -117,15 +114,7 @@ class Writer:
 
     def _write(self, items: Sequence[Item], log: Log) -> Outcome:
         with atomic():
-            found = self._facts(items)
-            shown = readings.show(found.measured)
-            if found.states:
-                availability.store(found.states)
-            for station, event in found.events:
-                transactions.apply_event(station, event)
-            readings.merge(found.measured)
-            if found.measured:
-                readings.write(found.measured, carefully=self._careful)
+            shown = gathering.store(items, carefully=self._careful)
             rows = [item.row for item in items if item.row] + log.rows
             if rows:
                 copy(frames.COPY, rows)
@@ -134,53 +123,13 @@ class Writer:
             connection.run_on_commit = []
         return Outcome([None] * len(items), announcements, shown)
 
-    def _facts(self, items: Sequence[Item]) -> "Facts":
-        found = Facts([], [], [])
-        known = self._references.of(
-            (item.station.station_id, fact.reference)
-            for item in items
-            for fact in item.facts
-            if type(fact) is ReadingsReported and fact.reference
-        )
-        for item in items:
-            for fact in item.facts:
-                if type(fact) is ReadingsReported:
-                    found.measured.append(_measured(item, fact, known))
-                elif type(fact) is ConnectorStatusReported:
-                    found.states.append((item.station, fact))
-                elif type(fact) is TransactionEventReported:
-                    found.events.append((item.station, fact))
-        return found
-
-
-class Facts(NamedTuple):
-    """The facts of a batch by their kind."""
-
-    measured: list[Measured]
-    states: list[availability.Report]
-    events: list[tuple[Any, TransactionEventReported]]
-
-
-def _measured(item: Item, fact: ReadingsReported, known: dict[tuple[UUID, str], UUID]) -> Measured:
-    """The main meter (EVSE 0) belongs to no session (P176)."""
-    belongs = fact.reference and fact.evse_id > 0
-    return Measured(
-        item.station,
-        fact.evse_id,
-        fact.samples,
-        fact.received_at,
-        known.get((item.station.station_id, fact.reference)) if belongs else None,
-        by_context=False,
-    )
-
 
 def _note_sightings(log: Log) -> None:
-    with connection.cursor() as cursor:
-        if log.seen:
-            rows = [(key, seen.epoch, seen.at, seen.drift_ms) for key, seen in sorted(log.seen.items())]
-            cursor.execute(_SEEN, [list(column) for column in zip(*rows, strict=True)])
-        if log.refusals:
-            cursor.execute(_REFUSED, [list(log.refusals), list(log.refusals.values())])
+    if log.seen:
+        rows = [(key, seen.epoch, seen.at, seen.drift_ms) for key, seen in sorted(log.seen.items())]
+        run(_SEEN, columns_of(rows))
+    if log.refusals:
+        run(_REFUSED, columns_of(sorted(log.refusals.items())))
 
 
 _SEEN = """

@@ -1,0 +1,34 @@
+"""Rows to columns for ``unnest``: array literals made by hand, several times cheaper than adapting each value."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+Columns = list[str]
+
+
+def columns_of(rows: Iterable[Sequence[Any]]) -> Columns:
+    """One array literal per column. Values are numbers, times, ids and ``None``; texts by :func:`quoted`."""
+    return ["{" + ",".join([_text(value) for value in column]) + "}" for column in zip(*rows, strict=True)]
+
+
+def quoted(text: str) -> str:
+    """A text as an element of an array literal."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def run(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Execute on Django's connection with parameters bound by the server. Raises Django's database errors."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    return value.isoformat() if value.__class__ is datetime else str(value)
