@@ -129,9 +129,9 @@ def _chosen(request: OperatorRequest) -> UUID:
 
 def _answer(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
     """The EVSE's card for htmx, the station's page for a plain form."""
+    station = one_with_evses(request, pk)
     if not request.htmx:
         return go(request, address(request, "station", pk))
-    station = one_with_evses(request, pk)
     evse = next((one for one in station.shown_evses if one.evse_id == evse_id), None)
     if evse is None:
         raise NotFound(_("The station has no such EVSE."))

@@ -197,7 +197,13 @@ def _viewer(request: HttpRequest, slug: str) -> Viewer | None:
     except DomainError:
         return None
     finally:
-        connections.close_all()
+        _give_back_connections()
+
+
+def _give_back_connections() -> None:
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
 
 
 def _look_again(request: HttpRequest) -> None:

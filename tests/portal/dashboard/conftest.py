@@ -49,7 +49,7 @@ def viewer(organization: Organization, browser_of: Callable[[Membership], Client
 
 
 @pytest.fixture
-def charlie(browser_of: Callable[[Membership], Client]) -> Client:
+def charlie(db: None, browser_of: Callable[[Membership], Client]) -> Client:
     return browser_of(factories.make_member(factories.make_organization(demo=True), name="charlie"))
 
 
