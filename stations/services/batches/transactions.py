@@ -1,7 +1,7 @@
 """What a batch adds to running transactions: 2.x events that only report, and figures from readings.
 
-An event takes this way when its transaction runs, has its start and its EVSE, and nothing about the event is
-odd. Every other one, and every repeated number, goes to ``transactions.apply_event``.
+An event takes this way when its transaction runs, has its start, is shown by its EVSE, and nothing about the
+event is odd. Every other one, and every repeated number, goes to ``transactions.apply_event``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from stations.services.batches.columns import columns_of, quoted, run
 from stations.services.batches.items import Connected
 from stations.services.transactions import figures, log
 from stations.services.transactions.figures import Candidates
-from stations.services.transactions.reported import _digest as digest_of
+from stations.services.transactions.reported import digest_of
 
 Reference = tuple[UUID, str]
 Reported = tuple[Connected, TransactionEventReported]
@@ -29,6 +29,7 @@ class Known(NamedTuple):
     runs: bool
     has_start: bool
     numbered: bool
+    shown: bool
     charging_state: str
 
 
@@ -70,9 +71,9 @@ def take(references: Iterable[Reference]) -> dict[Reference, Known]:
     rows = run(_TAKE, [stations, names, stations, names])
     return {
         (station_id, name): Known(
-            key, evse_id, status == TransactionStatus.ACTIVE, has_start, numbered, state
+            key, evse_id, status == TransactionStatus.ACTIVE, has_start, numbered, shown, state
         )
-        for station_id, name, key, evse_id, status, has_start, numbered, state in rows
+        for station_id, name, key, evse_id, status, has_start, numbered, shown, state in rows
     }
 
 
@@ -84,6 +85,7 @@ def is_plain(station: Connected, event: TransactionEventReported, known: Known |
         and known.runs
         and known.has_start
         and known.evse_id is not None
+        and known.shown
         and event.kind == log.UPDATED
         and event.token is None
         and event.evse_id is None
@@ -165,7 +167,7 @@ WITH asked AS (
     ) ORDER BY e.id FOR NO KEY UPDATE
 )
 SELECT t.station_id, t.reference, t.id, e.evse_id, t.status, t.start_received_at IS NOT NULL,
-       t.number IS NOT NULL, t.charging_state
+       t.number IS NOT NULL, e.active_id IS NOT DISTINCT FROM t.id, t.charging_state
 FROM (SELECT count(*) FROM evses) AS locked,
      unnest(%s::uuid[], %s::text[]) AS v(station_id, reference)
 JOIN stations_transaction t USING (station_id, reference)

@@ -43,6 +43,13 @@ def apply_event(station: StationSide, event: TransactionEventReported) -> EventO
     return _apply(station, event, event.evse_id or evse_id)
 
 
+def digest_of(event: TransactionEventReported) -> bytes:
+    """What a repeat is known by: the message without ``offline``, which may be set when it is sent again."""
+    if event.content:
+        return log.digest_of({key: value for key, value in event.content.items() if key != "offline"})
+    return log.digest_of(event.kind, log.sent_time(event.stamp), event.trigger_reason, event.charging_state)
+
+
 @in_one_piece
 def _apply(station: StationSide, event: TransactionEventReported, evse_id: int | None) -> EventOutcome:
     evse = lock_evse(station, evse_id, event.connector_id)
@@ -282,20 +289,13 @@ def _entry(event: TransactionEventReported) -> log.Entry:
         seq_no=event.seq_no,
         kind=event.kind,
         stamp=event.stamp,
-        digest=_digest(event),
+        digest=digest_of(event),
         content=event.content,
         trigger_reason=event.trigger_reason,
         charging_state=event.charging_state,
         offline=event.offline,
         repairs=event.repairs,
     )
-
-
-def _digest(event: TransactionEventReported) -> bytes:
-    """Of the message as sent, without ``offline``, which a station may set when it sends it again."""
-    if event.content:
-        return log.digest_of({key: value for key, value in event.content.items() if key != "offline"})
-    return log.digest_of(event.kind, log.sent_time(event.stamp), event.trigger_reason, event.charging_state)
 
 
 def _reference(event: TransactionEventReported) -> str:

@@ -1,8 +1,10 @@
 """F-13, M-03: whatever the order and the repeats of a station's messages, the sessions and their Wh are the same."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import cycle, groupby
 from typing import Any
 
 import pytest
@@ -22,6 +24,8 @@ from stations.domain.events import (
 from stations.domain.station import StationRef
 from stations.models import ChargingStation, MeterReading, Transaction, TransactionEvent
 from stations.services import transactions
+from stations.services.batches import Item, Writer
+from stations.services.batches.items import Log
 from stations.services.transactions import figures
 from tests.factories import make_actor, make_organization, make_station, make_token, unique
 
@@ -157,6 +161,47 @@ def test_events_in_any_order_and_number_make_the_same_sessions(alice: Actor, sto
     assert differences(actual, expected) == []
     assert counts_of(actual) == counts_of(expected)
     assert state_of(actual)[-1]["status"] == "ended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connected(StationRef):
+    """A station as the group commit knows it."""
+
+    epoch: int = 1
+
+
+def store_together(station: StationRef, events: Sequence[TransactionEventReported]) -> None:
+    """As one batch of the group commit; every message is stored."""
+    speaker = Connected(**{field.name: getattr(station, field.name) for field in fields(StationRef)})
+    items = [Item(speaker, [event], "", lambda _error: None) for event in events]
+    assert Writer().store(items, Log()).errors == [None] * len(items)
+
+
+@given(story=two_sessions(), sizes=st.lists(st.integers(1, 5), min_size=1))
+@settings(**QUIET)
+def test_the_group_commit_makes_the_same_sessions_as_single_messages(
+    alice: Actor, story: Any, sizes: list[int]
+) -> None:
+    """The events that have no token go in batches of any size, the others one by one."""
+    in_order, shuffled = story
+    expected, actual = fresh_station(alice), fresh_station(alice)
+    for event in in_order:
+        transactions.apply_event(expected, event)
+    waiting = [list(group) for _, group in groupby(shuffled, key=lambda event: event.kind == "Updated")]
+    for size, group in zip(cycle(sizes), waiting, strict=False):
+        for start in range(0, len(group), size):
+            _store(actual, group[start : start + size])
+
+    assert differences(actual, expected) == []
+    assert counts_of(actual) == counts_of(expected)
+
+
+def _store(station: StationRef, events: Sequence[TransactionEventReported]) -> None:
+    if events[0].kind == "Updated" and not any(event.token for event in events):
+        store_together(station, events)
+        return
+    for event in events:
+        transactions.apply_event(station, event)
 
 
 @given(story=two_sessions())
