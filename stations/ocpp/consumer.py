@@ -48,9 +48,11 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         scope["chargeyard.line"].deliver = self.deliveries.deliver
         scope["chargeyard.line"].call = self.session.calls.call
         deadline = self._expect_boot()
+        metrics.count_connection(+1)
         try:
             await self._listen(receive)
         finally:
+            metrics.count_connection(-1)
             if deadline is not None:
                 deadline.cancel()
             self.deliveries.stop()
@@ -73,7 +75,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             elif kind == "websocket.disconnect":
                 return
             elif kind == "chargeyard.drain":
-                await self._drain()
+                await self._drain(message.get("code") or SERVICE_RESTART)
                 return
 
     async def _decoded(self, raw: bytes) -> str | None:
@@ -100,7 +102,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return False
         return True
 
-    async def _drain(self) -> None:
+    async def _drain(self, code: int) -> None:
         """Answer what was taken, then ask the station to come back (M-12)."""
         self.deliveries.stop()
         try:
@@ -108,7 +110,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await self.session.settled(lambda: self.session.idle)
         except TimeoutError:
             logger.warning("ocpp.drain_incomplete", extra={"station": self.station.identity})
-        await self._close(SERVICE_RESTART, "The service restarts. Connect again.")
+        await self._close(code, "The service restarts. Connect again.")
 
     def _expect_boot(self) -> asyncio.TimerHandle | None:
         """A station that never booted has a minute to do so (security L-05)."""

@@ -13,9 +13,12 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-from stations.ocpp import metrics
+from django.db import connections
+
+from stations.ocpp import metrics, threads
 from stations.ocpp.announcer import Announcer
 from stations.services.batches import Item, Outcome, Seen, Writer
 from stations.services.batches.items import Log
@@ -23,6 +26,7 @@ from stations.services.batches.items import Log
 ITEMS_MAX = 4000
 BYTES_MAX = 64 * 1024 * 1024
 BATCH_MAX = 1000
+STUCK_S = 30.0
 LOG_ROWS_MAX = 20_000
 LOG_BYTES_MAX = 64 * 1024 * 1024
 LOG_ROWS_AT_ONCE = 500
@@ -37,15 +41,19 @@ class Ingest:
 
     def __init__(self) -> None:
         self._items: deque[Item] = deque()
-        self._items_bytes = 0
         self._rows: deque[str] = deque()
-        self._rows_bytes = 0
+        # Bytes that came, and bytes that were taken: each counted by one thread, so that no lock is needed.
+        self._items_in = self._items_out = 0
+        self._rows_in = self._rows_out = 0
+        self._idle = False
         self._seen: dict[UUID, Seen] = {}
         self._refusals: dict[UUID, int] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._writing_since: float | None = None
+        self._connection: Any = None
         self._stopping = False
         self._resume: list[Callable[[], None]] = []
         self._announcer = Announcer()
@@ -56,7 +64,7 @@ class Ingest:
 
     @property
     def full(self) -> bool:
-        return len(self._items) >= ITEMS_MAX or self._items_bytes >= BYTES_MAX
+        return len(self._items) >= ITEMS_MAX or self._items_in - self._items_out >= BYTES_MAX
 
     def when_room(self, resume: Callable[[], None]) -> None:
         """Call back once, after the next batch."""
@@ -65,27 +73,23 @@ class Ingest:
     def submit(self, item: Item) -> None:
         """Write with the next batch; ``item.done`` is called on the loop after the commit."""
         item.arrived_s = time.monotonic()
-        with self._lock:
-            self._items.append(item)
-            self._items_bytes += len(item.row)
-        self._start()
-        self._wake.set()
+        self._cut_if_stuck(item.arrived_s)
+        self._items.append(item)
+        self._items_in += len(item.row)
+        if self._thread is None:
+            self._start()
+        if self._idle:
+            self._wake.set()
 
     def log(self, row: str) -> None:
         """Write within a second. The oldest rows give way when too many wait."""
-        with self._lock:
-            self._rows.append(row)
-            self._rows_bytes += len(row)
-            dropped = 0
-            while len(self._rows) > LOG_ROWS_MAX or self._rows_bytes > LOG_BYTES_MAX:
-                self._rows_bytes -= len(self._rows.popleft())
-                dropped += 1
-        if dropped:
-            metrics.count_event("log_rows_dropped", dropped)
+        self._rows.append(row)
+        self._rows_in += len(row)
+        if len(self._rows) > LOG_ROWS_MAX or self._rows_in - self._rows_out > LOG_BYTES_MAX:
+            self._drop_oldest()
         if self._thread is None:
             self._start()
-            self._wake.set()
-        elif len(self._rows) == LOG_ROWS_AT_ONCE:
+        elif self._idle and len(self._rows) >= LOG_ROWS_AT_ONCE:
             self._wake.set()
 
     def seen(self, station_id: UUID, epoch: int, at: datetime, drift_ms: int | None) -> None:
@@ -116,6 +120,17 @@ class Ingest:
             self._thread = threading.Thread(target=self._run, name="ocpp-ingest", daemon=True)
             self._thread.start()
 
+    def _cut_if_stuck(self, now_s: float) -> None:
+        """Free the writer where it waits on a line that is dead (F-05)."""
+        if self._writing_since is not None and now_s - self._writing_since > STUCK_S:
+            self._writing_since = now_s
+            metrics.count_event("writer_cut", threads.cut(self._connection))
+
+    def _drop_oldest(self) -> None:
+        with contextlib.suppress(IndexError):  # the writer has just taken them all
+            self._rows_in -= len(self._rows.popleft())
+            metrics.count_event("log_rows_dropped")
+
     def _tell(self, batch: list[Item], outcome: Outcome) -> None:
         for item, error in zip(batch, outcome.errors, strict=True):
             item.done(error)
@@ -127,14 +142,11 @@ class Ingest:
 
     def _run(self) -> None:
         writer = Writer()
+        self._connection = connections["default"]
         last_size = 0
         flushed_s = time.monotonic()
         while True:
-            if not self._items:
-                self._wake.wait(max(0.0, flushed_s + LOG_SECONDS - time.monotonic()))
-            self._wake.clear()
-            if last_size >= BUSY_FROM and not self._stopping:
-                time.sleep(min(WINDOW_MAX_S, last_size * WINDOW_PER_ITEM_S))
+            self._await_work(flushed_s, last_size)
             batch = self._take_items()
             log = self._take_log(bool(batch) or self._is_log_due(flushed_s))
             if batch or log:
@@ -146,28 +158,40 @@ class Ingest:
                 writer.close()
                 return
 
+    def _await_work(self, flushed_s: float, last_size: int) -> None:
+        self._idle = True
+        if not self._items and not self._stopping:
+            self._wake.wait(max(0.0, flushed_s + LOG_SECONDS - time.monotonic()))
+        self._idle = False
+        self._wake.clear()
+        if last_size >= BUSY_FROM and not self._stopping:
+            time.sleep(min(WINDOW_MAX_S, last_size * WINDOW_PER_ITEM_S))
+
     def _is_log_due(self, flushed_s: float) -> bool:
         late = time.monotonic() >= flushed_s + LOG_SECONDS
         return late or self._stopping or len(self._rows) >= LOG_ROWS_AT_ONCE
 
     def _take_items(self) -> list[Item]:
-        with self._lock:
-            batch = [self._items.popleft() for _ in range(min(len(self._items), BATCH_MAX))]
-            self._items_bytes -= sum(len(item.row) for item in batch)
+        batch = [self._items.popleft() for _ in range(min(len(self._items), BATCH_MAX))]
+        self._items_out += sum([len(item.row) for item in batch])
         return batch
 
     def _take_log(self, due: bool) -> Log:
         if not due:
             return Log()
+        rows: list[str] = []
+        with contextlib.suppress(IndexError):  # the loop has dropped some meanwhile
+            rows.extend(self._rows.popleft() for _ in range(len(self._rows)))
+        self._rows_out += sum([len(row) for row in rows])
         with self._lock:
-            rows = [self._rows.popleft() for _ in range(len(self._rows))]
-            self._rows_bytes = 0
             log = Log(rows, self._seen, self._refusals)
             self._seen, self._refusals = {}, {}
         return log
 
     def _write(self, writer: Writer, batch: list[Item], log: Log) -> None:
+        self._writing_since = time.monotonic()
         outcome = writer.store(batch, log)
+        self._writing_since = None
         now = time.monotonic()
         if batch:
             metrics.BATCH_SIZE.observe(len(batch))

@@ -22,6 +22,7 @@ BATCH_SIZE = Histogram(
 
 _messages: Counter[tuple[str, str]] = Counter()
 _events: Counter[str] = Counter()
+_connections = 0
 _gauges: dict[str, Callable[[], float]] = {}
 
 
@@ -33,6 +34,12 @@ def count(action: str, verdict: str) -> None:
 def count_event(name: str, by: int = 1) -> None:
     """Something rare: ``log_rows_dropped``, ``throttled``, ``batch_retried`` ..."""
     _events[name] += by
+
+
+def count_connection(by: int) -> None:
+    """A socket began (1) or ended (-1) to be served."""
+    global _connections
+    _connections += by
 
 
 def watch(name: str, read: Callable[[], float]) -> None:
@@ -66,4 +73,5 @@ def _is_known(action: str) -> bool:
     return any(is_known(version, action) for version in Version)
 
 
+watch("connections", lambda: _connections)
 REGISTRY.register(_Door())

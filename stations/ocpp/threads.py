@@ -33,6 +33,11 @@ class DatabaseThreads:
         self._waiting = 0
         self._running: dict[int, tuple[float, Any]] = {}
 
+    @property
+    def waiting(self) -> int:
+        """Calls for which no thread is free yet."""
+        return self._waiting
+
     async def run(
         self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
@@ -47,7 +52,7 @@ class DatabaseThreads:
         """Shut the database lines of calls that run longer than this, so that they fail; how many."""
         before = time.monotonic() - longer_than_s
         stuck = [line for began_at, line in list(self._running.values()) if began_at < before]
-        return sum(_cut(line) for line in stuck)
+        return sum(cut(line) for line in stuck)
 
     def close(self) -> None:
         """Take no more calls; those that wait are dropped."""
@@ -73,7 +78,8 @@ class DatabaseThreads:
             connection.close()
 
 
-def _cut(wrapper: Any) -> bool:
+def cut(wrapper: Any) -> bool:
+    """Shut the line of a Django connection that another thread waits on; ``False`` where none is open."""
     raw = wrapper.connection
     if raw is None or raw.closed:
         return False
