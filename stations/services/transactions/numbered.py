@@ -72,7 +72,7 @@ def _begin(station: StationSide, event: TransactionStarted, digest: bytes) -> St
 @in_one_piece
 def _end(station: StationSide, event: TransactionStopped, pk: UUID, evse_id: int | None) -> StopOutcome:
     evse = lock_evse(station, evse_id)
-    transaction = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("token")
+    transaction = Transaction.objects.select_for_update(no_key=True)
     return ending.close(station, event, transaction.get(pk=pk), evse)
 
 

@@ -55,7 +55,7 @@ def _apply(station: StationSide, event: TransactionEventReported, evse_id: int |
     evse = lock_evse(station, evse_id, event.connector_id)
     transaction = _take(station, event, evse)
     place = standing.place_of(transaction)
-    evse = _evse_of(station, transaction, evse)
+    evse = _evse_of(transaction, evse)
     entry = _entry(event)
     seq_no, stored = log.find(transaction, entry)
     if stored is not None:
@@ -88,7 +88,8 @@ def _take(station: StationSide, event: TransactionEventReported, evse: Evse | No
 
 
 def _locked(station: StationSide, event: TransactionEventReported) -> Transaction | None:
-    rows = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("token", "evse")
+    # Nothing is joined: what a row points to may change while its lock is waited for.
+    rows = Transaction.objects.select_for_update(no_key=True)
     return rows.filter(station_id=station.station_id, reference=_reference(event)).first()
 
 
@@ -106,13 +107,13 @@ def _draft(station: StationSide, event: TransactionEventReported, evse: Evse | N
     )
 
 
-def _evse_of(station: StationSide, transaction: Transaction, evse: Evse | None) -> Evse | None:
+def _evse_of(transaction: Transaction, evse: Evse | None) -> Evse | None:
     """The EVSE is sent once and inherited by all other events (P158)."""
-    if transaction.evse_id is None and evse is not None:
-        transaction.evse = evse
-    if transaction.evse is None or (evse is not None and transaction.evse_id == evse.pk):
-        return evse
-    return lock_evse(station, transaction.evse.evse_id)
+    if transaction.evse_id is not None and (evse is None or transaction.evse_id != evse.pk):
+        # Another worker placed it while this one waited for its row.
+        evse = Evse.objects.select_for_update(no_key=True).get(pk=transaction.evse_id)
+    transaction.evse = evse
+    return evse
 
 
 def _repeat(

@@ -33,7 +33,7 @@ BEGAN = datetime(2025, 3, 1, 10, tzinfo=UTC)
 RECEIVED = datetime(2025, 3, 2, 10, tzinfo=UTC)
 TOKEN = "04A1B2C3D4"
 QUIET = {
-    "max_examples": 15,
+    "max_examples": 10,
     "deadline": None,
     "suppress_health_check": [HealthCheck.function_scoped_fixture],
 }

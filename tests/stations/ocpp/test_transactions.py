@@ -236,3 +236,19 @@ def test_p161_a_status_of_messages_queued_keeps_the_session_open(
 
         socket.call("TransactionEvent", wire("v201/TransactionEvent.ended", offline=True))
     assert Transaction.objects.get(station=charger.station).status == "ended"
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+def test_p156_a_session_that_began_offline_is_shown_once_it_reports_online(
+    charger: Charger, version: str
+) -> None:
+    evse = Evse.objects.filter(station=charger.station, evse_id=1)
+    with charger.dial(version) as socket:
+        socket.boot()
+        socket.call("TransactionEvent", wire("v201/TransactionEvent.started", offline=True))
+        assert evse.get().active is None
+        socket.call("TransactionEvent", wire("v201/TransactionEvent.updated"))
+        assert (evse.get().active.reference, evse.get().energy_wh) == ("tx-1", Decimal(600))
+
+        socket.call("TransactionEvent", wire("v201/TransactionEvent.ended", offline=True))
+    assert evse.get().active is None
