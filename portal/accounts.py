@@ -28,6 +28,10 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def is_reauthentication_required(self, *, app: str) -> bool:
+        """Not within the minutes after a sign-in, which has just proven the same."""
+        return not recently_proven(self.request)
+
 
 def second_factors() -> QuerySet[Authenticator]:
     """Authenticator apps and passkeys; recovery codes alone are none."""

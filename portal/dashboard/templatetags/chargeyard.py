@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
-from django.forms import BoundField
+from django.forms import BoundField, CheckboxInput
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import formats, timezone
@@ -56,9 +56,10 @@ def can(context: dict[str, Any], permission: str) -> bool:
 def pill(status: str, raw: str = "", prefix: str = "") -> dict[str, Any]:
     """Status of an EVSE or connector: icon, word, the station's own word in the tooltip."""
     word = words.STATUS.get(status, words.STATUS["unknown"])
+    paused_by = words.PAUSED_BY.get(raw, word.text) if status == ConnectorStatus.PAUSED else word.text
     return {
         "look": status,
-        "text": words.PAUSED_BY.get(raw, word.text),
+        "text": paused_by,
         "icon": word.icon,
         "raw": raw,
         "prefix": prefix,
@@ -210,7 +211,7 @@ def styled(field: BoundField) -> SafeString:
 
 @register.filter
 def is_checkbox(field: BoundField) -> bool:
-    return getattr(field.field.widget, "input_type", "") == "checkbox"
+    return isinstance(field.field.widget, CheckboxInput)
 
 
 @register.filter
