@@ -115,6 +115,12 @@ def schema_of(version: Version, action: str, kind: Kind) -> Schema | None:
     return _all(version).get((action, kind))
 
 
+def load() -> None:
+    """Compile the schemas of every version now, 0.1 s, instead of at its first message."""
+    for version in Version:
+        _all(version)
+
+
 def is_known(version: Version, action: str) -> bool:
     """Whether this version of OCPP has such an action, in either direction (P068)."""
     return (action, Kind.REQUEST) in _all(version)
