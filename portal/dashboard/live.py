@@ -21,6 +21,7 @@ from django.utils.functional import SimpleLazyObject
 from core import bus
 from core.access import Actor, Permission
 from core.errors import DomainError
+from portal import health
 from portal.dashboard.entry import enter
 from stations.live import topic_of
 from stations.models import ChargingStation
@@ -117,7 +118,7 @@ async def _events(request: HttpRequest, slug: str, viewer: Viewer) -> AsyncItera
     checked = beaten = time.monotonic()
     async with bus.subscriber().listen(topic_of(viewer.actor.organization_id)) as queue:
         yield _beat()
-        while True:
+        while not health.draining.is_set():
             message = await _next(queue, pace)
             now = time.monotonic()
             if now - checked > RIGHTS_S:

@@ -16,8 +16,9 @@ from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import SettingsForm, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.stations import one_with_evses
+from stations.domain.words import Registration
 from stations.models import Alert, ChargingStation, Transaction, Variable
-from stations.services import stations
+from stations.services import provisioning, stations
 
 TABS = (
     ("station", gettext_lazy("Live"), Permission.STATIONS_VIEW),
@@ -109,6 +110,15 @@ def settings_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     context = {**frame(request, station, "station_settings"), "form": form}
     status = 422 if form.errors else 200
     return render_page(request, "dashboard/stations/settings.html", context, status=status)
+
+
+@require_POST
+@operator(Permission.STATIONS_EDIT)
+def decide(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Accept or refuse a station that made itself known."""
+    word = Registration.ACCEPTED if "accept" in request.POST else Registration.REJECTED
+    provisioning.decide(find(request, pk), word, by=request.actor)
+    return go(request, address(request, "station_connect", pk))
 
 
 @require_POST

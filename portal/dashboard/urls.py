@@ -46,6 +46,7 @@ urlpatterns = [
     path(f"{STATION}variables/", station.variables_tab, name="station_variables"),
     path(f"{STATION}messages/", messages.tab, name="station_messages"),
     path(f"{STATION}settings/", station.settings_tab, name="station_settings"),
+    path(f"{STATION}decide/", station.decide, name="station_decide"),
     path(f"{STATION}retire/", station.retire, name="station_retire"),
     path(f"{EVSE}", evses.card, name="evse"),
     path(f"{EVSE}start/", evses.start, name="evse_start"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from core import clock
 from core.access import Permission
 from stations.domain.words import CommandStatus, ConnectorStatus, Effect, Flag, TransactionStatus
 from stations.models import Command
@@ -66,7 +67,7 @@ def command_word(command: Command) -> Word:
     if command.effect:
         return EFFECT[command.effect]
     if command.status == CommandStatus.ACCEPTED and command.effect_until:
-        return AWAITED
+        return AWAITED if command.effect_until > clock.now() else EFFECT[Effect.NOT_SEEN]
     if command.status == CommandStatus.FAILED and code in FAILED_BY:
         return FAILED_BY[code]
     return COMMAND_STATE[command.status]
