@@ -1,11 +1,14 @@
 """Chargers that knock at the shared server, each from an address of its own."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from core.access import Actor
 from tests.factories import make_actor, make_organization, make_station
 from tests.running import Server
 from tests.stations.ocpp.knocking import Charger, next_address
+from tests.stations.ocpp.opening import Open, opener
 
 
 @pytest.fixture
@@ -24,3 +27,10 @@ def charger(live: Server, alice: Actor, address: str) -> Charger:
     """A station of Alice's that was never booted."""
     station, password = make_station(alice)
     return Charger(live.ocpp_url, station, password, address)
+
+
+@pytest.fixture
+def open_station(live: Server) -> Iterator[Open]:
+    """Connect fresh stations to the shared server."""
+    with opener(live) as connect:
+        yield connect

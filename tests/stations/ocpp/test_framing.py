@@ -3,51 +3,15 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from stations.models import ChargingStation, RawFrame
-from tests import factories
-from tests.running import Server
-from tests.waiting import eventually
-from tests.wire.client import WireStation, dial
+from tests.stations.ocpp.opening import Open, is_alive, logged
 
 EVERY = pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 TWO_X = pytest.mark.parametrize("version", ["2.0.1", "2.1"])
-
-Open = Callable[..., WireStation]
-
-
-@pytest.fixture
-def open_station(live: Server) -> Iterator[Open]:
-    """Connect a fresh, booted station of a version; its row is in ``.row``."""
-    actor = factories.make_actor(factories.make_organization())
-    with ExitStack() as stack:
-
-        def connect(version: str = "1.6", *, boot: bool = True, **values: Any) -> WireStation:
-            row, password = factories.make_station(actor, **values)
-            wire = stack.enter_context(dial(live.ocpp_url, row, password, version))
-            wire.row = row
-            if boot:
-                assert wire.boot()["status"] == "Accepted"
-            return wire
-
-        yield connect
-
-
-def logged(row: ChargingStation, **wanted: Any) -> RawFrame:
-    return eventually(
-        lambda: RawFrame.objects.filter(station=row, direction="in", **wanted).first(),
-        what=f"a frame {wanted}",
-    )
-
-
-def is_alive(wire: WireStation) -> bool:
-    return "currentTime" in wire.call("Heartbeat", {})
-
 
 MALFORMED = {"1.6": "FormationViolation", "2.0.1": "RpcFrameworkError", "2.1": "RpcFrameworkError"}
 FORMAT = {"1.6": "FormationViolation", "2.0.1": "FormatViolation", "2.1": "FormatViolation"}
