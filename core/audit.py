@@ -17,18 +17,21 @@ def record(
     changes: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> AuditEntry:
-    """Add one entry. ``changes`` maps a field to its ``[before, after]`` and must hold no secret."""
+    """Add one entry. ``changes`` maps a field to its ``[before, after]`` and must hold no secret.
+
+    Texts are cut to their columns: an entry that is too long must not undo what it tells of.
+    """
     return AuditEntry.objects.create(
         organization_id=getattr(thing, "organization_id", None) or by.organization_id,
-        actor=by.label,
+        actor=by.label[:200],
         action=action,
         object_type=thing._meta.label_lower,
         object_id=str(thing.pk),
         object_label=str(thing)[:200],
         changes=dict(changes or {}),
-        reason=reason,
-        address=by.address,
-        request_id=by.request_id,
+        reason=reason.replace("\x00", "")[:500],
+        address=by.address[:64],
+        request_id=by.request_id[:64],
     )
 
 

@@ -16,6 +16,11 @@ def is_plausible(instant: datetime, received_at: datetime) -> bool:
     return EARLIEST_PLAUSIBLE <= instant <= received_at + FUTURE_TOLERANCE
 
 
+def is_expiry(instant: datetime) -> bool:
+    """Whether an instant can be the end of something's validity; others cannot be shown in every time zone."""
+    return EARLIEST_PLAUSIBLE.year <= instant.year < 3000
+
+
 def to_wire(instant: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and ``Z``, as OCPP and the API write it."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

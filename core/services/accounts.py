@@ -56,9 +56,10 @@ def add_member(
         membership, created = Membership.objects.get_or_create(
             user=user, organization=organization, defaults={"role": role.value}
         )
-        if not created:
+        if created:
+            audit.record("member.added", membership, by=by, changes={"role": [None, role.value]})
+        else:
             change_role(membership, role, by=by)
-        audit.record("member.added", membership, by=by, changes={"role": [None, role.value]})
     return membership, made
 
 

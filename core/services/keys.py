@@ -1,5 +1,6 @@
 """API keys: made, checked, rotated, revoked (security.md W-14)."""
 
+import hmac
 import ipaddress
 import re
 import secrets
@@ -65,16 +66,18 @@ def create(
     by.require(Permission.ORG_API, organization)
     wanted = sorted(set(scopes))
     _check_scopes(wanted)
+    if expires_at is not None and not clock.is_expiry(expires_at):
+        raise Invalid("Choose a date from 2010 to 2999.", field="expires_at")
     prefix, secret = _make_secret()
     key = ApiKey(
         organization=organization,
-        name=name.strip() or "key",
+        name=name.strip()[:100] or "key",
         prefix=prefix,
         digest=crypto.digest(secret),
         scopes=wanted,
         networks=_checked_networks(networks),
         expires_at=expires_at,
-        created_by=by.label,
+        created_by=by.label[:200],
     )
     with atomic():
         key.save(force_insert=True)
@@ -97,7 +100,7 @@ def find(secret: str, *, address: str) -> ApiKey | None:
     if match is None:
         return None
     key = ApiKey.objects.select_related("organization").filter(prefix=match[1]).first()
-    if key is None or bytes(key.digest) != crypto.digest(secret):
+    if key is None or not hmac.compare_digest(bytes(key.digest), crypto.digest(secret)):
         return None
     if not key.usable or not _address_allowed(key, address):
         return None

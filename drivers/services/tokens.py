@@ -35,7 +35,7 @@ def update(token: IdToken, values: Mapping[str, Any], *, by: Actor) -> IdToken:
     _assign(token, values, by)
     _check(token)
     with _known_once(token), atomic():
-        token.save()
+        token.save(update_fields=list(values))
         audit.record("token.changed", token, by=by, changes=changes)
     return token
 
@@ -103,6 +103,8 @@ def _check(token: IdToken) -> None:
         raise Invalid(f"A token has 1 to {MAX_LENGTH} characters.", field="value")
     if token.type not in TokenType.values:
         raise Invalid(f"“{token.type}” is not a type of token.", field="type")
+    if token.expires_at is not None and not clock.is_expiry(token.expires_at):
+        raise Invalid("Choose a date from 2010 to 2999.", field="expires_at")
     if token.status not in TokenStatus.values:
         raise Invalid(f"“{token.status}” is not a status of a token.", field="status")
 
