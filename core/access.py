@@ -105,6 +105,10 @@ class ActorKind(StrEnum):
     SYSTEM = "system"
 
 
+# The ``limit_id`` of what belongs to no site, so that no limit hides it: tokens and their groups.
+EVERYWHERE = UUID(int=0)
+
+
 class Owned(Protocol):
     """What belongs to an organization, and maybe to something a member can be limited to."""
 
@@ -150,7 +154,7 @@ class Actor:
             return True
         if thing.organization_id is None or thing.organization_id != self.organization_id:
             return False
-        return self.limited_to is None or thing.limit_id in self.limited_to
+        return self.limited_to is None or thing.limit_id == EVERYWHERE or thing.limit_id in self.limited_to
 
     def require(self, permission: Permission, thing: Owned | None = None) -> None:
         """Raise :class:`NotFound` for what the actor cannot see, :class:`NotPermitted` for what it may not do."""

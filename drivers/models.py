@@ -1,12 +1,14 @@
 """Identification of drivers: tokens and their groups (OCPP 2.0.1 IdToken, 1.6 idTag)."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
+from core.access import EVERYWHERE
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
 
@@ -62,8 +64,8 @@ class TokenGroup(models.Model):
         return self.name
 
     @property
-    def limit_id(self) -> None:
-        return None
+    def limit_id(self) -> UUID:
+        return EVERYWHERE
 
 
 class IdTokenQuerySet(ScopedQuerySet["IdToken"]):
@@ -108,8 +110,8 @@ class IdToken(models.Model):
         return self.label or self.value
 
     @property
-    def limit_id(self) -> None:
-        return None
+    def limit_id(self) -> UUID:
+        return EVERYWHERE
 
     @property
     def expired(self) -> bool:
