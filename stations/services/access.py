@@ -12,6 +12,11 @@ from core.models import ApiKey, Membership
 from core.services import keys
 from stations.models import Site, SiteLimit
 
+# Who is limited to sites cannot lift the limit: not by members or keys of their own, not by the audit of all.
+OF_THE_WHOLE = frozenset(
+    {Permission.ORG_USERS, Permission.ORG_API, Permission.ORG_SETTINGS, Permission.AUDIT_VIEW}
+)
+
 
 def actor_of_member(
     membership: Membership, *, address: str = "", request_id: str = "", sites: Iterable[UUID] | None = None
@@ -19,12 +24,13 @@ def actor_of_member(
     """The member acting in that organization; ``sites`` where what limits it is known already."""
     if sites is None:
         sites = SiteLimit.objects.filter(membership=membership).values_list("site_id", flat=True)
+    limits = _limits(sites)
     return Actor(
         kind=ActorKind.USER,
         label=f"user:{membership.user.email}",
         organization_id=membership.organization_id,
-        permissions=ROLE_PERMISSIONS[Role(membership.role)],
-        limited_to=_limits(sites),
+        permissions=_within(limits, ROLE_PERMISSIONS[Role(membership.role)]),
+        limited_to=limits,
         subject_id=membership.user_id,
         address=address,
         request_id=request_id,
@@ -33,12 +39,13 @@ def actor_of_member(
 
 def actor_of_key(key: ApiKey, *, address: str = "", request_id: str = "") -> Actor:
     """The program that holds the key."""
+    limits = _limits(SiteLimit.objects.filter(api_key=key).values_list("site_id", flat=True))
     return Actor(
         kind=ActorKind.KEY,
         label=f"key:{key.name}",
         organization_id=key.organization_id,
-        permissions=keys.permissions_of(key.scopes),
-        limited_to=_limits(SiteLimit.objects.filter(api_key=key).values_list("site_id", flat=True)),
+        permissions=_within(limits, keys.permissions_of(key.scopes)),
+        limited_to=limits,
         subject_id=key.id,
         scopes=frozenset(key.scopes),
         address=address,
@@ -50,24 +57,32 @@ def limit_member(membership: Membership, site_names: Iterable[str], *, by: Actor
     """Limit a member to sites, by name or id; none lifts the limit. Raises :class:`NotFound`."""
     by.require(Permission.ORG_USERS, membership.organization)
     with atomic():
-        sites = [_site(membership.organization_id, name) for name in site_names]
+        sites = {_site(membership.organization_id, name) for name in site_names}
         SiteLimit.objects.filter(membership=membership).delete()
         SiteLimit.objects.bulk_create(SiteLimit(membership=membership, site=site) for site in sites)
-        audit.record("member.limited", membership, by=by, changes={"sites": [None, [s.name for s in sites]]})
+        audit.record("member.limited", membership, by=by, changes={"sites": [None, _names(sites)]})
 
 
 def limit_key(key: ApiKey, site_names: Iterable[str], *, by: Actor) -> None:
     """Limit an API key to sites, by name or id. Raises :class:`NotFound`."""
     by.require(Permission.ORG_API, key)
     with atomic():
-        sites = [_site(key.organization_id, name) for name in site_names]
+        sites = {_site(key.organization_id, name) for name in site_names}
         SiteLimit.objects.filter(api_key=key).delete()
         SiteLimit.objects.bulk_create(SiteLimit(api_key=key, site=site) for site in sites)
-        audit.record("api_key.limited", key, by=by, changes={"sites": [None, [s.name for s in sites]]})
+        audit.record("api_key.limited", key, by=by, changes={"sites": [None, _names(sites)]})
+
+
+def _within(limits: frozenset[UUID] | None, permissions: frozenset[Permission]) -> frozenset[Permission]:
+    return permissions if limits is None else permissions - OF_THE_WHOLE
 
 
 def _limits(site_ids: Iterable[UUID]) -> frozenset[UUID] | None:
     return frozenset(site_ids) or None
+
+
+def _names(sites: Iterable[Site]) -> list[str]:
+    return sorted(site.name for site in sites)
 
 
 def _site(organization_id: UUID, name: str) -> Site:

@@ -18,15 +18,15 @@ from django.db.transaction import atomic, on_commit
 
 from core import audit, bus, clock, keys
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid, NotFound, NotSupported
+from core.errors import Conflict, NotSupported
 from core.waiting import waiters
 from stations import live
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.domain.secrecy import masked
-from stations.domain.words import Capability, CommandStatus, TransactionStatus
-from stations.models import ChargingStation, Command, Presence, Transaction
-from stations.services import effects
+from stations.domain.words import Capability, CommandStatus
+from stations.models import ChargingStation, Command, Presence
+from stations.services import effects, preconditions
 
 NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
     CommandStatus.PENDING: frozenset(
@@ -52,7 +52,6 @@ PERMISSIONS: Mapping[str, Permission] = {
     "call": _P.COMMANDS_EXPERT,
 }
 DEFAULT_PATIENCE_S = 300
-MAX_PATIENCE_S = 86_400
 GRACE = timedelta(seconds=5)
 EFFECT_WHILE_SENT = timedelta(minutes=6)
 SEALED_FOR = "command"
@@ -97,13 +96,13 @@ def issue(
     Raises :class:`NotPermitted`, :class:`NotFound`, :class:`Invalid` and :class:`Conflict`.
     """
     by.require(permission_of(intent), station)
-    _check_manners(intent, patience_s, if_offline)
+    preconditions.check_manners(intent, patience_s, if_offline)
     with atomic():
         presence = _require_in_service(station)
         command = _draft(station, _completed(station, intent, by), by)
         command.if_offline = if_offline
         command.expires_at = command.issued_at + timedelta(seconds=patience_s)
-        command.reason = reason[:500]
+        command.reason = reason.replace("\x00", "")[:500]
         _settle_before_sending(command, station, intent, presence)
         command.save(force_insert=True)
         audit.record(
@@ -177,7 +176,7 @@ def settle(
 
 def cancel(command: Command, *, by: Actor) -> Command:
     """Take back a command that was not sent yet. Raises :class:`Conflict` for one that was."""
-    by.require(PERMISSIONS[command.command], command)
+    by.require(_permission_to_cancel(command), command)
     with atomic():
         if not settle(
             command.pk, CommandStatus.CANCELLED, error={"code": "cancelled", "description": by.label}
@@ -186,6 +185,11 @@ def cancel(command: Command, *, by: Actor) -> Command:
         audit.record("command.cancelled", command, by=by)
     command.refresh_from_db()
     return command
+
+
+def _permission_to_cancel(command: Command) -> Permission:
+    soft = command.command == "reset" and command.parameters.get("kind") == "on_idle"
+    return Permission.COMMANDS_RESET_SOFT if soft else PERMISSIONS[command.command]
 
 
 def wait_until_settled(command: Command, timeout_s: float) -> Command:
@@ -261,15 +265,6 @@ def sweep(now: datetime) -> int:
     return ended + effects.expire(now)
 
 
-def _check_manners(intent: Intent, patience_s: int, if_offline: str) -> None:
-    if not 1 <= patience_s <= MAX_PATIENCE_S:
-        raise Invalid(f"A command can wait 1 to {MAX_PATIENCE_S} seconds.", field="expires_in")
-    if if_offline not in Command.IfOffline.values:
-        raise Invalid("Choose “fail” or “wait”.", field="if_offline")
-    if if_offline == "wait" and not intent.may_wait:
-        raise Invalid(f"“{intent.name}” never waits for a station that is offline.", field="if_offline")
-
-
 def _require_in_service(station: ChargingStation) -> Presence:
     if station.retired_at is not None or not station.enabled:
         raise Conflict("The station is switched off in its settings. Enable it first.")
@@ -285,13 +280,15 @@ def _require_in_service(station: ChargingStation) -> Presence:
 def _completed(station: ChargingStation, intent: Intent, by: Actor) -> Intent:
     """The intent with what only we can give: start ids, request ids, the station's reference."""
     if isinstance(intent, intents.RequestStartTransaction):
-        _require_evse(station, intent.evse_id)
+        preconditions.require_evse(station, intent.evse_id)
         return replace(intent, remote_start_id=next_request_id())
     if isinstance(intent, intents.GetBaseReport):
         return replace(intent, request_id=next_request_id())
     if isinstance(intent, intents.RequestStopTransaction):
-        return replace(intent, reference=_running(station, intent.transaction, by).reference)
-    _require_evse(station, getattr(intent, "evse_id", None))
+        return replace(intent, reference=preconditions.running(station, intent.transaction, by).reference)
+    preconditions.require_evse(
+        station, getattr(intent, "evse_id", None), getattr(intent, "connector_id", None)
+    )
     return intent
 
 
@@ -302,23 +299,9 @@ def next_request_id() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _require_evse(station: ChargingStation, evse_id: int | None) -> None:
-    known = set(station.evses.values_list("evse_id", flat=True)) if evse_id else set()
-    if known and evse_id not in known:
-        raise Invalid(f"The station has no EVSE {evse_id}; it has {sorted(known)}.", field="evse_id")
-
-
-def _running(station: ChargingStation, transaction_id: UUID, by: Actor) -> Transaction:
-    found = Transaction.objects.visible_to(by).filter(pk=transaction_id, station=station).first()
-    if found is None:
-        raise NotFound("There is no such session at this station.", field="transaction")
-    if found.status != TransactionStatus.ACTIVE:
-        raise Conflict("The session has ended already.", field="transaction")
-    return found
-
-
 def _draft(station: ChargingStation, intent: Intent, by: Actor) -> Command:
     parameters = intents.to_json(intent)
+    preconditions.require_storable(parameters)
     shown = masked(orjson.loads(orjson.dumps(parameters)))
     secret = shown != orjson.loads(orjson.dumps(parameters))
     return Command(
@@ -330,7 +313,7 @@ def _draft(station: ChargingStation, intent: Intent, by: Actor) -> Command:
         evse_id=getattr(intent, "evse_id", None),
         transaction_id=getattr(intent, "transaction", None),
         remote_start_id=getattr(intent, "remote_start_id", None),
-        issued_by=by.label,
+        issued_by=by.label[:200],
         issued_at=clock.now(),
         status=CommandStatus.PENDING.value,
     )

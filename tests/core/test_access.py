@@ -1,16 +1,22 @@
 """Roles, members, audit: the rules that every page and route relies on."""
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.transaction import atomic
+from django.test.utils import CaptureQueriesContext
 
 from core import audit
 from core.access import ROLE_PERMISSIONS, Permission, Role
-from core.errors import Conflict, NotFound, NotPermitted
+from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.models import AuditEntry, Membership
-from core.services import accounts
+from core.services import accounts, keys
+from drivers import authorization
+from drivers.models import IdToken
+from drivers.services import tokens
+from stations.domain import intents
+from stations.domain.intents import VariableItem
 from stations.models import ChargingStation, Site
-from stations.services import access, sites, stations
+from stations.services import access, commands, sites, stations
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +123,77 @@ def test_a_stations_password_is_in_no_table_and_no_audit_row() -> None:
 
     assert password not in stored
     assert bytes.fromhex(password).hex() not in stored
+
+
+def test_who_is_limited_to_sites_cannot_lift_the_limit() -> None:
+    organization = factories.make_organization()
+    alice = factories.make_actor(organization)
+    site = factories.make_station(alice)[0].site
+    member = factories.make_member(organization, Role.ADMIN, "bob")
+    access.limit_member(member, [site.name, str(site.pk)], by=alice)
+    bob = access.actor_of_member(member)
+
+    with pytest.raises(NotFound):
+        access.limit_member(member, [], by=bob)
+    with pytest.raises(NotFound):
+        keys.create(organization, name="way out", scopes=["*"], by=bob)
+    assert not bob.can(Permission.AUDIT_VIEW)
+    assert not bob.can(Permission.ORG_USERS)
+
+
+def test_who_is_limited_to_sites_keeps_tokens_all_the_same() -> None:
+    organization = factories.make_organization()
+    alice = factories.make_actor(organization)
+    member = factories.make_member(organization, Role.SUPPORT, "bob")
+    access.limit_member(member, [factories.make_station(alice)[0].site.name], by=alice)
+    token = factories.make_token(alice)
+
+    tokens.block(token, reason="lost", by=access.actor_of_member(member))
+
+    assert IdToken.objects.get(pk=token.pk).status == "blocked"
+
+
+def test_whoever_may_restart_softly_may_take_it_back() -> None:
+    organization = factories.make_organization()
+    station, _ = factories.make_station(factories.make_actor(organization))
+    support = factories.make_actor(organization, Role.SUPPORT, "sue")
+    command = commands.issue(station, intents.ResetStation(kind="on_idle"), by=support, if_offline="wait")
+
+    assert commands.cancel(command, by=support).status == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "intent",
+    [
+        intents.UnlockConnector(evse_id=10**10, connector_id=1),
+        intents.UnlockConnector(evse_id=1, connector_id=-1),
+        intents.GetVariables(items=(VariableItem(variable="a\x00b"),)),
+    ],
+)
+def test_a_command_that_cannot_be_stored_is_refused(intent: intents.Intent) -> None:
+    alice = factories.make_actor(factories.make_organization())
+    station, _ = factories.make_station(alice)
+
+    with pytest.raises(Invalid):
+        commands.issue(station, intent, by=alice)
+
+
+def test_adding_a_member_again_is_recorded_as_a_change_of_role() -> None:
+    organization = factories.make_organization()
+    member = factories.make_member(organization, Role.VIEWER)
+
+    accounts.add_member(member.user.email, organization, Role.BILLING, by=factories.SYSTEM)
+
+    acts = AuditEntry.objects.filter(object_id=member.pk).order_by("id").values_list("action", flat=True)
+    assert list(acts) == ["member.added", "member.role_changed"]
+
+
+def test_a_token_is_found_by_the_index_that_keeps_tokens_apart() -> None:
+    alice = factories.make_actor(factories.make_organization())
+    token = factories.make_token(alice, "04AbCd")
+
+    with CaptureQueriesContext(connection) as seen:
+        assert authorization.find(alice.home, "04aBcD") == token
+
+    assert "LOWER" in seen[0]["sql"]
+    assert "UPPER" not in seen[0]["sql"]
