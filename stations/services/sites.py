@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
@@ -35,9 +36,15 @@ def update(site: Site, values: Mapping[str, Any], *, by: Actor) -> Site:
     changes = audit.difference(site, values)
     _assign(site, values)
     with atomic():
-        site.save()
+        site.save(update_fields=[*values, "updated_at"])
         audit.record("site.changed", site, by=by, changes=changes)
     return site
+
+
+def lock(site_id: UUID) -> UUID:
+    """Keep others from changing the site until the transaction ends."""
+    Site.objects.select_for_update().filter(pk=site_id).first()
+    return site_id
 
 
 def retire(site: Site, *, by: Actor) -> None:

@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -67,12 +68,18 @@ def update(station: ChargingStation, values: Mapping[str, Any], *, by: Actor) ->
     changes = audit.difference(station, values)
     _assign(station, values, by)
     with atomic():
-        station.save()
+        station.save(update_fields=[*values, "updated_at"])
         audit.record("station.changed", station, by=by, changes=changes)
         if NEEDS_RECONNECT & set(changes):
             disconnect(station, reason="The settings of the station were changed.")
         live.announce_on_commit("station", station.organization_id, station.id, site_id=station.site_id)
     return station
+
+
+def lock(station_id: UUID) -> UUID:
+    """Keep others from changing the station until the transaction ends."""
+    ChargingStation.objects.select_for_update().filter(pk=station_id).first()
+    return station_id
 
 
 def new_password(station: ChargingStation, *, by: Actor, password: str | None = None) -> str:
