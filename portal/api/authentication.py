@@ -4,12 +4,12 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from core.access import Actor
-from core.models import Membership
 from core.services import keys
+from portal import accounts
 from portal.logs import request_id
 from stations.services import access
 
@@ -43,14 +43,16 @@ class BrowserAuthentication(SessionAuthentication):
         if found is None:
             return None
         user = found[0]
-        memberships = (
-            Membership.objects.select_related("organization", "user").filter(user=user).order_by("id")
-        )
+        if not accounts.keep_alive(request._request):
+            return None
+        memberships = accounts.memberships_of(user.pk).select_related("user").order_by("id")
         if slug := request.headers.get("X-Organization"):
             memberships = memberships.filter(organization__slug=slug)
         membership = memberships.first()
         if membership is None:
             return user, None
+        if accounts.lacks_second_factor(membership):
+            raise PermissionDenied("Set up a second factor first: an authenticator app or a passkey.")
         address = request.META.get("REMOTE_ADDR", "")
         return user, access.actor_of_member(membership, address=address, request_id=request_id.get())
 

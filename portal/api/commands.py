@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.command_bodies import BODIES, EXAMPLES
+from portal.api.fields import token_shown
 from portal.api.permissions import holds
 from portal.api.resource import ListResource, Resource, found
 from portal.api.stations import BelowStation
@@ -71,9 +72,13 @@ class CommandView(serializers.Serializer):
     def get_parameters(self, command: Command) -> dict[str, Any]:
         parameters = dict(command.parameters)
         if "token_value" in parameters:
-            token = {"value": parameters.pop("token_value"), "type": parameters.pop("token_type")}
+            value = self._shown(parameters.pop("token_value"))
+            token = {"value": value, "type": parameters.pop("token_type")}
             parameters["token"] = token
         return parameters
+
+    def _shown(self, token_value: str) -> str:
+        return token_shown(token_value, self.context["actor"])
 
     def get_effect(self, command: Command) -> str | None:
         return Effect(command.effect).value if command.effect else None
@@ -143,7 +148,7 @@ class StationCommands(BelowStation):
     def _validated(self) -> tuple[dict[str, Any], Any]:
         data = self.request.data
         name = data.get("command") if isinstance(data, Mapping) else None
-        if name not in BODIES:
+        if not isinstance(name, str) or name not in BODIES:
             raise serializers.ValidationError({"command": f"Choose one of: {', '.join(sorted(BODIES))}."})
         if name in EXPERT and not holds(self.actor, "commands:expert"):
             raise PermissionDenied(f"The command “{name}” needs the scope “commands:expert” as well.")

@@ -1,8 +1,11 @@
 """Errors of the API as RFC 9457 problem details; the one table from domain errors to statuses."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.signals import got_request_exception
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -10,6 +13,8 @@ from rest_framework.views import set_rollback
 
 from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted, NotSupported
 from portal.logs import request_id
+
+logger = logging.getLogger(__name__)
 
 STATUS: Mapping[type[DomainError], int] = {
     Invalid: status.HTTP_400_BAD_REQUEST,
@@ -30,6 +35,7 @@ TITLES: Mapping[int, str] = {
     413: "The body is too large",
     415: "Unsupported media type",
     429: "Too many requests",
+    500: "Something broke on our side",
 }
 
 
@@ -41,6 +47,14 @@ class PreconditionFailed(exceptions.APIException):
     default_code = "precondition_failed"
 
 
+class TooLarge(exceptions.APIException):
+    """The body is beyond ``DATA_UPLOAD_MAX_MEMORY_SIZE``."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "A body has at most 1 MiB."
+    default_code = "too_large"
+
+
 class Conflicting(exceptions.APIException):
     """A conflict found by the API itself, such as an idempotency key with another body."""
 
@@ -48,17 +62,35 @@ class Conflicting(exceptions.APIException):
     default_code = "conflict"
 
 
-def problem(error: Exception, context: Mapping[str, Any]) -> Response | None:
-    """DRF's exception handler: every error that has a status becomes a problem document."""
+def problem(error: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's exception handler: every error becomes a problem document, unknown ones are logged here."""
     set_rollback()
     path = context["request"].path
     if isinstance(error, DomainError):
         return _response(_domain_problem(error), path)
+    known = _translated(error)
+    if known is None:
+        return _response(_unknown_problem(error, context), path)
+    return _response(_api_problem(known), path, _headers(known))
+
+
+def _translated(error: Exception) -> exceptions.APIException | None:
+    if isinstance(error, exceptions.APIException):
+        return error
     if isinstance(error, Http404):
-        error = exceptions.NotFound()
-    if not isinstance(error, exceptions.APIException):
-        return None
-    return _response(_api_problem(error), path, _headers(error))
+        return exceptions.NotFound()
+    if isinstance(error, RequestDataTooBig):
+        return TooLarge()
+    if isinstance(error, SuspiciousOperation):
+        return exceptions.ParseError()
+    return None
+
+
+def _unknown_problem(error: Exception, context: Mapping[str, Any]) -> dict[str, Any]:
+    request = context["request"]._request
+    got_request_exception.send(sender=None, request=request)
+    logger.error("api.failed", exc_info=error, extra={"method": request.method, "path": request.path})
+    return {"status": 500, "detail": "It was logged under the request id.", "code": "error"}
 
 
 def _domain_problem(error: DomainError) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from core.access import Actor
+from core.access import Actor, Permission
 
 
 class Wh(serializers.DecimalField):
@@ -21,6 +21,13 @@ class Number(serializers.DecimalField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_digits=16, decimal_places=3, coerce_to_string=False, **options)
+
+
+def token_shown(value: str, actor: Actor) -> str:
+    """A token's value; for those who may not see personal data at most half of it, four characters at most."""
+    if not value or actor.can(Permission.DRIVERS_VIEW):
+        return value
+    return f"…{value[max(len(value) - 4, len(value) - len(value) // 2) :]}"
 
 
 class OwnRow(serializers.UUIDField):

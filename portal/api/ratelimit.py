@@ -1,5 +1,6 @@
 """Requests per key: a token bucket in this process, told in ``RateLimit`` headers (security.md L-16)."""
 
+import math
 import time
 from collections import OrderedDict
 from threading import Lock
@@ -32,3 +33,9 @@ class Buckets:
 
 
 buckets = Buckets()
+
+
+def policy() -> str:
+    """The ``RateLimit-Policy``: so many requests at once, filled up again within so many seconds."""
+    window = math.ceil(settings.API_RATE_BURST / settings.API_RATE_PER_SECOND)
+    return f'"key";q={settings.API_RATE_BURST};w={window}'

@@ -2,11 +2,14 @@
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from rest_framework import serializers
@@ -19,8 +22,9 @@ from core.access import Actor
 from portal.api import idempotency
 from portal.api.errors import PreconditionFailed
 from portal.api.pagination import Cursor
-from portal.api.ratelimit import buckets
-from portal.api.renderers import csv_lines
+from portal.api.parsers import JsonParser
+from portal.api.ratelimit import buckets, policy
+from portal.api.renderers import CsvRenderer, JsonRenderer, csv_lines
 
 
 class StrictSerializer(serializers.Serializer):
@@ -38,6 +42,7 @@ class Resource(APIView):
     """One path of the API; ``scopes`` maps ``read`` and ``write`` to the scope that each needs."""
 
     scopes: ClassVar[Mapping[str, str]] = {}
+    parser_classes = (JsonParser,)
     serializer_class: ClassVar[type[serializers.BaseSerializer]]
     request: Request
 
@@ -62,6 +67,10 @@ class Resource(APIView):
         response = super().finalize_response(request, response, *args, **kwargs)
         if hasattr(self, "remaining"):
             response["RateLimit"] = f'"key";r={self.remaining};t=1'
+            response["RateLimit-Policy"] = policy()
+        if isinstance(getattr(response, "accepted_renderer", None), CsvRenderer):
+            response.accepted_renderer, response.accepted_media_type = JsonRenderer(), JsonRenderer.media_type
+        response["Cache-Control"] = "no-store"
         return response
 
     def body(self, serializer: type[serializers.Serializer], *, partial: bool = False) -> dict[str, Any]:
@@ -112,7 +121,10 @@ class ListResource(Resource):
     def _csv(self, queryset: QuerySet[Any]) -> StreamingHttpResponse:
         ordering = self.pagination_class().get_ordering(self.request, queryset, self)
         rows = (self.represent(thing) for thing in queryset.order_by(*ordering).iterator(chunk_size=500))
-        response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
+        lines: Any = csv_lines(rows)
+        if isinstance(self.request._request, ASGIRequest):
+            lines = _in_pieces(lines)
+        response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="export.csv"'
         return response
 
@@ -129,26 +141,47 @@ def found(queryset: QuerySet[Any], pk: UUID) -> Any:
     return thing
 
 
-def etag_of(data: Any) -> str:
-    """A strong validator over what is shown."""
-    text = orjson.dumps(data, default=str, option=orjson.OPT_SORT_KEYS)
-    return f'"{hashlib.sha256(text).hexdigest()[:32]}"'
+Body = type[serializers.Serializer]
 
 
-def with_etag(request: HttpRequest | Request, data: Any) -> Response:
-    """200 with ``ETag``, or 304 where ``If-None-Match`` names it."""
-    tag = etag_of(data)
-    if tag in _tags(request.headers.get("If-None-Match")):
+def etag_of(data: Mapping[str, Any], body: Body | None = None) -> str:
+    """``"<of what can be written>-<of all that is shown>"``; without ``body`` all can be written."""
+    written = {name: data[name] for name in body().fields if name in data} if body else data
+    return f'"{_fingerprint(written)}-{_fingerprint(data)}"'
+
+
+def with_etag(request: HttpRequest | Request, data: Mapping[str, Any], body: Body | None = None) -> Response:
+    """200 with ``ETag``, or for GET 304 where ``If-None-Match`` names it."""
+    tag = etag_of(data, body)
+    known = _tags(request.headers.get("If-None-Match"))
+    if request.method in {"GET", "HEAD"} and (tag in known or "*" in known):
         return Response(status=304, headers={"ETag": tag})
     return Response(data, headers={"ETag": tag})
 
 
-def require_match(request: HttpRequest | Request, data: Any) -> None:
-    """412 where ``If-Match`` names another version than the present one."""
-    wanted = request.headers.get("If-Match")
-    if wanted and wanted.strip() != "*" and etag_of(data) not in _tags(wanted):
-        raise PreconditionFailed
+def require_match(request: HttpRequest | Request, data: Mapping[str, Any], body: Body | None = None) -> None:
+    """412 where ``If-Match`` names other written values than the present ones.
+
+    What a station reports meanwhile (a heartbeat, a meter value) changes its ``ETag`` but is no lost race.
+    """
+    wanted = _tags(request.headers.get("If-Match"))
+    if wanted and "*" not in wanted:
+        present = etag_of(data, body).partition("-")[0]
+        if present not in {tag.partition("-")[0] for tag in wanted}:
+            raise PreconditionFailed
 
 
-def _tags(header: str | None) -> Iterable[str]:
-    return [tag.strip() for tag in (header or "").split(",")]
+def _fingerprint(data: Mapping[str, Any]) -> str:
+    text = orjson.dumps(data, default=str, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:24]
+
+
+def _tags(header: str | None) -> list[str]:
+    """The tags of the header; a proxy that compresses marks ours as weak, which they are not."""
+    return [tag.strip().removeprefix("W/") for tag in (header or "").split(",") if tag.strip()]
+
+
+async def _in_pieces(lines: Iterator[str]) -> AsyncIterator[str]:
+    """Some lines at a time, so that a long export is never in memory as a whole."""
+    while piece := await sync_to_async(lambda: "".join(islice(lines, 200)))():
+        yield piece

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.db.transaction import atomic
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -30,7 +31,7 @@ class Country(serializers.CharField):
             text = ALPHA_2.get(text, "")
             if not text:
                 raise serializers.ValidationError("Two letters of ISO 3166-1, such as DE.")
-        if text and not text.isascii():
+        if text and not (text.isascii() and text.isalpha()):
             raise serializers.ValidationError("Two letters of ISO 3166-1, such as DE.")
         return text
 
@@ -109,7 +110,7 @@ class SiteDetail(Resource):
     @extend_schema(operation_id="get_site")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a site."""
-        return with_etag(request, self.represent(self._site(pk)))
+        return with_etag(request, self.represent(self._site(pk)), SiteBody)
 
     @extend_schema(operation_id="replace_site", request=SiteBody)
     def put(self, request: Request, pk: UUID) -> Response:
@@ -128,7 +129,9 @@ class SiteDetail(Resource):
         return Response(status=204)
 
     def _change(self, pk: UUID, *, partial: bool) -> Response:
-        site = self._site(pk)
-        require_match(self.request, self.represent(site))
-        changed = sites.update(site, self.body(SiteBody, partial=partial), by=self.actor)
-        return with_etag(self.request, self.represent(changed))
+        values = self.body(SiteBody, partial=partial)
+        with atomic():
+            site = self._site(sites.lock(pk))
+            require_match(self.request, self.represent(site), SiteBody)
+            changed = sites.update(site, values, by=self.actor)
+        return with_etag(self.request, self.represent(changed), SiteBody)

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.db.transaction import atomic
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -27,7 +28,7 @@ class StationBody(StrictSerializer):
     name = serializers.CharField(max_length=100, required=False, allow_blank=True)
     security_profile = serializers.IntegerField(min_value=0, max_value=3, required=False)
     password = serializers.CharField(
-        min_length=16, max_length=64, required=False, write_only=True, trim_whitespace=False
+        min_length=16, max_length=40, required=False, write_only=True, trim_whitespace=False
     )
     lenient = serializers.BooleanField(required=False)
     enabled = serializers.BooleanField(required=False)
@@ -175,7 +176,7 @@ class StationDetail(Resource):
     @extend_schema(operation_id="get_station")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a station."""
-        return with_etag(request, self.represent(self._station(pk)))
+        return with_etag(request, self.represent(self._station(pk)), StationBody)
 
     @extend_schema(operation_id="replace_station", request=StationChange)
     def put(self, request: Request, pk: UUID) -> Response:
@@ -194,11 +195,12 @@ class StationDetail(Resource):
         return Response(status=204)
 
     def _change(self, pk: UUID) -> Response:
-        station = self._station(pk)
-        require_match(self.request, self.represent(station))
         values = self.body(StationChange, partial=True)
-        self._apply(station, values)
-        return with_etag(self.request, self.represent(self._station(pk)))
+        with atomic():
+            station = self._station(stations.lock(pk))
+            require_match(self.request, self.represent(station), StationBody)
+            self._apply(station, values)
+        return with_etag(self.request, self.represent(self._station(pk)), StationBody)
 
     def _apply(self, station: ChargingStation, values: dict[str, Any]) -> None:
         if values.pop("identity", station.identity) != station.identity:

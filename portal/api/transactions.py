@@ -10,8 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.access import Permission
-from portal.api.fields import Number, Wh
+from portal.api.fields import Number, Wh, token_shown
 from portal.api.resource import ListResource, Resource, found, with_etag
 from stations.models import MeterReading, Transaction
 
@@ -20,9 +19,7 @@ class TokenText(serializers.CharField):
     """A token's value, its last four characters for those who may not see personal data."""
 
     def to_representation(self, value: str) -> str:
-        if not value or self.context["actor"].can(Permission.DRIVERS_VIEW):
-            return value
-        return f"…{value[-4:]}"
+        return token_shown(value, self.context["actor"])
 
 
 class TransactionView(serializers.Serializer):

@@ -1,9 +1,19 @@
 """The addresses of REST v1, below ``/api/``."""
 
-from django.urls import path
+from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from portal.api import alerts, commands, messages, organization, sites, stations, tokens, transactions
+from portal.api import (
+    alerts,
+    commands,
+    messages,
+    organization,
+    sites,
+    stations,
+    tokens,
+    transactions,
+    unknown,
+)
 from portal.api.permissions import IsKnown
 
 app_name = "api"
@@ -42,4 +52,5 @@ urlpatterns = [
     path("v1/tokens/", tokens.TokenList.as_view()),
     path("v1/tokens/<uuid:pk>/", tokens.TokenDetail.as_view()),
     path("v1/groups/", tokens.GroupList.as_view()),
+    re_path(r"^v1/.*/$", unknown.UnknownAddress.as_view()),
 ]

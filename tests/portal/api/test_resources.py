@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
@@ -10,7 +11,8 @@ from core import clock
 from core.access import Actor
 from core.models import AuditEntry, Organization
 from drivers.models import IdToken
-from stations.models import ChargingStation, MeterReading, Transaction
+from drivers.services import tokens
+from stations.models import ChargingStation, MeterReading, Presence, Transaction
 from stations.services import stations
 from tests import factories
 from tests.portal.api.conftest import client_with, results
@@ -101,6 +103,47 @@ def test_a_station_is_changed_with_its_etag_and_a_lost_race_is_412(api: APIClien
     assert changed.json()["name"] == "Left"
     assert late.status_code == 412
     assert unchanged.status_code == 304
+
+
+def test_a_heartbeat_meanwhile_is_no_lost_race(api: APIClient, alice: Actor) -> None:
+    station, _ = factories.make_station(alice)
+    url = f"/api/v1/stations/{station.pk}/"
+    tag = api.get(url)["ETag"]
+    Presence.objects.filter(station=station).update(last_seen_at=clock.now())
+
+    seen = api.get(url, headers={"If-None-Match": tag})
+    changed = api.patch(url, {"name": "Left"}, headers={"If-Match": tag})
+
+    assert seen.status_code == 200
+    assert changed.status_code == 200
+    assert api.get(url, headers={"If-None-Match": f"W/{changed['ETag']}"}).status_code == 304
+
+
+def test_a_change_leaves_alone_what_it_does_not_name(alice: Actor) -> None:
+    station, _ = factories.make_station(alice)
+    token = factories.make_token(alice)
+    ChargingStation.objects.filter(pk=station.pk).update(vendor="Booted meanwhile")
+    IdToken.objects.filter(pk=token.pk).update(status="blocked")
+
+    stations.update(station, {"name": "Left"}, by=alice)
+    tokens.update(token, {"label": "Card"}, by=alice)
+
+    assert ChargingStation.objects.get(pk=station.pk).vendor == "Booted meanwhile"
+    assert IdToken.objects.get(pk=token.pk).status == "blocked"
+
+
+def test_a_command_shows_no_token_to_whom_may_not_see_drivers(
+    api: APIClient, api_with: Any, alice: Actor
+) -> None:
+    station, _ = factories.make_station(alice)
+    url = f"/api/v1/stations/{station.pk}/commands/"
+    body = {"command": "request_start_transaction", "token": {"value": "04A2B3C4D5"}}
+
+    sent = api.post(url, body).json()
+    seen = results(api_with("commands:read").get(url))[0]
+
+    assert sent["parameters"]["token"]["value"] == "04A2B3C4D5"
+    assert seen["parameters"]["token"]["value"] == "…C4D5"
 
 
 def test_a_retired_station_is_gone_and_its_identity_free(api: APIClient, alice: Actor) -> None:

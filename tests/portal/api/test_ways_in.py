@@ -11,6 +11,7 @@ from core import clock
 from core.access import Actor
 from core.models import ApiKey, AuditEntry, Organization
 from core.services import keys
+from portal.accounts import IDLE_LIMIT, SEEN
 from portal.api.ratelimit import buckets
 from portal.api.urls import urlpatterns
 from stations.models import ChargingStation, Site
@@ -79,7 +80,7 @@ def test_every_route_names_its_scope() -> None:
         str(route.pattern)
         for route in urlpatterns
         if hasattr(route.callback, "view_class")
-        and str(route.pattern) not in {"v1/schema/", "docs/"}
+        and str(route.pattern) not in {"v1/schema/", "docs/", "^v1/.*/$"}
         and not getattr(route.callback.view_class, "scopes", None)
     ]
 
@@ -185,3 +186,34 @@ def test_the_schema_and_its_page_need_a_key_or_a_sign_in(api: APIClient, db: Non
     assert schema.json()["openapi"].startswith("3.1")
     assert "/api/v1/stations/{id}/commands/" in schema.json()["paths"]
     assert api.get("/api/docs/").status_code == 200
+
+
+def test_a_browser_without_a_second_factor_gets_nothing(organization: Organization) -> None:
+    member = factories.make_member(organization)
+    client = APIClient()
+    client.force_login(member.user)
+
+    refused = client.get("/api/v1/stations/")
+    Organization.objects.filter(pk=organization.pk).update(demo=True)
+
+    assert refused.status_code == 403
+    assert "second factor" in refused.json()["detail"]
+    assert client.get("/api/v1/stations/").status_code == 200
+
+
+def test_a_browser_that_was_idle_too_long_is_signed_out(organization: Organization) -> None:
+    Organization.objects.filter(pk=organization.pk).update(demo=True)
+    client = APIClient()
+    client.force_login(factories.make_member(organization).user)
+    session = client.session
+    session[SEEN] = (clock.now() - IDLE_LIMIT - timedelta(seconds=1)).timestamp()
+    session.save()
+
+    assert client.get("/api/v1/stations/").status_code == 401
+
+
+def test_answers_are_kept_by_no_cache_and_tell_the_limits(api: APIClient) -> None:
+    answer = api.get("/api/v1/sites/")
+
+    assert answer["Cache-Control"] == "no-store"
+    assert answer["RateLimit-Policy"].startswith('"key";q=')
