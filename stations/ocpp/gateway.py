@@ -26,13 +26,14 @@ from stations.ocpp.lines import Line
 from stations.ocpp.readiness import Probe, Readiness
 from stations.ocpp.reconnects import Reconnects
 from stations.ocpp.threads import AWAY, DatabaseThreads
+from stations.ocpp.turnstile import Turnstile
 from stations.services import commands, connections
 from stations.services.connections import Place
 
 logger = logging.getLogger(__name__)
 
 THREADS = 4
-DATABASE_DEADLINE_S = 15.0
+DATABASE_DEADLINE_S = 18.0
 BEAT_SECONDS = 5.0
 COMMANDS_SECONDS = 2.0
 SOCKETS_SECONDS = 3.0
@@ -65,6 +66,7 @@ class Gateway:
         self.journal = Journal(self.threads)
         self.reconnects = Reconnects(self.threads)
         self.readiness = Readiness()
+        self.turnstile = Turnstile()
         self.draining = False
         self._probe = Probe()
         self._lines: dict[UUID, Line] = {}

@@ -38,6 +38,7 @@ NO_PONG = "no_pong"
 CHALLENGE = (b"WWW-Authenticate", b'Basic realm="ocpp"')
 WORD_OF = {gateway.REPLACED: "replaced", gateway.BARRED: "barred", gateway.UNREADY: "not_ready"}
 CODE_WORD = {1001: "restart", 1012: "restart"}
+SOON_S = (5, 20)
 NOT_COUNTED = frozenset({429, 503})
 
 
@@ -48,8 +49,11 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     here = gateway.current()
     request = upgrade.read(scope)
     try:
-        candidate, admitted = await _decide(here, request)
-        socket = await _open(here, request, candidate, admitted)
+        _check_limits(here, request)
+        admission.refuse_early(request)
+        async with here.turnstile.turn(receive) as in_time:
+            candidate, admitted = await _decide(here, request, in_time=in_time)
+            socket = await _open(here, request, candidate, admitted)
     except Refused as refused:
         _note(here, request, refused)
         await _refuse(scope, send, refused)
@@ -57,15 +61,15 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     await _serve(here, socket, admitted, scope, receive, send)
 
 
-async def _decide(here: Gateway, request: Upgrade) -> tuple[Candidate, Admitted]:
-    _check_limits(here, request)
-    admission.refuse_early(request)
+async def _decide(here: Gateway, request: Upgrade, *, in_time: bool) -> tuple[Candidate, Admitted]:
+    if not in_time:
+        raise _busy()
     if not await here.ready():
         raise _away()
     try:
         candidate = await _find(here, request)
     except AWAY as error:
-        raise _away() from error
+        raise _not_now(here) from error
     admitted = admission.admit(request, candidate, clock.now())
     assert candidate is not None
     return candidate, admitted
@@ -111,7 +115,7 @@ async def _open(here: Gateway, request: Upgrade, candidate: Candidate, admitted:
             offered=request.shown_offer,
         )
     except AWAY as error:
-        raise _away() from error
+        raise _not_now(here) from error
     here.announce(Place(candidate.id, candidate.organization_id, candidate.site_id))
     _tell_of_take_over(here, request, candidate, opened)
     return _socket(here, request, candidate, admitted, opened.epoch)
@@ -219,6 +223,17 @@ def _acceptance(socket: Socket) -> Message:
 
 def _away() -> Refused:
     return Refused(503, "not_ready", "The database cannot be reached.", retry_after_s=random_wait_s())
+
+
+def _not_now(here: Gateway) -> Refused:
+    """The database did not answer in time: too many come at once, or it is away."""
+    if here.readiness.good:
+        return _busy()
+    return _away()
+
+
+def _busy() -> Refused:
+    return Refused(503, "busy", "Too many stations connect at once.", retry_after_s=random_wait_s(SOON_S))
 
 
 def _note(here: Gateway, request: Upgrade, refused: Refused) -> None:

@@ -16,6 +16,7 @@ PROBE_SECONDS = 2.0
 FAILURES_UNTIL_AWAY = 3
 UNREADY_AFTER_S = 30.0
 GOOD_PROBES = 3
+AWAY_S = (30, 120)
 
 
 class Readiness:
@@ -26,6 +27,11 @@ class Readiness:
         self._failures = 0
         self._good = 0
         self._failing_since: float | None = None
+
+    @property
+    def good(self) -> bool:
+        """The last probe was answered."""
+        return self._failures == 0
 
     @property
     def away(self) -> bool:
@@ -87,9 +93,9 @@ class Probe:
             line.shutdown(socket.SHUT_RDWR)
 
 
-def random_wait_s() -> int:
+def random_wait_s(between: tuple[int, int] = AWAY_S) -> int:
     """After how many seconds a caller may come back; spread, so that they do not come together."""
-    return random.randint(30, 120)
+    return random.randint(*between)
 
 
 def _parameters() -> dict[str, Any]:
