@@ -1,6 +1,7 @@
 """One EVSE: its card, and what can be done at it. The answer appears under the pressed control."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from core import clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
 from drivers.models import IdToken, TokenStatus
@@ -20,6 +22,8 @@ from stations.services import commands
 
 TEMPLATE = "dashboard/stations/live.html"
 TOKENS_OFFERED = 50
+SAID_AT_THE_EVSE = frozenset({"request_start_transaction", "request_stop_transaction", "unlock_connector"})
+SAID_FOR = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,9 @@ def tokens_to_start_with(actor: Actor) -> Any:
 
 
 def _concerns(command: Command, evse: Evse) -> bool:
+    """Whether the answer still belongs under the controls of this EVSE."""
+    if command.command not in SAID_AT_THE_EVSE or command.issued_at < clock.now() - SAID_FOR:
+        return False
     of_session = command.transaction.evse_id if command.transaction else None
     return command.evse_id == evse.evse_id or of_session == evse.pk
 

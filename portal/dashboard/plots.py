@@ -1,7 +1,9 @@
 """Figures of plots as columns of JSON, thinned out to what a screen can show."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +25,8 @@ RANGES = {
 RANGE_NAMES = (("live", _("Live")), ("1h", _("1 h")), ("24h", _("24 h")), ("7d", _("7 d")))
 DEFAULT_RANGE = "live"
 MOST_POINTS = 1500
+SHORTEST_GAP_S = 90
+Row = tuple[datetime, Decimal | None, Decimal | None, Decimal | None]
 COLUMNS = ("occurred_at", "power_w", "offered_power_w", "soc_percent")
 
 
@@ -70,6 +74,18 @@ def columns(
         "limit": [_kw(row[2]) for row in rows],
         "soc": [None if row[3] is None else float(row[3]) for row in rows],
     }
+
+
+def with_gaps(rows: Sequence[Row]) -> list[Row]:
+    """An empty row wherever readings stayed away for three times their usual interval."""
+    steps = sorted((after[0] - before[0]).total_seconds() for before, after in pairwise(rows))
+    longest = timedelta(seconds=max(SHORTEST_GAP_S, 3 * steps[len(steps) // 2])) if steps else timedelta.max
+    spaced: list[Row] = list(rows[:1])
+    for before, after in pairwise(rows):
+        if after[0] - before[0] > longest:
+            spaced.append((before[0] + timedelta(seconds=1), None, None, None))
+        spaced.append(after)
+    return spaced
 
 
 def _json(rows: Any) -> JsonResponse:

@@ -20,7 +20,7 @@ from core import clock
 from core.access import Actor, Permission
 from portal.dashboard import words
 from portal.dashboard.messages import shown
-from stations.domain.words import STATUS_OF_WORD, CommandStatus, ConnectorStatus, TransactionStatus
+from stations.domain.words import STATUS_OF_WORD, ConnectorStatus, TransactionStatus
 from stations.models import ChargingStation, Command, Evse, Transaction
 
 register = template.Library()
@@ -233,9 +233,7 @@ register.filter("command_state", words.command_word)
 
 @register.filter
 def awaits_effect(command: Command) -> bool:
-    return (
-        command.status == CommandStatus.ACCEPTED and not command.effect and command.effect_until is not None
-    )
+    return words.command_word(command) is words.AWAITED
 
 
 @register.filter
