@@ -64,10 +64,9 @@ def readings_of(session: Transaction) -> Any:
     )
 
 
-def columns(
-    rows: list[tuple[datetime, Decimal | None, Decimal | None, Decimal | None]],
-) -> dict[str, list[Any]]:
+def columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
     """Seconds, kW, kW, percent; ``None`` where nothing was reported, so that a gap stays a gap."""
+    rows = with_gaps(rows)
     return {
         "t": [row[0].timestamp() for row in rows],
         "power": [_kw(row[1]) for row in rows],
