@@ -1,0 +1,160 @@
+"""No secret leaves the process in a log (ocpp.md section 5, P021, P270)."""
+
+import json
+from typing import Any
+
+import pytest
+
+from stations.domain import intents
+from stations.domain.intents import VariableItem
+from stations.models import RawFrame
+from stations.ocpp import frames, masking
+from stations.services import commands
+from tests.stations.ocpp.asking import ended
+from tests.stations.ocpp.opening import Open, logged
+
+SECRET = "Correct-Horse-Batt-1"
+PEM = f"-----BEGIN EC PRIVATE KEY-----\n{SECRET}\n-----END EC PRIVATE KEY-----\n"
+
+
+def own(action: str, payload: dict[str, Any]) -> str:
+    text = frames.call("id", action, payload)
+    return masking.loggable_own(text, action, payload, [2, "id", action])
+
+
+def theirs(action: str, payload: dict[str, Any], kind: int = 2) -> str:
+    parts = [kind, "id", action, payload] if kind == 2 else [kind, "id", payload]
+    return masking.loggable(frames.parse(json.dumps(parts)), action)
+
+
+OURS: list[tuple[str, dict[str, Any]]] = [
+    ("ChangeConfiguration", {"key": "AuthorizationKey", "value": SECRET}),
+    ("ChangeConfiguration", {"key": "vendor.WifiPassword", "value": SECRET}),
+    ("ChangeConfiguration", {"key": "SimAccessToken", "value": SECRET}),
+    (
+        "SetVariables",
+        {
+            "setVariableData": [
+                {
+                    "component": {"name": "SecurityCtrlr"},
+                    "variable": {"name": "BasicAuthPassword"},
+                    "attributeValue": SECRET,
+                }
+            ]
+        },
+    ),
+    ("SetNetworkProfile", {"configurationSlot": 1, "connectionData": {"basicAuthPassword": SECRET}}),
+    ("SetNetworkProfile", {"connectionData": {"apn": {"apn": "x", "apnPassword": SECRET}}}),
+    ("SetNetworkProfile", {"connectionData": {"vpn": {"user": "u", "password": "p", "key": SECRET}}}),
+    ("SetNetworkProfile", {"connectionData": {"vpn": {"user": "u", "password": SECRET, "key": "k"}}}),
+    ("GetLog", {"log": {"remoteLocation": f"sftp://me:{SECRET}@files.example/x"}}),
+    ("GetDiagnostics", {"location": f"https://files.example/x?token={SECRET}&name=a"}),
+    ("UpdateFirmware", {"location": f"ftp://u:{SECRET}@files.example/f.bin"}),
+    ("SignedUpdateFirmware", {"firmware": {"location": f"https://files.example/f?sig={SECRET}"}}),
+    ("PublishFirmware", {"location": f"https://a:{SECRET}@files.example"}),
+    ("DataTransfer", {"vendorId": "acme", "data": json.dumps({"wifi": {"password": SECRET}})}),
+    ("DataTransfer", {"vendorId": "acme", "data": f"password={SECRET}"}),
+    ("InstallCertificate", {"certificateType": "CSMSRootCertificate", "certificate": PEM}),
+]
+THEIRS: list[tuple[str, dict[str, Any], int]] = [
+    (
+        "GetConfiguration",
+        {"configurationKey": [{"key": "AuthorizationKey", "readonly": False, "value": SECRET}]},
+        3,
+    ),
+    (
+        "GetVariables",
+        {"getVariableResult": [{"variable": {"name": "BasicAuthPassword"}, "attributeValue": SECRET}]},
+        3,
+    ),
+    (
+        "NotifyReport",
+        {"reportData": [{"variable": {"name": "WebhookSecret"}, "variableAttribute": [{"value": SECRET}]}]},
+        2,
+    ),
+    ("NotifyEvent", {"eventData": [{"variable": {"name": "ApiToken"}, "actualValue": SECRET}]}, 2),
+    ("DataTransfer", {"vendorId": "acme", "data": {"apiKey": {"secretKey": SECRET}}}, 2),
+    ("DataTransfer", {"status": "Accepted", "data": f"<password>{SECRET}</password>"}, 3),
+    ("SomethingElse", {"certificate": PEM}, 2),
+]
+
+
+@pytest.mark.parametrize(("action", "payload"), OURS)
+def test_secrets_in_what_we_send_are_masked(action: str, payload: dict[str, Any]) -> None:
+    shown = own(action, payload)
+    assert SECRET not in shown
+    assert "****" in shown
+
+
+@pytest.mark.parametrize(("action", "payload", "kind"), THEIRS)
+def test_secrets_in_what_stations_send_are_masked(action: str, payload: dict[str, Any], kind: int) -> None:
+    shown = theirs(action, payload, kind)
+    assert SECRET not in shown
+    assert "****" in shown
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("ChangeConfiguration", {"key": "HeartbeatInterval", "value": "60"}),
+        ("ChangeConfiguration", {"key": "GetConfigurationMaxKeys", "value": "60"}),
+        ("GetLog", {"log": {"remoteLocation": "https://files.example/x"}}),
+        ("DataTransfer", {"vendorId": "acme", "data": "plain words"}),
+        ("Authorize", {"idTag": "04AABBCC"}),
+    ],
+)
+def test_what_is_no_secret_stays_byte_for_byte(action: str, payload: dict[str, Any]) -> None:
+    assert own(action, payload) == frames.call("id", action, payload)
+
+
+def test_text_that_cannot_be_read_is_hidden_where_it_may_hold_a_secret() -> None:
+    assert SECRET not in masking.loggable(
+        frames.parse(f'[2,"x","ChangeConfiguration",{{"password":"{SECRET}'), ""
+    )
+    assert masking.loggable(frames.parse("broken\x00text"), "") == "broken\\u0000text"
+
+
+def test_paths_that_the_operator_named_are_masked(settings: Any) -> None:
+    settings.OCPP_DATA_TRANSFER_MASKS = {"acme": ["customer.phone"]}
+    body = {"customer": {"phone": SECRET, "name": "N"}}
+    shown = theirs("DataTransfer", {"vendorId": "acme", "data": body})
+    assert SECRET not in shown
+    assert '"name":"N"' in shown
+
+
+def test_p021_a_password_on_its_way_to_a_16_station_is_nowhere_in_the_log(open_station: Open) -> None:
+    wire = open_station()
+    item = VariableItem(variable="AuthorizationKey", value=SECRET)
+    command = commands.issue(wire.row, intents.SetVariables(items=(item,)), by=wire.owner)
+    call = wire.next_call()
+    sent = call[3]["value"]
+    wire.reply(call, {"status": "Accepted"})
+    assert ended(command).status == "accepted"
+
+    assert "****" in logged(wire.row, direction="out", action="ChangeConfiguration").text
+    for text in RawFrame.objects.filter(station=wire.row).values_list("text", flat=True):
+        assert SECRET not in text
+        assert sent not in text
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+def test_p021_secrets_that_a_2x_station_reports_are_nowhere_in_the_log(
+    open_station: Open, version: str
+) -> None:
+    wire = open_station(version)
+    wire.call(
+        "NotifyReport",
+        {
+            "requestId": 1, "seqNo": 0, "generatedAt": "2026-11-20T10:00:00Z",
+            "reportData": [
+                {
+                    "component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"},
+                    "variableAttribute": [{"value": SECRET}],
+                }
+            ],
+        },
+        message_id="report",
+    )  # fmt: skip
+    text = logged(wire.row, message_id="report").text
+    assert SECRET not in text
+    assert "BasicAuthPassword" in text
