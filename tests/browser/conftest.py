@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from core.access import Actor, Role
@@ -21,6 +22,7 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright keeps a loop runn
 
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -93,6 +95,17 @@ def sign_in(page: Page, member: Membership) -> None:
     page.get_by_label("Password").fill(factories.PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("heading", name="Overview").wait_for()
+
+
+def violations(page: Page) -> dict[str, list[str]]:
+    """What axe finds on the page, and whether it scrolls sideways."""
+    result = Axe().run(page, options=RULES).response
+    assert len(result["passes"]) > 20, "axe did not run"
+    found = {one["id"]: [node["html"][:160] for node in one["nodes"]][:3] for one in result["violations"]}
+    width = page.evaluate("document.documentElement.scrollWidth")
+    if page.viewport_size and width > page.viewport_size["width"]:
+        found["scrolls sideways"] = [str(width)]
+    return found
 
 
 @contextmanager

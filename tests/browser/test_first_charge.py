@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from stations.models import ChargingStation, Command, Transaction
 from tests import factories
-from tests.browser.conftest import simulated
+from tests.browser.conftest import simulated, violations
 from tests.waiting import eventually
 
 TOKEN = "04A2B3C4D5E680"
@@ -46,6 +46,7 @@ def test_a_charger_comes_online_charges_and_is_stopped_without_a_reload(
         expect(card.get_by_role("status")).to_contain_text("Effect seen", timeout=PATIENCE)
         expect(card).to_contain_text("Charging", timeout=PATIENCE)
         expect(card.locator('[data-num="kwh"]')).to_have_text(re.compile(r"0\.0*[1-9]"), timeout=PATIENCE)
+        assert violations(page) == {}
         expect(card.locator('[data-num="kw"]')).not_to_have_text(re.compile(r"^(–|0\.0)$"), timeout=PATIENCE)
 
         card.get_by_role("button", name="Stop charging").click()
@@ -55,6 +56,9 @@ def test_a_charger_comes_online_charges_and_is_stopped_without_a_reload(
         expect(card.get_by_role("button", name="Start charging")).to_be_visible(timeout=PATIENCE)
 
     session = Transaction.objects.get(station__identity=identity)
+    page.goto(f"/o/{organization.slug}/sessions/{session.pk}/")
+    expect(page.locator(".plot canvas")).to_be_visible()
+    assert violations(page) == {}
     assert (session.status, session.token_value) == ("ended", TOKEN)
     said = Command.objects.filter(station__identity=identity).order_by("id").values_list("status", "effect")
     assert list(said) == [("accepted", "seen"), ("accepted", "seen")]
