@@ -129,6 +129,7 @@ class SiteDetail(Resource):
         return Response(status=204)
 
     def _change(self, pk: UUID, *, partial: bool) -> Response:
+        self._site(pk)
         values = self.body(SiteBody, partial=partial)
         with atomic():
             site = self._site(sites.lock(pk))

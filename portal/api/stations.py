@@ -195,6 +195,7 @@ class StationDetail(Resource):
         return Response(status=204)
 
     def _change(self, pk: UUID) -> Response:
+        self._station(pk)
         values = self.body(StationChange, partial=True)
         with atomic():
             station = self._station(stations.lock(pk))

@@ -105,6 +105,9 @@ def test_a_key_limited_to_a_site_sees_nothing_of_the_others(organization: Organi
         ).status_code
         == 404
     )
+    assert client.put(f"/api/v1/stations/{hidden.pk}/", {"nonsense": 1}).status_code == 404
+    assert client.put(f"/api/v1/sites/{site.pk}/", {}).status_code == 404
+    assert client.post("/api/v1/sites/", {"name": "A", "time_zone": "UTC"}).status_code == 403
 
 
 def test_unknown_fields_are_refused_and_named(api: APIClient) -> None:
