@@ -142,10 +142,12 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Another server may make us wait: then answers queue behind each other until it is done."""
         outbox = self._outbox
         assert outbox is not None
-        await begun
-        while not outbox.empty():
-            await self._send_message({"type": "websocket.send", "text": outbox.get_nowait()})
-        self._outbox = None
+        try:
+            await begun
+            while not outbox.empty():
+                await self._send_message({"type": "websocket.send", "text": outbox.get_nowait()})
+        finally:
+            self._outbox = None
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._closing = asyncio.create_task(work)

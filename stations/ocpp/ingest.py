@@ -76,7 +76,7 @@ class Ingest:
         self._cut_if_stuck(item.arrived_s)
         self._items.append(item)
         self._items_in += len(item.row)
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._start()
         if self._idle:
             self._wake.set()
@@ -85,7 +85,7 @@ class Ingest:
         """Write within a second. The oldest rows give way when too many wait."""
         self._rows.append(row)
         self._rows_in += len(row)
-        if len(self._rows) > LOG_ROWS_MAX or self._rows_in - self._rows_out > LOG_BYTES_MAX:
+        while len(self._rows) > LOG_ROWS_MAX or self._rows_in - self._rows_out > LOG_BYTES_MAX:
             self._drop_oldest()
         if self._thread is None:
             self._start()
@@ -115,10 +115,9 @@ class Ingest:
         self._stopping = False
 
     def _start(self) -> None:
-        if self._thread is None:
-            self._loop = asyncio.get_running_loop()
-            self._thread = threading.Thread(target=self._run, name="ocpp-ingest", daemon=True)
-            self._thread.start()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="ocpp-ingest", daemon=True)
+        self._thread.start()
 
     def _cut_if_stuck(self, now_s: float) -> None:
         """Free the writer where it waits on a line that is dead (F-05)."""

@@ -28,7 +28,7 @@ _gauges: dict[str, Callable[[], float]] = {}
 
 def count(action: str, verdict: str) -> None:
     """One frame from a station."""
-    _messages[action, verdict] += 1
+    _messages[action if _is_known(action) else "other", verdict] += 1
 
 
 def count_event(name: str, by: int = 1) -> None:
@@ -50,7 +50,7 @@ def watch(name: str, read: Callable[[], float]) -> None:
 class _Door(Collector):
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         messages = CounterMetricFamily("ocpp_messages", "Frames from stations", labels=["action", "verdict"])
-        for (action, verdict), number in _by_known_action().items():
+        for (action, verdict), number in list(_messages.items()):
             messages.add_metric([action, verdict], number)
         yield messages
         events = CounterMetricFamily("ocpp_events", "Rare things at the chargers' door", labels=["event"])
@@ -59,13 +59,6 @@ class _Door(Collector):
         yield events
         for name, read in list(_gauges.items()):
             yield GaugeMetricFamily(f"ocpp_{name}", name.replace("_", " "), value=read())
-
-
-def _by_known_action() -> Counter[tuple[str, str]]:
-    known: Counter[tuple[str, str]] = Counter()
-    for (action, verdict), number in list(_messages.items()):
-        known[action if _is_known(action) else "other", verdict] += number
-    return known
 
 
 @lru_cache(maxsize=1024)

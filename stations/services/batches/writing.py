@@ -19,6 +19,7 @@ from stations.services.batches.items import Item, Log
 logger = logging.getLogger(__name__)
 
 UNIQUE = "23505"
+LIMIT_EXCEEDED = "54"  # the one class of operational errors that an item can cause
 CONTENDED = frozenset({"40001", "40P01", "57014"})
 CONTENDED_TRIES = 5
 CAREFUL_S = 10.0
@@ -46,7 +47,7 @@ class Writer:
         try:
             return self._store_together(items, log)
         except (OperationalError, InterfaceError) as error:
-            if self._is_connected():
+            if _state(error).startswith(LIMIT_EXCEEDED):
                 return self._store_apart(items, log, error)
             logger.error("batch.failed", extra={"items": len(items), "cause": repr(error)[:300]})
             self.lost_rows += len(log.rows)
@@ -68,7 +69,7 @@ class Writer:
 
     def _prepare_repetition(self, error: Exception, tries: int) -> None:
         """Get ready for another try, or raise what stands in its way."""
-        state = getattr(error.__cause__, "sqlstate", None)
+        state = _state(error)
         if isinstance(error, IntegrityError) and state == UNIQUE and not self._careful:
             self._careful_until = time.monotonic() + CAREFUL_S
         elif state in CONTENDED and tries < CONTENDED_TRIES:
@@ -122,6 +123,10 @@ class Writer:
             announcements = [entry[1] for entry in connection.run_on_commit]
             connection.run_on_commit = []
         return Outcome([None] * len(items), announcements, shown)
+
+
+def _state(error: Exception) -> str:
+    return getattr(error.__cause__, "sqlstate", None) or ""
 
 
 def _note_sightings(log: Log) -> None:
