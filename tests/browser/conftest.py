@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, else the one that playwright has downloaded."""
     installed = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
