@@ -47,7 +47,7 @@ async def _speak_to_a_slow_peer(server: Server) -> None:
     assert server.taken == []
 
     server.gate.set()
-    while consumer._outbox is not None:
-        await asyncio.sleep(0)
+    assert consumer._writer is not None
+    await consumer._writer
     server.gate = None
     consumer._say("d")
