@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from django.db import connection
@@ -13,6 +15,12 @@ Columns = list[str]
 def columns_of(rows: Iterable[Sequence[Any]]) -> Columns:
     """One array literal per column. Values are numbers, times, ids and ``None``; texts by :func:`quoted`."""
     return ["{" + ",".join([_text(value) for value in column]) + "}" for column in zip(*rows, strict=True)]
+
+
+@lru_cache(maxsize=20_000)
+def id_text(key: UUID) -> str:
+    """An id as text; the same ones come again and again."""
+    return str(key)
 
 
 def quoted(text: str) -> str:
@@ -29,6 +37,11 @@ def run(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def _text(value: Any) -> str:
+    kind = value.__class__
+    if kind is str:
+        return str(value)
     if value is None:
         return "NULL"
-    return value.isoformat() if value.__class__ is datetime else str(value)
+    if kind is datetime:
+        return str(value.isoformat())
+    return id_text(value) if kind is UUID else str(value)

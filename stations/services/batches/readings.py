@@ -12,7 +12,7 @@ from stations.domain import metering
 from stations.domain.events import MeterSample
 from stations.domain.metering import SampleFlag
 from stations.services import readings
-from stations.services.batches.columns import columns_of, run
+from stations.services.batches.columns import columns_of, id_text, run
 from stations.services.batches.copying import copy
 from stations.services.batches.items import Connected
 from stations.services.batches.transactions import Shown
@@ -133,7 +133,8 @@ def _row(key: Key, one: Measured, sample: MeterSample) -> str:
     )
     samples = escaped(orjson.dumps(sample.samples, default=_number).decode())
     return (
-        f"{key[0]}\t{key[1]}\t{one.transaction_id or NULL}\t{key[2]}\t{one.received_at}\t{key[3]}\t"
+        f"{id_text(key[0])}\t{key[1]}\t{id_text(one.transaction_id) if one.transaction_id else NULL}\t"
+        f"{key[2].isoformat()}\t{one.received_at.isoformat()}\t{key[3]}\t"
         f"{escaped(sample.context)}\t{array(sample.flags) if sample.flags else NULL}\t{samples}\t{figures_text}\n"
     )
 

@@ -22,7 +22,7 @@ Reported = tuple[Connected, TransactionEventReported]
 
 
 class Known(NamedTuple):
-    """A transaction as the batch needs it; its row is locked."""
+    """A transaction as the batch needs it."""
 
     id: UUID
     evse_id: int | None
@@ -62,13 +62,11 @@ class Change:
 
 
 def take(references: Iterable[Reference]) -> dict[Reference, Known]:
-    """The transactions of those references that have one, locked after their EVSEs."""
+    """The transactions of those references that have one."""
     asked = sorted(set(references))
     if not asked:
         return {}
-    names = "{" + ",".join(quoted(name) for _, name in asked) + "}"
-    stations = "{" + ",".join(str(station_id) for station_id, _ in asked) + "}"
-    rows = run(_TAKE, [stations, names, stations, names])
+    rows = run(_TAKE, columns_of([(station_id, quoted(name)) for station_id, name in asked]))
     return {
         (station_id, name): Known(
             key, evse_id, status == TransactionStatus.ACTIVE, has_start, numbered, shown, state
@@ -121,10 +119,9 @@ def apply(changes: Mapping[UUID, Change]) -> list[Shown]:
     """Merge everything into the transactions, and into the EVSEs that show them."""
     if not changes:
         return []
-    rows = [_row(change) for change in changes.values()]
+    rows = [_row(changes[key]) for key in sorted(changes)]
     run(_APPLY, columns_of(rows))
-    ids = "{" + ",".join(str(transaction_id) for transaction_id in changes) + "}"
-    return [Shown(*row) for row in run(_SHOW, [ids])]
+    return [Shown(*row) for row in run(_SHOW, columns_of([(key,) for key in sorted(changes)]))]
 
 
 def _event_row(known: Known, event: TransactionEventReported) -> tuple[object, ...]:
@@ -159,20 +156,11 @@ def _row(change: Change) -> tuple[object, ...]:
 
 
 _TAKE = """
-WITH asked AS (
-    SELECT * FROM unnest(%s::uuid[], %s::text[]) AS v(station_id, reference)
-), evses AS MATERIALIZED (
-    SELECT e.id FROM stations_evse e WHERE e.id IN (
-        SELECT t.evse_id FROM stations_transaction t JOIN asked USING (station_id, reference)
-    ) ORDER BY e.id FOR NO KEY UPDATE
-)
 SELECT t.station_id, t.reference, t.id, e.evse_id, t.status, t.start_received_at IS NOT NULL,
        t.number IS NOT NULL, e.active_id IS NOT DISTINCT FROM t.id, t.charging_state
-FROM (SELECT count(*) FROM evses) AS locked,
-     unnest(%s::uuid[], %s::text[]) AS v(station_id, reference)
+FROM unnest(%s::uuid[], %s::text[]) AS v(station_id, reference)
 JOIN stations_transaction t USING (station_id, reference)
 LEFT JOIN stations_evse e ON e.id = t.evse_id
-ORDER BY t.id FOR NO KEY UPDATE OF t
 """
 
 _ADD_EVENTS = """
