@@ -120,8 +120,7 @@ def apply(changes: Mapping[UUID, Change]) -> list[Shown]:
     if not changes:
         return []
     rows = [_row(changes[key]) for key in sorted(changes)]
-    run(_APPLY, columns_of(rows))
-    return [Shown(*row) for row in run(_SHOW, columns_of([(key,) for key in sorted(changes)]))]
+    return [Shown(*row) for row in run(_APPLY, columns_of(rows))]
 
 
 def _event_row(known: Known, event: TransactionEventReported) -> tuple[object, ...]:
@@ -182,7 +181,7 @@ _MISSING = f"""(least(t.first_seq_no, s.first_number) = 0
 _NEW_STATE = """(s.state IS NOT NULL AND t.status <> 'ended' AND (t.charging_state_at IS NULL OR
     ROW(s.state_at, s.state_number) >= ROW(t.charging_state_at, coalesce(t.charging_state_seq_no, 0))))"""
 _APPLY = f"""
-UPDATE stations_transaction t SET {figures.ASSIGNMENTS},
+WITH applied AS (UPDATE stations_transaction t SET {figures.ASSIGNMENTS},
     last_event_at = greatest(t.last_event_at, s.seen_at, s.event_at),
     event_count = t.event_count + s.events,
     first_seq_no = least(t.first_seq_no, s.first_number),
@@ -196,12 +195,9 @@ UPDATE stations_transaction t SET {figures.ASSIGNMENTS},
 FROM unnest({_SOURCE})
      AS s({figures.SOURCE_NAMES}, event_at, events, first_number, last_number, state_at, state_number, state)
 WHERE t.id = s.id
-"""
-
-_SHOW = """
-UPDATE stations_evse e SET power_w = t.power_w, energy_wh = t.energy_wh, soc_percent = t.soc_percent,
-    measured_at = t.measured_at
-FROM stations_transaction t
-WHERE t.id = ANY(%s::uuid[]) AND e.id = t.evse_id AND e.active_id = t.id
-RETURNING e.id, t.station_id, e.power_w::text, e.energy_wh::text, e.soc_percent::text, e.measured_at::text
+RETURNING t.id, t.evse_id, t.station_id, t.power_w, t.energy_wh, t.soc_percent, t.measured_at)
+UPDATE stations_evse e SET power_w = a.power_w, energy_wh = a.energy_wh, soc_percent = a.soc_percent,
+    measured_at = a.measured_at
+FROM applied a WHERE e.id = a.evse_id AND e.active_id = a.id
+RETURNING e.id, a.station_id, e.power_w::text, e.energy_wh::text, e.soc_percent::text, e.measured_at::text
 """
