@@ -24,8 +24,9 @@ SECRET_VARIABLE = re.compile(
     re.IGNORECASE,
 )
 VPN_SECRETS = frozenset({"password", "key"})
-_URL_USER = re.compile(r"(\b[a-z][a-z0-9+.\-]*://)[^/?#\s@]*@", re.IGNORECASE)
-_URL_QUERY = re.compile(r"([?&][^=&#\s]*=)[^&#\s]*")
+# Neither pattern can begin again inside of what it has looked at, so both take linear time on any text.
+_URL_USER = re.compile(r"://[^/?#\s@]*@")
+_URL_QUERY = re.compile(r"([?&][^=&?#\s]*=)[^&#\s]*")
 
 
 def loggable(frame: Frame, action: str) -> str:
@@ -147,4 +148,4 @@ def _parsed(text: str) -> Any:
 def _without_url_secrets(text: str) -> str:
     if "://" not in text:
         return text
-    return _URL_QUERY.sub(rf"\1{MASK}", _URL_USER.sub(rf"\1{MASK}@", text))
+    return _URL_QUERY.sub(rf"\1{MASK}", _URL_USER.sub(f"://{MASK}@", text))
