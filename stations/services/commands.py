@@ -5,7 +5,7 @@ that names the state it leaves (``WHERE status = …``), so two processes cannot
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -26,7 +26,7 @@ from stations.domain.intents import Intent
 from stations.domain.secrecy import masked
 from stations.domain.words import Capability, CommandStatus
 from stations.models import ChargingStation, Command, Presence
-from stations.services import effects, preconditions
+from stations.services import completing, effects, preconditions
 
 NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
     CommandStatus.PENDING: frozenset(
@@ -38,19 +38,6 @@ NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
     ),
 }  # fmt: skip
 
-_P = Permission
-PERMISSIONS: Mapping[str, Permission] = {
-    "request_start_transaction": _P.COMMANDS_SESSION,
-    "request_stop_transaction": _P.COMMANDS_SESSION,
-    "unlock_connector": _P.COMMANDS_SESSION,
-    "reset": _P.COMMANDS_STATION,
-    "change_availability": _P.COMMANDS_STATION,
-    "trigger_message": _P.COMMANDS_STATION,
-    "get_variables": _P.COMMANDS_STATION,
-    "get_base_report": _P.COMMANDS_STATION,
-    "set_variables": _P.VARIABLES_EDIT,
-    "call": _P.COMMANDS_EXPERT,
-}
 DEFAULT_PATIENCE_S = 300
 GRACE = timedelta(seconds=5)
 EFFECT_WHILE_SENT = timedelta(minutes=6)
@@ -77,7 +64,7 @@ def permission_of(intent: Intent) -> Permission:
     """Which permission the intent needs; a soft restart needs less than a hard one."""
     if isinstance(intent, intents.ResetStation) and intent.kind == "on_idle":
         return Permission.COMMANDS_RESET_SOFT
-    return PERMISSIONS[intent.name]
+    return Permission(intent.permission)
 
 
 def issue(
@@ -99,7 +86,7 @@ def issue(
     preconditions.check_manners(intent, patience_s, if_offline)
     with atomic():
         presence = _require_in_service(station)
-        command = _draft(station, _completed(station, intent, by), by)
+        command = _draft(station, completing.completed(station, intent, by), by)
         command.if_offline = if_offline
         command.expires_at = command.issued_at + timedelta(seconds=patience_s)
         command.reason = reason.replace("\x00", "")[:500]
@@ -189,7 +176,7 @@ def cancel(command: Command, *, by: Actor) -> Command:
 
 def _permission_to_cancel(command: Command) -> Permission:
     soft = command.command == "reset" and command.parameters.get("kind") == "on_idle"
-    return Permission.COMMANDS_RESET_SOFT if soft else PERMISSIONS[command.command]
+    return Permission.COMMANDS_RESET_SOFT if soft else Permission(intents.INTENTS[command.command].permission)
 
 
 def wait_until_settled(command: Command, timeout_s: float) -> Command:
@@ -277,28 +264,6 @@ def _require_in_service(station: ChargingStation) -> Presence:
     return presence
 
 
-def _completed(station: ChargingStation, intent: Intent, by: Actor) -> Intent:
-    """The intent with what only we can give: start ids, request ids, the station's reference."""
-    if isinstance(intent, intents.RequestStartTransaction):
-        preconditions.require_evse(station, intent.evse_id)
-        return replace(intent, remote_start_id=next_request_id())
-    if isinstance(intent, intents.GetBaseReport):
-        return replace(intent, request_id=next_request_id())
-    if isinstance(intent, intents.RequestStopTransaction):
-        return replace(intent, reference=preconditions.running(station, intent.transaction, by).reference)
-    preconditions.require_evse(
-        station, getattr(intent, "evse_id", None), getattr(intent, "connector_id", None)
-    )
-    return intent
-
-
-def next_request_id() -> int:
-    """A positive 32-bit number for requests, never given twice (P219)."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('stations_request_id_seq')")
-        return int(cursor.fetchone()[0])
-
-
 def _draft(station: ChargingStation, intent: Intent, by: Actor) -> Command:
     parameters = intents.to_json(intent)
     preconditions.require_storable(parameters)
@@ -332,6 +297,10 @@ def _settle_before_sending(
 
 
 def _require_capability(station: ChargingStation, intent: Intent) -> None:
+    if intent.needs is not None and not station.supports(intent.needs):
+        raise NotSupported(
+            "This station cannot do that: its version has no such message, or it refused it before."
+        )
     resets_evse = isinstance(intent, intents.ResetStation) and intent.evse_id is not None
     if resets_evse and not station.supports(Capability.RESET_EVSE):
         raise NotSupported("This station can only be restarted as a whole.")

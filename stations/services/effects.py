@@ -12,17 +12,10 @@ from django.db.models import Q, QuerySet
 
 from core import clock
 from stations import live
+from stations.domain.intents import INTENTS
 from stations.domain.words import CommandStatus, Effect
 from stations.models import Command, Transaction
 
-WINDOWS: Mapping[str, timedelta] = {
-    "request_start_transaction": timedelta(seconds=90),
-    "request_stop_transaction": timedelta(seconds=60),
-    "reset": timedelta(minutes=5),
-    "change_availability": timedelta(seconds=30),
-    "trigger_message": timedelta(seconds=30),
-    "get_base_report": timedelta(minutes=5),
-}
 SCHEDULED = timedelta(hours=24)
 OPERATIVE = {"inoperative": ("Unavailable",), "operative": ("Available", "Occupied", "Preparing", "Charging")}
 
@@ -32,7 +25,8 @@ def window_of(command: str, response: object = None) -> timedelta | None:
 
     What the station scheduled happens when the car has left (P197).
     """
-    window = WINDOWS.get(command)
+    seconds = INTENTS[command].effect_window_s
+    window = timedelta(seconds=seconds) if seconds else None
     scheduled = isinstance(response, Mapping) and response.get("status") == "Scheduled"
     return SCHEDULED if window and scheduled else window
 

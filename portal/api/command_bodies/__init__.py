@@ -1,0 +1,23 @@
+"""What each command takes, as typed bodies; each becomes an intent (section Commands of the API).
+
+One module for each functional block, with its bodies and an example of each.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from portal.api.command_bodies import device_model, raw, remote_control
+from portal.api.command_bodies.base import CommandBody
+
+__all__ = ["BODIES", "EXAMPLES", "CommandBody"]
+
+BODIES: Mapping[str, type[CommandBody]] = {
+    **remote_control.BODIES,
+    **device_model.BODIES,
+    **raw.BODIES,
+}
+EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    **remote_control.EXAMPLES,
+    **device_model.EXAMPLES,
+    **raw.EXAMPLES,
+}

@@ -1,0 +1,56 @@
+"""Reading and setting variables, reports."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from portal.api.command_bodies.base import CommandBody, EvseId
+from portal.api.resource import StrictSerializer
+from stations.domain import intents
+from stations.domain.intents import Intent, VariableItem
+
+
+class ItemPart(StrictSerializer):
+    component = serializers.CharField(max_length=50, required=False, default="")
+    variable = serializers.CharField(max_length=50)
+    instance = serializers.CharField(max_length=50, required=False, default="")
+    evse_id = EvseId(required=False)
+    attribute = serializers.ChoiceField(
+        ["Actual", "Target", "MinSet", "MaxSet"], required=False, default="Actual"
+    )
+
+
+class ItemWithValue(ItemPart):
+    value = serializers.CharField(max_length=2500, allow_blank=True, trim_whitespace=False)
+
+
+class GetVariablesBody(CommandBody):
+    items = ItemPart(many=True, allow_empty=True)
+
+    def intent(self, values: Mapping[str, Any]) -> Intent:
+        return intents.GetVariables(items=tuple(VariableItem(**item) for item in values["items"]))
+
+
+class SetVariablesBody(CommandBody):
+    items = ItemWithValue(many=True, allow_empty=False)
+
+    def intent(self, values: Mapping[str, Any]) -> Intent:
+        return intents.SetVariables(items=tuple(VariableItem(**item) for item in values["items"]))
+
+
+class GetBaseReportBody(CommandBody):
+    kind = serializers.ChoiceField(["configuration_inventory", "full_inventory", "summary_inventory"])
+
+
+BODIES: Mapping[str, type[CommandBody]] = {
+    "get_variables": GetVariablesBody,
+    "set_variables": SetVariablesBody,
+    "get_base_report": GetBaseReportBody,
+}
+
+EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "get_variables": {"items": [{"component": "OCPPCommCtrlr", "variable": "HeartbeatInterval"}]},
+    "set_variables": {"items": [{"variable": "HeartbeatInterval", "value": "300"}]},
+    "get_base_report": {"kind": "full_inventory"},
+}

@@ -1,0 +1,63 @@
+"""What we want from a station, imperative and version-neutral (OCPP 2.0.1 words in snake case).
+
+An intent is stored with its command as JSON (:func:`to_json`) and translated at the door, by the table
+of the version that the station is connected with. One module for each functional block.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.errors import Invalid
+from stations.domain.intents.base import Intent, restored, to_json
+from stations.domain.intents.device_model import GetBaseReport, GetVariables, SetVariables, VariableItem
+from stations.domain.intents.raw import Call
+from stations.domain.intents.remote_control import (
+    ChangeAvailability,
+    RequestStartTransaction,
+    RequestStopTransaction,
+    ResetStation,
+    TriggerMessage,
+    UnlockConnector,
+)
+
+__all__ = [
+    "INTENTS",
+    "Call",
+    "ChangeAvailability",
+    "GetBaseReport",
+    "GetVariables",
+    "Intent",
+    "RequestStartTransaction",
+    "RequestStopTransaction",
+    "ResetStation",
+    "SetVariables",
+    "TriggerMessage",
+    "UnlockConnector",
+    "VariableItem",
+    "from_json",
+    "to_json",
+]
+
+INTENTS: Mapping[str, type[Intent]] = {
+    kind.name: kind
+    for kind in (
+        RequestStartTransaction,
+        RequestStopTransaction,
+        ResetStation,
+        UnlockConnector,
+        ChangeAvailability,
+        TriggerMessage,
+        GetVariables,
+        SetVariables,
+        GetBaseReport,
+        Call,
+    )
+}
+
+
+def from_json(name: str, parameters: Mapping[str, Any]) -> Intent:
+    """The intent that :func:`to_json` stored. Raises :class:`Invalid` for an unknown name or parameter."""
+    kind = INTENTS.get(name)
+    if kind is None:
+        raise Invalid(f"There is no command “{name}”.", field="command")
+    return restored(kind, parameters)
