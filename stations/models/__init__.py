@@ -7,6 +7,7 @@ from stations.models.frames import RawFrame
 from stations.models.limits import SiteLimit
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
+from stations.models.reservations import Reservation
 from stations.models.sites import Site
 from stations.models.stations import ChargingStation
 from stations.models.transactions import OrphanStop, Transaction, TransactionConflict, TransactionEvent
@@ -24,6 +25,7 @@ __all__ = [
     "Presence",
     "RawFrame",
     "Report",
+    "Reservation",
     "SecurityEvent",
     "SignedMeterData",
     "Site",

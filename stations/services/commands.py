@@ -26,7 +26,7 @@ from stations.domain.intents import Intent
 from stations.domain.secrecy import masked
 from stations.domain.words import Capability, CommandStatus
 from stations.models import ChargingStation, Command, Presence
-from stations.services import completing, effects, preconditions
+from stations.services import completing, effects, preconditions, settling
 
 NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
     CommandStatus.PENDING: frozenset(
@@ -92,6 +92,8 @@ def issue(
         command.reason = reason.replace("\x00", "")[:500]
         _settle_before_sending(command, station, intent, presence)
         command.save(force_insert=True)
+        if command.settled:
+            settling.follow(command)
         audit.record(
             "command.issued",
             command,
@@ -157,6 +159,7 @@ def settle(
         command.message_id = message_id or command.message_id
         _await_effect(command, now)
         command.save()
+        settling.follow(command)
         _tell(command)
     return True
 

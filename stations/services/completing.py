@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from django.db import connection
-
 from core.access import Actor
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
-from stations.services import preconditions
+from stations.services import numbers, preconditions, reservations
 
 Complete = Callable[[ChargingStation, Any, Actor], Intent]
 
@@ -26,24 +24,17 @@ def completed(station: ChargingStation, intent: Intent, by: Actor) -> Intent:
     return COMPLETE.get(type(intent), _with_request_id)(station, intent, by)
 
 
-def next_request_id() -> int:
-    """A positive 32-bit number for requests, never given twice (P219)."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('stations_request_id_seq')")
-        return int(cursor.fetchone()[0])
-
-
 def _with_request_id(station: ChargingStation, intent: Intent, by: Actor) -> Intent:
     names = {field.name for field in fields(intent)}
     preconditions.require_evse(
         station, getattr(intent, "evse_id", None), getattr(intent, "connector_id", None)
     )
-    return replace(intent, request_id=next_request_id()) if "request_id" in names else intent  # type: ignore[call-arg]
+    return replace(intent, request_id=numbers.next_request_id()) if "request_id" in names else intent  # type: ignore[call-arg]
 
 
 def _start(station: ChargingStation, intent: intents.RequestStartTransaction, by: Actor) -> Intent:
     preconditions.require_evse(station, intent.evse_id)
-    return replace(intent, remote_start_id=next_request_id())
+    return replace(intent, remote_start_id=numbers.next_request_id())
 
 
 def _stop(station: ChargingStation, intent: intents.RequestStopTransaction, by: Actor) -> Intent:
@@ -53,4 +44,6 @@ def _stop(station: ChargingStation, intent: intents.RequestStopTransaction, by: 
 COMPLETE: Mapping[type[Intent], Complete] = {
     intents.RequestStartTransaction: _start,
     intents.RequestStopTransaction: _stop,
+    intents.ReserveNow: reservations.prepare,
+    intents.CancelReservation: reservations.prepare_cancellation,
 }

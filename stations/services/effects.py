@@ -17,6 +17,7 @@ from stations.domain.words import CommandStatus, Effect
 from stations.models import Command, Transaction
 
 SCHEDULED = timedelta(hours=24)
+SEEN_BY_STATUS = ("change_availability", "reserve_now", "cancel_reservation")
 OPERATIVE = {"inoperative": ("Unavailable",), "operative": ("Available", "Occupied", "Preparing", "Charging")}
 
 
@@ -62,11 +63,27 @@ def booted(station_id: UUID) -> None:
 
 
 def status_reported(station_id: UUID, evse_id: int, status: str) -> None:
-    """A connector's new status after a change of availability."""
+    """A connector's new status: after a change of availability, a reservation, or the end of one."""
+    is_available(station_id, evse_id, status)
+    name = "reserve_now" if status == "Reserved" else "cancel_reservation"
+    for command in _awaited(station_id, name).filter(evse_id=evse_id):
+        _seen(command, f"EVSE {evse_id} reports {status}.")
+
+
+def is_available(station_id: UUID, evse_id: int, status: str) -> None:
+    """A connector is as a change of availability wished, newly or already."""
     for command in _awaited(station_id, "change_availability"):
         wanted = OPERATIVE.get(str(command.parameters.get("operational_status")), ())
         if command.evse_id in (None, evse_id) and status in wanted:
             _seen(command, f"EVSE {evse_id} reports {status}.")
+
+
+def reservation_ended(station_id: UUID, reservation: UUID, detail: str) -> None:
+    """A reservation that was to be cancelled is no more."""
+    for command in _awaited(station_id, "cancel_reservation").filter(
+        parameters__reservation=str(reservation)
+    ):
+        _seen(command, detail)
 
 
 def message_received(station_id: UUID, message: str) -> None:

@@ -19,16 +19,19 @@ from stations.domain.intents.remote_control import (
     TriggerMessage,
     UnlockConnector,
 )
+from stations.domain.intents.reservations import CancelReservation, ReserveNow
 
 __all__ = [
     "INTENTS",
     "Call",
+    "CancelReservation",
     "ChangeAvailability",
     "GetBaseReport",
     "GetVariables",
     "Intent",
     "RequestStartTransaction",
     "RequestStopTransaction",
+    "ReserveNow",
     "ResetStation",
     "SetVariables",
     "TriggerMessage",
@@ -50,6 +53,8 @@ INTENTS: Mapping[str, type[Intent]] = {
         GetVariables,
         SetVariables,
         GetBaseReport,
+        ReserveNow,
+        CancelReservation,
         Call,
     )
 }

@@ -6,7 +6,15 @@ from datetime import datetime
 from stations.domain import intents
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import Decided, Direct, Outbound, Routes
-from stations.ocpp.v16 import answers, authorization, outbound, provisioning, reports, transactions
+from stations.ocpp.v16 import (
+    answers,
+    authorization,
+    outbound,
+    provisioning,
+    reports,
+    reservations,
+    transactions,
+)
 
 ROUTES: Routes = {
     "Authorize": Decided(authorization.authorize),
@@ -34,6 +42,8 @@ OUTBOUND: Outbound = {
     intents.GetVariables: outbound.get_variables,
     intents.SetVariables: outbound.set_variables,
     intents.GetBaseReport: outbound.get_base_report,
+    intents.ReserveNow: reservations.reserve_now,
+    intents.CancelReservation: reservations.cancel_reservation,
     intents.Call: outbound.call,
 }
 

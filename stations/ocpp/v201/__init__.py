@@ -13,6 +13,7 @@ from stations.ocpp.v201 import (
     data_transfer,
     outbound,
     provisioning,
+    reservations,
     security,
     transactions,
 )
@@ -25,6 +26,7 @@ ROUTES: Routes = {
     "MeterValues": transactions.METER_VALUES,
     "NotifyEvent": Chosen(availability.pick_event_route),
     "NotifyReport": Decided(provisioning.notify_report),
+    "ReservationStatusUpdate": Decided(reservations.status_update),
     "SecurityEventNotification": Decided(security.security_event),
     "StatusNotification": availability.STATUS,
     "TransactionEvent": Chosen(transactions.pick_route),
@@ -40,6 +42,8 @@ OUTBOUND: Outbound = {
     intents.GetVariables: outbound.get_variables,
     intents.SetVariables: outbound.set_variables,
     intents.GetBaseReport: outbound.get_base_report,
+    intents.ReserveNow: reservations.reserve_now,
+    intents.CancelReservation: reservations.cancel_reservation,
     intents.Call: outbound.call,
 }
 

@@ -11,7 +11,11 @@ from stations.ocpp.v21 import outbound
 
 ROUTES: Routes = {**v201.ROUTES}
 
-OUTBOUND: Outbound = {**v201.OUTBOUND, intents.RequestStartTransaction: outbound.request_start}
+OUTBOUND: Outbound = {
+    **v201.OUTBOUND,
+    intents.RequestStartTransaction: outbound.request_start,
+    intents.ReserveNow: outbound.reserve_now,
+}
 
 ABSORB = v201.ABSORB
 
