@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from portal.api import (
     alerts,
     commands,
+    grid_support,
     messages,
     organization,
     reservations,
@@ -40,6 +41,8 @@ urlpatterns = [
     path("v1/stations/", stations.StationList.as_view()),
     path("v1/stations/<uuid:pk>/", stations.StationDetail.as_view()),
     path("v1/stations/<uuid:pk>/commands/", commands.StationCommands.as_view()),
+    path("v1/stations/<uuid:pk>/grid-controls/", grid_support.DerControlList.as_view()),
+    path("v1/stations/<uuid:pk>/battery-swaps/", grid_support.BatterySwapList.as_view()),
     path("v1/stations/<uuid:pk>/messages/", messages.MessageList.as_view()),
     path("v1/stations/<uuid:pk>/variables/", stations.VariableList.as_view()),
     path("v1/stations/<uuid:pk>/connections/", stations.ConnectionList.as_view()),

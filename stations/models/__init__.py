@@ -4,6 +4,7 @@ from stations.models.connections import Connection, Gateway, Presence
 from stations.models.credentials import StationCredential
 from stations.models.evses import Connector, Evse
 from stations.models.frames import RawFrame
+from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
@@ -14,12 +15,15 @@ from stations.models.transactions import OrphanStop, Transaction, TransactionCon
 
 __all__ = [
     "Alert",
+    "BatterySwap",
     "ChargingStation",
     "Command",
     "Connection",
     "Connector",
+    "DerControl",
     "Evse",
     "Gateway",
+    "GridEvent",
     "MeterReading",
     "OrphanStop",
     "Presence",

@@ -11,7 +11,7 @@ from core.access import Actor
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
-from stations.services import numbers, preconditions, reservations
+from stations.services import grid_support, numbers, preconditions, reservations
 
 Complete = Callable[[ChargingStation, Any, Actor], Intent]
 
@@ -46,4 +46,6 @@ COMPLETE: Mapping[type[Intent], Complete] = {
     intents.RequestStopTransaction: _stop,
     intents.ReserveNow: reservations.prepare,
     intents.CancelReservation: reservations.prepare_cancellation,
+    intents.SetDerControl: grid_support.prepare,
+    intents.ClearDerControl: grid_support.prepare_clearing,
 }

@@ -98,6 +98,18 @@ def report_completed(station_id: UUID, request_id: int, variables: int) -> None:
         _seen(command, f"All parts arrived: {variables} variables.")
 
 
+def controls_reported(station_id: UUID, request_id: int) -> None:
+    """All parts of a report of controls for the grid."""
+    for command in _awaited(station_id, "get_der_control").filter(parameters__request_id=request_id):
+        _seen(command, "All parts arrived.")
+
+
+def batteries_swapped(station_id: UUID, request_id: int, kind: str) -> None:
+    """Batteries were handed out or taken back as requested."""
+    for command in _awaited(station_id, "request_battery_swap").filter(parameters__request_id=request_id):
+        _seen(command, f"The station reports {kind}.")
+
+
 def expire(now: datetime) -> int:
     """Close the wait for effects whose window is over; answers with how many were not seen."""
     overdue = Command.objects.filter(effect="", effect_until__lt=now)

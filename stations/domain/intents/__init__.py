@@ -10,6 +10,12 @@ from typing import Any
 from core.errors import Invalid
 from stations.domain.intents.base import Intent, restored, to_json
 from stations.domain.intents.device_model import GetBaseReport, GetVariables, SetVariables, VariableItem
+from stations.domain.intents.grid_support import (
+    ClearDerControl,
+    GetDerControl,
+    RequestBatterySwap,
+    SetDerControl,
+)
 from stations.domain.intents.raw import Call
 from stations.domain.intents.remote_control import (
     ChangeAvailability,
@@ -26,13 +32,17 @@ __all__ = [
     "Call",
     "CancelReservation",
     "ChangeAvailability",
+    "ClearDerControl",
     "GetBaseReport",
+    "GetDerControl",
     "GetVariables",
     "Intent",
+    "RequestBatterySwap",
     "RequestStartTransaction",
     "RequestStopTransaction",
     "ReserveNow",
     "ResetStation",
+    "SetDerControl",
     "SetVariables",
     "TriggerMessage",
     "UnlockConnector",
@@ -55,6 +65,10 @@ INTENTS: Mapping[str, type[Intent]] = {
         GetBaseReport,
         ReserveNow,
         CancelReservation,
+        SetDerControl,
+        GetDerControl,
+        ClearDerControl,
+        RequestBatterySwap,
         Call,
     )
 }

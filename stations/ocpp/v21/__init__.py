@@ -4,19 +4,37 @@ Longer tokens of open types, further measurands and trigger reasons are data to 
 this version adds to its messages (costs, limits, severity) is accepted by its schemas.
 """
 
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
 from stations.domain import intents
 from stations.ocpp import v201
-from stations.ocpp.routing import Outbound, Routes
-from stations.ocpp.v21 import outbound
+from stations.ocpp.context import Json, Socket
+from stations.ocpp.routing import Decided, Outbound, Routes
+from stations.ocpp.v21 import battery_swaps, grid_support, outbound
 
-ROUTES: Routes = {**v201.ROUTES}
+ROUTES: Routes = {
+    **v201.ROUTES,
+    "BatterySwap": Decided(battery_swaps.battery_swap),
+    "NotifyDERAlarm": Decided(grid_support.alarm),
+    "NotifyDERStartStop": Decided(grid_support.start_stop),
+    "ReportDERControl": Decided(grid_support.report),
+}
 
 OUTBOUND: Outbound = {
     **v201.OUTBOUND,
     intents.RequestStartTransaction: outbound.request_start,
     intents.ReserveNow: outbound.reserve_now,
+    intents.SetDerControl: grid_support.set_der_control,
+    intents.GetDerControl: grid_support.get_der_control,
+    intents.ClearDerControl: grid_support.clear_der_control,
+    intents.RequestBatterySwap: battery_swaps.request_battery_swap,
 }
 
-ABSORB = v201.ABSORB
+ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
+    **v201.ABSORB,
+    "SetDERControl": grid_support.absorb_set,
+    "ClearDERControl": grid_support.absorb_cleared,
+}
 
 interpret = v201.interpret
