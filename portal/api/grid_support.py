@@ -50,10 +50,10 @@ class DerControlList(BelowStation):
 
 
 class BatteryView(serializers.Serializer):
-    evse_id = serializers.IntegerField(source="evseId")
-    serial_number = serializers.CharField(source="serialNumber")
-    soc_percent = serializers.FloatField(source="soC")
-    soh_percent = serializers.FloatField(source="soH")
+    evse_id = serializers.IntegerField(source="evseId", default=None, allow_null=True)
+    serial_number = serializers.CharField(source="serialNumber", default="")
+    soc_percent = serializers.FloatField(source="soC", default=None, allow_null=True)
+    soh_percent = serializers.FloatField(source="soH", default=None, allow_null=True)
     production_date = serializers.CharField(source="productionDate", default=None, allow_null=True)
     vendor_info = serializers.CharField(source="vendorInfo", default="")
 
