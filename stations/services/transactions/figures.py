@@ -22,7 +22,7 @@ from uuid import UUID
 from django.db import connection
 
 from stations.domain.events import MeterSample
-from stations.domain.metering import BEGIN, END
+from stations.domain.metering import BEGIN, END, MAX_REGISTER_WH
 from stations.domain.words import Flag
 
 UNRATED_W = 400_000
@@ -140,7 +140,8 @@ ASSIGNMENTS = f"""
     meter_last_wh = {_LAST_WH},
     meter_last_at = {_LAST_AT},
     meter_stop_exact = CASE WHEN {_TAKES_LAST} THEN s.last_exact ELSE t.meter_stop_exact END,
-    energy_wh = CASE WHEN {_LAST_WH} < {_START_WH} THEN 0 ELSE {_LAST_WH} - {_START_WH} END,
+    energy_wh = CASE WHEN {_LAST_WH} < {_START_WH} THEN 0
+        ELSE least({_LAST_WH} - {_START_WH}, {MAX_REGISTER_WH}) END,
     power_w = CASE WHEN t.status <> 'active' THEN NULL WHEN {_TAKES_POWER} THEN s.power_w ELSE t.power_w END,
     power_at = CASE WHEN {_TAKES_POWER} THEN s.power_at ELSE t.power_at END,
     power_max_w = greatest(t.power_max_w, s.power_max_w),
