@@ -33,6 +33,7 @@ class SampleFlag(StrEnum):
     UNKNOWN_MEASURAND = "unknown_measurand"
     PHASES_SUMMED = "phases_summed"
     OTHER_LOCATION = "other_location"
+    POWER_ELSEWHERE = "power_elsewhere"
     SIGNED = "signed"
 
 
@@ -289,7 +290,9 @@ class _Tally:
         if total is None and self.elsewhere:
             total = self._sum(self.elsewhere, name)
             if total is not None:
-                self.flags.append(SampleFlag.OTHER_LOCATION)
+                self.flags.append(
+                    SampleFlag.OTHER_LOCATION if name == "energy" else SampleFlag.POWER_ELSEWHERE
+                )
         return total
 
     def _sum(self, figures: Mapping[str, Decimal], name: str) -> Decimal | None:
