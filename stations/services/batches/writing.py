@@ -121,20 +121,20 @@ class Writer:
                     "batch.item_refused", extra={"station": str(items[0].station.station_id)}, exc_info=error
                 )
             return Outcome([error] * len(items), [], [])
-        first, second = _halves(items)
-        return _joined(items, first, self._store(first, Log()), second, self._store(second, Log()))
+        return self._store_halves(items)
 
     def _store_unlocked(self, items: Sequence[Item], log: Log) -> Outcome:
-        """Halve until those that need a locked row stand alone, hardly waiting any more, for a bounded time.
-
-        Nothing of a station is stored before what it said earlier.
-        """
+        """Halve until those that need a locked row stand alone, hardly waiting any more, for a bounded time."""
         if not self._apart_until:
             self._now_s, self._apart_until = APART_S, time.monotonic() + APART_AT_MOST_S
         if log:
             self._store_log(log)
         if len(items) <= 1 or time.monotonic() > self._apart_until:
             return _blocked(items)
+        return self._store_halves(items)
+
+    def _store_halves(self, items: Sequence[Item]) -> Outcome:
+        """Nothing of a station is stored before what it said earlier."""
         first, second = _halves(items)
         one = self._store(first, Log())
         same_station = first[0].station.station_id == second[-1].station.station_id
@@ -148,6 +148,7 @@ class Writer:
         except (DatabaseError, InterfaceError) as error:
             if _state(error) == LOCKED:
                 self.blocked_rows = log.rows
+                self._uncounted = dict(Counter(self._uncounted) + Counter(log.refusals))
                 return
             self.lost_rows += len(log.rows)
             logger.error("batch.log_lost", extra={"rows": len(log.rows), "cause": repr(error)[:300]})
