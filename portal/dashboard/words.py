@@ -143,6 +143,7 @@ FLAG: Mapping[str, Text] = {
     Flag.REPAIRED: _("Messages were repaired"),
     Flag.OFFLINE: _("Recorded while offline"),
     Flag.NOT_AUTHORIZED: _("Not authorized"),
+    Flag.OTHER_LOCATION: _("No register of the outlet was reported"),
 }
 
 SEVERITY: Mapping[str, Word] = {
