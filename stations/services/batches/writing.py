@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 UNIQUE = "23505"
 LIMIT_EXCEEDED = "54"  # the one class of operational errors that an item can cause
 CONTENDED = frozenset({"40001", "40P01", "57014"})
-CONTENDED_TRIES = 5
+CONTENDED_TRIES = 8
 CAREFUL_S = 10.0
 JITTER_S = 0.02
 
@@ -73,7 +73,7 @@ class Writer:
         if isinstance(error, IntegrityError) and state == UNIQUE and not self._careful:
             self._careful_until = time.monotonic() + CAREFUL_S
         elif state in CONTENDED and tries < CONTENDED_TRIES:
-            time.sleep(random.uniform(0, JITTER_S * tries))
+            time.sleep(random.uniform(0, JITTER_S * 2**tries))
         elif tries == 1 and not self._is_connected():
             connection.close()
         else:
