@@ -81,6 +81,13 @@ class TestOneDataDirectory:
         assert code == 0, terminal
         assert "/o/kept/" in terminal
 
+    def test_chargers_made_here_find_the_door_of_the_portal_that_runs_here(self, up: Up) -> None:
+        words = [sys.executable, "manage.py", "simulate", "--create", "--organization", "kept"]
+
+        code, terminal = run_to_end([*words, "--duration", "2", "--data-dir", str(up.data_dir)])
+
+        assert (code, terminal) == (0, "")
+
     @pytest.mark.parametrize("part", PARTS)
     def test_f27_each_process_killed_hard_is_started_again(self, up: Up, part: str) -> None:
         assert until(lambda: up.part(part), 20)
