@@ -76,6 +76,7 @@ def test_upgrades_are_refused_503_while_draining() -> None:
                 return "retry-after" in answer.headers
 
         eventually(refused, within_s=2)
+        assert held
 
 
 def listens(pid: int) -> bool:
