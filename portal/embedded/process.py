@@ -140,9 +140,9 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-def see_off(family: list[psutil.Process]) -> None:
+def see_off(family: list[psutil.Process], patience_s: float = FAMILY_SECONDS) -> None:
     """Wait a little for processes whose parent has ended, then kill them."""
-    _, staying = psutil.wait_procs(family, timeout=FAMILY_SECONDS)
+    _, staying = psutil.wait_procs(family, timeout=patience_s)
     for process in staying:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

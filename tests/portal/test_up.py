@@ -116,7 +116,7 @@ class TestOneDataDirectory:
         assert until(lambda: not processes_of(up.data_dir), 5), processes_of(up.data_dir)
         assert not (up.data_dir / "runtime.env").exists()
 
-    def test_two_gateways_share_the_port_and_hosts_that_were_given_do_not_shut_it_out(
+    def test_two_gateways_serve_under_hosts_that_were_given_and_a_second_signal_ends_at_once(
         self, data_dir: Path
     ) -> None:
         started = Up(data_dir, "--gateways", "2", ALLOWED_HOSTS="portal.example.org").wait_ready()
@@ -124,6 +124,8 @@ class TestOneDataDirectory:
 
         assert started.serves()
         assert len([name for name in names if "manage.py serve" in name]) == 2
+        started.process.send_signal(signal.SIGTERM)
+        assert until(lambda: "Stopping; once more" in started.terminal, 10)
         assert started.stop() == 0
         assert until(lambda: not processes_of(data_dir), 5), processes_of(data_dir)
 
