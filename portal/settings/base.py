@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from portal import runtime
 
 
-class Environment(environ.Env):
+class Environment(environ.Env):  # type: ignore[misc]  # django-environ ships no types
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
         """Names the variable whose value cannot be read."""
         try:
