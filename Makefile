@@ -26,7 +26,7 @@ run: $(BASE) $(SPRITE)
 
 test: $(DEV) $(SPRITE)
 	@scripts/browser.sh
-	@exec $(PY) -m pytest $(if $(JOBS),-n $(JOBS) --dist loadfile) $(ARGS)
+	@exec $(PY) -m pytest $(if $(JOBS),-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
 
 check: $(DEV) $(SPRITE)
 	$(PY) -m ruff format --check .
