@@ -26,7 +26,15 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", runtime.settings_module())
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from portal import complaint
+
+    try:
+        execute_from_command_line(sys.argv)
+    except Exception as fault:
+        line = None if "--traceback" in sys.argv else complaint.in_one_line(fault)
+        if line is None:
+            raise
+        sys.exit(line)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,26 @@
 """What holds in every deployment. Values come from the environment (README, "Settings")."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from portal import runtime
 
-env = environ.Env()
+
+class Environment(environ.Env):  # type: ignore[misc]  # django-environ ships no types
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        """Names the variable whose value cannot be read."""
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} cannot be read: {error}.") from error
+
+
+env = Environment()
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = runtime.data_dir()
@@ -95,7 +107,11 @@ DATABASES["default"].update(
     CONN_HEALTH_CHECKS=True,
 )
 DATABASES["default"].setdefault("OPTIONS", {}).update(
-    pool={"min_size": 2, "max_size": env.int("DATABASE_POOL_MAX", default=24), "timeout": 10},
+    pool={
+        "min_size": 2,
+        "max_size": env.int("DATABASE_POOL_MAX", default=24),
+        "timeout": env.int("DATABASE_POOL_TIMEOUT", default=10),
+    },
     connect_timeout=5,
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -190,7 +206,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = DATA_DIR / "static"  # the program itself may be read-only
 STATICFILES_DIRS = [BASE_DIR / "static"]
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)

@@ -27,6 +27,8 @@ def claim(options: Options, url: str) -> IO[str]:
     try:
         path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         lock = (path / LOCK_FILE).open("a+", encoding="utf-8")
+    except FileExistsError as error:
+        raise ServerFailed(f"The data directory {path} is a file.") from error
     except OSError as error:
         raise ServerFailed(f"The data directory {path} cannot be written: {error.strerror}.") from error
     try:

@@ -96,7 +96,7 @@ class Writer:
         if isinstance(error, IntegrityError) and state == UNIQUE and not self._careful:
             self._careful_until = time.monotonic() + CAREFUL_S
         elif state in CONTENDED and tries < CONTENDED_TRIES:
-            time.sleep(random.uniform(0, JITTER_S * tries))
+            time.sleep(random.uniform(0, JITTER_S * 2**tries))
         elif tries == 1 and not self._is_connected():
             connection.close()
         else:
