@@ -1,13 +1,15 @@
-"""One correlation id per request, from the edge to the worker's log lines."""
+"""One correlation id per request, from the edge to the worker's log lines; sessions that end in time."""
 
 import re
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
 
 from core.ids import uuid7
-from portal import logs
+from portal import accounts, logs
 
 HEADER = "X-Request-Id"
 ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -39,6 +41,16 @@ class RequestIdMiddleware:
         response = await self.get_response(request)
         response.headers[HEADER] = with_id
         return response
+
+
+class SessionLimitMiddleware(MiddlewareMixin):
+    """Account and admin pages end a session in time too; the dashboard and the API do so at their own doors."""
+
+    OWN_DOORS = ("/accounts/", "/admin/")
+
+    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
+        if request.path_info.startswith(self.OWN_DOORS) and SESSION_KEY in request.session:
+            accounts.keep_alive(request)
 
 
 def _enter(request: HttpRequest) -> str:
