@@ -234,9 +234,12 @@ def test_w10_cookies_over_https_are_bound_to_the_host() -> None:
     assert "SessionStorage" in ran.stdout
 
 
-def test_w11_a_second_factor_is_asked_for_and_no_code_counts_twice(client: Client, alice: Membership) -> None:
+def test_w11_a_second_factor_is_asked_for_and_no_code_counts_twice(
+    client: Client, alice: Membership, django_capture_on_commit_callbacks: Any
+) -> None:
     sign_in(client, alice.user.email)
-    secret = with_app(client)
+    with django_capture_on_commit_callbacks(execute=True):
+        secret = with_app(client)
     client.post("/accounts/logout/")
     code = totp_code(secret)
 
