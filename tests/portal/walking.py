@@ -82,6 +82,7 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
     key, _ = keys.create(organization, name="walked", scopes=["*"], by=actor)
     return {
         "organization": organization.slug,
+        "identity": station.identity,
         "stations": station.pk,
         "sessions": session.pk,
         "transactions": session.pk,
