@@ -21,6 +21,10 @@ PLAIN = (
     _("Too many connections a second from its address."),
     _("Too many refused tries in a minute; the next one counts when the minute is over."),
     _("The station needs a client certificate, and no proxy that checks certificates is set up here."),
+    _("The station booted again."),
+    _("The message arrived."),
+    _("The station says that the connector is unlocked."),
+    _("The connection was lost before the answer. It may have been carried out."),
     _("The station is set to no authentication, which is switched off here (OCPP_ALLOW_UNAUTHENTICATED)."),
 )
 FILLED = (
@@ -37,6 +41,10 @@ FILLED = (
     _("It offered no sub-protocol; we speak %(spoken)s."),
     _("It offered %(offered)s; we speak %(spoken)s."),
     _("No connection since %(moment)s UTC."),
+    _("Transaction %(reference)s began."),
+    _("Transaction %(reference)s ended: %(cause)s."),
+    _("EVSE %(evse)s reports %(status)s."),
+    _("All parts arrived: %(count)s variables."),
     _("%(what)s reports a fault: %(cause)s."),
     _("%(what)s waits to be accepted."),
     _("Too many refused tries in a minute from %(address)s. Somebody may be guessing the password."),
@@ -45,7 +53,7 @@ FILLED = (
         "Make a new password if one of them is not yours."
     ),
 )
-WORDS = (_("right"), _("wrong"), _("no cause given"))
+WORDS = (_("right"), _("wrong"), _("no cause given"), _("no reason given"))
 GAP = re.compile(r"%\((\w+)\)s")
 
 
