@@ -298,3 +298,22 @@ def test_who_is_asked_for_the_password_again_can_give_it(client: Client, alice: 
 
     assert (answer.status_code, answer["Location"]) == (302, "/")
     assert refused.status_code == 200
+
+
+def test_w27_looking_at_recovery_codes_is_audited(client: Client, alice: Membership) -> None:
+    sign_in(client, alice.user.email)
+    with_app(client)
+    assert client.get("/accounts/2fa/recovery-codes/").status_code == 200
+
+    assert acts_of(alice.user)[-1] == "recovery_codes.viewed"
+
+
+def test_w27_an_export_is_audited_with_its_filters(alice: Membership) -> None:
+    key = factories.make_key(alice.organization)
+    headers = {"Authorization": f"Bearer {key}", "Accept": "text/csv"}
+    Client().get("/api/v1/stations/?vendor=Acme", headers=headers)
+
+    entry = AuditEntry.objects.get(action="list.exported", organization=alice.organization)
+    assert entry.changes == {"vendor": [None, "Acme"]}
+    assert entry.reason == "/api/v1/stations/"
+    assert entry.actor.startswith("key:")
