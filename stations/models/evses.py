@@ -20,7 +20,6 @@ MOST_TELLING_FIRST = (
     ConnectorStatus.UNAVAILABLE,
 )
 # 2.x connectors only say Occupied; what goes on there is the transaction's charging state.
-ABOVE_PLUGGED_IN = MOST_TELLING_FIRST[: MOST_TELLING_FIRST.index(ConnectorStatus.PLUGGED_IN)]
 BY_TRANSACTION = frozenset({ConnectorStatus.PLUGGED_IN, ConnectorStatus.UNKNOWN})
 
 
@@ -29,30 +28,19 @@ class EvseQuerySet(ScopedQuerySet["Evse"]):
     limit_path = "station__site_id"
 
     def in_state(self, status: ConnectorStatus) -> "EvseQuerySet":
-        """Those of connected stations that :attr:`Evse.state` gives that word."""
-        undecided = ~_reports(*ABOVE_PLUGGED_IN) & (
-            _reports(ConnectorStatus.PLUGGED_IN) | ~_reports(*MOST_TELLING_FIRST)
-        )
-        by_transaction = undecided & models.Q(active__charging_state__in=_words(status))
+        """Those of connected stations that :attr:`Evse.state` gives that word.
+
+        An EVSE of several connectors that report different things is found by each of them.
+        """
+        by_connector = models.Q(connectors__status__in=_words(status))
         if status in BY_TRANSACTION:
             told = models.Q(active__charging_state__in=list(STATUS_OF_WORD))
-            undecided_here = _found(status) & (models.Q(active=None) | ~told)
-            return self.filter(undecided_here | by_transaction)
-        return self.filter(_found(status) | by_transaction)
-
-
-def _found(status: ConnectorStatus) -> models.Q:
-    """The most telling of what the connectors report is that word."""
-    if status not in MOST_TELLING_FIRST:
-        return ~_reports(*MOST_TELLING_FIRST) if status == ConnectorStatus.UNKNOWN else models.Q(pk=None)
-    above = MOST_TELLING_FIRST[: MOST_TELLING_FIRST.index(status)]
-    return _reports(status) & ~_reports(*above) if above else _reports(status)
-
-
-def _reports(*statuses: ConnectorStatus) -> models.Q:
-    """Some connector reports a word of one of these meanings."""
-    words = [word for status in statuses for word in _words(status)]
-    return models.Q(models.Exists(Connector.objects.filter(evse=models.OuterRef("pk"), status__in=words)))
+            by_connector &= models.Q(active=None) | ~told
+        by_transaction = models.Q(
+            connectors__status__in=["", *_words(ConnectorStatus.PLUGGED_IN)],
+            active__charging_state__in=_words(status),
+        )
+        return self.filter(by_connector | by_transaction)
 
 
 def _words(status: ConnectorStatus) -> list[str]:
