@@ -24,7 +24,7 @@ VALUES: list[str | bytes] = [
     "00000000-0000-0000-0000-000000000000",
     "0001-01-01T00:00:00+14:00",
 ]
-SINGLE: list[str | bytes] = [NUL, HUGE, "9999-12-31T23:59-14:00"]
+SINGLE: list[str | bytes] = [NUL, HUGE]
 ASKED = [
     *("q", "before", "after", "status", "site", "version", "tab", "part", "range", "action", "direction"),
     *("errors", "topics", "next", "limit", "cursor", "ordering", "search", "process", "unverified_email"),
