@@ -16,6 +16,10 @@ def main() -> None:
         from portal import supervisor
 
         sys.exit(supervisor.main(sys.argv[2:]))
+    if sys.argv[1:2] in (["backup"], ["restore"]):  # start the embedded database where it does not run
+        from portal.supervisor import backup
+
+        sys.exit(backup.main(sys.argv[1], sys.argv[2:]))
     from portal import runtime
 
     runtime.prepare(sys.argv)

@@ -41,6 +41,18 @@ def claim(options: Options, url: str) -> IO[str]:
     return lock
 
 
+def is_claimed(data_dir: Path) -> bool:
+    """Whether a portal runs on the directory."""
+    try:
+        with (data_dir / LOCK_FILE).open("r", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def check_room(path: Path) -> None:
     """Raises :class:`ServerFailed` when the disk is too full for a database to start or grow."""
     needed = ROOM_AGAIN if (path / "postgres").exists() else ROOM_FIRST

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from core.models import ApiKey, Membership, Organization, User
+from core.models import ApiKey, AuditEntry, Membership, Organization, User
 from core.services import keys
 from stations.models import Site, SiteLimit
 from tests.portal.up import run_to_end
@@ -83,6 +83,26 @@ def test_a_member_gets_an_account_a_role_and_sites(acme: Organization) -> None:
     assert membership.role == "technician"
     assert SiteLimit.objects.get(membership=membership).site == site
     assert membership.user.check_password(printed.split()[-1])
+
+
+def test_adding_a_member_again_lifts_no_limit_unless_told_so(acme: Organization) -> None:
+    for name in ("Harbour", "Airport"):
+        Site.objects.create(organization=acme, name=name)
+    words = ("add_member", "bob@example.org", "--organization", "acme", "--role")
+    run(*words, "technician", "--site", "Harbour")
+
+    printed = run(*words, "admin")
+
+    membership = Membership.objects.get(user__email="bob@example.org", organization=acme)
+    assert membership.role == "admin"
+    assert SiteLimit.objects.get(membership=membership).site.name == "Harbour"
+    assert "at Harbour" in printed
+    assert "Password" not in printed
+
+    run(*words, "admin", "--site", "Airport")
+    assert SiteLimit.objects.get(membership=membership).site.name == "Airport"
+    limited = AuditEntry.objects.filter(action="member.limited", object_id=membership.pk).latest("id")
+    assert limited.changes == {"sites": [["Harbour"], ["Airport"]]}
 
 
 def test_an_unknown_site_or_organization_makes_no_member(acme: Organization) -> None:

@@ -44,7 +44,7 @@ def first_administrator() -> dict[str, str]:
         slug, name = FIRST_ORGANIZATION
         organization = Organization.objects.order_by("pk").first()
         organization = organization or accounts.create_organization(slug, name=name, by=by)
-        accounts.add_member(user.email, organization, Role.ADMIN, by=by)
+        accounts.give_role(user.email, organization, Role.ADMIN, by=by)
     return {"email": user.email, **({"password": password} if password else {})}
 
 
