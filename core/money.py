@@ -8,21 +8,23 @@ from fractions import Fraction
 from core.errors import Invalid
 
 DEFAULT_MINOR_UNITS = 2
+_WITHOUT_MINOR_UNITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_WITH_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
+_WITH_FOUR_DIGITS = "CLF UYW"
 OTHER_MINOR_UNITS = {
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+    code: digits
+    for digits, codes in ((0, _WITHOUT_MINOR_UNITS), (3, _WITH_THREE_DIGITS), (4, _WITH_FOUR_DIGITS))
+    for code in codes.split()
 }
-CURRENCIES = frozenset(
-    """
-    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF
-    CHF CLF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD
-    HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL
-    LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR
-    PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP
-    TRY TTD TWD TZS UAH UGX USD UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
-    """.split()
-)
+_CODES = """
+AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF
+CHF CLF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD
+HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL
+LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR
+PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP
+TRY TTD TWD TZS UAH UGX USD UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
+"""
+CURRENCIES = frozenset(_CODES.split())
 
 # Arithmetic of amounts is exact; what would have to be rounded on the way is a fault of the program.
 _EXACT = Context(prec=200, traps=[Inexact, InvalidOperation, Overflow, Clamped])
@@ -31,7 +33,9 @@ _EXACT = Context(prec=200, traps=[Inexact, InvalidOperation, Overflow, Clamped])
 def minor_units(currency: str) -> int:
     """How many decimals the smallest coin of a currency has (ISO 4217): EUR 2, JPY 0, KWD 3."""
     if currency not in CURRENCIES:
-        raise Invalid(f"“{currency}” is not a currency; give its ISO 4217 code, such as EUR.", field="currency")
+        raise Invalid(
+            f"“{currency}” is not a currency; give its ISO 4217 code, such as EUR.", field="currency"
+        )
     return OTHER_MINOR_UNITS.get(currency, DEFAULT_MINOR_UNITS)
 
 

@@ -17,7 +17,7 @@ def eur(text: str) -> Money:
     return Money(Decimal(text), "EUR")
 
 
-@pytest.mark.parametrize(("currency", "digits"), [("EUR", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4), ("ISK", 0)])
+@pytest.mark.parametrize(("currency", "digits"), [("EUR", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4), ("CLP", 0)])
 def test_minor_units_come_from_a_table(currency: str, digits: int) -> None:
     assert minor_units(currency) == digits
 
