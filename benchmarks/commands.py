@@ -1,23 +1,21 @@
 """The round trip of a command: issued by one process, answered by a station at another one's socket."""
 
-import threading
+import contextlib
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 
 from benchmarks import builds
-from benchmarks.harness import Place, Row, percentile
+from benchmarks.harness import ROOT, Place, Row, percentile
 
 
 def run(place: Place, *, quick: bool) -> list[Row]:
     """TriggerMessage commands one after the other; both commits are in the figure."""
     count = 200 if quick else 1000
     ((identity, password),) = builds.make_stations(1, "COMMAND")
-    with builds.portal() as build:
-        station = _Answering(build.ocpp_url, identity, password)
-        station.start()
-        try:
-            times = _measure(identity, count)
-        finally:
-            station.stop()
+    with builds.portal() as build, _answering(build.ocpp_url, identity, password):
+        times = _measure(identity, count)
     figure = f"{percentile(times, 0.5) * 1000:.2f} ms / {percentile(times, 0.99) * 1000:.2f} ms"
     return [
         Row(
@@ -49,26 +47,20 @@ def _measure(identity: str, count: int) -> list[float]:
     return times
 
 
-class _Answering(threading.Thread):
-    """A station that answers every CALL with Accepted."""
-
-    def __init__(self, url: str, identity: str, password: str) -> None:
-        super().__init__(daemon=True)
-        from tests.wire.client import WireStation
-
-        self.station = WireStation(url, identity, password)
-        self.station.boot()
-        self.ended = False
-
-    def run(self) -> None:
-        while not self.ended:
-            try:
-                call = self.station.next_call(1.0)
-            except TimeoutError:
-                continue
-            self.station.reply(call, {"status": "Accepted"})
-
-    def stop(self) -> None:
-        self.ended = True
-        self.join(5)
-        self.station.socket.close()
+@contextlib.contextmanager
+def _answering(url: str, identity: str, password: str) -> Iterator[None]:
+    """A station in a process of its own; entered once it has booted."""
+    command = [sys.executable, "-m", "benchmarks.answering", url, identity]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as station:
+        assert station.stdin is not None
+        assert station.stdout is not None
+        try:
+            station.stdin.write(f"{password}\n")
+            station.stdin.flush()
+            if station.stdout.readline() != "booted\n":
+                raise SystemExit("The station of the benchmark did not boot.")
+            yield
+        finally:
+            station.kill()

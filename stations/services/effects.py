@@ -24,17 +24,21 @@ WINDOWS: Mapping[str, timedelta] = {
     "get_base_report": timedelta(minutes=5),
 }
 SCHEDULED = timedelta(hours=24)
+# Where the answer itself is the effect.
+SEEN_IN_ANSWER: Mapping[str, str] = {"unlock_connector": "The station says that the connector is unlocked."}
 OPERATIVE = {"inoperative": ("Unavailable",), "operative": ("Available", "Occupied", "Preparing", "Charging")}
 
 
-def window_of(command: str, response: object = None) -> timedelta | None:
-    """How long after the answer the effect is awaited; ``None`` where nothing can be seen.
+def windows_from(answered_at: datetime, response: object = None) -> dict[str, str]:
+    """Until when the effect of each kind of command is awaited, if this was its answer.
 
     What the station scheduled happens when the car has left (P197).
     """
-    window = WINDOWS.get(command)
     scheduled = isinstance(response, Mapping) and response.get("status") == "Scheduled"
-    return SCHEDULED if window and scheduled else window
+    return {
+        command: (answered_at + (SCHEDULED if scheduled else window)).isoformat()
+        for command, window in WINDOWS.items()
+    }
 
 
 def transaction_started(transaction: Transaction) -> None:
