@@ -107,6 +107,20 @@ class CpuMeter:
         return total
 
 
+class MachineMeter:
+    """CPU seconds that all processes of the machine used."""
+
+    def __init__(self) -> None:
+        self.begin = self._now()
+
+    def seconds(self) -> float:
+        return self._now() - self.begin
+
+    def _now(self) -> float:
+        times = psutil.cpu_times()
+        return float(times.user + times.nice + times.system + times.irq + times.softirq)
+
+
 def machine() -> str:
     """The machine in one line, without names."""
     memory = psutil.virtual_memory().total / 2**30
