@@ -94,8 +94,9 @@ def _row(turns: list[Turn]) -> Row:
         "<= 5 ms (<= 2 / 10 ms later)",
         f"{len(best.times)} commands a turn, one in flight, three commits each; a bare commit took "
         f"{commit * 1000:.2f} ms just after, so that {COMMITS * commit * 1000:.1f} ms are the disk's; "
-        f"CPU per command: issuer {best.issuer * 1e3:.1f} ms, gateway {best.gateway * 1e3:.1f} ms, PostgreSQL {best.postgres * 1e3:.1f} ms; "
-        f"processes of others {best.others:.0%} (all turns {min(t.others for t in turns):.0%} to "
+        f"CPU per command: issuer {best.issuer * 1e3:.1f} ms, gateway {best.gateway * 1e3:.1f} ms, "
+        f"PostgreSQL {best.postgres * 1e3:.1f} ms; processes of others {best.others:.0%} "
+        f"(all turns {min(t.others for t in turns):.0%} to "
         f"{max(t.others for t in turns):.0%})",
     )
 
