@@ -44,7 +44,7 @@ def run(place: Place, *, quick: bool) -> list[Row]:
     _prepare()
     with builds.portal() as build, _chargers(build, count):
         connected_s, charging = _wait_for_sessions(count, 60.0 if quick else 180.0)
-        time.sleep(SETTLE_S)
+        time.sleep(5 if quick else SETTLE_S)
         alone = _span(place, build, lambda: time.sleep(10 if quick else 30))
         times: dict[str, list[float]] = {}
         watched = _span(place, build, lambda: times.update(_look_at_pages(build, 10 if quick else 60)))
