@@ -18,18 +18,24 @@ from stations.models import Command, Transaction
 
 SCHEDULED = timedelta(hours=24)
 SEEN_BY_STATUS = ("change_availability", "reserve_now", "cancel_reservation")
+WINDOWS: Mapping[str, timedelta] = {
+    name: timedelta(seconds=kind.effect_window_s) for name, kind in INTENTS.items() if kind.effect_window_s
+}
+# Where the answer itself is the effect.
+SEEN_IN_ANSWER: Mapping[str, str] = {"unlock_connector": "The station says that the connector is unlocked."}
 OPERATIVE = {"inoperative": ("Unavailable",), "operative": ("Available", "Occupied", "Preparing", "Charging")}
 
 
-def window_of(command: str, response: object = None) -> timedelta | None:
-    """How long after the answer the effect is awaited; ``None`` where nothing can be seen.
+def windows_from(answered_at: datetime, response: object = None) -> dict[str, str]:
+    """Until when the effect of each kind of command is awaited, if this was its answer.
 
     What the station scheduled happens when the car has left (P197).
     """
-    seconds = INTENTS[command].effect_window_s
-    window = timedelta(seconds=seconds) if seconds else None
     scheduled = isinstance(response, Mapping) and response.get("status") == "Scheduled"
-    return SCHEDULED if window and scheduled else window
+    return {
+        command: (answered_at + (SCHEDULED if scheduled else window)).isoformat()
+        for command, window in WINDOWS.items()
+    }
 
 
 def transaction_started(transaction: Transaction) -> None:

@@ -1,6 +1,7 @@
 """What follows when a command has ended, however it ended: one line for each command that others wait for."""
 
 from collections.abc import Callable, Mapping
+from uuid import UUID
 
 from stations.domain.intents.reservations import CancelReservation, ReserveNow
 from stations.models import Command
@@ -12,7 +13,7 @@ AFTERWARDS: Mapping[str, Callable[[Command], None]] = {
 }
 
 
-def follow(command: Command) -> None:
-    """Tell whom the end of the command concerns, inside the transaction that ends it."""
-    if afterwards := AFTERWARDS.get(command.command):
-        afterwards(command)
+def follow(command_id: UUID, name: str) -> None:
+    """Tell whom the end of a command of that name concerns, inside the transaction that ends it."""
+    if afterwards := AFTERWARDS.get(name):
+        afterwards(Command.objects.get(pk=command_id))
