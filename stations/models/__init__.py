@@ -8,17 +8,27 @@ from stations.models.limits import SiteLimit
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.sites import Site
+from stations.models.smart_charging import (
+    ChargingLimit,
+    ChargingPlan,
+    CompositeSchedule,
+    InstalledProfile,
+)
 from stations.models.stations import ChargingStation
 from stations.models.transactions import OrphanStop, Transaction, TransactionConflict, TransactionEvent
 
 __all__ = [
     "Alert",
+    "ChargingLimit",
+    "ChargingPlan",
     "ChargingStation",
     "Command",
+    "CompositeSchedule",
     "Connection",
     "Connector",
     "Evse",
     "Gateway",
+    "InstalledProfile",
     "MeterReading",
     "OrphanStop",
     "Presence",

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from django.db import connection
-
 from core.access import Actor
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
 from stations.services import preconditions
+from stations.services.numbers import next_request_id as next_request_id
+from stations.services.smart_charging import completing as smart_charging
 
 Complete = Callable[[ChargingStation, Any, Actor], Intent]
 
@@ -26,13 +26,6 @@ def completed(station: ChargingStation, intent: Intent, by: Actor) -> Intent:
     return COMPLETE.get(type(intent), _with_request_id)(station, intent, by)
 
 
-def next_request_id() -> int:
-    """A positive 32-bit number for requests, never given twice (P219)."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('stations_request_id_seq')")
-        return int(cursor.fetchone()[0])
-
-
 def _with_request_id(station: ChargingStation, intent: Intent, by: Actor) -> Intent:
     names = {field.name for field in fields(intent)}
     preconditions.require_evse(
@@ -43,7 +36,7 @@ def _with_request_id(station: ChargingStation, intent: Intent, by: Actor) -> Int
 
 def _start(station: ChargingStation, intent: intents.RequestStartTransaction, by: Actor) -> Intent:
     preconditions.require_evse(station, intent.evse_id)
-    return replace(intent, remote_start_id=next_request_id())
+    return replace(smart_charging.profile_of_start(station, intent), remote_start_id=next_request_id())
 
 
 def _stop(station: ChargingStation, intent: intents.RequestStopTransaction, by: Actor) -> Intent:
@@ -53,4 +46,11 @@ def _stop(station: ChargingStation, intent: intents.RequestStopTransaction, by: 
 COMPLETE: Mapping[type[Intent], Complete] = {
     intents.RequestStartTransaction: _start,
     intents.RequestStopTransaction: _stop,
+    intents.SetChargingProfile: smart_charging.set_profile,
+    intents.ClearChargingProfile: smart_charging.clear_profiles,
+    intents.GetChargingProfiles: smart_charging.get_profiles,
+    intents.GetCompositeSchedule: smart_charging.get_composite,
+    intents.UsePriorityCharging: smart_charging.use_priority,
+    intents.NotifyAllowedEnergyTransfer: smart_charging.allow_transfers,
+    intents.UpdateDynamicSchedule: smart_charging.update_dynamic,
 }

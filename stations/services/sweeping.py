@@ -17,6 +17,7 @@ from stations.services import (
     partitions,
     transactions,
 )
+from stations.services.smart_charging import profiles
 
 KEEP_REFUSED = timedelta(days=30)
 KEEP_CONNECTIONS = timedelta(days=365)
@@ -54,6 +55,7 @@ def tidy() -> dict[str, int | None]:
         "partitions": lambda: sum(partitions.maintain(now)),
         "orphans": lambda: transactions.orphan_overdue(now),
         "connections": _forget_connections,
+        "charging_profiles": profiles.forget_over,
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 

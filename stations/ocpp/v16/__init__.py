@@ -6,7 +6,15 @@ from datetime import datetime
 from stations.domain import intents
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import Decided, Direct, Outbound, Routes
-from stations.ocpp.v16 import answers, authorization, outbound, provisioning, reports, transactions
+from stations.ocpp.v16 import (
+    answers,
+    authorization,
+    outbound,
+    provisioning,
+    reports,
+    smart_charging,
+    transactions,
+)
 
 ROUTES: Routes = {
     "Authorize": Decided(authorization.authorize),
@@ -34,6 +42,9 @@ OUTBOUND: Outbound = {
     intents.GetVariables: outbound.get_variables,
     intents.SetVariables: outbound.set_variables,
     intents.GetBaseReport: outbound.get_base_report,
+    intents.ClearChargingProfile: smart_charging.clear_profiles,
+    intents.GetCompositeSchedule: smart_charging.get_composite,
+    intents.SetChargingProfile: smart_charging.set_profile,
     intents.Call: outbound.call,
 }
 
@@ -41,6 +52,9 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "GetConfiguration": answers.absorb_configuration,
     "ChangeConfiguration": answers.absorb_change,
     "ChangeAvailability": answers.absorb_availability,
+    "ClearChargingProfile": smart_charging.absorb_cleared,
+    "GetCompositeSchedule": smart_charging.absorb_composite,
+    "SetChargingProfile": smart_charging.absorb_set,
 }
 
 interpret = answers.interpret

@@ -3,8 +3,9 @@
 from stations.domain import intents
 from stations.ocpp.context import Socket
 from stations.ocpp.routing import OutboundCall
+from stations.ocpp.v21.profiles import WORDS
 from stations.ocpp.v201 import outbound as v201
 
 
 def request_start(socket: Socket, intent: intents.RequestStartTransaction) -> OutboundCall:
-    return v201.start_of(intent)
+    return v201.start_of(intent, WORDS)
