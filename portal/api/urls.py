@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from portal.api import (
     alerts,
+    charging_profiles,
     commands,
     messages,
     organization,
@@ -49,6 +50,8 @@ urlpatterns = [
     path("v1/transactions/", transactions.TransactionList.as_view()),
     path("v1/transactions/<uuid:pk>/", transactions.TransactionDetail.as_view()),
     path("v1/transactions/<uuid:pk>/readings/", transactions.ReadingList.as_view()),
+    path("v1/charging-profiles/", charging_profiles.ChargingProfileList.as_view()),
+    path("v1/charging-profiles/<uuid:pk>/", charging_profiles.ChargingProfileDetail.as_view()),
     path("v1/tokens/", tokens.TokenList.as_view()),
     path("v1/tokens/<uuid:pk>/", tokens.TokenDetail.as_view()),
     path("v1/groups/", tokens.GroupList.as_view()),

@@ -83,6 +83,14 @@ COMMAND: Mapping[str, Text] = {
     "get_variables": _("Read variables"),
     "set_variables": _("Set variables"),
     "get_base_report": _("Read all variables"),
+    "set_charging_profile": _("Set a charging profile"),
+    "clear_charging_profile": _("Clear charging profiles"),
+    "get_charging_profiles": _("Read charging profiles"),
+    "get_composite_schedule": _("Read the composite schedule"),
+    "use_priority_charging": _("Priority charging"),
+    "update_dynamic_schedule": _("Update a dynamic schedule"),
+    "notify_allowed_energy_transfer": _("Allow energy transfers"),
+    "afrr_signal": _("aFRR signal"),
     "call": _("Raw call"),
 }
 
@@ -94,6 +102,10 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "trigger_message": _("waiting for the message"),
     "get_base_report": _("waiting for all parts of the report"),
     "set_variables": _("waiting for the value to be read back"),
+    "set_charging_profile": _("waiting for the composite schedule"),
+    "clear_charging_profile": _("waiting for the composite schedule"),
+    "get_charging_profiles": _("waiting for all parts of the report"),
+    "use_priority_charging": _("waiting for the station to tell of it"),
 }
 
 SESSION_STATE: Mapping[str, Word] = {
