@@ -272,6 +272,4 @@ def test_the_documentation_knows_every_command_and_the_resource(api: APIClient) 
 
     assert set(schema["paths"][URL]) >= {"get", "post"}
     assert set(schema["paths"][f"{URL}{{id}}/"]) >= {"get", "put", "patch", "delete"}
-    assert {"SetChargingProfileBodyRequest", "AfrrSignalBodyRequest"} <= set(
-        schema["components"]["schemas"]
-    )
+    assert {"SetChargingProfileBodyRequest", "AfrrSignalBodyRequest"} <= set(schema["components"]["schemas"])
