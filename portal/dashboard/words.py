@@ -108,6 +108,23 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "use_priority_charging": _("waiting for the station to tell of it"),
 }
 
+CHARGING_REASON: Mapping[str, Text] = {
+    "others": _("limited by others"),
+    "session": _("limit of this session"),
+    "default": _("limit of the EVSE"),
+    "station": _("limit of the whole station"),
+    "reported": _("as the station says"),
+}
+
+PROFILE_PURPOSE: Mapping[str, Text] = {
+    "charging_station_max_profile": _("Whole station"),
+    "tx_default_profile": _("Default for sessions"),
+    "tx_profile": _("One session"),
+    "charging_station_external_constraints": _("Limit of others"),
+    "priority_charging": _("Priority charging"),
+    "local_generation": _("Local generation"),
+}
+
 SESSION_STATE: Mapping[str, Word] = {
     TransactionStatus.ACTIVE: Word(_("Charging"), icon="bolt", look="charging"),
     TransactionStatus.ENDED: Word(_("Ended"), icon="flag", look="unavailable"),

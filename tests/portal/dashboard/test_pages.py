@@ -22,6 +22,7 @@ PATHS = [
     "stations/{}/connect/",
     "stations/{}/settings/",
     "stations/{}/messages/",
+    "stations/{}/charging/",
     "stations/{}/variables/",
     "stations/{}/transactions/",
     "sessions/",
