@@ -12,14 +12,16 @@ from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.charging_views import CompositeView, LimitView, Profile
 from portal.api.command_bodies.smart_charging import KINDS, PROFILE, PURPOSES, PlaceId, ProfilePart
 from portal.api.commands import CommandView
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.stations import BelowStation
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.domain.smart_charging import CSO
-from stations.models import ChargingStation, Command, InstalledProfile
+from stations.models import ChargingLimit, ChargingStation, Command, CompositeSchedule, InstalledProfile
 from stations.services import commands
 
 SCOPES = {"read": "charging-profiles:read", "write": "charging-profiles:write"}
@@ -64,19 +66,24 @@ class InstalledProfileView(serializers.Serializer):
     stack_level = serializers.IntegerField()
     source = serializers.CharField(help_text="Who put it there: CSO is this portal")
     transaction = serializers.UUIDField(source="transaction_id", allow_null=True)
-    charging_profile = ProfilePart(source="content")
+    charging_profile = Profile(source="content")
     installed_by = serializers.CharField(help_text="Empty where the station reported it")
     installed_at = serializers.DateTimeField()
     reported_at = serializers.DateTimeField(allow_null=True)
 
-    def to_representation(self, row: InstalledProfile) -> dict[str, Any]:
-        """The profile as it is kept: in our words already."""
-        shown: dict[str, Any] = {
-            name: field.to_representation(value) if (value := field.get_attribute(row)) is not None else None
-            for name, field in self.fields.items()
-            if name != "charging_profile"
-        }
-        return {**shown, "charging_profile": row.content}
+
+class LimitFilter(filters.FilterSet):
+    holds = filters.BooleanFilter(field_name="cleared_at", lookup_expr="isnull")
+
+    class Meta:
+        model = ChargingLimit
+        fields = ["evse_id", "source"]
+
+
+class CompositeFilter(filters.FilterSet):
+    class Meta:
+        model = CompositeSchedule
+        fields = ["evse_id"]
 
 
 class InstalledProfileFilter(filters.FilterSet):
@@ -86,6 +93,38 @@ class InstalledProfileFilter(filters.FilterSet):
     class Meta:
         model = InstalledProfile
         fields = ["evse_id", "profile_id", "purpose", "kind", "stack_level", "source"]
+
+
+class LimitList(BelowStation):
+    """Limits of others that the station told of."""
+
+    scopes = {"read": SCOPES["read"]}
+    serializer_class = LimitView
+    filter_class = filterset_class = LimitFilter
+
+    def rows(self) -> QuerySet[ChargingLimit]:
+        return ChargingLimit.objects.filter(station=self.station())
+
+    @extend_schema(operation_id="list_station_charging_limits", responses=LimitView(many=True))
+    def get(self, request: Request, pk: UUID) -> Any:
+        """List the limits, also those that were cleared."""
+        return self.listing()
+
+
+class CompositeList(BelowStation):
+    """What the station makes of all its profiles, as it was last told."""
+
+    scopes = {"read": SCOPES["read"]}
+    serializer_class = CompositeView
+    filter_class = filterset_class = CompositeFilter
+
+    def rows(self) -> QuerySet[CompositeSchedule]:
+        return CompositeSchedule.objects.filter(station=self.station())
+
+    @extend_schema(operation_id="list_station_composite_schedules", responses=CompositeView(many=True))
+    def get(self, request: Request, pk: UUID) -> Any:
+        """List the composite schedules of the EVSEs and of the station (EVSE 0)."""
+        return self.listing()
 
 
 class Said(Resource):

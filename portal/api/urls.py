@@ -41,6 +41,8 @@ urlpatterns = [
     path("v1/stations/<uuid:pk>/messages/", messages.MessageList.as_view()),
     path("v1/stations/<uuid:pk>/variables/", stations.VariableList.as_view()),
     path("v1/stations/<uuid:pk>/connections/", stations.ConnectionList.as_view()),
+    path("v1/stations/<uuid:pk>/charging-limits/", charging_profiles.LimitList.as_view()),
+    path("v1/stations/<uuid:pk>/composite-schedules/", charging_profiles.CompositeList.as_view()),
     path("v1/stations/<uuid:pk>/alerts/", alerts.StationAlerts.as_view()),
     path("v1/alerts/", alerts.AlertList.as_view()),
     path("v1/alerts/<uuid:pk>/", alerts.AlertDetail.as_view()),

@@ -8,7 +8,16 @@ from rest_framework.test import APIClient
 
 from core import clock
 from core.access import Actor
-from stations.models import ChargingStation, Command, Evse, InstalledProfile, Transaction
+from stations.models import (
+    ChargingLimit,
+    ChargingPlan,
+    ChargingStation,
+    Command,
+    CompositeSchedule,
+    Evse,
+    InstalledProfile,
+    Transaction,
+)
 from stations.services import stations
 from tests import factories
 from tests.portal.api.conftest import results
@@ -273,3 +282,56 @@ def test_the_documentation_knows_every_command_and_the_resource(api: APIClient) 
     assert set(schema["paths"][URL]) >= {"get", "post"}
     assert set(schema["paths"][f"{URL}{{id}}/"]) >= {"get", "put", "patch", "delete"}
     assert {"SetChargingProfileBodyRequest", "AfrrSignalBodyRequest"} <= set(schema["components"]["schemas"])
+
+
+def test_limits_of_others_and_composite_schedules_hang_below_their_station(
+    api: APIClient, stranger: APIClient, station: ChargingStation
+) -> None:
+    periods = [{"start_s": 0, "limit": 8.5}]
+    for source, cleared_at in (("EMS", None), ("SO", clock.now())):
+        ChargingLimit.objects.create(
+            station=station,
+            evse_id=1,
+            source=source,
+            schedules=[{"id": 1, "rate_unit": "A", "periods": periods}],
+            notified_at=clock.now(),
+            cleared_at=cleared_at,
+        )
+    CompositeSchedule.objects.create(
+        station=station,
+        evse_id=1,
+        rate_unit="A",
+        starts_at=clock.now(),
+        duration_s=600,
+        periods=periods,
+        received_at=clock.now(),
+    )
+    below = f"/api/v1/stations/{station.pk}/"
+    (limit,) = results(api.get(f"{below}charging-limits/?holds=true"))
+    (curve,) = results(api.get(f"{below}composite-schedules/"))
+
+    assert (limit["source"], limit["schedules"][0]["periods"]) == ("EMS", periods)
+    assert len(results(api.get(f"{below}charging-limits/"))) == 2
+    assert (curve["rate_unit"], curve["duration_s"], curve["periods"]) == ("A", 600, periods)
+    for path in ("charging-limits/", "composite-schedules/"):
+        assert stranger.get(below + path).status_code == 404
+
+
+def test_a_session_tells_what_its_car_asks_for(api: APIClient, session: Transaction) -> None:
+    url = f"/api/v1/transactions/{session.pk}/"
+    before = api.get(url).json()["charging_plan"]
+    ChargingPlan.objects.create(
+        transaction=session,
+        energy_transfer="DC",
+        requested_wh=40_000,
+        soc_percent=35,
+        departure_at=clock.now(),
+        needs={"details": {"requestedEnergyTransfer": "DC"}},
+        needs_at=clock.now(),
+    )
+    plan = api.get(url).json()["charging_plan"]
+
+    assert before is None
+    assert (plan["requested_wh"], plan["soc_percent"], plan["energy_transfer"]) == (40_000, 35, "DC")
+    assert plan["needs"]["details"]["requestedEnergyTransfer"] == "DC"
+    assert plan["priority"] is None
