@@ -47,7 +47,7 @@ def set_profile(socket: Socket, intent: intents.SetChargingProfile) -> OutboundC
     profile = smart_charging.profile_of(intent.charging_profile)
     sent = encode(profile)
     if profile.transaction_reference is not None:
-        sent["transactionId"] = int(profile.transaction_reference)
+        sent["transactionId"] = _number_of(profile.transaction_reference)
     return OutboundCall("SetChargingProfile", {"connectorId": intent.evse_id, "csChargingProfiles": sent})
 
 
@@ -147,6 +147,12 @@ def absorb_composite(socket: Socket, request: Json, response: Json, at: datetime
         periods=smart_charging.periods_of(content["periods"]),
     )
     composites.store(socket, event, at)
+
+
+def _number_of(reference: str) -> int:
+    if not reference.isdecimal():
+        raise NotSupported("This session was not begun by OCPP 1.6; it has no number.", field="transaction")
+    return int(reference)
 
 
 def _require_feature(socket: Socket) -> None:

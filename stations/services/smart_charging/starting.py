@@ -1,5 +1,6 @@
 """The profile that came with a remote start (2.0.1 K05, 1.6 section 5.11): there once its session is."""
 
+from core.errors import Invalid
 from stations.domain import smart_charging
 from stations.domain.smart_charging import CSO
 from stations.models import Command, InstalledProfile, Transaction
@@ -10,7 +11,11 @@ def installed_by_start(command: Command, transaction: Transaction) -> None:
     content = command.parameters.get("charging_profile")
     if not content:
         return
-    profile = smart_charging.profile_of(content)
+    try:
+        profile = smart_charging.profile_of(content)
+    except Invalid:
+        # Sent in OCPP's own words, by an earlier release.
+        return
     told = {
         "evse_id": transaction.evse.evse_id if transaction.evse else 0,
         "purpose": profile.purpose,
