@@ -1,6 +1,6 @@
 """Profiles at stations: taken, cleared, reported (2.0.1 K01, K09, K10).
 
-Who locks what: the station's rows of profiles one by one, by their unique number.
+Who locks what: the station's rows of profiles one by one, in the order of their numbers.
 """
 
 from dataclasses import replace
@@ -71,7 +71,7 @@ def cleared(station: StationSide, wanted: ProfileFilter) -> list[int]:
 def store_report(station: StationSide, part: ProfilesReported, at: datetime) -> None:
     """One part of what the station has. After the last, what was asked for and not told of is not there."""
     with atomic():
-        for profile in part.profiles:
+        for profile in sorted(part.profiles, key=lambda one: one.number):
             row = _reported(station, part, profile, at)
             if row is not None:
                 row.reported_at, row.seen_in = at, part.request_id

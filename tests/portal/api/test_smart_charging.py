@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from core import clock
 from core.access import Actor
+from core.models import ApiKey, Organization
 from stations.models import (
     ChargingLimit,
     ChargingPlan,
@@ -18,9 +19,9 @@ from stations.models import (
     InstalledProfile,
     Transaction,
 )
-from stations.services import stations
+from stations.services import access, sites, stations
 from tests import factories
-from tests.portal.api.conftest import results
+from tests.portal.api.conftest import client_with, results
 
 URL = "/api/v1/charging-profiles/"
 SCHEDULE = {
@@ -259,6 +260,26 @@ def test_strangers_see_and_change_nothing(
     assert (
         send(stranger, station, command="set_charging_profile", charging_profile=PROFILE).status_code == 404
     )
+    assert not Command.objects.exists()
+
+
+def test_a_key_limited_to_another_site_sees_and_changes_nothing(
+    organization: Organization, alice: Actor, station: ChargingStation, installed: InstalledProfile
+) -> None:
+    other = sites.create({"name": "Elsewhere", "time_zone": "Europe/Berlin"}, by=alice)
+    secret = factories.make_key(organization)
+    key = ApiKey.objects.filter(organization=organization).latest("created_at")
+    access.limit_key(key, [str(other.pk)], by=alice)
+    limited = client_with(secret)
+    where = f"{URL}{installed.pk}/"
+
+    assert results(limited.get(URL)) == []
+    assert limited.get(where).status_code == 404
+    assert limited.put(where, {"charging_profile": PROFILE}).status_code == 404
+    assert limited.delete(where).status_code == 404
+    assert limited.post(URL, {"station": str(station.pk), "charging_profile": PROFILE}).status_code == 400
+    for body in OTHERS:
+        assert send(limited, station, **body).status_code == 404
     assert not Command.objects.exists()
 
 
