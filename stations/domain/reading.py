@@ -73,9 +73,11 @@ def _items(kind: Any, value: Any, place: str) -> tuple[Any, ...]:
 
 
 def _whole(value: Any, place: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not -LARGEST <= value <= LARGEST:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise Invalid("A whole number is expected.", field=place)
+    if not -LARGEST <= value <= LARGEST or value != int(value):
         raise Invalid("A whole number within 32 bits is expected.", field=place)
-    return value
+    return int(value)
 
 
 def _number(value: Any, place: str) -> Decimal:

@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from core import clock
-from core.errors import NotSupported
+from core.errors import Invalid, NotSupported
 from stations.domain import charging_rules, intents, smart_charging, timestamps
 from stations.domain.smart_charging import (
+    RATE_UNITS,
     ChargingProfile,
     CompositeReported,
     Kind,
@@ -112,7 +113,11 @@ def absorb_set(socket: Socket, request: Json, response: Json, at: datetime) -> N
     """A profile that the station took is there; what came of it is asked for."""
     if response.get("status") != "Accepted":
         return
-    profile = decode(request["csChargingProfiles"])
+    try:
+        profile = decode(request["csChargingProfiles"])
+    except Invalid:
+        # A raw call may hold figures beyond those that we keep.
+        return
     evse_id = fields.evse_id(request)
     profiles.installed(socket, evse_id, profile, at, alone_at_its_level=True)
     place = composites.place_to_read(socket, evse_id, profile.purpose)
@@ -137,16 +142,29 @@ def absorb_cleared(socket: Socket, request: Json, response: Json, at: datetime) 
 
 def absorb_composite(socket: Socket, request: Json, response: Json, at: datetime) -> None:
     """The curve; a refusal has none, and an acceptance may lack it (P253)."""
-    schedule = response.get("chargingSchedule") or {}
-    content = _content(schedule)
-    event = CompositeReported(
-        evse_id=fields.evse_id(request),
-        starts_at=timestamps.stamp_or_receipt(response.get("scheduleStart"), at, lenient=True).occurred_at,
-        duration_s=content.get("duration_s") or request.get("duration"),
-        rate_unit=str(schedule.get("chargingRateUnit") or "")[:1],
-        periods=smart_charging.periods_of(content["periods"]),
-    )
+    evse_id = fields.evse_id(request)
+    try:
+        event = _composite(evse_id, request, response, at)
+    except Invalid:
+        event = CompositeReported(evse_id=evse_id)
     composites.store(socket, event, at)
+
+
+def _composite(evse_id: int, request: Json, response: Json, at: datetime) -> CompositeReported:
+    schedule = _content(response.get("chargingSchedule") or {})
+    if schedule.get("rate_unit") not in RATE_UNITS:
+        return CompositeReported(evse_id=evse_id)
+    return CompositeReported(
+        evse_id=evse_id,
+        starts_at=timestamps.stamp_or_receipt(response.get("scheduleStart"), at, lenient=True).occurred_at,
+        duration_s=_seconds(schedule.get("duration_s") or request.get("duration")),
+        rate_unit=schedule["rate_unit"],
+        periods=smart_charging.periods_of(schedule["periods"]),
+    )
+
+
+def _seconds(value: Any) -> int | None:
+    return value if isinstance(value, int) and 0 <= value <= fields.INT32_MAX else None
 
 
 def _number_of(reference: str) -> int:

@@ -5,9 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from core.errors import NotSupported
+from core.errors import Invalid, NotSupported
 from stations.domain import intents, smart_charging, timestamps
 from stations.domain.smart_charging import (
+    RATE_UNITS,
     CarScheduleNotified,
     CompositeReported,
     LimitCleared,
@@ -114,9 +115,10 @@ def needs_of(payload: Json) -> NeedsNotified:
 def number(parent: Json, name: str) -> Decimal | None:
     """A figure of the car; absent, and what is none, is none."""
     value = parent.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > fields.INT32_MAX:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
-    return Decimal(str(value))
+    figure = Decimal(str(value))
+    return figure if abs(figure) <= fields.INT32_MAX else None
 
 
 def set_profile(socket: Socket, intent: intents.SetChargingProfile, words: Words = WORDS) -> OutboundCall:
@@ -188,7 +190,11 @@ def absorb_set(socket: Socket, request: Json, response: Json, at: datetime, word
     """A profile that the station took is there; what came of it is asked for."""
     if response.get("status") != "Accepted":
         return
-    profile = profiles.decode(request["chargingProfile"], words)
+    try:
+        profile = profiles.decode(request["chargingProfile"], words)
+    except Invalid:
+        # A raw call may hold figures beyond those that we keep.
+        return
     evse_id = int(request["evseId"])
     installed.installed(socket, evse_id, profile, at)
     place = composites.place_to_read(socket, evse_id, profile.purpose)
@@ -222,15 +228,25 @@ def absorb_composite(
     socket: Socket, request: Json, response: Json, at: datetime, words: Words = WORDS
 ) -> None:
     """The curve, or that there is none (P253)."""
-    schedule = response.get("schedule") or {}
-    event = CompositeReported(
-        evse_id=int(request["evseId"]),
+    evse_id = int(request["evseId"])
+    try:
+        event = _composite(evse_id, response.get("schedule") or {}, at, words)
+    except Invalid:
+        event = CompositeReported(evse_id=evse_id)
+    composites.store(socket, event, at)
+
+
+def _composite(evse_id: int, schedule: Json, at: datetime, words: Words) -> CompositeReported:
+    unit = fields.text(schedule, "chargingRateUnit", 1)
+    if unit not in RATE_UNITS:
+        return CompositeReported(evse_id=evse_id)
+    return CompositeReported(
+        evse_id=evse_id,
         starts_at=timestamps.stamp_or_receipt(schedule.get("scheduleStart"), at, lenient=True).occurred_at,
         duration_s=fields.whole_or_none(schedule, "duration"),
-        rate_unit=fields.text(schedule, "chargingRateUnit", 1),
+        rate_unit=unit,
         periods=profiles.decode_periods(schedule.get("chargingSchedulePeriod"), words),
     )
-    composites.store(socket, event, at)
 
 
 def _purpose(criteria: Json, words: Words) -> str | None:

@@ -596,6 +596,58 @@ def test_p253_a_composite_schedule_may_be_lacking(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("lenient", [True, False])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 1e15}]},
+        {"chargingSchedulePeriod": [{"startPeriod": -5, "limit": 6}], "duration": -1},
+        {"chargingSchedulePeriod": [{}], "chargingRateUnit": "kW"},
+        {"chargingSchedulePeriod": "none"},
+    ],
+)
+def test_an_odd_composite_schedule_never_leaves_its_command_open(
+    charger: Charger, alice: Actor, version: str, changes: dict[str, Any], lenient: bool
+) -> None:
+    charger.set(lenient=lenient)
+    answer = composite(version)
+    part = answer["chargingSchedule" if version == "1.6" else "schedule"]
+    part |= changes
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, intents.GetCompositeSchedule(evse_id=1), answer)
+        socket.call("Heartbeat", {})
+
+    assert command.status in ("accepted", "failed")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_raw_profile_with_absurd_figures_is_said_and_not_kept(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    curve = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 1e15}]}
+    words = {
+        "stackLevel": 1,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+    }
+    payload: dict[str, Any] = {
+        "evseId": 1,
+        "chargingProfile": {"id": 5, **words, "chargingSchedule": [{"id": 1, **curve}]},
+    }
+    if version == "1.6":
+        sent = {"chargingProfileId": 5, **words, "chargingSchedule": curve}
+        payload = {"connectorId": 1, "csChargingProfiles": sent}
+    intent = intents.Call(action="SetChargingProfile", payload=payload)
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, intent, ACCEPTED)
+
+    assert command.status == "accepted"
+    assert installed(charger) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_the_effect_of_a_profile_is_seen_in_the_composite_schedule(
     charger: Charger, alice: Actor, version: str
 ) -> None:

@@ -558,3 +558,47 @@ def test_a_station_that_is_asked_twice_forgets_nothing_that_was_set_meanwhile(
         socket.call("ReportChargingProfiles", external(command))
 
     assert profiles(charger) == {7: "CSO", 900001: "EMS"}
+
+
+def test_numbers_beside_custom_data_are_read_like_others(charger: Charger, alice: Actor) -> None:
+    """Such messages are parsed digit by digit (P086)."""
+    needs = {
+        "requestedEnergyTransfer": "AC_single_phase",
+        "acChargingParameters": {
+            "energyAmount": 1000.5,
+            "evMinCurrent": 6.0,
+            "evMaxCurrent": 15.55,
+            "evMaxVoltage": 230.0,
+        },
+        "customData": {"vendorId": "x", "n": 1.10},
+    }
+    report = wire("v21/ReportChargingProfiles.dynamic", customData={"vendorId": "x"})
+    with charger.dial("2.1") as socket:
+        session = running(charger, socket, alice)
+        answer = socket.call(
+            "NotifyEVChargingNeeds", wire("v201/NotifyEVChargingNeeds.ac", chargingNeeds=needs)
+        )
+        call = next_of(socket, "SetChargingProfile")
+        assert socket.call("ReportChargingProfiles", report) == {}
+
+    assert answer == ACCEPTED
+    (curve,) = call[3]["chargingProfile"]["chargingSchedule"]
+    assert curve["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 15.5, "numberPhases": 1}]
+    assert plan_of(session).requested_wh == Decimal("1000.5")
+    assert profiles(charger)[41] == "CSO"
+
+
+def test_a_car_that_keeps_to_no_profile_is_not_argued_with_for_ever(charger: Charger, alice: Actor) -> None:
+    with charger.dial("2.0.1") as socket:
+        session = running(charger, socket, alice)
+        ended_set(charger, socket, alice, set_profile(1, **TX, schedules=[schedule(6)]))
+        answers = []
+        for _ in range(7):
+            answers.append(socket.call("NotifyEVChargingSchedule", car_schedule(32)))
+            Command.objects.filter(transaction=session, status__in=["pending", "sent"]).update(
+                status="accepted", settled_at=clock.now()
+            )
+
+    assert answers == [{"status": "Rejected"}] * 7
+    sent = Command.objects.filter(transaction=session, issued_by="system:smart charging")
+    assert sent.filter(command="set_charging_profile").count() == 5
