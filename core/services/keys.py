@@ -32,6 +32,8 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
         {_P.COMMANDS_SESSION, _P.COMMANDS_STATION, _P.COMMANDS_RESET_SOFT, _P.VARIABLES_EDIT}
     ),
     "commands:expert": frozenset({_P.COMMANDS_EXPERT}),
+    "charging-profiles:read": frozenset({_P.STATIONS_VIEW}),
+    "charging-profiles:write": frozenset({_P.COMMANDS_STATION}),
     "messages:read": frozenset({_P.MESSAGES_VIEW}),
     "variables:read": frozenset({_P.STATIONS_VIEW}),
     "connections:read": frozenset({_P.STATIONS_VIEW}),

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.charging_views import PlanView
 from portal.api.fields import Number, Wh, token_shown
 from portal.api.resource import ListResource, Resource, found, with_etag
 from stations.models import MeterReading, Transaction
@@ -42,6 +43,12 @@ class TransactionView(serializers.Serializer):
     stopped_reason = serializers.CharField()
     status = serializers.ChoiceField(["active", "ended", "orphaned"])
     flags = serializers.ListField(child=serializers.CharField())
+    charging_plan = serializers.SerializerMethodField()
+
+    @extend_schema_field(PlanView(allow_null=True))
+    def get_charging_plan(self, transaction: Transaction) -> Any:
+        plan = getattr(transaction, "charging_plan", None)
+        return None if plan is None else PlanView(plan, context=self.context).data
 
 
 class TransactionFilter(filters.FilterSet):
@@ -73,7 +80,7 @@ class TransactionList(ListResource):
     ordering_fields: ClassVar[tuple[str, ...]] = ("started_at",)
 
     def rows(self) -> QuerySet[Transaction]:
-        return Transaction.objects.visible_to(self.actor).select_related("evse")
+        return Transaction.objects.visible_to(self.actor).select_related("evse", "charging_plan")
 
     @extend_schema(operation_id="list_transactions", responses=TransactionView(many=True))
     def get(self, request: Request) -> Any:
@@ -90,7 +97,7 @@ class TransactionDetail(Resource):
     @extend_schema(operation_id="get_transaction")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a session."""
-        rows = Transaction.objects.visible_to(self.actor).select_related("evse")
+        rows = Transaction.objects.visible_to(self.actor).select_related("evse", "charging_plan")
         return with_etag(request, self.represent(found(rows, pk)))
 
 

@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from portal.api import (
     alerts,
+    charging_profiles,
     commands,
     grid_support,
     messages,
@@ -46,6 +47,8 @@ urlpatterns = [
     path("v1/stations/<uuid:pk>/messages/", messages.MessageList.as_view()),
     path("v1/stations/<uuid:pk>/variables/", stations.VariableList.as_view()),
     path("v1/stations/<uuid:pk>/connections/", stations.ConnectionList.as_view()),
+    path("v1/stations/<uuid:pk>/charging-limits/", charging_profiles.LimitList.as_view()),
+    path("v1/stations/<uuid:pk>/composite-schedules/", charging_profiles.CompositeList.as_view()),
     path("v1/stations/<uuid:pk>/alerts/", alerts.StationAlerts.as_view()),
     path("v1/alerts/", alerts.AlertList.as_view()),
     path("v1/alerts/<uuid:pk>/", alerts.AlertDetail.as_view()),
@@ -55,6 +58,8 @@ urlpatterns = [
     path("v1/transactions/", transactions.TransactionList.as_view()),
     path("v1/transactions/<uuid:pk>/", transactions.TransactionDetail.as_view()),
     path("v1/transactions/<uuid:pk>/readings/", transactions.ReadingList.as_view()),
+    path("v1/charging-profiles/", charging_profiles.ChargingProfileList.as_view()),
+    path("v1/charging-profiles/<uuid:pk>/", charging_profiles.ChargingProfileDetail.as_view()),
     path("v1/tokens/", tokens.TokenList.as_view()),
     path("v1/tokens/<uuid:pk>/", tokens.TokenDetail.as_view()),
     path("v1/groups/", tokens.GroupList.as_view()),

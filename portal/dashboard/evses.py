@@ -16,9 +16,12 @@ from drivers.models import IdToken, TokenStatus
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.pages import address, render_page
 from portal.dashboard.stations import one_with_evses
+from portal.dashboard.words import CHARGING_REASON
 from stations.domain import intents
 from stations.models import ChargingStation, Command, Evse, Transaction
 from stations.services import commands
+from stations.services.smart_charging import looking
+from stations.services.smart_charging.looking import LimitNow, Limits
 
 TEMPLATE = "dashboard/stations/live.html"
 TOKENS_OFFERED = 50
@@ -35,6 +38,7 @@ class Card:
     command: Command | None
     raw: str
     connector: Any
+    limit: LimitNow | None = None
 
 
 @require_safe
@@ -88,12 +92,18 @@ def recent_commands(station: ChargingStation) -> list[Command]:
 
 def running_sessions(station: ChargingStation) -> dict[UUID, Transaction]:
     """The running session of each EVSE that has one."""
-    running = station.transactions.filter(status="active", evse__isnull=False).select_related("token")
+    running = station.transactions.filter(status="active", evse__isnull=False).select_related(
+        "token", "charging_plan"
+    )
     return {session.evse_id: session for session in running}
 
 
 def contents(
-    evse: Evse, station: ChargingStation, recent: list[Command], running: dict[UUID, Transaction]
+    evse: Evse,
+    station: ChargingStation,
+    recent: list[Command],
+    running: dict[UUID, Transaction],
+    limits: Limits,
 ) -> Card:
     evse.station = station
     session = running.get(evse.pk)
@@ -106,7 +116,8 @@ def contents(
         if session and session.charging_state
         else (connector.status if connector else "")
     )
-    return Card(evse, session, next((one for one in recent if _concerns(one, evse)), None), raw, connector)
+    said = next((one for one in recent if _concerns(one, evse)), None)
+    return Card(evse, session, said, raw, connector, looking.limit_of(limits, evse))
 
 
 def tokens_to_start_with(actor: Actor) -> Any:
@@ -144,7 +155,10 @@ def _answer(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
         raise NotFound(_("The station has no such EVSE."))
     context = {
         "station": station,
-        "card": contents(evse, station, recent_commands(station), running_sessions(station)),
+        "card": contents(
+            evse, station, recent_commands(station), running_sessions(station), looking.read(station.pk)
+        ),
+        "reasons": CHARGING_REASON,
         "tokens": tokens_to_start_with(request.actor)[:TOKENS_OFFERED],
     }
     return render_page(request, TEMPLATE, context, partial="card")

@@ -16,14 +16,17 @@ from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import SettingsForm, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.stations import one_with_evses
+from portal.dashboard.words import CHARGING_REASON
 from stations.domain.words import Registration
 from stations.models import Alert, ChargingStation, Transaction, Variable
 from stations.services import provisioning, stations
+from stations.services.smart_charging import looking
 
 TABS = (
     ("station", gettext_lazy("Live"), Permission.STATIONS_VIEW),
     ("station_commands", gettext_lazy("Commands"), Permission.STATIONS_VIEW),
     ("station_transactions", gettext_lazy("Transactions"), Permission.SESSIONS_VIEW),
+    ("station_charging", gettext_lazy("Smart charging"), Permission.STATIONS_VIEW),
     ("station_variables", gettext_lazy("Variables"), Permission.STATIONS_VIEW),
     ("station_messages", gettext_lazy("Messages"), Permission.MESSAGES_VIEW),
     ("station_connect", gettext_lazy("Connection"), Permission.STATIONS_VIEW),
@@ -62,7 +65,11 @@ def live_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     station = one_with_evses(request, pk)
     commands, running = evses.recent_commands(station), evses.running_sessions(station)
     context = frame(request, station, "station")
-    context["cards"] = [evses.contents(evse, station, commands, running) for evse in station.shown_evses]
+    limits = looking.read(station.pk)
+    context["cards"] = [
+        evses.contents(evse, station, commands, running, limits) for evse in station.shown_evses
+    ]
+    context["reasons"] = CHARGING_REASON
     context["commands"] = commands[:5]
     context["tokens"] = evses.tokens_to_start_with(request.actor)[: evses.TOKENS_OFFERED]
     name = plots.chosen_range(request)

@@ -83,6 +83,14 @@ COMMAND: Mapping[str, Text] = {
     "get_variables": _("Read variables"),
     "set_variables": _("Set variables"),
     "get_base_report": _("Read all variables"),
+    "set_charging_profile": _("Set a charging profile"),
+    "clear_charging_profile": _("Clear charging profiles"),
+    "get_charging_profiles": _("Read charging profiles"),
+    "get_composite_schedule": _("Read the composite schedule"),
+    "use_priority_charging": _("Priority charging"),
+    "update_dynamic_schedule": _("Update a dynamic schedule"),
+    "notify_allowed_energy_transfer": _("Allow energy transfers"),
+    "afrr_signal": _("aFRR signal"),
     "call": _("Raw call"),
 }
 
@@ -113,6 +121,27 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "trigger_message": _("waiting for the message"),
     "get_base_report": _("waiting for all parts of the report"),
     "set_variables": _("waiting for the value to be read back"),
+    "set_charging_profile": _("waiting for the composite schedule"),
+    "clear_charging_profile": _("waiting for the composite schedule"),
+    "get_charging_profiles": _("waiting for all parts of the report"),
+    "use_priority_charging": _("waiting for the station to tell of it"),
+}
+
+CHARGING_REASON: Mapping[str, Text] = {
+    "others": _("limited by others"),
+    "session": _("limit of this session"),
+    "default": _("limit of the EVSE"),
+    "station": _("limit of the whole station"),
+    "reported": _("as the station says"),
+}
+
+PROFILE_PURPOSE: Mapping[str, Text] = {
+    "charging_station_max_profile": _("Whole station"),
+    "tx_default_profile": _("Default for sessions"),
+    "tx_profile": _("One session"),
+    "charging_station_external_constraints": _("Limit of others"),
+    "priority_charging": _("Priority charging"),
+    "local_generation": _("Local generation"),
 }
 
 SESSION_STATE: Mapping[str, Word] = {

@@ -39,6 +39,7 @@ def fleet(url: str) -> Fleet:
             edge_secret=os.environ.get("OCPP_TRUSTED_PROXY_SECRET", ""),
             idle_s=IDLE_S,
             stay_minutes=STAY_MINUTES,
+            tells_needs=True,
         )
     )
 

@@ -244,6 +244,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ProfilePurposeEnum": "portal.api.command_bodies.smart_charging.PURPOSES",
+        "SendablePurposeEnum": "portal.api.command_bodies.smart_charging.SENDABLE",
+        "ProfileKindEnum": "portal.api.command_bodies.smart_charging.KINDS",
+        "RateUnitEnum": "stations.domain.smart_charging.RATE_UNITS",
+    },
 }
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=20)
 API_RATE_BURST = env.int("API_RATE_BURST", default=100)

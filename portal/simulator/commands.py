@@ -113,7 +113,7 @@ def set_profile(station: "SimulatedStation", number: int, sent: Mapping[str, Any
     if sent["chargingProfilePurpose"] == "TxProfile" and (outlet is None or outlet.transaction is None):
         return status(REJECTED)
     station.profiles.add(Profile.parse(number, sent))
-    return status(ACCEPTED, lambda: _apply_limits(station))
+    return status(ACCEPTED, lambda: apply_limits(station))
 
 
 def clear_profiles(
@@ -124,7 +124,7 @@ def clear_profiles(
     level: int | None,
 ) -> Reply:
     removed = station.profiles.clear(number=number, outlet=outlet, purpose=purpose, level=level)
-    return status(ACCEPTED if removed else "Unknown", lambda: _apply_limits(station))
+    return status(ACCEPTED if removed else "Unknown", lambda: apply_limits(station))
 
 
 def composite_schedule(station: "SimulatedStation", outlet: Outlet, duration: int, unit: str) -> list[Json]:
@@ -160,7 +160,8 @@ def _startable(station: "SimulatedStation", number: int | None, token: str) -> O
     return None
 
 
-async def _apply_limits(station: "SimulatedStation") -> None:
+async def apply_limits(station: "SimulatedStation") -> None:
+    """Let the outlets follow their profiles."""
     for outlet in station.outlets:
         await station.observe(outlet)
 

@@ -34,6 +34,8 @@ FIXED: tuple[tuple[str, str, str, str, str], ...] = (
     ("SecurityCtrlr", "OrganizationName", "Demo", READ_WRITE, "string"),
     ("SecurityCtrlr", "SecurityProfile", "1", READ_ONLY, "integer"),
     ("SmartChargingCtrlr", "Enabled", "true", READ_WRITE, "boolean"),
+    ("SmartChargingCtrlr", "PeriodsPerSchedule", "24", READ_ONLY, "integer"),
+    ("SmartChargingCtrlr", "ProfileStackLevel", "10", READ_ONLY, "integer"),
     ("SmartChargingCtrlr", "RateUnit", "A,W", READ_ONLY, "MemberList"),
     ("TxCtrlr", "EVConnectionTimeOut", "60", READ_WRITE, "integer"),
     ("TxCtrlr", "StopTxOnInvalidId", "true", READ_WRITE, "boolean"),

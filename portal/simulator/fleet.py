@@ -57,6 +57,7 @@ class FleetPlan:
     idle_s: tuple[float, float] = (60.0, 600.0)
     stay_minutes: tuple[float, float] = (15.0, 90.0)
     keep: int = 0
+    tells_needs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,12 @@ class Fleet:
         endpoint.source_address = source_address(self.plan.url, place)
         if self.plan.edge_secret:
             endpoint.headers = edge_headers(self.plan.edge_secret, endpoint.source_address or "127.0.0.1")
-        habits = Habits(sample_s=self.plan.sample_s, keep_online=True, charges_alone=True)
+        habits = Habits(
+            sample_s=self.plan.sample_s,
+            keep_online=True,
+            charges_alone=True,
+            tells_needs=self.plan.tells_needs,
+        )
         station = SimulatedStation(
             endpoint,
             version=member.version,

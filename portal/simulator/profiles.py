@@ -30,6 +30,7 @@ class Profile:
     schedule: Json
     valid_from: datetime | None
     valid_to: datetime | None
+    sent: Json
 
     @classmethod
     def parse(cls, outlet: int, sent: Json) -> "Profile":
@@ -46,6 +47,7 @@ class Profile:
             schedule=schedule[0] if isinstance(schedule, list) else schedule,
             valid_from=_instant(sent.get("validFrom")),
             valid_to=_instant(sent.get("validTo")),
+            sent=sent,
         )
 
     def limit_w(self, outlet: Outlet, now: datetime) -> int | None:
@@ -88,6 +90,10 @@ class ProfileStore:
         """A profile replaces one of the same id, or of the same outlet, purpose and level."""
         self._profiles = [one for one in self._profiles if not _clashes(one, profile)]
         self._profiles.append(profile)
+
+    def all(self) -> list[Profile]:
+        """Every profile that was set and not cleared."""
+        return list(self._profiles)
 
     def clear(self, *, number: int | None, outlet: int | None, purpose: str | None, level: int | None) -> int:
         kept = [

@@ -61,6 +61,7 @@ class Habits:
     charges_alone: bool = False
     status_by_event: bool | None = None
     starts_on_cable: bool = False
+    tells_needs: bool = False
     report_part: int = 20
     seed: str = ""
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+from portal.simulator import smart_charging
 from portal.simulator.battery import Vehicle
 from portal.simulator.clock import Clock, SteppedClock
 from portal.simulator.dialect import Cause, Dialect
@@ -298,6 +299,8 @@ class SimulatedStation(OnlineStation):
         outlet.limit_w = self.profiles.limit_w(outlet, now)
         self.journal.transactions.append(transaction)
         await self.dialect.started(self, transaction, reading)
+        if self.habits.tells_needs and self.dialect.version != "1.6":
+            smart_charging.tell_needs(self, outlet)
         return transaction
 
     async def _release(self, transaction: Transaction, token: str) -> Transaction:

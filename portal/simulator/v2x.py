@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from portal.simulator import commands, device_model, reservations
+from portal.simulator import commands, device_model, reservations, smart_charging
 from portal.simulator.actions import ACTIONS_21, ACTIONS_201
 from portal.simulator.dialect import Cause, Message
 from portal.simulator.journal import Json
@@ -127,7 +127,7 @@ class Dialect2x:
 
     def answer(self, station: "SimulatedStation", action: str, payload: Json) -> Reply:
         handler = COMMANDS.get(action)
-        if handler is not None:
+        if handler is not None and action in self._known_actions:
             return handler(station, payload)
         raise CommandRefused("NotSupported" if action in self._known_actions else "NotImplemented")
 
@@ -353,6 +353,7 @@ COMMANDS: Mapping[str, Command] = {
     "ClearChargingProfile": _clear_profile,
     "GetCompositeSchedule": _composite,
     "GetTransactionStatus": _transaction_status,
+    **smart_charging.COMMANDS,
 }
 DIALECT_201 = Dialect2x("2.0.1", ACTIONS_201, status_by_event=False)
 DIALECT_21 = Dialect2x("2.1", ACTIONS_21, status_by_event=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 MASK = "****"
@@ -25,6 +26,9 @@ def masked(value: Any) -> Any:
         return _masked_mapping(value)
     if isinstance(value, list | tuple):
         return [masked(item) for item in value]
+    if isinstance(value, Decimal):
+        # Odd numbers are parsed exactly (P086); what is stored is plain JSON.
+        return float(value)
     if isinstance(value, str) and "PRIVATE KEY" in value:
         return PRIVATE_KEY.sub(MASK, value)
     return value

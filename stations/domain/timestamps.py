@@ -58,6 +58,16 @@ def stamp_or_receipt(
     )
 
 
+def instant(text: object, *, field: str = "timestamp") -> datetime | None:
+    """An instant that may lie far ahead, such as a departure or the end of a validity; ``None`` where absent.
+
+    Raises :class:`UnreadableTime`.
+    """
+    if text is None or text == "":
+        return None
+    return _read(str(text), field)[0]
+
+
 def _read(text: str, field: str) -> tuple[datetime | None, bool]:
     """The instant in UTC and whether it had a zone; no instant for the year 0, which a dead clock sends."""
     try:

@@ -10,20 +10,30 @@ from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.reservations import Reservation
 from stations.models.sites import Site
+from stations.models.smart_charging import (
+    ChargingLimit,
+    ChargingPlan,
+    CompositeSchedule,
+    InstalledProfile,
+)
 from stations.models.stations import ChargingStation
 from stations.models.transactions import OrphanStop, Transaction, TransactionConflict, TransactionEvent
 
 __all__ = [
     "Alert",
     "BatterySwap",
+    "ChargingLimit",
+    "ChargingPlan",
     "ChargingStation",
     "Command",
+    "CompositeSchedule",
     "Connection",
     "Connector",
     "DerControl",
     "Evse",
     "Gateway",
     "GridEvent",
+    "InstalledProfile",
     "MeterReading",
     "OrphanStop",
     "Presence",

@@ -26,6 +26,7 @@ LATE_REMEMBERED = 16
 LEADS_TO = {
     "GetBaseReport": ("NotifyReport",),
     "GetReport": ("NotifyReport",),
+    "GetChargingProfiles": ("ReportChargingProfiles",),
     "GetMonitoringReport": ("NotifyMonitoringReport",),
     "GetLog": ("LogStatusNotification",),
     "UpdateFirmware": ("FirmwareStatusNotification",),

@@ -11,7 +11,9 @@ from core.access import Actor
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
-from stations.services import grid_support, numbers, preconditions, reservations
+from stations.services import grid_support, preconditions, reservations
+from stations.services.numbers import next_request_id as next_request_id
+from stations.services.smart_charging import completing as smart_charging
 
 Complete = Callable[[ChargingStation, Any, Actor], Intent]
 
@@ -29,12 +31,12 @@ def _with_request_id(station: ChargingStation, intent: Intent, by: Actor) -> Int
     preconditions.require_evse(
         station, getattr(intent, "evse_id", None), getattr(intent, "connector_id", None)
     )
-    return replace(intent, request_id=numbers.next_request_id()) if "request_id" in names else intent  # type: ignore[call-arg]
+    return replace(intent, request_id=next_request_id()) if "request_id" in names else intent  # type: ignore[call-arg]
 
 
 def _start(station: ChargingStation, intent: intents.RequestStartTransaction, by: Actor) -> Intent:
     preconditions.require_evse(station, intent.evse_id)
-    return replace(intent, remote_start_id=numbers.next_request_id())
+    return replace(smart_charging.profile_of_start(station, intent), remote_start_id=next_request_id())
 
 
 def _stop(station: ChargingStation, intent: intents.RequestStopTransaction, by: Actor) -> Intent:
@@ -48,4 +50,11 @@ COMPLETE: Mapping[type[Intent], Complete] = {
     intents.CancelReservation: reservations.prepare_cancellation,
     intents.SetDerControl: grid_support.prepare,
     intents.ClearDerControl: grid_support.prepare_clearing,
+    intents.SetChargingProfile: smart_charging.set_profile,
+    intents.ClearChargingProfile: smart_charging.clear_profiles,
+    intents.GetChargingProfiles: smart_charging.get_profiles,
+    intents.GetCompositeSchedule: smart_charging.get_composite,
+    intents.UsePriorityCharging: smart_charging.use_priority,
+    intents.NotifyAllowedEnergyTransfer: smart_charging.allow_transfers,
+    intents.UpdateDynamicSchedule: smart_charging.update_dynamic,
 }

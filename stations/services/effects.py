@@ -4,7 +4,7 @@ Called by the services that store facts, inside their transaction. Each is one i
 nothing when no effect is awaited.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from stations import live
 from stations.domain.intents import INTENTS
 from stations.domain.words import CommandStatus, Effect
 from stations.models import Command, Transaction
+from stations.services.smart_charging import starting
 
 SCHEDULED = timedelta(hours=24)
 SEEN_BY_STATUS = ("change_availability", "reserve_now", "cancel_reservation")
@@ -23,6 +24,7 @@ WINDOWS: Mapping[str, timedelta] = {
 }
 # Where the answer itself is the effect.
 SEEN_IN_ANSWER: Mapping[str, str] = {"unlock_connector": "The station says that the connector is unlocked."}
+CHANGES_OF_PROFILES = ("set_charging_profile", "clear_charging_profile")
 OPERATIVE = {"inoperative": ("Unavailable",), "operative": ("Available", "Occupied", "Preparing", "Charging")}
 
 
@@ -48,6 +50,7 @@ def transaction_started(transaction: Transaction) -> None:
     found = awaited.filter(by_id if transaction.remote_start_id else by_token).order_by("id").first()
     if found:
         Command.objects.filter(pk=found.pk).update(transaction=transaction)
+        starting.installed_by_start(found, transaction)
         _seen(found, f"Transaction {transaction.reference} began.")
 
 
@@ -114,6 +117,32 @@ def batteries_swapped(station_id: UUID, request_id: int, kind: str) -> None:
     """Batteries were handed out or taken back as requested."""
     for command in _awaited(station_id, "request_battery_swap").filter(parameters__request_id=request_id):
         _seen(command, f"The station reports {kind}.")
+
+
+def profiles_reported(station_id: UUID, request_id: int, profiles: int) -> None:
+    """All that the station has of the charging profiles that were asked for."""
+    for command in _awaited(station_id, "get_charging_profiles").filter(parameters__request_id=request_id):
+        _seen(command, f"All parts arrived: {profiles} profiles.")
+
+
+def priority_reported(transaction: Transaction, activated: bool) -> None:
+    """Priority charging as it was wished for."""
+    awaited = _awaited(transaction.station_id, "use_priority_charging").filter(transaction=transaction)
+    for command in awaited.filter(parameters__activate=activated):
+        _seen(command, "Priority charging is on." if activated else "Priority charging is off.")
+
+
+def awaits_schedule(station_id: UUID) -> bool:
+    """Whether a change of charging profiles waits to be seen in a composite schedule."""
+    return any(_awaited(station_id, name).exists() for name in CHANGES_OF_PROFILES)
+
+
+def schedule_read(station_id: UUID, verdict: Callable[[Command], str]) -> None:
+    """A composite schedule after changes of profiles; ``verdict`` says what it shows of one, or nothing."""
+    for name in CHANGES_OF_PROFILES:
+        for command in _awaited(station_id, name):
+            if detail := verdict(command):
+                _seen(command, detail)
 
 
 def expire(now: datetime) -> int:

@@ -18,6 +18,7 @@ from stations.services import (
     reservations,
     transactions,
 )
+from stations.services.smart_charging import profiles
 
 KEEP_REFUSED = timedelta(days=30)
 KEEP_CONNECTIONS = timedelta(days=365)
@@ -56,6 +57,7 @@ def tidy() -> dict[str, int | None]:
         "partitions": lambda: sum(partitions.maintain(now)),
         "orphans": lambda: transactions.orphan_overdue(now),
         "connections": _forget_connections,
+        "charging_profiles": profiles.forget_over,
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 

@@ -2,10 +2,11 @@
 
 import pytest
 
+from core import clock
 from core.access import Actor
 from core.models import Organization
 from stations.domain import intents
-from stations.models import ChargingStation
+from stations.models import ChargingLimit, ChargingStation, CompositeSchedule, InstalledProfile
 from stations.services import commands, stations
 from tests import factories
 from tests.browser.conftest import DESK, PHONE, violations
@@ -17,6 +18,7 @@ PAGES = {
     "live": "stations/{station}/",
     "commands": "stations/{station}/commands/",
     "transactions": "stations/{station}/transactions/",
+    "charging": "stations/{station}/charging/",
     "variables": "stations/{station}/variables/",
     "messages": "stations/{station}/messages/",
     "connect": "stations/{station}/connect/",
@@ -38,7 +40,41 @@ def station(actor: Actor) -> ChargingStation:
     made, _ = factories.make_station(actor, name="Yard 1")
     stations.add_evse(made, 1)
     commands.issue(made, intents.UnlockConnector(evse_id=1), by=actor)
+    _limit(made, actor)
     return made
+
+
+def _limit(station: ChargingStation, actor: Actor) -> None:
+    """A profile, a limit of others and a composite schedule at its EVSE."""
+    periods = [{"start_s": 0, "limit": 16}, {"start_s": 3600, "limit": 10}]
+    schedule = {"rate_unit": "A", "start_schedule": "2026-01-01T00:00:00Z", "periods": periods}
+    profile = {"purpose": "tx_default_profile", "kind": "absolute", "stack_level": 0, "schedules": [schedule]}
+    commands.issue(station, intents.SetChargingProfile(evse_id=1, charging_profile=profile), by=actor)
+    now = clock.now()
+    InstalledProfile.objects.create(
+        station=station,
+        evse_id=1,
+        profile_id=7,
+        purpose="tx_default_profile",
+        stack_level=0,
+        kind="absolute",
+        source="CSO",
+        content={**profile, "id": 7},
+        installed_by=actor.label,
+        installed_at=now,
+    )
+    ChargingLimit.objects.create(
+        station=station, evse_id=1, source="EMS", grid_critical=True, schedules=[schedule], notified_at=now
+    )
+    CompositeSchedule.objects.create(
+        station=station,
+        evse_id=1,
+        rate_unit="A",
+        starts_at=now,
+        duration_s=86_400,
+        periods=periods,
+        received_at=now,
+    )
 
 
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])

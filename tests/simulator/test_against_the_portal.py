@@ -5,6 +5,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
 from core.access import system
 from core.services import accounts
@@ -12,7 +13,10 @@ from portal.demo.registering import actor, register_station, register_tokens, st
 from portal.simulator import FlowingClock, HandshakeRefused, SimulatedStation, StopReason, scenarios
 from portal.simulator.fleet import Fleet, FleetPlan, make_members, numbered_tokens
 from portal.simulator.scenarios import SCENARIOS
-from stations.models import Transaction
+from stations.domain.intents import ClearChargingProfile, Intent, SetChargingProfile
+from stations.models import ChargingStation, Command, Transaction
+from stations.services import commands
+from tests import waiting
 
 every_version = pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 
@@ -153,3 +157,78 @@ def acknowledged_starts(station: SimulatedStation) -> set[str]:
     numbers = {str(one.answer["transactionId"]) for one in station.journal.acknowledged("StartTransaction")}
     events = [one.payload for one in station.journal.acknowledged("TransactionEvent")]
     return numbers | {str(one["transactionInfo"]["transactionId"]) for one in events}
+
+
+@every_version
+def test_a_limit_set_in_the_portal_holds_at_the_charger_until_it_is_cleared(live, prefix, version):
+    identity = f"{prefix}0001"
+
+    async def story():
+        password = station_password(identity)
+        endpoint = {"version": version, "clock": FlowingClock()}
+        async with SimulatedStation(live.ocpp_url, identity, password, **endpoint) as station:
+            await station.boot()
+            await station.start()
+            limited = await asyncio.to_thread(carried_out, identity, LIMIT)
+            limit_w = station.outlet(1).limit_w
+            cleared = await asyncio.to_thread(carried_out, identity, ClearChargingProfile(evse_id=1))
+            return limited, limit_w, cleared, station.outlet(1).limit_w
+
+    limited, limit_w, cleared, afterwards = asyncio.run(story())
+    assert (limited.status, limited.effect) == ("accepted", "seen")
+    assert limit_w == 4_140
+    assert (cleared.status, cleared.effect) == ("accepted", "seen")
+    assert afterwards is None
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+def test_needs_of_a_simulated_car_are_followed_by_its_profile(live, prefix, version):
+    identity = f"{prefix}0002"
+
+    async def story():
+        password = station_password(identity)
+        endpoint = {"version": version, "clock": FlowingClock()}
+        async with SimulatedStation(live.ocpp_url, identity, password, **endpoint) as station:
+            station.habits.tells_needs = True
+            await station.boot()
+            await station.start()
+            await eventually(lambda: bool(station.profiles.all()), 10)
+            return station.profiles.all()
+
+    (profile,) = asyncio.run(story())
+    (row,) = stored(identity)
+    assert profile.purpose == "TxProfile"
+    assert profile.transaction_id == row.reference
+    assert row.charging_plan.requested_wh > 0
+
+
+def carried_out(identity: str, intent: Intent) -> Command:
+    """The command, once its effect was seen or given up."""
+    station = ChargingStation.objects.get(identity=identity)
+    command = commands.issue(station, intent, by=system("test"))
+
+    def seen() -> bool:
+        command.refresh_from_db()
+        return bool(command.effect) or command.status in ("rejected", "failed")
+
+    try:
+        waiting.eventually(seen, what=f"the effect of {command.command}")
+    finally:
+        connection.close()
+    return command
+
+
+LIMIT = SetChargingProfile(
+    evse_id=1,
+    charging_profile={
+        "purpose": "tx_default_profile",
+        "kind": "absolute",
+        "schedules": [
+            {
+                "rate_unit": "A",
+                "start_schedule": "2026-01-01T00:00:00Z",
+                "periods": [{"start_s": 0, "limit": 6, "number_phases": 3}],
+            }
+        ],
+    },
+)

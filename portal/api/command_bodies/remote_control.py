@@ -7,6 +7,7 @@ from uuid import UUID
 from rest_framework import serializers
 
 from portal.api.command_bodies.base import CommandBody, EvseId, TokenPart
+from portal.api.command_bodies.smart_charging import ProfilePart
 from stations.domain import intents
 from stations.domain.intents import Intent
 
@@ -29,7 +30,7 @@ TRIGGERS = [
 class RequestStartTransactionBody(CommandBody):
     evse_id = EvseId(required=False)
     token = TokenPart()
-    charging_profile = serializers.DictField(required=False)
+    charging_profile = ProfilePart(required=False)
 
     def intent(self, values: Mapping[str, Any]) -> Intent:
         return intents.RequestStartTransaction(

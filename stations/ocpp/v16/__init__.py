@@ -13,6 +13,7 @@ from stations.ocpp.v16 import (
     provisioning,
     reports,
     reservations,
+    smart_charging,
     transactions,
 )
 
@@ -44,6 +45,9 @@ OUTBOUND: Outbound = {
     intents.GetBaseReport: outbound.get_base_report,
     intents.ReserveNow: reservations.reserve_now,
     intents.CancelReservation: reservations.cancel_reservation,
+    intents.ClearChargingProfile: smart_charging.clear_profiles,
+    intents.GetCompositeSchedule: smart_charging.get_composite,
+    intents.SetChargingProfile: smart_charging.set_profile,
     intents.Call: outbound.call,
 }
 
@@ -51,6 +55,9 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "GetConfiguration": answers.absorb_configuration,
     "ChangeConfiguration": answers.absorb_change,
     "ChangeAvailability": answers.absorb_availability,
+    "ClearChargingProfile": smart_charging.absorb_cleared,
+    "GetCompositeSchedule": smart_charging.absorb_composite,
+    "SetChargingProfile": smart_charging.absorb_set,
 }
 
 interpret = answers.interpret

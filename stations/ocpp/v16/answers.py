@@ -12,12 +12,15 @@ from stations.services import availability, device_model, effects
 from stations.services.device_model import Written
 
 GOOD = frozenset({"Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked"})
+ALSO_GOOD: Mapping[str, frozenset[str]] = {"ClearChargingProfile": frozenset({"Unknown"})}
+"""What means that nothing was there to be done."""
+
 WRITTEN: Mapping[str, Written] = {"Accepted": Written.NOW, "RebootRequired": Written.AFTER_RESTART}
 
 
 def interpret(action: str, response: Json) -> str:
     """How the command ended; an answer without a status has done what was asked."""
-    good = "status" not in response or response["status"] in GOOD
+    good = "status" not in response or response["status"] in GOOD | ALSO_GOOD.get(action, frozenset())
     return (CommandStatus.ACCEPTED if good else CommandStatus.REJECTED).value
 
 

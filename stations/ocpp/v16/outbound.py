@@ -5,9 +5,10 @@ from typing import Any
 
 from core.errors import Invalid, NotSupported
 from stations.domain import intents
+from stations.domain.smart_charging import profile_of
 from stations.ocpp.context import Socket
 from stations.ocpp.routing import OutboundCall
-from stations.ocpp.v16 import passwords
+from stations.ocpp.v16 import passwords, smart_charging
 from stations.services import configuration
 
 TOKEN_MAX = 20
@@ -38,8 +39,7 @@ def request_start(socket: Socket, intent: intents.RequestStartTransaction) -> Ou
     if intent.evse_id is not None:
         payload["connectorId"] = intent.evse_id
     if intent.charging_profile is not None:
-        profile = {key: value for key, value in intent.charging_profile.items() if key != "transactionId"}
-        payload["chargingProfile"] = profile
+        payload["chargingProfile"] = smart_charging.encode(profile_of(intent.charging_profile))
     return OutboundCall("RemoteStartTransaction", payload)
 
 

@@ -15,18 +15,24 @@ from stations.ocpp.v201 import (
     provisioning,
     reservations,
     security,
+    smart_charging,
     transactions,
 )
 
 ROUTES: Routes = {
     "Authorize": Decided(authorization.authorize),
     "BootNotification": Decided(provisioning.boot),
+    "ClearedChargingLimit": Decided(smart_charging.cleared_limit),
     "DataTransfer": Direct(data_transfer.data_transfer),
     "Heartbeat": Direct(availability.heartbeat),
     "MeterValues": transactions.METER_VALUES,
+    "NotifyChargingLimit": Decided(smart_charging.notify_limit),
+    "NotifyEVChargingNeeds": Decided(smart_charging.notify_needs),
+    "NotifyEVChargingSchedule": Decided(smart_charging.notify_car_schedule),
     "NotifyEvent": Chosen(availability.pick_event_route),
     "NotifyReport": Decided(provisioning.notify_report),
     "ReservationStatusUpdate": Decided(reservations.status_update),
+    "ReportChargingProfiles": Decided(smart_charging.report_profiles),
     "SecurityEventNotification": Decided(security.security_event),
     "StatusNotification": availability.STATUS,
     "TransactionEvent": Chosen(transactions.pick_route),
@@ -44,6 +50,10 @@ OUTBOUND: Outbound = {
     intents.GetBaseReport: outbound.get_base_report,
     intents.ReserveNow: reservations.reserve_now,
     intents.CancelReservation: reservations.cancel_reservation,
+    intents.ClearChargingProfile: smart_charging.clear_profiles,
+    intents.GetChargingProfiles: smart_charging.get_profiles_201,
+    intents.GetCompositeSchedule: smart_charging.get_composite,
+    intents.SetChargingProfile: smart_charging.set_profile,
     intents.Call: outbound.call,
 }
 
@@ -53,6 +63,10 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "ChangeAvailability": answers.absorb_availability,
     "GetBaseReport": answers.absorb_report_promise,
     "GetReport": answers.absorb_report_promise,
+    "ClearChargingProfile": smart_charging.absorb_cleared,
+    "GetChargingProfiles": smart_charging.absorb_profiles,
+    "GetCompositeSchedule": smart_charging.absorb_composite,
+    "SetChargingProfile": smart_charging.absorb_set,
 }
 
 interpret = answers.interpret

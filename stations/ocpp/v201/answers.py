@@ -13,6 +13,12 @@ from stations.services.device_model import Written
 GOOD = frozenset(
     {"Accepted", "AcceptedCanceled", "Processing", "RebootRequired", "Scheduled", "Unlocked", "Unpublished"}
 )
+ALSO_GOOD: Mapping[str, frozenset[str]] = {
+    "ClearChargingProfile": frozenset({"Unknown"}),
+    "GetChargingProfiles": frozenset({"NoProfiles"}),
+}
+"""What means that nothing was there to be done or told."""
+
 WRITTEN: Mapping[str, Written] = {"Accepted": Written.NOW, "RebootRequired": Written.AFTER_RESTART}
 
 
@@ -26,7 +32,8 @@ def _is_good(action: str, response: Json) -> bool:
         return any(item.get("attributeStatus") in GOOD for item in response.get("getVariableResult", ()))
     if action == "SetVariables":
         return all(item.get("attributeStatus") in GOOD for item in response.get("setVariableResult", ()))
-    return "status" not in response or response["status"] in GOOD
+    good = GOOD | ALSO_GOOD.get(action, frozenset())
+    return "status" not in response or response["status"] in good
 
 
 def absorb_read(socket: Socket, request: Json, response: Json, at: datetime) -> None:

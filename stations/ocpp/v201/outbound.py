@@ -6,9 +6,10 @@ from typing import Any
 from core.errors import Invalid, NotSupported
 from stations.domain import intents
 from stations.domain.intents import VariableItem
+from stations.domain.smart_charging import profile_of
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import OutboundCall
-from stations.ocpp.v201 import passwords
+from stations.ocpp.v201 import passwords, profiles
 from stations.ocpp.v201.splitting import split
 
 TOKEN_TYPES = frozenset(
@@ -43,7 +44,7 @@ def request_start(socket: Socket, intent: intents.RequestStartTransaction) -> Ou
     return start_of(intent)
 
 
-def start_of(intent: intents.RequestStartTransaction) -> OutboundCall:
+def start_of(intent: intents.RequestStartTransaction, words: profiles.Words = profiles.WORDS) -> OutboundCall:
     """RequestStartTransaction, whatever types of tokens the version knows."""
     payload: dict[str, Any] = {
         "idToken": {"idToken": intent.token_value, "type": intent.token_type},
@@ -52,7 +53,7 @@ def start_of(intent: intents.RequestStartTransaction) -> OutboundCall:
     if intent.evse_id is not None:
         payload["evseId"] = intent.evse_id
     if intent.charging_profile is not None:
-        payload["chargingProfile"] = dict(intent.charging_profile)
+        payload["chargingProfile"] = profiles.encode(profile_of(intent.charging_profile), words)
     return OutboundCall("RequestStartTransaction", payload)
 
 

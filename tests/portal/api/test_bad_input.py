@@ -49,7 +49,9 @@ def test_a_body_that_is_no_plain_json_object_is_refused(api: APIClient, body: st
 
 def test_json_may_be_nested_but_not_without_end(api: APIClient, station: ChargingStation) -> None:
     def deep(levels: int) -> str:
-        profile = '{"a":' * levels + "1" + "}" * levels
+        tariff = '{"a":' * levels + "1" + "}" * levels
+        schedule = f'{{"rate_unit":"A","periods":[{{"start_s":0,"limit":6}}],"sales_tariff":{tariff}}}'
+        profile = f'{{"purpose":"tx_profile","kind":"relative","schedules":[{schedule}]}}'
         return (
             f'{{"command":"request_start_transaction","token":{{"value":"A"}},"charging_profile":{profile}}}'
         )

@@ -24,6 +24,7 @@ PATHS = [
     "stations/{}/connect/",
     "stations/{}/settings/",
     "stations/{}/messages/",
+    "stations/{}/charging/",
     "stations/{}/variables/",
     "stations/{}/transactions/",
     "sessions/",

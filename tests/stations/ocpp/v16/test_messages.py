@@ -120,28 +120,6 @@ def test_what_16_has_no_words_for_is_not_supported(
     assert ended(issue(charger, alice, intent)).status == "not_supported"
 
 
-def test_p251_the_profile_of_a_remote_start_names_no_transaction(
-    station: WireStation, charger: Charger, alice: Actor
-) -> None:
-    profile = {
-        "chargingProfileId": 1,
-        "transactionId": 7,
-        "stackLevel": 0,
-        "chargingProfilePurpose": "TxProfile",
-        "chargingProfileKind": "Relative",
-        "chargingSchedule": {
-            "chargingRateUnit": "A",
-            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}],
-        },
-    }
-    intent = intents.RequestStartTransaction(token_value="ABC", evse_id=1, charging_profile=profile)
-    call, _ = ask(charger, station, alice, intent, {"status": "Accepted"})
-
-    assert call[3]["chargingProfile"] == {
-        key: value for key, value in profile.items() if key != "transactionId"
-    }
-
-
 def test_p214_long_reads_follow_the_number_of_keys_that_the_station_takes(
     station: WireStation, charger: Charger, alice: Actor
 ) -> None:
