@@ -2,9 +2,13 @@ from stations.models.alerts import Alert, SecurityEvent
 from stations.models.commands import Command
 from stations.models.connections import Connection, Gateway, Presence
 from stations.models.credentials import StationCredential
+from stations.models.device_model import CustomerData, VariableChange, VariableValue
 from stations.models.evses import Connector, Evse
 from stations.models.frames import RawFrame
 from stations.models.limits import SiteLimit
+from stations.models.monitoring import EventStream, Monitor, MonitoringState, StationEvent, StreamValue
+from stations.models.network import NetworkProfile
+from stations.models.quirks import Quirk
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.sites import Site
@@ -17,11 +21,17 @@ __all__ = [
     "Command",
     "Connection",
     "Connector",
+    "CustomerData",
+    "EventStream",
     "Evse",
     "Gateway",
     "MeterReading",
+    "Monitor",
+    "MonitoringState",
+    "NetworkProfile",
     "OrphanStop",
     "Presence",
+    "Quirk",
     "RawFrame",
     "Report",
     "SecurityEvent",
@@ -29,8 +39,12 @@ __all__ = [
     "Site",
     "SiteLimit",
     "StationCredential",
+    "StationEvent",
+    "StreamValue",
     "Transaction",
     "TransactionConflict",
     "TransactionEvent",
     "Variable",
+    "VariableChange",
+    "VariableValue",
 ]

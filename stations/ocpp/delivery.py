@@ -20,7 +20,7 @@ from stations.ocpp.routing import OutboundCall
 from stations.ocpp.schemas import Kind
 from stations.ocpp.tables import Tables
 from stations.ocpp.threads import AWAY
-from stations.services import commands, provisioning
+from stations.services import answering, commands, learning, provisioning
 
 logger = logging.getLogger(__name__)
 
@@ -141,10 +141,12 @@ class Deliveries:
         """On a thread: store what the answers say, then how the command ended."""
         absorb = self._tables.absorb.get(call.action)
         if absorb is not None:
-            for part, payload in ending.answered:
-                absorb(self._socket, part.payload, payload, clock.now())
+            with answering.about(command_id):
+                for part, payload in ending.answered:
+                    absorb(self._socket, part.payload, payload, clock.now())
         if ending.error is not None and ending.error["code"] in UNKNOWN_TO_STATION:
             provisioning.note_unsupported(self._socket.station_id, call.action)
+            learning.from_refusal(command_id, call.action, str(ending.error["code"]), clock.now())
         commands.settle(
             command_id,
             ending.status,

@@ -15,7 +15,7 @@ WITH_SECRETS = frozenset(
     {
         "ChangeConfiguration", "GetConfiguration", "SetVariables", "GetVariables", "NotifyReport", "NotifyEvent",
         "SetNetworkProfile", "GetLog", "GetDiagnostics", "UpdateFirmware", "SignedUpdateFirmware",
-        "PublishFirmware", "DataTransfer",
+        "PublishFirmware", "DataTransfer", "CustomerInformation", "NotifyCustomerInformation",
     }
 )  # fmt: skip
 SECRET_VARIABLE = re.compile(
@@ -50,6 +50,8 @@ def masked(payload: Any, action: str) -> Any:
     """The payload with every secret replaced by ``****``."""
     if action == "DataTransfer" and isinstance(payload, dict):
         return _data_transfer(payload)
+    if action == "NotifyCustomerInformation" and isinstance(payload, dict) and "data" in payload:
+        return {**payload, "data": MASK}
     return _plain(payload)
 
 

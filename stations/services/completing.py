@@ -10,10 +10,11 @@ from typing import Any
 from django.db import connection
 
 from core.access import Actor
+from core.errors import Invalid
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
-from stations.services import preconditions
+from stations.services import network_profiles, preconditions
 
 Complete = Callable[[ChargingStation, Any, Actor], Intent]
 
@@ -50,7 +51,31 @@ def _stop(station: ChargingStation, intent: intents.RequestStopTransaction, by: 
     return replace(intent, reference=preconditions.running(station, intent.transaction, by).reference)
 
 
+def _set_variables(station: ChargingStation, intent: intents.SetVariables, by: Actor) -> Intent:
+    network_profiles.check_items(station, intent.items)
+    return intent
+
+
+def _report(station: ChargingStation, intent: intents.GetReport, by: Actor) -> Intent:
+    if not intent.criteria and not intent.items:
+        raise Invalid("Name a criterion or a component, or ask for a base report.", field="criteria")
+    return replace(intent, request_id=next_request_id())
+
+
+def _customer(station: ChargingStation, intent: intents.CustomerInformation, by: Actor) -> Intent:
+    named = [intent.token_value, intent.customer_identifier, intent.certificate]
+    if sum(value is not None for value in named) != 1:
+        raise Invalid("Name one customer: by token, by identifier, or by certificate.", field="token")
+    if not (intent.report or intent.clear):
+        raise Invalid("Choose to read the data, to have it cleared, or both.", field="report")
+    return replace(intent, request_id=next_request_id())
+
+
 COMPLETE: Mapping[type[Intent], Complete] = {
     intents.RequestStartTransaction: _start,
     intents.RequestStopTransaction: _stop,
+    intents.SetVariables: _set_variables,
+    intents.GetReport: _report,
+    intents.CustomerInformation: _customer,
+    intents.SetNetworkProfile: network_profiles.check,
 }

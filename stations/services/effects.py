@@ -17,6 +17,12 @@ from stations.domain.words import CommandStatus, Effect
 from stations.models import Command, Transaction
 
 SCHEDULED = timedelta(hours=24)
+REPORTS: Mapping[str, str] = {
+    "get_base_report": "variables",
+    "get_report": "variables",
+    "get_monitoring_report": "monitors",
+    "customer_information": "parts",
+}
 OPERATIVE = {"inoperative": ("Unavailable",), "operative": ("Available", "Occupied", "Preparing", "Charging")}
 
 
@@ -75,10 +81,10 @@ def message_received(station_id: UUID, message: str) -> None:
         _seen(command, "The message arrived.")
 
 
-def report_completed(station_id: UUID, request_id: int, variables: int) -> None:
-    """All parts of a report that was asked for."""
-    for command in _awaited(station_id, "get_base_report").filter(parameters__request_id=request_id):
-        _seen(command, f"All parts arrived: {variables} variables.")
+def report_completed(station_id: UUID, request_id: int, items: int) -> None:
+    """All parts of a report that was asked for, whatever it is about."""
+    for command in _awaited(station_id, *REPORTS).filter(parameters__request_id=request_id):
+        _seen(command, f"All parts arrived: {items} {REPORTS[command.command]}.")
 
 
 def expire(now: datetime) -> int:
@@ -98,10 +104,10 @@ def awaits_message(station_id: UUID) -> bool:
     return _awaited(station_id, "trigger_message").exists()
 
 
-def _awaited(station_id: UUID, command: str) -> QuerySet[Command]:
+def _awaited(station_id: UUID, *commands: str) -> QuerySet[Command]:
     return Command.objects.select_related("station").filter(
         station_id=station_id,
-        command=command,
+        command__in=commands,
         effect="",
         effect_until__gte=clock.now(),
         status__in=[CommandStatus.SENT.value, CommandStatus.ACCEPTED.value],

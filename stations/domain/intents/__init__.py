@@ -9,9 +9,29 @@ from typing import Any
 
 from core.errors import Invalid
 from stations.domain.intents.base import Intent, restored, to_json
-from stations.domain.intents.device_model import GetBaseReport, GetVariables, SetVariables, VariableItem
+from stations.domain.intents.device_model import (
+    ClearCache,
+    GetBaseReport,
+    GetReport,
+    GetVariables,
+    SetVariables,
+    VariableItem,
+)
+from stations.domain.intents.monitoring import (
+    AdjustEventStream,
+    ClearVariableMonitoring,
+    CustomerInformation,
+    GetEventStreams,
+    GetMonitoringReport,
+    MonitorItem,
+    SetMonitoringBase,
+    SetMonitoringLevel,
+    SetVariableMonitoring,
+)
+from stations.domain.intents.network import SetNetworkProfile
 from stations.domain.intents.raw import Call
 from stations.domain.intents.remote_control import (
+    RESUME,
     ChangeAvailability,
     RequestStartTransaction,
     RequestStopTransaction,
@@ -22,14 +42,27 @@ from stations.domain.intents.remote_control import (
 
 __all__ = [
     "INTENTS",
+    "RESUME",
+    "AdjustEventStream",
     "Call",
     "ChangeAvailability",
+    "ClearCache",
+    "ClearVariableMonitoring",
+    "CustomerInformation",
     "GetBaseReport",
+    "GetEventStreams",
+    "GetMonitoringReport",
+    "GetReport",
     "GetVariables",
     "Intent",
+    "MonitorItem",
     "RequestStartTransaction",
     "RequestStopTransaction",
     "ResetStation",
+    "SetMonitoringBase",
+    "SetMonitoringLevel",
+    "SetNetworkProfile",
+    "SetVariableMonitoring",
     "SetVariables",
     "TriggerMessage",
     "UnlockConnector",
@@ -50,6 +83,17 @@ INTENTS: Mapping[str, type[Intent]] = {
         GetVariables,
         SetVariables,
         GetBaseReport,
+        GetReport,
+        ClearCache,
+        SetVariableMonitoring,
+        ClearVariableMonitoring,
+        GetMonitoringReport,
+        SetMonitoringBase,
+        SetMonitoringLevel,
+        CustomerInformation,
+        AdjustEventStream,
+        GetEventStreams,
+        SetNetworkProfile,
         Call,
     )
 }

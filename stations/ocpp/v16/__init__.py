@@ -34,6 +34,7 @@ OUTBOUND: Outbound = {
     intents.GetVariables: outbound.get_variables,
     intents.SetVariables: outbound.set_variables,
     intents.GetBaseReport: outbound.get_base_report,
+    intents.ClearCache: outbound.clear_cache,
     intents.Call: outbound.call,
 }
 
