@@ -74,7 +74,7 @@ class StationEventQuerySet(ScopedQuerySet["StationEvent"]):
 
 
 class StationEvent(models.Model):
-    """One entry of NotifyEvent that is no connector state (2.0.1 N07), once by its id and time."""
+    """One entry of NotifyEvent that is no connector state (2.0.1 N07), once by its content."""
 
     class Trigger(models.TextChoices):
         ALERTING = "Alerting", _("alert")
@@ -85,6 +85,7 @@ class StationEvent(models.Model):
     station = models.ForeignKey(ChargingStation, on_delete=models.CASCADE, related_name="events")
     monitor = models.ForeignKey(Monitor, on_delete=models.SET_NULL, null=True, related_name="events")
     event_id = models.BigIntegerField()
+    digest = models.BinaryField(max_length=16)
     trigger = models.CharField(max_length=40)
     kind = models.CharField(max_length=30, blank=True)
     component = models.CharField(max_length=50)
@@ -107,9 +108,7 @@ class StationEvent(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(fields=["station", "event_id", "occurred_at"], name="station_event_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["station", "digest"], name="station_event_once")]
         indexes = [models.Index(fields=["station", "-id"], name="station_event_newest")]
 
     def __str__(self) -> str:
@@ -163,6 +162,7 @@ class StreamValue(models.Model):
     id = models.BigAutoField(primary_key=True)
     stream = models.ForeignKey(EventStream, on_delete=models.CASCADE, related_name="values")
     occurred_at = models.DateTimeField()
+    digest = models.BinaryField(max_length=8)
     value = models.CharField(max_length=2500, blank=True)
 
     objects = StreamValueQuerySet.as_manager()
@@ -170,7 +170,7 @@ class StreamValue(models.Model):
     class Meta:
         ordering = ["-occurred_at", "-id"]
         constraints = [
-            models.UniqueConstraint(fields=["stream", "occurred_at", "value"], name="stream_value_once")
+            models.UniqueConstraint(fields=["stream", "occurred_at", "digest"], name="stream_value_once")
         ]
 
     def __str__(self) -> str:

@@ -76,7 +76,12 @@ def store(
     if not rows:
         return 0
     by = answering.issuer() if as_set else ""
-    values: dict[str, Any] = {"station": station.station_id, "now": received_at, "by": by[:200], **_columns(rows)}
+    values: dict[str, Any] = {
+        "station": station.station_id,
+        "now": received_at,
+        "by": by[:200],
+        **_columns(rows),
+    }
     with atomic():
         learning.hold(station.station_id, rows)
         with connection.cursor() as cursor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
 from django.db import connection
 from django.db.transaction import atomic
@@ -109,6 +110,7 @@ def _store_event(station: StationSide, event: StationEventReported, monitor: Mon
         station_id=station.station_id,
         monitor=monitor,
         event_id=event.event_id,
+        digest=_digest(event),
         trigger=event.trigger,
         kind=event.kind[:30],
         component=event.component,
@@ -127,15 +129,20 @@ def _store_event(station: StationSide, event: StationEventReported, monitor: Mon
         occurred_at=event.stamp.occurred_at,
         received_at=event.stamp.received_at,
     )
-    known = StationEvent.objects.filter(
-        station_id=station.station_id, event_id=event.event_id, occurred_at=event.stamp.occurred_at
-    )
-    if known.exists():
+    if StationEvent.objects.filter(station_id=station.station_id, digest=row.digest).exists():
         return False
     row.save(force_insert=True)
     if monitor is not None:
         _note_event(monitor, row)
     return True
+
+
+def _digest(event: StationEventReported) -> bytes:
+    """What makes an event itself: a repetition has the same (the time of receipt left out)."""
+    content = (event.event_id, event.stamp.occurred_at, event.trigger, event.actual_value, event.cleared,
+               event.component, event.component_instance, event.evse_id, event.connector_id, event.variable,
+               event.variable_instance, event.monitor_number)  # fmt: skip
+    return blake2b(repr(content).encode(), digest_size=16).digest()
 
 
 def _note_event(monitor: Monitor, row: StationEvent) -> None:

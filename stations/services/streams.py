@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import blake2b
 from uuid import UUID
 
 from django.db.models import F, QuerySet
@@ -43,7 +44,12 @@ def store(station: StationSide, received: StreamReceived, at: datetime) -> bool:
             _count_unknown(station.station_id)
             return False
         rows = [
-            StreamValue(stream=stream, occurred_at=occurred_at, value=value[:2500])
+            StreamValue(
+                stream=stream,
+                occurred_at=occurred_at,
+                value=value[:2500],
+                digest=blake2b(value.encode(), digest_size=8).digest(),
+            )
             for occurred_at, value in received.values
         ]
         StreamValue.objects.bulk_create(rows, ignore_conflicts=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from core.errors import NotSupported
 from stations.domain import intents, timestamps
 from stations.domain.intents import MonitorItem
 from stations.domain.monitoring import MonitorReported, PartReceived
@@ -44,9 +45,11 @@ def set_monitors(socket: Socket, intent: intents.SetVariableMonitoring) -> Outbo
 
 def rule(item: MonitorItem, types: Mapping[str, str]) -> dict[str, Any]:
     """A SetMonitoringDataType, whatever types of monitors the version knows."""
+    if item.type not in types:
+        raise NotSupported(f"This version of OCPP has no monitors of the type “{item.type}”.", field="items")
     data: dict[str, Any] = {
         "value": float(item.value),
-        "type": outbound.word(types, item.type, "items"),
+        "type": types[item.type],
         "severity": item.severity,
         "component": outbound.component(item),
         "variable": outbound.named(item),
