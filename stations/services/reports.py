@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Q
+from django.db.transaction import atomic
 
 from stations import live
 from stations.domain.monitoring import PartReceived
@@ -84,8 +85,9 @@ def take_part(
 def arrived_at_once(station: StationSide, request_id: int, kind: str, count: int, at: datetime) -> None:
     """A report that came as a whole, in the answer itself."""
     now = PartReceived(request_id=request_id, seq_no=0, to_be_continued=False, generated_at=at)
-    expect(station.station_id, request_id, kind, answer=GOOD)
-    take_part(station, About.VARIABLES, now, count, at)
+    with atomic():
+        expect(station.station_id, request_id, kind, answer=GOOD)
+        take_part(station, About.VARIABLES, now, count, at)
 
 
 def expire(now: datetime) -> int:
