@@ -302,6 +302,16 @@ def severity(name: str) -> words.Word:
 
 
 @register.filter
+def report_state(name: str) -> words.Word:
+    return words.REPORT_STATE[name]
+
+
+@register.filter
+def change_state(name: str) -> words.Word:
+    return words.CHANGE_STATE[name]
+
+
+@register.filter
 def flag_name(flag: str) -> Any:
     return words.FLAG.get(flag, flag.replace("_", " "))
 
