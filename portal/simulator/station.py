@@ -48,6 +48,7 @@ class SimulatedStation(OnlineStation):
         self.settings: dict[str, str] = {}
         self.local_list: dict[str, str] = {}
         self.local_list_version: int = 0
+        self.monitors: dict[int, Json] = {}
         self.event_number = 0
         self.reset_scheduled = False
         self._held: tuple[str, Callable[[], Json], Callable[[Json], None]] | None = None

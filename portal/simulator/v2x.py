@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from portal.simulator import commands, device_model
+from portal.simulator import commands, device_model, monitoring
 from portal.simulator.actions import ACTIONS_21, ACTIONS_201
 from portal.simulator.dialect import Cause, Message
 from portal.simulator.journal import Json
@@ -336,6 +336,14 @@ COMMANDS: Mapping[str, Command] = {
         {"setVariableResult": [device_model.change(station, one) for one in sent["setVariableData"]]}
     ),
     "GetBaseReport": _base_report,
+    "GetReport": monitoring.get_report,
+    "SetVariableMonitoring": monitoring.set_monitors,
+    "ClearVariableMonitoring": monitoring.clear_monitors,
+    "GetMonitoringReport": monitoring.get_monitoring_report,
+    "SetMonitoringBase": monitoring.set_base,
+    "SetMonitoringLevel": monitoring.set_level,
+    "CustomerInformation": monitoring.customer_information,
+    "SetNetworkProfile": monitoring.set_network_profile,
     "ClearCache": lambda station, sent: commands.status("Accepted"),
     "DataTransfer": _data_transfer,
     "GetLocalListVersion": lambda station, sent: Reply({"versionNumber": station.local_list_version}),
