@@ -30,7 +30,7 @@ class VpnPart(StrictSerializer):
     group = serializers.CharField(max_length=50, required=False)
     password = serializers.CharField(max_length=64)
     vpn_key = serializers.CharField(max_length=255)
-    type = serializers.ChoiceField(["IKEv2", "IPSec", "L2TP", "PPTP"])
+    type = serializers.RegexField(r"^(IKEv2|IPSec|L2TP|PPTP)$")
 
 
 class SetNetworkProfileBody(CommandBody):
@@ -39,7 +39,7 @@ class SetNetworkProfileBody(CommandBody):
     security_profile = serializers.IntegerField(min_value=0, max_value=3)
     interface = serializers.ChoiceField(INTERFACES, required=False, default="Wired0")
     message_timeout_s = serializers.IntegerField(min_value=1, max_value=3600, required=False, default=30)
-    ocpp_version = serializers.ChoiceField(["1.6", "2.0.1", "2.1"], required=False, default="2.0.1")
+    ocpp_version = serializers.RegexField(r"^(1\.6|2\.0\.1|2\.1)$", required=False, default="2.0.1")
     confirm_downgrade = serializers.BooleanField(required=False, default=False)
     identity = serializers.CharField(max_length=48, required=False)
     password = serializers.CharField(max_length=64, min_length=16, required=False, trim_whitespace=False)
