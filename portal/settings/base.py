@@ -223,7 +223,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"MonitorTypeEnum": "portal.api.command_bodies.monitoring.MONITOR_TYPES"},
+    "ENUM_NAME_OVERRIDES": {
+        "MonitorTypeEnum": "portal.api.command_bodies.monitoring.MONITOR_TYPES",
+        "TokenTypeEnum": "drivers.models.TokenType",
+    },
 }
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=20)
 API_RATE_BURST = env.int("API_RATE_BURST", default=100)
