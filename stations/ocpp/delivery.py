@@ -139,11 +139,7 @@ class Deliveries:
 
     def _settle(self, command_id: UUID, call: OutboundCall, ending: Ending) -> None:
         """On a thread: store what the answers say, then how the command ended."""
-        absorb = self._tables.absorb.get(call.action)
-        if absorb is not None:
-            with answering.about(command_id):
-                for part, payload in ending.answered:
-                    absorb(self._socket, part.payload, payload, clock.now())
+        ending = self._absorbed(command_id, call, ending)
         if ending.error is not None and ending.error["code"] in UNKNOWN_TO_STATION:
             provisioning.note_unsupported(self._socket.station_id, call.action)
             learning.from_refusal(command_id, call.action, str(ending.error["code"]), clock.now())
@@ -155,6 +151,19 @@ class Deliveries:
             action=call.action,
             message_id=ending.message_id,
         )
+
+    def _absorbed(self, command_id: UUID, call: OutboundCall, ending: Ending) -> Ending:
+        """Keep what the answers say; one that says the impossible fails the command instead of leaving it open."""
+        absorb = self._tables.absorb.get(call.action)
+        if absorb is None:
+            return ending
+        try:
+            with answering.about(command_id):
+                for part, payload in ending.answered:
+                    absorb(self._socket, part.payload, payload, clock.now())
+        except DomainError as error:
+            return ending._replace(status=CommandStatus.FAILED, error=_error("invalid_answer", error.message))
+        return ending
 
 
 class NotAccepted(DomainError):

@@ -15,7 +15,7 @@ from stations.domain.monitoring import MonitorReported, PartReceived
 from stations.domain.station import StationRef
 from stations.domain.words import Capability, CommandStatus
 from stations.models import ChargingStation, Command, Presence, Quirk, Report, Variable, VariableChange
-from stations.services import commands, customers, device_model, monitors, variable_changes
+from stations.services import commands, customers, device_model, monitors, quirks, variable_changes
 from tests import factories
 
 
@@ -119,6 +119,16 @@ def test_a_set_that_got_no_answer_can_be_sent_again(
     assert "The station is not connected." in page
     assert again.pk != command.pk
     assert len(again.parameters["items"]) == 1
+
+
+def test_the_set_is_sent_only_after_a_fresh_sign_in(browser: Client, at: str, interval: Variable) -> None:
+    put(browser, at, interval, "120")
+
+    answer = browser.post(f"{at}variables/send/")
+
+    assert "reauthenticate" in answer["Location"]
+    assert VariableChange.objects.get(station=interval.station).state == "draft"
+    assert not Command.objects.filter(station=interval.station).exists()
 
 
 @pytest.mark.parametrize("value", ["soon", "1.5", "99999", "x" * 3000])
@@ -361,8 +371,6 @@ def test_quirks_are_copied_changed_and_deleted(browser: Client, home: str) -> No
 def test_strangers_and_viewers_change_nothing_here(
     charlie: Client, viewer: Client, home: str, at: str, interval: Variable, actor: Actor
 ) -> None:
-    from stations.services import quirks
-
     quirk = quirks.create({"vendor": "Acme", "reason": "x"}, by=actor)
     pages = [f"{at}variables/", f"{at}variables/{interval.pk}/", f"{at}monitoring/", f"{home}quirks/"]
     posts = [

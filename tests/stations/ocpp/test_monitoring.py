@@ -1,5 +1,6 @@
 """Block N: monitors set, cleared and reported, the events they cause, what is told of customers."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,8 +21,8 @@ from stations.models import (
     StationEvent,
     Variable,
 )
-from stations.services import customers, monitoring
-from tests.factories import make_actor, make_organization
+from stations.services import customers, monitoring, sites
+from tests.factories import make_actor, make_organization, unique
 from tests.stations.ocpp.asking import VERSIONS_2X, ask, ended, issue, now, with_effect
 from tests.stations.ocpp.knocking import Charger
 from tests.waiting import eventually
@@ -609,12 +610,52 @@ def test_a_station_that_knows_no_such_message_ends_the_command_and_is_remembered
     assert charger.station.unsupported == [call[2]]
 
 
-def test_a_member_of_another_site_sees_neither_monitors_nor_events(
+def limited_to_another_site(by: Actor) -> Actor:
+    elsewhere = sites.create({"name": unique("Elsewhere"), "time_zone": "UTC"}, by=by)
+    return replace(by, limited_to=frozenset({elsewhere.pk}))
+
+
+def test_a_stranger_and_a_member_of_another_site_see_neither_monitors_nor_events(
     with_monitors: Charger, alice: Actor
 ) -> None:
     charlie = make_actor(make_organization(), name="charlie")
 
     assert Monitor.objects.visible_to(alice).filter(station=with_monitors.station).count() == 3
-    assert not Monitor.objects.visible_to(charlie).filter(station=with_monitors.station).exists()
-    assert not StationEvent.objects.visible_to(charlie).filter(station=with_monitors.station).exists()
-    assert not Report.objects.visible_to(charlie).filter(station=with_monitors.station).exists()
+    for actor in (charlie, limited_to_another_site(alice)):
+        assert not Monitor.objects.visible_to(actor).filter(station=with_monitors.station).exists()
+        assert not StationEvent.objects.visible_to(actor).filter(station=with_monitors.station).exists()
+        assert not Report.objects.visible_to(actor).filter(station=with_monitors.station).exists()
+
+
+@pytest.mark.parametrize("intent", ALL_COMMANDS, ids=lambda intent: intent.name)
+def test_a_member_of_another_site_can_send_none_of_these(
+    charger: Charger, alice: Actor, intent: Intent
+) -> None:
+    with pytest.raises((NotPermitted, NotFound)):
+        issue(charger, limited_to_another_site(alice), intent)
+
+
+def test_an_answer_that_says_the_impossible_fails_the_command_and_keeps_nothing(
+    charger: Charger, alice: Actor
+) -> None:
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        command = issue(charger, alice, intents.SetVariableMonitoring(items=(HOT,)))
+        call = socket.next_call()
+        socket.reply(call, results_to_set(call, ("Accepted", -5)))
+        ended(command)
+
+    assert (command.status, command.error["code"]) == ("failed", "invalid_answer")
+    assert not Monitor.objects.filter(station=charger.station).exists()
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+def test_an_answer_with_an_unlisted_word_is_no_success(charger: Charger, alice: Actor, lenient: bool) -> None:
+    charger.station.lenient = lenient
+    charger.station.save(update_fields=["lenient"])
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, intents.SetMonitoringLevel(severity=3), {"status": "Maybe"})
+
+    assert command.status == ("rejected" if lenient else "failed")
+    assert not MonitoringState.objects.filter(station=charger.station).exists()
