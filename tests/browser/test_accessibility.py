@@ -2,11 +2,15 @@
 
 import pytest
 
+from core import clock
 from core.access import Actor
 from core.models import Organization
 from stations.domain import intents
+from stations.domain.events import VariableReported
+from stations.domain.monitoring import MonitorReported, PartReceived
+from stations.domain.station import StationRef
 from stations.models import ChargingStation
-from stations.services import commands, stations
+from stations.services import commands, device_model, monitors, stations
 from tests import factories
 from tests.browser.conftest import DESK, PHONE, violations
 
@@ -18,12 +22,16 @@ PAGES = {
     "commands": "stations/{station}/commands/",
     "transactions": "stations/{station}/transactions/",
     "variables": "stations/{station}/variables/",
+    "variables to edit": "stations/{station}/variables/?edit=OCPPCommCtrlr",
+    "monitoring": "stations/{station}/monitoring/",
     "messages": "stations/{station}/messages/",
     "connect": "stations/{station}/connect/",
     "settings": "stations/{station}/settings/",
     "sessions": "sessions/",
     "alerts": "alerts/",
     "sites": "sites/",
+    "quirks": "quirks/",
+    "new quirk": "quirks/new/",
     "tokens": "tokens/",
     "users": "users/",
     "developer": "developer/",
@@ -38,7 +46,18 @@ def station(actor: Actor) -> ChargingStation:
     made, _ = factories.make_station(actor, name="Yard 1")
     stations.add_evse(made, 1)
     commands.issue(made, intents.UnlockConnector(evse_id=1), by=actor)
+    _tell_of_variables(made)
     return made
+
+
+def _tell_of_variables(station: ChargingStation) -> None:
+    """A variable, a monitor and its report, so that their tables are drawn."""
+    side = StationRef(station_id=station.pk, organization_id=station.organization_id, site_id=station.site_id)
+    interval = VariableReported(component="OCPPCommCtrlr", variable="HeartbeatInterval", value="300")
+    device_model.store(side, [interval], clock.now())
+    part = PartReceived(request_id=4, seq_no=1, to_be_continued=False, generated_at=clock.now())
+    monitor = MonitorReported(number=7, component="EVSE", variable="Power", type="Delta", severity=3)
+    monitors.store_part(side, part, [monitor], clock.now())
 
 
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
