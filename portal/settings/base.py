@@ -227,6 +227,11 @@ SPECTACULAR_SETTINGS = {
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=20)
 API_RATE_BURST = env.int("API_RATE_BURST", default=100)
 
+# -- what goes out to addresses that others chose (docs/operators/security.md) -----------------------------
+EGRESS_ALLOW = tuple(env.list("EGRESS_ALLOW", default=[]))
+CERTIFICATE_SIGNER = env.str("CERTIFICATE_SIGNER", default="")
+CONTRACT_PROVIDER = env.str("CONTRACT_PROVIDER", default="")
+
 # -- the chargers' door (spec: docs/operators/settings.md) --------------------------------------------------
 OCPP_HIDE_UNKNOWN_STATIONS = env.bool("OCPP_HIDE_UNKNOWN_STATIONS", default=True)
 OCPP_AUTO_REGISTER = env.bool("OCPP_AUTO_REGISTER", default=False)
