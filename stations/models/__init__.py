@@ -1,8 +1,10 @@
 from stations.models.alerts import Alert, SecurityEvent
+from stations.models.certificates import ContractRequest, InstalledCertificate, SigningRequest
 from stations.models.commands import Command
 from stations.models.connections import Connection, Gateway, Presence
 from stations.models.credentials import StationCredential
 from stations.models.evses import Connector, Evse
+from stations.models.firmware import FirmwareJob, JobStep, LogJob
 from stations.models.frames import RawFrame
 from stations.models.limits import SiteLimit
 from stations.models.readings import MeterReading, SignedMeterData
@@ -17,8 +19,13 @@ __all__ = [
     "Command",
     "Connection",
     "Connector",
+    "ContractRequest",
     "Evse",
+    "FirmwareJob",
     "Gateway",
+    "InstalledCertificate",
+    "JobStep",
+    "LogJob",
     "MeterReading",
     "OrphanStop",
     "Presence",
@@ -26,6 +33,7 @@ __all__ = [
     "Report",
     "SecurityEvent",
     "SignedMeterData",
+    "SigningRequest",
     "Site",
     "SiteLimit",
     "StationCredential",

@@ -28,6 +28,7 @@ LEADS_TO = {
     "GetReport": ("NotifyReport",),
     "GetMonitoringReport": ("NotifyMonitoringReport",),
     "GetLog": ("LogStatusNotification",),
+    "PublishFirmware": ("PublishFirmwareStatusNotification",),
     "UpdateFirmware": ("FirmwareStatusNotification",),
 }
 TRIGGERS = {

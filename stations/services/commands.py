@@ -26,7 +26,7 @@ from stations.domain.intents import Intent
 from stations.domain.secrecy import masked
 from stations.domain.words import Capability, CommandStatus
 from stations.models import ChargingStation, Command, Presence
-from stations.services import completing, effects, preconditions
+from stations.services import completing, effects, preconditions, settling
 
 NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
     CommandStatus.PENDING: frozenset(
@@ -157,6 +157,7 @@ def settle(
         command.message_id = message_id or command.message_id
         _await_effect(command, now)
         command.save()
+        settling.ended(command)
         _tell(command)
     return True
 

@@ -14,6 +14,8 @@ from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
 from stations.services import preconditions
+from stations.services.certificates import completing as certificates
+from stations.services.certificates import installed
 
 Complete = Callable[[ChargingStation, Any, Actor], Intent]
 
@@ -53,4 +55,10 @@ def _stop(station: ChargingStation, intent: intents.RequestStopTransaction, by: 
 COMPLETE: Mapping[type[Intent], Complete] = {
     intents.RequestStartTransaction: _start,
     intents.RequestStopTransaction: _stop,
+    intents.SendSignedCertificate: certificates.signed_certificate,
+    intents.InstallCertificate: certificates.install,
+    intents.DeleteCertificate: installed.for_deleting,
+    intents.GetInstalledCertificates: certificates.listing,
+    intents.RenewCertificate: certificates.renewal,
+    intents.RotatePassword: certificates.rotation,
 }

@@ -17,6 +17,7 @@ from stations.services import (
     partitions,
     transactions,
 )
+from stations.services.certificates import sending
 
 KEEP_REFUSED = timedelta(days=30)
 KEEP_CONNECTIONS = timedelta(days=365)
@@ -42,6 +43,7 @@ def sweep() -> dict[str, int | None]:
         "commands": lambda: commands.sweep(now),
         "reports": lambda: device_model.expire_reports(now),
         "credentials": lambda: credentials.expire(now),
+        "certificates": lambda: sending.sweep(now),
         "offline": lambda: offline.watch(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}

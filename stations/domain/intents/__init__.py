@@ -9,7 +9,16 @@ from typing import Any
 
 from core.errors import Invalid
 from stations.domain.intents.base import Intent, restored, to_json
+from stations.domain.intents.certificates import (
+    DeleteCertificate,
+    GetInstalledCertificates,
+    InstallCertificate,
+    RenewCertificate,
+    RotatePassword,
+    SendSignedCertificate,
+)
 from stations.domain.intents.device_model import GetBaseReport, GetVariables, SetVariables, VariableItem
+from stations.domain.intents.firmware import GetLog, PublishFirmware, UnpublishFirmware, UpdateFirmware
 from stations.domain.intents.raw import Call
 from stations.domain.intents.remote_control import (
     ChangeAvailability,
@@ -24,15 +33,25 @@ __all__ = [
     "INTENTS",
     "Call",
     "ChangeAvailability",
+    "DeleteCertificate",
     "GetBaseReport",
+    "GetInstalledCertificates",
+    "GetLog",
     "GetVariables",
+    "InstallCertificate",
     "Intent",
+    "PublishFirmware",
+    "RenewCertificate",
     "RequestStartTransaction",
     "RequestStopTransaction",
     "ResetStation",
+    "RotatePassword",
+    "SendSignedCertificate",
     "SetVariables",
     "TriggerMessage",
     "UnlockConnector",
+    "UnpublishFirmware",
+    "UpdateFirmware",
     "VariableItem",
     "from_json",
     "to_json",
@@ -50,6 +69,16 @@ INTENTS: Mapping[str, type[Intent]] = {
         GetVariables,
         SetVariables,
         GetBaseReport,
+        UpdateFirmware,
+        PublishFirmware,
+        UnpublishFirmware,
+        GetLog,
+        SendSignedCertificate,
+        InstallCertificate,
+        DeleteCertificate,
+        GetInstalledCertificates,
+        RenewCertificate,
+        RotatePassword,
         Call,
     )
 }

@@ -6,19 +6,29 @@ from datetime import datetime
 from stations.domain import intents
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import Decided, Direct, Outbound, Routes
-from stations.ocpp.v16 import answers, authorization, outbound, provisioning, reports, transactions
+from stations.ocpp.v16 import (
+    answers,
+    authorization,
+    certificates,
+    firmware,
+    outbound,
+    provisioning,
+    reports,
+    transactions,
+)
 
 ROUTES: Routes = {
     "Authorize": Decided(authorization.authorize),
     "BootNotification": Decided(provisioning.boot),
     "DataTransfer": Direct(provisioning.data_transfer),
-    "DiagnosticsStatusNotification": reports.seen("diagnostics_status_notification"),
-    "FirmwareStatusNotification": reports.seen("firmware_status_notification"),
+    "DiagnosticsStatusNotification": Decided(firmware.diagnostics_status),
+    "FirmwareStatusNotification": Decided(firmware.firmware_status),
     "Heartbeat": Direct(provisioning.heartbeat),
-    "LogStatusNotification": reports.seen("log_status_notification"),
+    "LogStatusNotification": Decided(firmware.log_status),
     "MeterValues": transactions.METER_VALUES,
     "SecurityEventNotification": Decided(reports.security_event),
-    "SignedFirmwareStatusNotification": reports.seen("firmware_status_notification"),
+    "SignCertificate": Decided(certificates.sign_certificate),
+    "SignedFirmwareStatusNotification": Decided(firmware.firmware_status),
     "StartTransaction": Decided(transactions.start_transaction),
     "StatusNotification": reports.STATUS,
     "StopTransaction": Decided(transactions.stop_transaction),
@@ -34,6 +44,14 @@ OUTBOUND: Outbound = {
     intents.GetVariables: outbound.get_variables,
     intents.SetVariables: outbound.set_variables,
     intents.GetBaseReport: outbound.get_base_report,
+    intents.DeleteCertificate: certificates.delete_certificate,
+    intents.GetInstalledCertificates: certificates.get_installed,
+    intents.GetLog: firmware.get_log,
+    intents.InstallCertificate: certificates.install_certificate,
+    intents.RenewCertificate: certificates.renew_certificate,
+    intents.RotatePassword: certificates.rotate_password,
+    intents.SendSignedCertificate: certificates.certificate_signed,
+    intents.UpdateFirmware: firmware.update_firmware,
     intents.Call: outbound.call,
 }
 
@@ -41,6 +59,13 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "GetConfiguration": answers.absorb_configuration,
     "ChangeConfiguration": answers.absorb_change,
     "ChangeAvailability": answers.absorb_availability,
+    "DeleteCertificate": certificates.absorb_delete,
+    "GetDiagnostics": firmware.absorb_diagnostics,
+    "GetInstalledCertificateIds": certificates.absorb_installed,
+    "GetLog": firmware.absorb_log,
+    "InstallCertificate": certificates.absorb_install,
+    "SignedUpdateFirmware": firmware.absorb_signed_update,
+    "UpdateFirmware": firmware.absorb_update,
 }
 
 interpret = answers.interpret

@@ -12,12 +12,14 @@ from stations.services import availability, device_model, effects
 from stations.services.device_model import Written
 
 GOOD = frozenset({"Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked"})
+ANSWERED_BY_NOTHING = "GetInstalledCertificateIds"
+"""An answer of NotFound is the answer: there are none."""
 WRITTEN: Mapping[str, Written] = {"Accepted": Written.NOW, "RebootRequired": Written.AFTER_RESTART}
 
 
 def interpret(action: str, response: Json) -> str:
     """How the command ended; an answer without a status has done what was asked."""
-    good = "status" not in response or response["status"] in GOOD
+    good = "status" not in response or response["status"] in GOOD or action == ANSWERED_BY_NOTHING
     return (CommandStatus.ACCEPTED if good else CommandStatus.REJECTED).value
 
 

@@ -26,6 +26,8 @@ def _is_good(action: str, response: Json) -> bool:
         return any(item.get("attributeStatus") in GOOD for item in response.get("getVariableResult", ()))
     if action == "SetVariables":
         return all(item.get("attributeStatus") in GOOD for item in response.get("setVariableResult", ()))
+    if action == "GetInstalledCertificateIds":
+        return True  # NotFound is the answer: there are none
     return "status" not in response or response["status"] in GOOD
 
 

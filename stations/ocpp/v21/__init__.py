@@ -6,12 +6,25 @@ this version adds to its messages (costs, limits, severity) is accepted by its s
 
 from stations.domain import intents
 from stations.ocpp import v201
-from stations.ocpp.routing import Outbound, Routes
-from stations.ocpp.v21 import outbound
+from stations.ocpp.routing import Decided, Outbound, Routes
+from stations.ocpp.v21 import certificates, outbound
 
-ROUTES: Routes = {**v201.ROUTES}
+ROUTES: Routes = {
+    **v201.ROUTES,
+    "Get15118EVCertificate": Decided(certificates.ev_certificate),
+    "GetCertificateChainStatus": Decided(certificates.chain_status),
+    "GetCertificateStatus": Decided(certificates.certificate_status),
+}
 
-OUTBOUND: Outbound = {**v201.OUTBOUND, intents.RequestStartTransaction: outbound.request_start}
+OUTBOUND: Outbound = {
+    **v201.OUTBOUND,
+    intents.GetInstalledCertificates: certificates.get_installed,
+    intents.GetLog: certificates.get_log,
+    intents.InstallCertificate: certificates.install_certificate,
+    intents.RenewCertificate: certificates.renew_certificate,
+    intents.RequestStartTransaction: outbound.request_start,
+    intents.SendSignedCertificate: certificates.certificate_signed,
+}
 
 ABSORB = v201.ABSORB
 
