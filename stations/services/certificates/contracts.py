@@ -71,7 +71,7 @@ def relay(station: StationSide, asked: ContractAsked, received_at: datetime) -> 
         row.status, row.detail = ContractRequest.Status.ACCEPTED, ""
         row.exi_response, row.remaining = answer.exi_response, answer.remaining
     row.answered_at = clock.now()
-    row.save()
+    row.save(update_fields=["status", "detail", "exi_response", "remaining", "answered_at"])
     return row
 
 
@@ -86,8 +86,10 @@ def judge(station: StationSide, shown: ContractShown, token: str) -> ContractVer
 
 def _judge_chain(station: StationSide, pem: str, token: str) -> ContractVerdict:
     try:
-        chain = reading.chain(pem)
+        chain = reading.certificates(pem)
     except Invalid:
+        return ContractVerdict.NOT_AVAILABLE
+    if not reading.in_order(chain):
         return ContractVerdict.CHAIN_ERROR
     if not all(reading.in_force(one, clock.now()) for one in chain):
         return ContractVerdict.EXPIRED

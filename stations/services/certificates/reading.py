@@ -66,20 +66,29 @@ def check_key(key: object) -> str:
 
 def chain(pem: str, *, field: str = "chain") -> list[x509.Certificate]:
     """Certificates of a PEM text, leaf first, each signed by the next (P238). Raises :class:`Invalid`."""
+    found = certificates(pem, field=field)
+    if not in_order(found):
+        raise Invalid(
+            "The certificates are not in order: the station's own first, each signed by the next.",
+            field=field,
+        )
+    return found
+
+
+def certificates(pem: str, *, field: str = "chain") -> list[x509.Certificate]:
+    """All certificates of a PEM text, which holds nothing else. Raises :class:`Invalid`."""
     blocks = ONE_CERTIFICATE.findall(pem)
     if not blocks or ONE_CERTIFICATE.sub("", pem).strip():
         raise Invalid("Give PEM blocks “CERTIFICATE” and nothing else.", field=field)
     try:
-        found = [x509.load_pem_x509_certificate(block.encode()) for block in blocks]
+        return [x509.load_pem_x509_certificate(block.encode()) for block in blocks]
     except ValueError as error:
         raise Invalid("A certificate cannot be read.", field=field) from error
-    for lower, upper in pairwise(found):
-        if not issued(lower, upper):
-            raise Invalid(
-                "The certificates are not in order: the station's own first, each signed by the next.",
-                field=field,
-            )
-    return found
+
+
+def in_order(found: Sequence[x509.Certificate]) -> bool:
+    """Whether each is signed by the next."""
+    return all(issued(lower, upper) for lower, upper in pairwise(found))
 
 
 def plain_chain(certificates: Sequence[x509.Certificate]) -> str:
