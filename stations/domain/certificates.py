@@ -8,12 +8,12 @@ from enum import StrEnum
 class CertificateUse(StrEnum):
     """What a certificate on a station is for (2.0.1 InstallCertificateUse and GetCertificateIdUse)."""
 
-    CSMS_ROOT = "csms_root"
-    MANUFACTURER_ROOT = "manufacturer_root"
-    V2G_ROOT = "v2g_root"
-    MO_ROOT = "mo_root"
-    OEM_ROOT = "oem_root"
-    V2G_CHAIN = "v2g_chain"
+    CSMS_ROOT = "csms_root_certificate"
+    MANUFACTURER_ROOT = "manufacturer_root_certificate"
+    V2G_ROOT = "v2g_root_certificate"
+    MO_ROOT = "mo_root_certificate"
+    OEM_ROOT = "oem_root_certificate"
+    V2G_CHAIN = "v2g_certificate_chain"
 
 
 INSTALLABLE = tuple(use for use in CertificateUse if use is not CertificateUse.V2G_CHAIN)
@@ -23,9 +23,9 @@ class SigningUse(StrEnum):
     """Which certificate a station asks for; ``UNSAID`` is that of the station itself (P236)."""
 
     UNSAID = ""
-    STATION = "charging_station"
-    V2G = "v2g"
-    V2G20 = "v2g20"
+    STATION = "charging_station_certificate"
+    V2G = "v2g_certificate"
+    V2G20 = "v2g20_certificate"
 
 
 class SigningStatus(StrEnum):

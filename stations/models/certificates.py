@@ -25,7 +25,7 @@ class InstalledCertificate(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
     station = models.ForeignKey(ChargingStation, on_delete=models.CASCADE, related_name="certificates")
-    use = models.CharField(max_length=20, choices=[(word.value, word.value) for word in CertificateUse])
+    use = models.CharField(max_length=32, choices=[(word.value, word.value) for word in CertificateUse])
     hash_algorithm = models.CharField(max_length=6)
     issuer_name_hash = models.CharField(max_length=128)
     issuer_key_hash = models.CharField(max_length=128)
@@ -89,7 +89,7 @@ class SigningRequest(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
     station = models.ForeignKey(ChargingStation, on_delete=models.CASCADE, related_name="signing_requests")
     use = models.CharField(
-        max_length=16, blank=True, choices=[(word.value, word.value) for word in SigningUse]
+        max_length=32, blank=True, choices=[(word.value, word.value) for word in SigningUse]
     )
     request_id = models.BigIntegerField(null=True)
     root = models.JSONField(null=True)

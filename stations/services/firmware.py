@@ -8,6 +8,7 @@ from django.db.transaction import atomic
 from core import clock
 from stations.domain.firmware import ENDED, FirmwareKind, FirmwareStateReported, JobStatus
 from stations.domain.intents import PublishFirmware, UpdateFirmware
+from stations.domain.secrecy import masked_address
 from stations.domain.station import StationSide
 from stations.models import Alert, ChargingStation, Command, FirmwareJob
 from stations.services import alerts, effects, jobs
@@ -30,7 +31,7 @@ def begin(station: StationSide, intent: UpdateFirmware | PublishFirmware, *, sig
         kind=kind.value,
         request_id=intent.request_id,
         requested=True,
-        location=intent.location[:2000],
+        location=masked_address(intent.location)[:2000],
         version_before=row.firmware_version,
         signed=signed,
         created_at=clock.now(),

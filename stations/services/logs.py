@@ -7,6 +7,7 @@ from django.db.transaction import atomic
 from core import clock
 from stations.domain.firmware import ENDED, JobStatus, LogStateReported
 from stations.domain.intents import GetLog
+from stations.domain.secrecy import masked_address
 from stations.domain.station import StationSide
 from stations.models import Command, LogJob, SecurityEvent, Variable
 from stations.services import effects, jobs
@@ -24,7 +25,7 @@ def begin(station: StationSide, intent: GetLog) -> None:
         kind=intent.kind,
         request_id=intent.request_id,
         requested=True,
-        location=intent.location[:2000],
+        location=masked_address(intent.location)[:2000],
         oldest_at=intent.oldest_at,
         latest_at=intent.latest_at,
         created_at=clock.now(),

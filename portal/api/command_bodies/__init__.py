@@ -6,7 +6,7 @@ One module for each functional block, with its bodies and an example of each.
 from collections.abc import Mapping
 from typing import Any
 
-from portal.api.command_bodies import device_model, raw, remote_control
+from portal.api.command_bodies import certificates, device_model, firmware, raw, remote_control
 from portal.api.command_bodies.base import CommandBody
 
 __all__ = ["BODIES", "EXAMPLES", "CommandBody"]
@@ -14,10 +14,14 @@ __all__ = ["BODIES", "EXAMPLES", "CommandBody"]
 BODIES: Mapping[str, type[CommandBody]] = {
     **remote_control.BODIES,
     **device_model.BODIES,
+    **firmware.BODIES,
+    **certificates.BODIES,
     **raw.BODIES,
 }
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **remote_control.EXAMPLES,
     **device_model.EXAMPLES,
+    **firmware.EXAMPLES,
+    **certificates.EXAMPLES,
     **raw.EXAMPLES,
 }

@@ -17,7 +17,7 @@ class SendSignedCertificate(Intent):
 
     request: UUID
     chain: str = ""
-    use: str = ""
+    certificate_type: str = ""
     station_request_id: int | None = None
 
 
@@ -28,7 +28,7 @@ class InstallCertificate(Intent):
     name: ClassVar[str] = "install_certificate"
     permission: ClassVar[str] = "security.manage"
 
-    use: str
+    certificate_type: str
     certificate: str
 
 
@@ -51,7 +51,7 @@ class GetInstalledCertificates(Intent):
     permission: ClassVar[str] = "commands.station"
     safe_to_repeat: ClassVar[bool] = True
 
-    uses: tuple[str, ...] = ()
+    certificate_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class RenewCertificate(Intent):
     effect_window_s: ClassVar[int | None] = 300
     safe_to_repeat: ClassVar[bool] = True
 
-    use: str = "charging_station"
+    certificate_type: str = "charging_station_certificate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

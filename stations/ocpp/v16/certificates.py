@@ -37,7 +37,7 @@ def certificate_signed(socket: Socket, intent: intents.SendSignedCertificate) ->
 def install_certificate(socket: Socket, intent: intents.InstallCertificate) -> OutboundCall:
     if len(intent.certificate) > CERTIFICATE_MAX:
         raise NotSupported(f"OCPP 1.6 takes certificates of at most {CERTIFICATE_MAX} characters.")
-    payload = {"certificateType": _root(intent.use), "certificate": intent.certificate}
+    payload = {"certificateType": _root(intent.certificate_type), "certificate": intent.certificate}
     return OutboundCall("InstallCertificate", payload)
 
 
@@ -48,14 +48,16 @@ def delete_certificate(socket: Socket, intent: intents.DeleteCertificate) -> Out
 
 def get_installed(socket: Socket, intent: intents.GetInstalledCertificates) -> OutboundCall:
     """One kind a message."""
-    words = [_root(use) for use in intent.uses] or list(ROOT.values())
+    words = [_root(use) for use in intent.certificate_types] or list(ROOT.values())
     first, *more = [OutboundCall("GetInstalledCertificateIds", {"certificateType": word}) for word in words]
     return OutboundCall(first.action, first.payload, tuple(more))
 
 
 def renew_certificate(socket: Socket, intent: intents.RenewCertificate) -> OutboundCall:
-    if intent.use != "charging_station":
-        raise NotSupported("OCPP 1.6 stations have one certificate of their own only.", field="use")
+    if intent.certificate_type != "charging_station_certificate":
+        raise NotSupported(
+            "OCPP 1.6 stations have one certificate of their own only.", field="certificate_type"
+        )
     return OutboundCall("ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"})
 
 
@@ -86,7 +88,7 @@ def absorb_delete(socket: Socket, request: Json, response: Json, at: datetime) -
 
 def _root(use: str) -> str:
     if use not in ROOT:
-        raise NotSupported(f"OCPP 1.6 knows no certificates of the kind “{use}”.", field="use")
+        raise NotSupported(f"OCPP 1.6 knows no certificates of the kind “{use}”.", field="certificate_type")
     return ROOT[use]
 
 

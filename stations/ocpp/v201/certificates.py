@@ -35,9 +35,9 @@ SIGNING: Mapping[str, str] = {
 }
 SIGNING_OF = {word: SigningUse(use) for use, word in SIGNING.items()}
 TRIGGER: Mapping[str, str] = {
-    "charging_station": "SignChargingStationCertificate",
-    "v2g": "SignV2GCertificate",
-    "combined": "SignCombinedCertificate",
+    "charging_station_certificate": "SignChargingStationCertificate",
+    "v2g_certificate": "SignV2GCertificate",
+    "combined_certificate": "SignCombinedCertificate",
 }
 CERTIFICATE_MAX = 5_500
 PASSWORD = intents.VariableItem(component="SecurityCtrlr", variable="BasicAuthPassword")
@@ -57,7 +57,7 @@ def sign_certificate(socket: Socket, payload: Json, received_at: datetime) -> Js
 
 def certificate_signed(socket: Socket, intent: intents.SendSignedCertificate) -> OutboundCall:
     """The kind is named where the station named it (P236)."""
-    if intent.use == SigningUse.V2G20:
+    if intent.certificate_type == SigningUse.V2G20:
         raise NotSupported("OCPP 2.0.1 knows no certificates for ISO 15118-20.")
     return OutboundCall("CertificateSigned", signed_payload(socket, intent))
 
@@ -65,22 +65,22 @@ def certificate_signed(socket: Socket, intent: intents.SendSignedCertificate) ->
 def signed_payload(socket: Socket, intent: intents.SendSignedCertificate) -> dict[str, Any]:
     signing.sent(socket, intent.request)
     payload: dict[str, Any] = {"certificateChain": intent.chain}
-    if intent.use:
-        payload["certificateType"] = SIGNING[intent.use]
+    if intent.certificate_type:
+        payload["certificateType"] = SIGNING[intent.certificate_type]
     return payload
 
 
 def install_certificate(socket: Socket, intent: intents.InstallCertificate) -> OutboundCall:
-    if intent.use in ONLY_21 or len(intent.certificate) > CERTIFICATE_MAX:
+    if intent.certificate_type in ONLY_21 or len(intent.certificate) > CERTIFICATE_MAX:
         raise NotSupported(
-            f"OCPP 2.0.1 knows no “{intent.use}” certificates, or none of more than {CERTIFICATE_MAX} "
+            f"OCPP 2.0.1 knows no “{intent.certificate_type}” certificates, or none of more than {CERTIFICATE_MAX} "
             "characters."
         )
     return install_any(intent)
 
 
 def install_any(intent: intents.InstallCertificate) -> OutboundCall:
-    payload = {"certificateType": USE[intent.use], "certificate": intent.certificate}
+    payload = {"certificateType": USE[intent.certificate_type], "certificate": intent.certificate}
     return OutboundCall("InstallCertificate", payload)
 
 
@@ -90,13 +90,13 @@ def delete_certificate(socket: Socket, intent: intents.DeleteCertificate) -> Out
 
 
 def get_installed(socket: Socket, intent: intents.GetInstalledCertificates) -> OutboundCall:
-    if ONLY_21.intersection(intent.uses):
-        raise NotSupported("OCPP 2.0.1 knows no OEM roots.", field="uses")
+    if ONLY_21.intersection(intent.certificate_types):
+        raise NotSupported("OCPP 2.0.1 knows no OEM roots.", field="certificate_types")
     return installed_of(intent)
 
 
 def installed_of(intent: intents.GetInstalledCertificates) -> OutboundCall:
-    words = [USE[use] for use in intent.uses]
+    words = [USE[use] for use in intent.certificate_types]
     return OutboundCall("GetInstalledCertificateIds", {"certificateType": words} if words else {})
 
 
@@ -105,9 +105,12 @@ def renew_certificate(socket: Socket, intent: intents.RenewCertificate) -> Outbo
 
 
 def renewal_of(intent: intents.RenewCertificate, triggers: Mapping[str, str]) -> OutboundCall:
-    if intent.use not in triggers:
-        raise NotSupported(f"This version of OCPP renews no “{intent.use}” certificate.", field="use")
-    return OutboundCall("TriggerMessage", {"requestedMessage": triggers[intent.use]})
+    if intent.certificate_type not in triggers:
+        raise NotSupported(
+            f"This version of OCPP renews no “{intent.certificate_type}” certificate.",
+            field="certificate_type",
+        )
+    return OutboundCall("TriggerMessage", {"requestedMessage": triggers[intent.certificate_type]})
 
 
 def rotate_password(socket: Socket, intent: intents.RotatePassword) -> OutboundCall:

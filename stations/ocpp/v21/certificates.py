@@ -19,7 +19,7 @@ STANDING: Mapping[Standing, str] = {
     Standing.UNKNOWN: "Unknown",
     Standing.FAILED: "Failed",
 }
-TRIGGER: Mapping[str, str] = {**v201.TRIGGER, "v2g20": "SignV2G20Certificate"}
+TRIGGER: Mapping[str, str] = {**v201.TRIGGER, "v2g20_certificate": "SignV2G20Certificate"}
 LOG: Mapping[str, str] = {**firmware.LOG, "data_collector": "DataCollectorLog"}
 OCSP_RESULT_MAX = 18_000
 

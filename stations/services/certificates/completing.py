@@ -13,7 +13,12 @@ from stations.services.certificates import installed
 
 ENCRYPTED = (2, 3)
 BY_CERTIFICATE = 3
-RENEWABLE = ("charging_station", "v2g", "v2g20", "combined")
+RENEWABLE = (
+    "charging_station_certificate",
+    "v2g_certificate",
+    "v2g20_certificate",
+    "combined_certificate",
+)
 
 
 def signed_certificate(station: ChargingStation, intent: intents.SendSignedCertificate, by: Actor) -> Intent:
@@ -24,25 +29,31 @@ def signed_certificate(station: ChargingStation, intent: intents.SendSignedCerti
         raise NotFound("The station has made no such request.", field="request")
     if request.status not in (SigningStatus.SIGNED, SigningStatus.SENT):
         raise Conflict("There is no certificate to send for this request.", field="request")
-    return replace(intent, chain=request.chain, use=request.use, station_request_id=request.request_id)
+    return replace(
+        intent, chain=request.chain, certificate_type=request.use, station_request_id=request.request_id
+    )
 
 
 def install(station: ChargingStation, intent: intents.InstallCertificate, by: Actor) -> Intent:
-    if intent.use not in INSTALLABLE:
-        raise Invalid(f"“{intent.use}” is none of {', '.join(INSTALLABLE)}.", field="use")
+    if intent.certificate_type not in INSTALLABLE:
+        raise Invalid(
+            f"“{intent.certificate_type}” is none of {', '.join(INSTALLABLE)}.", field="certificate_type"
+        )
     return installed.for_installing(station, intent, by)
 
 
 def listing(station: ChargingStation, intent: intents.GetInstalledCertificates, by: Actor) -> Intent:
-    unknown = [use for use in intent.uses if use not in list(CertificateUse)]
+    unknown = [use for use in intent.certificate_types if use not in list(CertificateUse)]
     if unknown:
-        raise Invalid(f"“{unknown[0]}” is none of {', '.join(CertificateUse)}.", field="uses")
+        raise Invalid(f"“{unknown[0]}” is none of {', '.join(CertificateUse)}.", field="certificate_types")
     return intent
 
 
 def renewal(station: ChargingStation, intent: intents.RenewCertificate, by: Actor) -> Intent:
-    if intent.use not in RENEWABLE:
-        raise Invalid(f"“{intent.use}” is none of {', '.join(RENEWABLE)}.", field="use")
+    if intent.certificate_type not in RENEWABLE:
+        raise Invalid(
+            f"“{intent.certificate_type}” is none of {', '.join(RENEWABLE)}.", field="certificate_type"
+        )
     return intent
 
 

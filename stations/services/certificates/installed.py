@@ -33,7 +33,9 @@ def for_installing(station: ChargingStation, intent: intents.InstallCertificate,
         raise Invalid("This is not the certificate of an authority.", field="certificate")
     if not reading.in_force(found[0], clock.now()):
         raise Invalid("The certificate is not valid now.", field="certificate")
-    return intents.InstallCertificate(use=intent.use, certificate=reading.plain_chain(found))
+    return intents.InstallCertificate(
+        certificate_type=intent.certificate_type, certificate=reading.plain_chain(found)
+    )
 
 
 def for_deleting(station: ChargingStation, intent: intents.DeleteCertificate, by: Actor) -> Intent:

@@ -331,23 +331,26 @@ def present(charger: Charger) -> list[InstalledCertificate]:
     return list(InstalledCertificate.objects.filter(station=charger.station).present().order_by("id"))
 
 
-CSMS = intents.GetInstalledCertificates(uses=("csms_root",))
+CSMS = intents.GetInstalledCertificates(certificate_types=("csms_root_certificate",))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("use", ["csms_root", "manufacturer_root"])
+@pytest.mark.parametrize("use", ["csms_root_certificate", "manufacturer_root_certificate"])
 def test_tc_075_and_m_01_02_a_root_that_was_installed_is_known_with_its_expiry_and_then_as_it_is_listed(
     charger: Charger, alice: Actor, version: str, use: str
 ) -> None:
-    word = {"csms_root": "CSMSRootCertificate", "manufacturer_root": "ManufacturerRootCertificate"}[use]
-    wire_word = "CentralSystemRootCertificate" if (version, use) == ("1.6", "csms_root") else word
-    install = intents.InstallCertificate(use=use, certificate=pki.pem(ROOT.certificate))
+    word = {
+        "csms_root_certificate": "CSMSRootCertificate",
+        "manufacturer_root_certificate": "ManufacturerRootCertificate",
+    }[use]
+    wire_word = "CentralSystemRootCertificate" if (version, use) == ("1.6", "csms_root_certificate") else word
+    install = intents.InstallCertificate(certificate_type=use, certificate=pki.pem(ROOT.certificate))
     named = pki.hash_data(ROOT.certificate, ROOT.certificate, "SHA512")
     with charger.dial(version) as socket:
         socket.boot()
         call, command = ask(charger, socket, alice, install, {"status": "Accepted"})
         (unlisted,) = present(charger)
-        asking = intents.GetInstalledCertificates(uses=(use,))
+        asking = intents.GetInstalledCertificates(certificate_types=(use,))
         ask(charger, socket, alice, asking, listed(version, word, named))
 
     assert call[3] == {"certificateType": wire_word, "certificate": pki.pem(ROOT.certificate)}
@@ -364,7 +367,9 @@ def test_tc_075_and_m_01_02_a_root_that_was_installed_is_known_with_its_expiry_a
 def test_tc_m_05_a_root_that_the_station_refuses_is_not_in_the_inventory(
     charger: Charger, alice: Actor, version: str, word: str
 ) -> None:
-    install = intents.InstallCertificate(use="csms_root", certificate=pki.pem(ROOT.certificate))
+    install = intents.InstallCertificate(
+        certificate_type="csms_root_certificate", certificate=pki.pem(ROOT.certificate)
+    )
     with charger.dial(version) as socket:
         socket.boot()
         _, command = ask(charger, socket, alice, install, {"status": word})
@@ -406,7 +411,7 @@ def test_tc_m_15_18_all_kinds_and_chains_are_listed_at_once(charger: Charger, al
 
     assert call[3] == {}
     root, chain = present(charger)
-    assert (root.use, chain.use) == ("mo_root", "v2g_chain")
+    assert (root.use, chain.use) == ("mo_root_certificate", "v2g_certificate_chain")
     assert chain.children[0]["serial_number"] == "0abc"
 
 
@@ -503,11 +508,17 @@ def test_what_is_no_root_is_not_installed(
     charger: Charger, alice: Actor, certificate: str, reason: str
 ) -> None:
     with pytest.raises(Invalid, match=reason):
-        issue(charger, alice, intents.InstallCertificate(use="csms_root", certificate=certificate))
+        issue(
+            charger,
+            alice,
+            intents.InstallCertificate(certificate_type="csms_root_certificate", certificate=certificate),
+        )
 
 
 def test_an_oem_root_needs_2_1(charger: Charger, alice: Actor) -> None:
-    install = intents.InstallCertificate(use="oem_root", certificate=pki.pem(ROOT.certificate))
+    install = intents.InstallCertificate(
+        certificate_type="oem_root_certificate", certificate=pki.pem(ROOT.certificate)
+    )
     with charger.dial("2.0.1") as socket:
         socket.boot()
         assert ended(issue(charger, alice, install)).status == "not_supported"
@@ -622,7 +633,9 @@ def test_neither_strangers_nor_technicians_touch_certificates(charger: Charger, 
         ask_to_sign(socket, csr_of(charger))
     (request,) = requests_of(charger)
     for intent in (
-        intents.InstallCertificate(use="csms_root", certificate=pki.pem(ROOT.certificate)),
+        intents.InstallCertificate(
+            certificate_type="csms_root_certificate", certificate=pki.pem(ROOT.certificate)
+        ),
         intents.DeleteCertificate(certificate=uuid4()),
         intents.RenewCertificate(),
         intents.SendSignedCertificate(request=request.pk),

@@ -85,7 +85,7 @@ def trust(charger: Charger, root: pki.Authority = ROOT) -> None:
     InstalledCertificate.objects.create(
         organization_id=charger.station.organization_id,
         station=charger.station,
-        use="mo_root",
+        use="mo_root_certificate",
         hash_algorithm="SHA256",
         issuer_name_hash=named["issuerNameHash"],
         issuer_key_hash=named["issuerKeyHash"],
