@@ -21,6 +21,8 @@ PATHS = [
     "stations/{}/commands/",
     "stations/{}/connect/",
     "stations/{}/settings/",
+    "stations/{}/firmware/",
+    "stations/{}/security/",
     "stations/{}/messages/",
     "stations/{}/variables/",
     "stations/{}/transactions/",
