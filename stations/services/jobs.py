@@ -17,6 +17,7 @@ from stations.domain.station import StationSide
 from stations.models import FirmwareJob, LogJob
 
 MAX_JOBS = 200
+MAX_WORDS = 50
 AFTERMATH = timedelta(hours=1)
 J = TypeVar("J", FirmwareJob, LogJob)
 
@@ -72,15 +73,16 @@ def tell(station: StationSide) -> None:
 
 
 def _note(job: FirmwareJob | LogJob, word: str, detail: str, at: datetime) -> None:
-    """One row a word, counted again at each repetition."""
+    """One row a word, counted again at each repetition; a lenient station may say words of its own, up to a limit."""
     column = "firmware_job_id" if isinstance(job, FirmwareJob) else "log_job_id"
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             INSERT INTO stations_jobstep AS s (id, {column}, word, detail, count, first_at, last_at)
-            VALUES (%s, %s, %s, %s, 1, %s, %s)
+            SELECT %s, %s, %s, %s, 1, %s, %s
+            WHERE (SELECT count(*) FROM stations_jobstep k WHERE k.{column} = %s AND k.word <> %s) < %s
             ON CONFLICT ({column}, word) DO UPDATE SET count = s.count + 1, last_at = excluded.last_at,
                 detail = CASE WHEN excluded.detail = '' THEN s.detail ELSE excluded.detail END
             """,
-            [uuid7(), job.pk, word, detail, at, at],
+            [uuid7(), job.pk, word, detail, at, at, job.pk, word, MAX_WORDS],
         )

@@ -314,3 +314,15 @@ def test_a_stranger_cannot_update_and_a_viewer_may_not(charger: Charger, alice: 
             issue(charger, vera, intent)
 
     assert not FirmwareJob.objects.visible_to(charlie).exists()
+
+
+def test_words_of_its_own_fill_no_table(charger: Charger) -> None:
+    charger.set(lenient=True)
+    with charger.dial("2.0.1") as socket:
+        boot(socket, "1.0")
+        for number in range(60):
+            assert socket.call(STATUS, {"status": f"Baking{number}"}) == {}
+        assert socket.call(STATUS, {"status": "Baking7"}) == {}
+
+    assert job_of(charger).steps.count() == 50
+    assert job_of(charger).steps.get(word="Baking7").count == 2
