@@ -22,6 +22,7 @@ class Capability(StrEnum):
     LOCAL_LIST = "local_list"
     FIRMWARE = "firmware"
     DISPLAY = "display"
+    STATION_TARIFFS = "station_tariffs"
     TRANSACTION_STATUS = "transaction_status"
 
 

@@ -2,6 +2,8 @@ from stations.models.alerts import Alert, SecurityEvent
 from stations.models.commands import Command
 from stations.models.connections import Connection, Gateway, Presence
 from stations.models.credentials import StationCredential
+from stations.models.data_transfers import DataTransfer, DataTransferRule
+from stations.models.displays import DisplayMessage
 from stations.models.evses import Connector, Evse
 from stations.models.frames import RawFrame
 from stations.models.grid_support import BatterySwap, DerControl, GridEvent
@@ -10,6 +12,7 @@ from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.reservations import Reservation
 from stations.models.sites import Site
+from stations.models.station_tariffs import Settlement, StationTariff
 from stations.models.stations import ChargingStation
 from stations.models.transactions import OrphanStop, Transaction, TransactionConflict, TransactionEvent
 
@@ -20,7 +23,10 @@ __all__ = [
     "Command",
     "Connection",
     "Connector",
+    "DataTransfer",
+    "DataTransferRule",
     "DerControl",
+    "DisplayMessage",
     "Evse",
     "Gateway",
     "GridEvent",
@@ -31,10 +37,12 @@ __all__ = [
     "Report",
     "Reservation",
     "SecurityEvent",
+    "Settlement",
     "SignedMeterData",
     "Site",
     "SiteLimit",
     "StationCredential",
+    "StationTariff",
     "Transaction",
     "TransactionConflict",
     "TransactionEvent",

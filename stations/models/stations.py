@@ -125,6 +125,8 @@ class ChargingStation(models.Model):
             return False
         only_2x = {Capability.RESET_EVSE, Capability.DEVICE_MODEL, Capability.MONITORING,
                    Capability.TRANSACTION_STATUS, Capability.DISPLAY}  # fmt: skip
+        if capability == Capability.STATION_TARIFFS:
+            return not self.boot_version.startswith(("1.", "2.0"))
         return capability not in only_2x or not self.boot_version.startswith("1.")
 
     def tolerates(self, tolerance: str) -> bool:

@@ -9,7 +9,14 @@ from typing import Any
 
 from core.errors import Invalid
 from stations.domain.intents.base import Intent, restored, to_json
+from stations.domain.intents.data_transfers import DataTransfer
 from stations.domain.intents.device_model import GetBaseReport, GetVariables, SetVariables, VariableItem
+from stations.domain.intents.displays import (
+    ClearDisplayMessage,
+    CostUpdated,
+    GetDisplayMessages,
+    SetDisplayMessage,
+)
 from stations.domain.intents.grid_support import (
     ClearDerControl,
     GetDerControl,
@@ -26,23 +33,40 @@ from stations.domain.intents.remote_control import (
     UnlockConnector,
 )
 from stations.domain.intents.reservations import CancelReservation, ReserveNow
+from stations.domain.intents.station_tariffs import (
+    ChangeTransactionTariff,
+    ClearTariffs,
+    GetTariffs,
+    NotifyWebPaymentStarted,
+    SetDefaultTariff,
+)
 
 __all__ = [
     "INTENTS",
     "Call",
     "CancelReservation",
     "ChangeAvailability",
+    "ChangeTransactionTariff",
     "ClearDerControl",
+    "ClearDisplayMessage",
+    "ClearTariffs",
+    "CostUpdated",
+    "DataTransfer",
     "GetBaseReport",
     "GetDerControl",
+    "GetDisplayMessages",
+    "GetTariffs",
     "GetVariables",
     "Intent",
+    "NotifyWebPaymentStarted",
     "RequestBatterySwap",
     "RequestStartTransaction",
     "RequestStopTransaction",
     "ReserveNow",
     "ResetStation",
+    "SetDefaultTariff",
     "SetDerControl",
+    "SetDisplayMessage",
     "SetVariables",
     "TriggerMessage",
     "UnlockConnector",
@@ -69,6 +93,16 @@ INTENTS: Mapping[str, type[Intent]] = {
         GetDerControl,
         ClearDerControl,
         RequestBatterySwap,
+        SetDisplayMessage,
+        GetDisplayMessages,
+        ClearDisplayMessage,
+        CostUpdated,
+        DataTransfer,
+        SetDefaultTariff,
+        ChangeTransactionTariff,
+        GetTariffs,
+        ClearTariffs,
+        NotifyWebPaymentStarted,
         Call,
     )
 }
