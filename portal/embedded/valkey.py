@@ -106,7 +106,7 @@ class EmbeddedValkey:
             f"bind {HOST}",
             f"port {self.port}",
             f"requirepass {self.password}",
-            "dir .",  # where it is started; a path in here would have to be quoted
+            f'dir "{self.home}"',
             "pidfile valkey.pid",
             "logfile valkey.log",
             "loglevel notice",

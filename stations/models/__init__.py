@@ -4,11 +4,9 @@ from stations.models.connections import Connection, Gateway, Presence
 from stations.models.credentials import StationCredential
 from stations.models.evses import Connector, Evse
 from stations.models.frames import RawFrame
-from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
-from stations.models.reservations import Reservation
 from stations.models.sites import Site
 from stations.models.smart_charging import (
     ChargingLimit,
@@ -21,7 +19,6 @@ from stations.models.transactions import OrphanStop, Transaction, TransactionCon
 
 __all__ = [
     "Alert",
-    "BatterySwap",
     "ChargingLimit",
     "ChargingPlan",
     "ChargingStation",
@@ -29,17 +26,14 @@ __all__ = [
     "CompositeSchedule",
     "Connection",
     "Connector",
-    "DerControl",
     "Evse",
     "Gateway",
-    "GridEvent",
     "InstalledProfile",
     "MeterReading",
     "OrphanStop",
     "Presence",
     "RawFrame",
     "Report",
-    "Reservation",
     "SecurityEvent",
     "SignedMeterData",
     "Site",

@@ -13,10 +13,7 @@ from stations.services import access
 
 
 class Command(BaseCommand):
-    help = (
-        "Give a person a role in an organization; an unknown person gets an account. For a member the role "
-        "is changed, and the sites only where --site is given."
-    )
+    help = "Give a person a role in an organization; an unknown person gets an account."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -36,15 +33,13 @@ class Command(BaseCommand):
         try:
             with atomic():
                 organization = accounts.find_organization(chosen["organization"])
-                membership, made = accounts.give_role(
+                membership, made = accounts.add_member(
                     chosen["email"], organization, Role(chosen["role"]), by=by
                 )
-                if chosen["site"]:
-                    access.limit_member(membership, chosen["site"], by=by)
+                access.limit_member(membership, chosen["site"], by=by)
         except DomainError as error:
             raise CommandError(error.message) from error
-        sites = membership.site_limits.values_list("site__name", flat=True).order_by("site__name")
-        where = f" at {', '.join(sites)}" if sites else ""
+        where = f" at {', '.join(chosen['site'])}" if chosen["site"] else ""
         self.stdout.write(f"{chosen['email']} is {chosen['role']} of {organization.slug}{where}")
         if made:
             self.stdout.write(f"Password, shown only this once: {made}")
