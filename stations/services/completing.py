@@ -11,7 +11,7 @@ from core.access import Actor
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
-from stations.services import grid_support, numbers, preconditions, reservations
+from stations.services import costs, displays, grid_support, numbers, preconditions, reservations
 
 Complete = Callable[[ChargingStation, Any, Actor], Intent]
 
@@ -48,4 +48,8 @@ COMPLETE: Mapping[type[Intent], Complete] = {
     intents.CancelReservation: reservations.prepare_cancellation,
     intents.SetDerControl: grid_support.prepare,
     intents.ClearDerControl: grid_support.prepare_clearing,
+    intents.SetDisplayMessage: displays.prepare,
+    intents.GetDisplayMessages: displays.prepare_reading,
+    intents.ClearDisplayMessage: displays.prepare_clearing,
+    intents.CostUpdated: costs.prepare,
 }

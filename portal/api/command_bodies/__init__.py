@@ -6,7 +6,14 @@ One module for each functional block, with its bodies and an example of each.
 from collections.abc import Mapping
 from typing import Any
 
-from portal.api.command_bodies import device_model, grid_support, raw, remote_control, reservations
+from portal.api.command_bodies import (
+    device_model,
+    displays,
+    grid_support,
+    raw,
+    remote_control,
+    reservations,
+)
 from portal.api.command_bodies.base import CommandBody
 
 __all__ = ["BODIES", "EXAMPLES", "CommandBody"]
@@ -16,6 +23,7 @@ BODIES: Mapping[str, type[CommandBody]] = {
     **device_model.BODIES,
     **reservations.BODIES,
     **grid_support.BODIES,
+    **displays.BODIES,
     **raw.BODIES,
 }
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
@@ -23,5 +31,6 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **device_model.EXAMPLES,
     **reservations.EXAMPLES,
     **grid_support.EXAMPLES,
+    **displays.EXAMPLES,
     **raw.EXAMPLES,
 }

@@ -11,6 +11,7 @@ from stations.ocpp.v201 import (
     authorization,
     availability,
     data_transfer,
+    displays,
     outbound,
     provisioning,
     reservations,
@@ -24,6 +25,7 @@ ROUTES: Routes = {
     "DataTransfer": Direct(data_transfer.data_transfer),
     "Heartbeat": Direct(availability.heartbeat),
     "MeterValues": transactions.METER_VALUES,
+    "NotifyDisplayMessages": Decided(displays.notify),
     "NotifyEvent": Chosen(availability.pick_event_route),
     "NotifyReport": Decided(provisioning.notify_report),
     "ReservationStatusUpdate": Decided(reservations.status_update),
@@ -44,6 +46,10 @@ OUTBOUND: Outbound = {
     intents.GetBaseReport: outbound.get_base_report,
     intents.ReserveNow: reservations.reserve_now,
     intents.CancelReservation: reservations.cancel_reservation,
+    intents.SetDisplayMessage: displays.set_display_message,
+    intents.GetDisplayMessages: displays.get_display_messages,
+    intents.ClearDisplayMessage: displays.clear_display_message,
+    intents.CostUpdated: displays.cost_updated,
     intents.Call: outbound.call,
 }
 
@@ -53,6 +59,7 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "ChangeAvailability": answers.absorb_availability,
     "GetBaseReport": answers.absorb_report_promise,
     "GetReport": answers.absorb_report_promise,
+    "SetDisplayMessage": displays.absorb_set,
 }
 
 interpret = answers.interpret

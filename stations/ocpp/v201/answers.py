@@ -13,6 +13,8 @@ from stations.services.device_model import Written
 GOOD = frozenset(
     {"Accepted", "AcceptedCanceled", "Processing", "RebootRequired", "Scheduled", "Unlocked", "Unpublished"}
 )
+NOTHING_IS_GOOD: Mapping[str, str] = {"GetDisplayMessages": "Unknown"}
+"""Reads whose answer may be that there is nothing: the word for it."""
 WRITTEN: Mapping[str, Written] = {"Accepted": Written.NOW, "RebootRequired": Written.AFTER_RESTART}
 
 
@@ -26,6 +28,8 @@ def _is_good(action: str, response: Json) -> bool:
         return any(item.get("attributeStatus") in GOOD for item in response.get("getVariableResult", ()))
     if action == "SetVariables":
         return all(item.get("attributeStatus") in GOOD for item in response.get("setVariableResult", ()))
+    if action in NOTHING_IS_GOOD and response.get("status") == NOTHING_IS_GOOD[action]:
+        return True
     return "status" not in response or response["status"] in GOOD
 
 

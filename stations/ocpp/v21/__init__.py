@@ -11,7 +11,7 @@ from stations.domain import intents
 from stations.ocpp import v201
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import Decided, Outbound, Routes
-from stations.ocpp.v21 import battery_swaps, grid_support, outbound
+from stations.ocpp.v21 import battery_swaps, displays, grid_support, outbound
 
 ROUTES: Routes = {
     **v201.ROUTES,
@@ -28,6 +28,7 @@ OUTBOUND: Outbound = {
     intents.SetDerControl: grid_support.set_der_control,
     intents.GetDerControl: grid_support.get_der_control,
     intents.ClearDerControl: grid_support.clear_der_control,
+    intents.SetDisplayMessage: displays.set_display_message,
     intents.RequestBatterySwap: battery_swaps.request_battery_swap,
 }
 
