@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from portal.api import (
     alerts,
     commands,
+    data_transfers,
     grid_support,
     messages,
     organization,
@@ -43,6 +44,9 @@ urlpatterns = [
     path("v1/stations/<uuid:pk>/commands/", commands.StationCommands.as_view()),
     path("v1/stations/<uuid:pk>/grid-controls/", grid_support.DerControlList.as_view()),
     path("v1/stations/<uuid:pk>/battery-swaps/", grid_support.BatterySwapList.as_view()),
+    path("v1/data-transfer-rules/", data_transfers.RuleList.as_view()),
+    path("v1/data-transfer-rules/<uuid:pk>/", data_transfers.RuleDetail.as_view()),
+    path("v1/stations/<uuid:pk>/data-transfers/", data_transfers.DataTransferList.as_view()),
     path("v1/stations/<uuid:pk>/messages/", messages.MessageList.as_view()),
     path("v1/stations/<uuid:pk>/variables/", stations.VariableList.as_view()),
     path("v1/stations/<uuid:pk>/connections/", stations.ConnectionList.as_view()),

@@ -8,6 +8,11 @@ MASK = "****"
 SECRET_NAME = re.compile(
     r"authorizationkey|passw|secret|token_?secret|private_?key|vpnkey|apikey", re.IGNORECASE
 )
+SECRET_VARIABLE = re.compile(
+    r"passw|passphrase|secret|credential|token|psk"
+    r"|(authori[sz]ation|private|shared|encryption|signing|access|api|vpn|wifi|master)[_\- ]?key",
+    re.IGNORECASE,
+)
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
 )

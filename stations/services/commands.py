@@ -26,7 +26,7 @@ from stations.domain.intents import Intent
 from stations.domain.secrecy import masked
 from stations.domain.words import Capability, CommandStatus
 from stations.models import ChargingStation, Command, Presence
-from stations.services import completing, effects, preconditions, settling
+from stations.services import completing, concealing, effects, preconditions, settling
 
 NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
     CommandStatus.PENDING: frozenset(
@@ -151,7 +151,9 @@ def settle(
         if command.status not in before:
             return False
         command.status = status.value
-        command.response = masked(response)
+        command.response = concealing.response(
+            command.organization_id, command.command, command.parameters, response
+        )
         command.error = masked(error)
         command.settled_at = now
         command.sealed = ""
@@ -270,8 +272,9 @@ def _require_in_service(station: ChargingStation) -> Presence:
 def _draft(station: ChargingStation, intent: Intent, by: Actor) -> Command:
     parameters = intents.to_json(intent)
     preconditions.require_storable(parameters)
-    shown = masked(orjson.loads(orjson.dumps(parameters)))
-    secret = shown != orjson.loads(orjson.dumps(parameters))
+    plain = orjson.loads(orjson.dumps(parameters))
+    shown = concealing.parameters(station.organization_id, intent.name, plain)
+    secret = shown != plain
     return Command(
         organization_id=station.organization_id,
         station=station,

@@ -29,7 +29,7 @@ from stations.domain.displays import (
 from stations.domain.intents import from_json
 from stations.domain.intents.displays import ClearDisplayMessage, GetDisplayMessages, SetDisplayMessage
 from stations.domain.station import StationSide
-from stations.domain.words import CommandStatus
+from stations.domain.words import Capability, CommandStatus
 from stations.models import ChargingStation, Command, DisplayMessage, Transaction
 from stations.services import effects, numbers, preconditions
 
@@ -75,12 +75,14 @@ def message_settled(command: Command) -> None:
     """What became of a SetDisplayMessage: a replacement that was refused leaves the earlier message."""
     intent = from_json(command.command, command.parameters)
     assert isinstance(intent, SetDisplayMessage)
-    rows = DisplayMessage.objects.filter(pk=intent.display_message)
+    rows = DisplayMessage.objects.filter(pk=UUID(command.parameters["display_message"]))
     answer = str((command.response or {}).get("status", ""))
     if command.status == CommandStatus.ACCEPTED:
         changed = {**_columns(_content(intent)), "transaction_id": intent.transaction, "command": command}
         _move(rows, DisplayStatus.INSTALLED, detail=answer, cleared_at=None, **changed)
         rows.filter(status=DisplayStatus.INSTALLED.value).update(**changed)
+        if not command.station.supports(Capability.DISPLAY):  # there is no way to read it back
+            Command.objects.filter(pk=command.pk).update(effect_until=None)
     elif command.status == CommandStatus.REJECTED:
         _move(rows, DisplayStatus.REFUSED, detail=answer, command=command)
     else:

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping
 
+from stations.domain.intents.data_transfers import DataTransfer
 from stations.domain.intents.displays import ClearDisplayMessage, GetDisplayMessages, SetDisplayMessage
 from stations.domain.intents.reservations import CancelReservation, ReserveNow
 from stations.models import Command
-from stations.services import displays, reservations
+from stations.services import data_transfers, displays, reservations
 
 AFTERWARDS: Mapping[str, Callable[[Command], None]] = {
     ReserveNow.name: reservations.command_settled,
     CancelReservation.name: reservations.command_settled,
     SetDisplayMessage.name: displays.message_settled,
     GetDisplayMessages.name: displays.reading_settled,
+    DataTransfer.name: data_transfers.transfer_settled,
     ClearDisplayMessage.name: displays.clearing_settled,
 }
 

@@ -12,6 +12,7 @@ from stations.services import (
     commands,
     connections,
     credentials,
+    data_transfers,
     device_model,
     offline,
     partitions,
@@ -55,6 +56,7 @@ def tidy() -> dict[str, int | None]:
     jobs: dict[str, Callable[[], int]] = {
         "partitions": lambda: sum(partitions.maintain(now)),
         "orphans": lambda: transactions.orphan_overdue(now),
+        "data_transfers": lambda: data_transfers.forget(now),
         "connections": _forget_connections,
     }
     return {name: alone(name, job) for name, job in jobs.items()}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.api.command_bodies import (
+    data_transfers,
     device_model,
     displays,
     grid_support,
@@ -24,6 +25,7 @@ BODIES: Mapping[str, type[CommandBody]] = {
     **reservations.BODIES,
     **grid_support.BODIES,
     **displays.BODIES,
+    **data_transfers.BODIES,
     **raw.BODIES,
 }
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
@@ -32,5 +34,6 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **reservations.EXAMPLES,
     **grid_support.EXAMPLES,
     **displays.EXAMPLES,
+    **data_transfers.EXAMPLES,
     **raw.EXAMPLES,
 }

@@ -9,6 +9,7 @@ from stations.ocpp.routing import Decided, Direct, Outbound, Routes
 from stations.ocpp.v16 import (
     answers,
     authorization,
+    data_transfer,
     outbound,
     provisioning,
     reports,
@@ -19,7 +20,7 @@ from stations.ocpp.v16 import (
 ROUTES: Routes = {
     "Authorize": Decided(authorization.authorize),
     "BootNotification": Decided(provisioning.boot),
-    "DataTransfer": Direct(provisioning.data_transfer),
+    "DataTransfer": Decided(data_transfer.receive),
     "DiagnosticsStatusNotification": reports.seen("diagnostics_status_notification"),
     "FirmwareStatusNotification": reports.seen("firmware_status_notification"),
     "Heartbeat": Direct(provisioning.heartbeat),
@@ -44,6 +45,8 @@ OUTBOUND: Outbound = {
     intents.GetBaseReport: outbound.get_base_report,
     intents.ReserveNow: reservations.reserve_now,
     intents.CancelReservation: reservations.cancel_reservation,
+    intents.SetDisplayMessage: data_transfer.display_text,
+    intents.DataTransfer: data_transfer.send,
     intents.Call: outbound.call,
 }
 

@@ -22,7 +22,7 @@ from stations.ocpp.v201 import (
 ROUTES: Routes = {
     "Authorize": Decided(authorization.authorize),
     "BootNotification": Decided(provisioning.boot),
-    "DataTransfer": Direct(data_transfer.data_transfer),
+    "DataTransfer": Decided(data_transfer.receive),
     "Heartbeat": Direct(availability.heartbeat),
     "MeterValues": transactions.METER_VALUES,
     "NotifyDisplayMessages": Decided(displays.notify),
@@ -50,6 +50,7 @@ OUTBOUND: Outbound = {
     intents.GetDisplayMessages: displays.get_display_messages,
     intents.ClearDisplayMessage: displays.clear_display_message,
     intents.CostUpdated: displays.cost_updated,
+    intents.DataTransfer: data_transfer.send,
     intents.Call: outbound.call,
 }
 
