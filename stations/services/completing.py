@@ -11,7 +11,15 @@ from core.access import Actor
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
-from stations.services import costs, displays, grid_support, numbers, preconditions, reservations
+from stations.services import (
+    costs,
+    displays,
+    grid_support,
+    numbers,
+    preconditions,
+    reservations,
+    station_tariffs,
+)
 
 Complete = Callable[[ChargingStation, Any, Actor], Intent]
 
@@ -52,4 +60,7 @@ COMPLETE: Mapping[type[Intent], Complete] = {
     intents.GetDisplayMessages: displays.prepare_reading,
     intents.ClearDisplayMessage: displays.prepare_clearing,
     intents.CostUpdated: costs.prepare,
+    intents.SetDefaultTariff: station_tariffs.prepare_default,
+    intents.ChangeTransactionTariff: station_tariffs.prepare_change,
+    intents.NotifyWebPaymentStarted: station_tariffs.prepare_web_payment,
 }

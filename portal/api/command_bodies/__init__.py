@@ -14,6 +14,7 @@ from portal.api.command_bodies import (
     raw,
     remote_control,
     reservations,
+    station_tariffs,
 )
 from portal.api.command_bodies.base import CommandBody
 
@@ -26,6 +27,7 @@ BODIES: Mapping[str, type[CommandBody]] = {
     **grid_support.BODIES,
     **displays.BODIES,
     **data_transfers.BODIES,
+    **station_tariffs.BODIES,
     **raw.BODIES,
 }
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
@@ -35,5 +37,6 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **grid_support.EXAMPLES,
     **displays.EXAMPLES,
     **data_transfers.EXAMPLES,
+    **station_tariffs.EXAMPLES,
     **raw.EXAMPLES,
 }

@@ -11,14 +11,24 @@ from stations.domain import intents
 from stations.ocpp import v201
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import Decided, Outbound, Routes
-from stations.ocpp.v21 import battery_swaps, displays, grid_support, outbound
+from stations.ocpp.v21 import (
+    answers,
+    battery_swaps,
+    displays,
+    grid_support,
+    outbound,
+    payments,
+    station_tariffs,
+)
 
 ROUTES: Routes = {
     **v201.ROUTES,
     "BatterySwap": Decided(battery_swaps.battery_swap),
     "NotifyDERAlarm": Decided(grid_support.alarm),
     "NotifyDERStartStop": Decided(grid_support.start_stop),
+    "NotifySettlement": Decided(payments.notify_settlement),
     "ReportDERControl": Decided(grid_support.report),
+    "VatNumberValidation": Decided(payments.validate_vat_number),
 }
 
 OUTBOUND: Outbound = {
@@ -29,13 +39,20 @@ OUTBOUND: Outbound = {
     intents.GetDerControl: grid_support.get_der_control,
     intents.ClearDerControl: grid_support.clear_der_control,
     intents.SetDisplayMessage: displays.set_display_message,
+    intents.SetDefaultTariff: station_tariffs.set_default,
+    intents.ChangeTransactionTariff: station_tariffs.change,
+    intents.GetTariffs: station_tariffs.get,
+    intents.ClearTariffs: station_tariffs.clear,
+    intents.NotifyWebPaymentStarted: payments.web_payment_started,
     intents.RequestBatterySwap: battery_swaps.request_battery_swap,
 }
 
 ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     **v201.ABSORB,
+    "ClearTariffs": station_tariffs.absorb_cleared,
+    "GetTariffs": station_tariffs.absorb_told,
     "SetDERControl": grid_support.absorb_set,
     "ClearDERControl": grid_support.absorb_cleared,
 }
 
-interpret = v201.interpret
+interpret = answers.interpret
