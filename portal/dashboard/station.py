@@ -16,15 +16,16 @@ from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import SettingsForm, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.stations import one_with_evses
-from stations.domain.words import Registration
+from stations.domain.words import Capability, Registration
 from stations.models import Alert, ChargingStation, Transaction, Variable
-from stations.services import provisioning, stations
+from stations.services import data_transfer_rules, provisioning, stations
 
 TABS = (
     ("station", gettext_lazy("Live"), Permission.STATIONS_VIEW),
     ("station_commands", gettext_lazy("Commands"), Permission.STATIONS_VIEW),
     ("station_transactions", gettext_lazy("Transactions"), Permission.SESSIONS_VIEW),
     ("station_variables", gettext_lazy("Variables"), Permission.STATIONS_VIEW),
+    ("station_displays", gettext_lazy("Display"), Permission.STATIONS_VIEW),
     ("station_messages", gettext_lazy("Messages"), Permission.MESSAGES_VIEW),
     ("station_connect", gettext_lazy("Connection"), Permission.STATIONS_VIEW),
     ("station_settings", gettext_lazy("Settings"), Permission.STATIONS_VIEW),
@@ -42,9 +43,18 @@ def frame(request: OperatorRequest, station: ChargingStation, tab: str) -> dict[
         "section": "stations",
         "station": station,
         "tab": tab,
-        "tabs": [(name, text) for name, text, needed in TABS if request.actor.can(needed)],
+        "tabs": [
+            (name, text)
+            for name, text, needed in TABS
+            if request.actor.can(needed) and (name != "station_displays" or has_display(station))
+        ],
         "open_alerts": Alert.objects.filter(station=station, cleared_at=None).order_by("severity")[:3],
     }
+
+
+def has_display(station: ChargingStation) -> bool:
+    """By its version, or by a rule of the organization for stations of its vendor."""
+    return station.supports(Capability.DISPLAY) or data_transfer_rules.for_display(station) is not None
 
 
 @require_safe

@@ -83,6 +83,16 @@ COMMAND: Mapping[str, Text] = {
     "get_variables": _("Read variables"),
     "set_variables": _("Set variables"),
     "get_base_report": _("Read all variables"),
+    "set_display_message": _("Show a message"),
+    "get_display_messages": _("Read messages on the display"),
+    "clear_display_message": _("Clear a message"),
+    "cost_updated": _("Tell the cost so far"),
+    "data_transfer": _("Vendor message"),
+    "set_default_tariff": _("Set the default tariff"),
+    "change_transaction_tariff": _("Change the tariff of a session"),
+    "get_tariffs": _("Read tariffs"),
+    "clear_tariffs": _("Clear tariffs"),
+    "notify_web_payment_started": _("Announce a payment on the web"),
     "call": _("Raw call"),
 }
 
@@ -94,6 +104,8 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "trigger_message": _("waiting for the message"),
     "get_base_report": _("waiting for all parts of the report"),
     "set_variables": _("waiting for the value to be read back"),
+    "set_display_message": _("waiting for the message to be read back"),
+    "get_display_messages": _("waiting for all parts of the report"),
 }
 
 SESSION_STATE: Mapping[str, Word] = {
@@ -191,6 +203,12 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         (
             Entry("users", _("Users & roles"), icon="users", permission=_P.ORG_USERS),
             Entry("developer", _("API keys"), icon="key", permission=_P.ORG_API),
+            Entry(
+                "data_transfer_rules",
+                _("Vendor rules"),
+                icon="messages",
+                permission=_P.COMMANDS_EXPERT,
+            ),
             Entry("audit", _("Audit log"), icon="history", permission=_P.AUDIT_VIEW),
         ),
     ),

@@ -39,7 +39,7 @@ def test_a_list_needs_few_queries(browser: Client, home: str, many: list[Chargin
 
 
 @pytest.mark.parametrize(
-    "tab", ["", "commands/", "transactions/", "variables/", "messages/", "connect/", "settings/"]
+    "tab", ["", "commands/", "transactions/", "variables/", "messages/", "display/", "connect/", "settings/"]
 )
 def test_a_tab_of_a_station_needs_few_queries(
     browser: Client, home: str, station: ChargingStation, tab: str

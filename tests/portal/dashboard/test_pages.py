@@ -22,6 +22,8 @@ PATHS = [
     "stations/{}/connect/",
     "stations/{}/settings/",
     "stations/{}/messages/",
+    "stations/{}/display/",
+    "data-transfer-rules/",
     "stations/{}/variables/",
     "stations/{}/transactions/",
     "sessions/",
