@@ -48,6 +48,8 @@ class SimulatedStation(OnlineStation):
         self.settings: dict[str, str] = {}
         self.local_list: dict[str, str] = {}
         self.local_list_version: int = 0
+        self.display: dict[int, Json] = {}
+        self.tariffs: dict[int, str] = {}
         self.event_number = 0
         self.reset_scheduled = False
         self._held: tuple[str, Callable[[], Json], Callable[[Json], None]] | None = None

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from portal.simulator import commands, device_model, reservations
+from portal.simulator import commands, device_model, displays, reservations
 from portal.simulator.actions import ACTIONS_21, ACTIONS_201
 from portal.simulator.dialect import Cause, Message
 from portal.simulator.journal import Json
@@ -127,7 +127,7 @@ class Dialect2x:
 
     def answer(self, station: "SimulatedStation", action: str, payload: Json) -> Reply:
         handler = COMMANDS.get(action)
-        if handler is not None:
+        if handler is not None and action in self._known_actions:
             return handler(station, payload)
         raise CommandRefused("NotSupported" if action in self._known_actions else "NotImplemented")
 
@@ -343,6 +343,15 @@ COMMANDS: Mapping[str, Command] = {
     "ReserveNow": lambda station, sent: reservations.reserve(
         station, sent["id"], sent.get("evseId"), sent["idToken"]["idToken"], sent["expiryDateTime"]
     ),
+    "SetDisplayMessage": lambda station, sent: displays.show(station, sent["message"]),
+    "GetDisplayMessages": displays.report,
+    "ClearDisplayMessage": lambda station, sent: displays.clear(station, sent["id"]),
+    "CostUpdated": lambda station, sent: Reply({}),
+    "SetDefaultTariff": lambda station, sent: displays.set_tariff(station, sent["evseId"], sent["tariff"]),
+    "ChangeTransactionTariff": lambda station, sent: displays.change_tariff(station, sent["transactionId"]),
+    "GetTariffs": lambda station, sent: displays.tell_tariffs(station, sent["evseId"]),
+    "ClearTariffs": displays.clear_tariffs,
+    "NotifyWebPaymentStarted": lambda station, sent: Reply({}),
     "ClearCache": lambda station, sent: commands.status("Accepted"),
     "DataTransfer": _data_transfer,
     "GetLocalListVersion": lambda station, sent: Reply({"versionNumber": station.local_list_version}),
