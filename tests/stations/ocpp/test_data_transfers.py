@@ -1,7 +1,9 @@
 """Messages of vendors in both directions (block P, P086, P089)."""
 
 import json
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -261,6 +263,13 @@ def test_strangers_and_technicians_write_no_rules_and_send_nothing(charger: Char
         data_transfer_rules.delete(rule, by=charlie)
     with pytest.raises(NotFound):
         issue(charger, charlie, intents.DataTransfer(vendor_id="x"))
+    elsewhere = replace(alice, limited_to=frozenset({uuid4()}))
+    with pytest.raises(NotFound):
+        issue(charger, elsewhere, intents.DataTransfer(vendor_id="x"))
+    with pytest.raises(NotFound):
+        data_transfer_rules.delete(rule, by=elsewhere)
+    with pytest.raises(NotPermitted, match="all sites"):
+        make_rule(elsewhere, message_id="x")
     for refused in (
         lambda: make_rule(bob, message_id="x"),
         lambda: data_transfer_rules.update(rule, {"accepts": False}, by=bob),

@@ -1,5 +1,6 @@
 """Messages on displays, and what a running session costs so far (blocks O and I)."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -345,10 +346,17 @@ def test_a_cost_that_the_station_cannot_place_changes_nothing_of_the_session(
         intents.CostUpdated(transaction=UUID(int=1), total_cost=Decimal(1)),
     ],
 )
-def test_strangers_and_viewers_say_nothing(charger: Charger, alice: Actor, intent: intents.Intent) -> None:
+def test_strangers_members_of_other_sites_and_viewers_say_nothing(
+    charger: Charger, alice: Actor, intent: intents.Intent
+) -> None:
     charlie = make_actor(make_organization(), name="charlie")
     vera = make_actor(Organization.objects.get(pk=alice.organization_id), Role.VIEWER, "vera")
-    expected: tuple[tuple[Actor, type[DomainError]], ...] = ((charlie, NotFound), (vera, NotPermitted))
+    elsewhere = replace(alice, limited_to=frozenset({uuid4()}))
+    expected: tuple[tuple[Actor, type[DomainError]], ...] = (
+        (charlie, NotFound),
+        (elsewhere, NotFound),
+        (vera, NotPermitted),
+    )
     for actor, refusal in expected:
         with pytest.raises(refusal):
             issue(charger, actor, intent)

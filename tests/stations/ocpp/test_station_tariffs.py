@@ -1,8 +1,9 @@
 """Tariffs that stations keep, and payments by their own terminals (OCPP 2.1 blocks I and C)."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -11,11 +12,12 @@ from core.errors import Invalid, NotFound, NotPermitted
 from core.models import Organization
 from stations.domain import intents
 from stations.domain.payments import VatAnswer
-from stations.models import Alert, Settlement, StationTariff, Transaction
+from stations.models import Alert, RawFrame, Settlement, StationTariff, Transaction
 from stations.ocpp.v21.payments import vat_answer
 from tests.factories import make_actor, make_organization
 from tests.stations.ocpp.asking import ask, ended, issue
 from tests.stations.ocpp.knocking import Charger
+from tests.waiting import eventually
 from tests.wire.client import CallError
 from tests.wire.golden import wire
 
@@ -289,11 +291,36 @@ def test_earlier_versions_have_no_such_thing(
 
 
 @pytest.mark.parametrize("intent", ALL)
-def test_strangers_and_viewers_set_nothing(charger: Charger, alice: Actor, intent: intents.Intent) -> None:
+def test_strangers_members_of_other_sites_and_viewers_set_nothing(
+    charger: Charger, alice: Actor, intent: intents.Intent
+) -> None:
     charlie = make_actor(make_organization(), name="charlie")
     vera = make_actor(Organization.objects.get(pk=alice.organization_id), Role.VIEWER, "vera")
-    with pytest.raises(NotFound):
-        issue(charger, charlie, intent)
+    for actor in (charlie, replace(alice, limited_to=frozenset({uuid4()}))):
+        with pytest.raises(NotFound):
+            issue(charger, actor, intent)
     with pytest.raises(NotPermitted):
         issue(charger, vera, intent)
     assert kept(charger) == {}
+
+
+def test_p257_a_station_that_cannot_use_what_an_answer_held_is_noted_with_the_exchange(
+    charger: Charger,
+) -> None:
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        socket.send([2, "with-tariff", "Authorize", {"idToken": {"idToken": "04A1", "type": "ISO14443"}}])
+        answer = socket.answer_to("with-tariff")
+        socket.send([5, "with-tariff", "PropertyConstraintViolation", "tariff cannot be used", {}])
+        assert "currentTime" in socket.call("Heartbeat", {})
+
+        def noted() -> RawFrame | None:
+            return RawFrame.objects.filter(station=charger.station, direction="in", type=5).first()
+
+        eventually(noted, what="the objection in the log")
+
+    row = noted()
+    assert answer[0] == 3
+    assert row is not None
+    assert (row.action, row.message_id) == ("Authorize", "with-tariff")
+    assert "tariff cannot be used" in row.text
