@@ -1,1 +1,0 @@
-export SECRET_KEY=$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(50))') DATA_KEYS=check:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY= DATABASE_URL=postgres:///chargeyard ALLOWED_HOSTS=portal.example.org PUBLIC_URL=https://portal.example.org
