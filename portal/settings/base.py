@@ -7,6 +7,9 @@ import environ
 from csp.constants import NONE, SELF
 
 from portal import runtime
+from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse, SigningStatus, SigningUse
+from stations.domain.firmware import JobStatus
+from stations.domain.words import CommandStatus
 
 env = environ.Env()
 
@@ -223,6 +226,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "CertificateUseEnum": [(use.value, use.value) for use in CertificateUse],
+        "InstallableCertificateEnum": [(use.value, use.value) for use in INSTALLABLE],
+        "RenewableCertificateEnum": [(use, use) for use in RENEWABLE],
+        "RequestedCertificateEnum": [(use.value, use.value) for use in SigningUse],
+        "CommandStatusEnum": [(word.value, word.value) for word in CommandStatus],
+        "JobStatusEnum": [(word.value, word.value) for word in JobStatus],
+        "SigningStatusEnum": [(word.value, word.value) for word in SigningStatus],
+    },
 }
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=20)
 API_RATE_BURST = env.int("API_RATE_BURST", default=100)

@@ -28,6 +28,15 @@ class SigningUse(StrEnum):
     V2G20 = "v2g20_certificate"
 
 
+RENEWABLE = (
+    "charging_station_certificate",
+    "v2g_certificate",
+    "v2g20_certificate",
+    "combined_certificate",
+)
+"""What a station can be asked to renew; a combined one is the station's and the V2G one in one."""
+
+
 class SigningStatus(StrEnum):
     """A request to sign, from its arrival to the station's word on the certificate."""
 

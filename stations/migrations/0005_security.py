@@ -216,7 +216,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='signingrequest',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['waiting', 'sent', 'received', 'signed'])), fields=('station', 'use'), name='signing_request_open_once'),
+            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['received', 'waiting', 'signed', 'sent'])), fields=('station', 'use'), name='signing_request_open_once'),
         ),
         migrations.AddConstraint(
             model_name='signingrequest',

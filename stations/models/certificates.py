@@ -10,6 +10,8 @@ from core.models import Organization, ScopedQuerySet
 from stations.domain.certificates import OPEN, CertificateUse, HashData, SigningStatus, SigningUse
 from stations.models.stations import ChargingStation
 
+OPEN_WORDS = [word.value for word in SigningStatus if word in OPEN]
+
 
 class InstalledCertificateQuerySet(ScopedQuerySet["InstalledCertificate"]):
     limit_path = "station__site_id"
@@ -79,7 +81,7 @@ class SigningRequestQuerySet(ScopedQuerySet["SigningRequest"]):
     limit_path = "station__site_id"
 
     def open(self) -> "SigningRequestQuerySet":
-        return self.filter(status__in=[word.value for word in OPEN])
+        return self.filter(status__in=OPEN_WORDS)
 
 
 class SigningRequest(models.Model):
@@ -122,7 +124,7 @@ class SigningRequest(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["station", "use"],
-                condition=models.Q(status__in=[word.value for word in OPEN]),
+                condition=models.Q(status__in=OPEN_WORDS),
                 name="signing_request_open_once",
             ),
             models.CheckConstraint(

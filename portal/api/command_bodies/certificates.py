@@ -7,9 +7,8 @@ from rest_framework import serializers
 
 from portal.api.command_bodies.base import CommandBody
 from stations.domain import intents
-from stations.domain.certificates import INSTALLABLE, CertificateUse
+from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse
 from stations.domain.intents import Intent
-from stations.services.certificates.completing import RENEWABLE
 
 EXAMPLE_PEM = "-----BEGIN CERTIFICATE-----\nMIIBgzCCASmgAwIBAgIU…\n-----END CERTIFICATE-----\n"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from core.access import Actor
 from core.errors import Conflict, Invalid, NotFound
 from stations.domain import intents
-from stations.domain.certificates import INSTALLABLE, CertificateUse, SigningStatus
+from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse, SigningStatus
 from stations.domain.intents import Intent
 from stations.models import ChargingStation, SigningRequest
 from stations.services import credentials
@@ -13,12 +13,6 @@ from stations.services.certificates import installed
 
 ENCRYPTED = (2, 3)
 BY_CERTIFICATE = 3
-RENEWABLE = (
-    "charging_station_certificate",
-    "v2g_certificate",
-    "v2g20_certificate",
-    "combined_certificate",
-)
 
 
 def signed_certificate(station: ChargingStation, intent: intents.SendSignedCertificate, by: Actor) -> Intent:
