@@ -31,7 +31,9 @@ def _with_request_id(station: ChargingStation, intent: Intent, by: Actor) -> Int
     preconditions.require_evse(
         station, getattr(intent, "evse_id", None), getattr(intent, "connector_id", None)
     )
-    return replace(intent, request_id=next_request_id()) if "request_id" in names else intent  # type: ignore[call-arg]
+    if "request_id" not in names:
+        return intent
+    return replace(intent, request_id=next_request_id())  # type: ignore[call-arg]  # the name was just looked up
 
 
 def _start(station: ChargingStation, intent: intents.RequestStartTransaction, by: Actor) -> Intent:
