@@ -16,7 +16,7 @@ DEPLOYED := SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(
 .PHONY: help run test check lock bench bench-quick format venv
 help:
 	@echo "make run [ARGS='--port 9000']   the portal with demo chargers, from nothing"
-	@echo "make test [ARGS='-k name']      all tests"
+	@echo "make test [ARGS='-k name']      all tests; JOBS=3 runs three files at a time"
 	@echo "make check                      format, lint, types, directions, migrations, deployment settings"
 	@echo "make lock                       choose exact versions of all packages anew"
 	@echo "make bench, make bench-quick    measure"
@@ -26,7 +26,7 @@ run: $(BASE) $(SPRITE)
 
 test: $(DEV) $(SPRITE)
 	@scripts/browser.sh
-	@exec $(PY) -m pytest $(ARGS)
+	@exec $(PY) -m pytest $(if $(JOBS),-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
 
 check: $(DEV) $(SPRITE)
 	$(PY) -m ruff format --check .
@@ -58,11 +58,11 @@ venv:
 	@PYTHON="$(PYTHON)" scripts/venv.sh
 
 $(BASE): requirements/base.txt | venv
-	@test -e $(DEV) -a $(DEV) -nt requirements/base.txt || { echo "Installing Python packages" && $(PIP) -r requirements/base.txt; }
+	@test -e $(DEV) -a $(DEV) -nt requirements/base.txt || { echo "Installing Python packages (about a minute)" && $(PIP) -r requirements/base.txt; }
 	@touch $@
 
 $(DEV): requirements/dev.txt | venv
-	@echo "Installing Python packages for tests and checks"
+	@echo "Installing Python packages for tests and checks (a minute or two)"
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
 

@@ -16,6 +16,10 @@ def main() -> None:
         from portal import supervisor
 
         sys.exit(supervisor.main(sys.argv[2:]))
+    if sys.argv[1:2] in (["backup"], ["restore"]):  # start the embedded database where it does not run
+        from portal.supervisor import backup
+
+        sys.exit(backup.main(sys.argv[1], sys.argv[2:]))
     from portal import runtime
 
     runtime.prepare(sys.argv)
@@ -26,7 +30,15 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", runtime.settings_module())
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from portal import complaint
+
+    try:
+        execute_from_command_line(sys.argv)
+    except Exception as fault:
+        line = None if "--traceback" in sys.argv else complaint.in_one_line(fault)
+        if line is None:
+            raise
+        sys.exit(line)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs the benchmarks and prints one table; `--quick` takes short ones, a name only that one."""
+"""Runs the benchmarks and prints one table, row by row; `--quick` takes short ones, a name only that one."""
 
 import argparse
 import sys
@@ -14,9 +14,10 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="short runs")
     options = parser.parse_args()
     with harness.servers() as place:
-        rows = [row for name in options.names or ALL for row in ALL[name](place, quick=options.quick)]
-    print(harness.machine())
-    print(harness.table(rows))
+        print(harness.machine(), harness.HEAD, sep="\n\n", flush=True)
+        for name in options.names or ALL:
+            for row in ALL[name](place, quick=options.quick):
+                print(row, flush=True)
     return 0
 
 

@@ -46,6 +46,7 @@ def yardstick(place: Place) -> Iterator[Build]:
     """The straightforward build under stock Daphne."""
     port = _free_port()
     command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "-v", "0"]
+    command += ["--websocket_connect_timeout", "60"]  # hashing passwords takes it longer than its 5 s
     environment = {"DATABASE_URL": place.yardstick_url}
     with _running(
         "straightforward", [*command, "benchmarks.straightforward.asgi:application"], port, environment

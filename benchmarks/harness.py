@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+HEAD = "| figure | measured | goal | how |\n|---|---|---|---|"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -24,6 +25,9 @@ class Row:
     figure: str
     goal: str
     note: str = ""
+
+    def __str__(self) -> str:
+        return f"| {self.what} | {self.figure} | {self.goal} | {self.note} |"
 
 
 @dataclass
@@ -107,17 +111,24 @@ class CpuMeter:
         return total
 
 
+class MachineMeter:
+    """CPU seconds that all processes of the machine used."""
+
+    def __init__(self) -> None:
+        self.begin = self._now()
+
+    def seconds(self) -> float:
+        return self._now() - self.begin
+
+    def _now(self) -> float:
+        times = psutil.cpu_times()
+        return float(times.user + times.nice + times.system + times.irq + times.softirq)
+
+
 def machine() -> str:
     """The machine in one line, without names."""
     memory = psutil.virtual_memory().total / 2**30
     return f"{psutil.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, Python {platform.python_version()}"
-
-
-def table(rows: list[Row]) -> str:
-    """The rows as a Markdown table."""
-    lines = ["| figure | measured | goal | how |", "|---|---|---|---|"]
-    lines += [f"| {row.what} | {row.figure} | {row.goal} | {row.note} |" for row in rows]
-    return "\n".join(lines)
 
 
 def median(values: list[float]) -> float:

@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 PHASES = ("L1", "L2", "L3")
-CONNECTING_AT_ONCE = 4  # the straightforward build hashes passwords slowly and refuses what waits over 5 s
+CONNECTING_AT_ONCE = 4  # the straightforward build hashes passwords slowly
 
 
 @dataclass

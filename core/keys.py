@@ -23,7 +23,10 @@ def _parse(text: str) -> Mapping[str, bytes]:
     keys: dict[str, bytes] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         key_id, _, encoded = part.partition(":")
-        key = base64.b64decode(encoded, validate=True)
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"DATA_KEYS: the key {key_id!r} is not base64: {error}.") from error
         if len(key) != 32:
             raise ImproperlyConfigured(f"DATA_KEYS: the key {key_id!r} has {len(key)} bytes instead of 32.")
         keys[key_id] = key

@@ -13,6 +13,7 @@ from core.bus import RETRY_SECONDS
 
 logger = logging.getLogger(__name__)
 
+FIRST_LOOK_S = 0.05
 LOOK_EVERY_S = 1.0
 
 
@@ -26,9 +27,11 @@ class Waiters:
         self._thread: threading.Thread | None = None
 
     def wait(self, topic: str, timeout_s: float, *, until: Callable[[], bool]) -> None:
-        """Block until ``until()`` is true, looking again at each message on the topic and every second.
+        """Block until ``until()`` is true, looking at each message on the topic and every second.
 
-        Returns as well when ``timeout_s`` has passed; the caller looks for itself.
+        Without a message the first look comes after 50 ms, for what happened before we listened: who asks
+        has just begun something, and a look at once would only take time from it. Returns as well when
+        ``timeout_s`` has passed; the caller looks for itself.
         """
         event = threading.Event()
         with self._lock:
@@ -36,6 +39,8 @@ class Waiters:
             self._start()
         try:
             deadline = time.monotonic() + timeout_s
+            event.wait(min(FIRST_LOOK_S, timeout_s))
+            event.clear()
             while not until() and (remaining := deadline - time.monotonic()) > 0:
                 event.wait(min(LOOK_EVERY_S, remaining))
                 event.clear()

@@ -1,9 +1,11 @@
 """Signing in: no open sign-up, a second factor for everybody who operates, sessions that end when idle."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, logout
@@ -12,13 +14,16 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
-from core import clock
+from core import clock, keys
 from core.models import Membership, User
 from stations.models import SiteLimit
 
 IDLE_LIMIT = timedelta(minutes=30)
+LONGEST_SESSION = timedelta(hours=12)
 REMEMBER_EVERY = timedelta(minutes=1)
 SEEN = "seen_at"
+BEGAN = "began_at"
+SEED = "second factor"
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
@@ -28,9 +33,30 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """At the configured address, whatever host the request named (security.md W-12)."""
+        url = super().get_reset_password_from_key_url(key)
+        return f"{settings.PUBLIC_URL}{urlsplit(url).path}"
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        """By the address the person signs in with, which need not be confirmed."""
+        proven = self.authenticate(self.request, email=user.email, password=password)
+        return proven is not None and proven.pk == user.pk
+
     def is_reauthentication_required(self, *, app: str) -> bool:
         """Not within the minutes after a sign-in, which has just proven the same."""
         return not recently_proven(self.request)
+
+
+class FactorAdapter(DefaultMFAAdapter):
+    """Seeds of authenticator apps and recovery codes are sealed with a key outside the database."""
+
+    def encrypt(self, text: str) -> str:
+        return keys.seal(text, purpose=SEED)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Seeds from before they were sealed hold no colon."""
+        return keys.unseal(encrypted_text, purpose=SEED) if ":" in encrypted_text else encrypted_text
 
 
 def second_factors() -> QuerySet[Authenticator]:
@@ -92,16 +118,24 @@ def recently_proven(request: HttpRequest) -> bool:
 
 
 def keep_alive(request: HttpRequest) -> bool:
-    """Note the activity; ``False``, with the session ended, after 30 idle minutes (W-10).
+    """Note the activity; ``False``, with the session ended, after 30 idle minutes or 12 hours in all (W-10).
 
     What pages fetch by themselves (header ``X-Live``, or the stream) is no activity.
     """
-    now = clock.now()
-    last = request.session.get(SEEN)
-    if last is not None and now.timestamp() - last > IDLE_LIMIT.total_seconds():
-        logout(request)
-        return False
+    now = clock.now().timestamp()
+    session = request.session
+    last, began = session.get(SEEN), session.get(BEGAN, now)
+    if last is not None and now - last > IDLE_LIMIT.total_seconds():
+        return _end(request, "idle")
+    if now - began > LONGEST_SESSION.total_seconds():
+        return _end(request, "12 h")
     passive = "X-Live" in request.headers or getattr(request, "passive", False)
-    if last is None or (not passive and now.timestamp() - last > REMEMBER_EVERY.total_seconds()):
-        request.session[SEEN] = now.timestamp()
+    if last is None or (not passive and now - last > REMEMBER_EVERY.total_seconds()):
+        session[SEEN], session[BEGAN] = now, began
     return True
+
+
+def _end(request: HttpRequest, why: str) -> bool:
+    request.ended_by = why  # type: ignore[attr-defined]  # the audit tells it
+    logout(request)
+    return False

@@ -1,6 +1,7 @@
 """What stands beside the dashboard and the API: the way to one's place, metrics, error pages."""
 
 import hmac
+from datetime import timedelta
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -8,7 +9,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from core import clock
 from portal import accounts
+
+STATEMENT_HOLDS = timedelta(days=180)  # of security.txt; RFC 9116 wants less than a year
 
 
 @require_safe
@@ -38,7 +42,14 @@ def metrics(request: HttpRequest) -> HttpResponse:
 @require_safe
 def security_txt(request: HttpRequest) -> HttpResponse:
     """Whom to tell of a hole (RFC 9116)."""
-    text = f"Contact: {settings.PUBLIC_URL}/accounts/login/\nPreferred-Languages: en, de\n"
+    expires = (clock.now() + STATEMENT_HOLDS).replace(microsecond=0).isoformat()
+    lines = [
+        f"Contact: {settings.PUBLIC_URL}/accounts/login/",
+        f"Expires: {expires}",
+        "Preferred-Languages: en, de",
+        f"Canonical: {settings.PUBLIC_URL}/.well-known/security.txt",
+    ]
+    text = "".join(f"{line}\n" for line in lines)
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 RUNTIME_FILE = "runtime.env"
 SECRETS_FILE = "secrets.env"
-OWNER_COMMANDS = frozenset({"migrate", "sqlmigrate", "dbshell", "restore", "setup"})
+OWNER_COMMANDS = frozenset({"migrate", "sqlmigrate", "dbshell", "setup"})
 
 
 def data_dir() -> Path:

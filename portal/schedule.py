@@ -9,5 +9,6 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "link the audit": {"task": "portal.tasks.seal_audit", "schedule": 30.0, "options": {"expires": 30}},
     "forget old answers": {"task": "portal.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},
 }

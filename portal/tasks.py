@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.core.management import call_command
 
+from core.services import audit_chain
 from portal.api import idempotency
 
 
@@ -11,3 +12,9 @@ def forget() -> None:
     """Drop idempotent answers older than a day and browser sessions that have ended."""
     idempotency.forget_old()
     call_command("clearsessions")
+
+
+@shared_task
+def seal_audit() -> None:
+    """Link new entries of the audit to its chain."""
+    audit_chain.extend()

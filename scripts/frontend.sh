@@ -9,4 +9,7 @@ if [ "${npm_major:-0}" -lt 8 ]; then
     PATH="$PWD/.venv/bin:$PATH"
     export PATH
 fi
+# npm brings its own list of authorities; those that this machine trusts beside them (a company's proxy) count too
+authorities=/etc/ssl/certs/ca-certificates.crt
+if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -r "$authorities" ]; then export NODE_EXTRA_CA_CERTS="$authorities"; fi
 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error

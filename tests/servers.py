@@ -1,6 +1,7 @@
 """Early pytest plugin: a real PostgreSQL and Valkey for the run, before Django reads its settings.
 
-Where ``DATABASE_URL`` and ``VALKEY_URL`` are given in the environment they are used instead.
+Where ``DATABASE_URL`` and ``VALKEY_URL`` are given in the environment they are used instead. With
+``-n`` (pytest-xdist) each worker has its own servers; the process that hands out the tests needs none.
 """
 
 import os
@@ -18,7 +19,10 @@ DIRECTORIES: list[Path] = []
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests() -> None:
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    hands_out = bool(getattr(early_config.known_args_namespace, "numprocesses", None))
+    if hands_out and "PYTEST_XDIST_WORKER" not in os.environ:
+        return
     directory = Path(tempfile.mkdtemp(prefix="chargeyard-test-"))
     DIRECTORIES.append(directory)
     os.environ["DATA_DIR"] = str(directory)

@@ -37,3 +37,22 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor} {self.action} {self.object_label}"
+
+
+class AuditSeal(models.Model):
+    """One link of the chain over the audit: what the entry said, hashed with the link before.
+
+    Links are numbered from 1 without a gap, in the order in which entries were found committed.
+    Append-only like the entries; ``services.audit_chain`` makes and checks them.
+    """
+
+    number = models.BigIntegerField(primary_key=True)
+    entry_id = models.BigIntegerField(unique=True)
+    digest = models.BinaryField(max_length=32)
+    sealed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["number"]
+
+    def __str__(self) -> str:
+        return f"{self.number}:{bytes(self.digest).hex()}"

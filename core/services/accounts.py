@@ -49,24 +49,42 @@ def create_admin(email: str, *, by: Actor, password: str | None = None) -> tuple
 def add_member(
     email: str, organization: Organization, role: Role, *, by: Actor
 ) -> tuple[Membership, str | None]:
-    """Give a person a role; answers with the password only where the account was made here."""
+    """Give a person a role; answers with the password only where the account was made here.
+
+    Raises :class:`Conflict` for a member: adding again must not change a role or lift a limit unnoticed.
+    """
     by.require(Permission.ORG_USERS, organization)
     with atomic():
         user, made = _find_or_create(email, None)
         membership, created = Membership.objects.get_or_create(
             user=user, organization=organization, defaults={"role": role.value}
         )
-        if created:
-            audit.record("member.added", membership, by=by, changes={"role": [None, role.value]})
-        else:
-            change_role(membership, role, by=by)
+        if not created:
+            raise Conflict(
+                f"{user.email} is a member already, as {membership.role}. Change the role in the list of members; "
+                "to change the sites, remove the person and add them again.",
+                field="email",
+            )
+        audit.record("member.added", membership, by=by, changes={"role": [None, role.value]})
     return membership, made
+
+
+def give_role(
+    email: str, organization: Organization, role: Role, *, by: Actor
+) -> tuple[Membership, str | None]:
+    """As :func:`add_member`, but a member's role is changed, on purpose. What limits the member stays."""
+    membership = Membership.objects.filter(user__email__iexact=email, organization=organization).first()
+    if membership is None:
+        return add_member(email, organization, role, by=by)
+    return change_role(membership, role, by=by), None
 
 
 def change_role(membership: Membership, role: Role, *, by: Actor) -> Membership:
     """Raises :class:`Conflict` where the organization would be left without an administrator."""
     by.require(Permission.ORG_USERS, membership.organization)
     before = membership.role
+    if before == role:
+        return membership
     with atomic():
         if before == Role.ADMIN and role is not Role.ADMIN:
             _keep_an_admin(membership)

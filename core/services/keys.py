@@ -39,6 +39,8 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "connections:read": frozenset({_P.STATIONS_VIEW}),
     "alerts:read": frozenset({_P.ALERTS_VIEW}),
     "alerts:write": frozenset({_P.ALERTS_ACK}),
+    "reservations:read": frozenset({_P.STATIONS_VIEW}),
+    "reservations:write": frozenset({_P.COMMANDS_SESSION}),
     "transactions:read": frozenset({_P.SESSIONS_VIEW}),
     "tokens:read": frozenset({_P.DRIVERS_VIEW}),
     "tokens:write": frozenset({_P.DRIVERS_MANAGE}),

@@ -24,8 +24,8 @@ def once(request: Request, work: Callable[[], Response]) -> Response:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return work()
-    if not 1 <= len(key) <= 255:
-        raise ValidationError({"Idempotency-Key": "1 to 255 characters."})
+    if not (1 <= len(key) <= 255 and key.isprintable()):
+        raise ValidationError({"Idempotency-Key": "1 to 255 printable characters."})
     row, fresh = _claim(request, key)
     if not fresh:
         return _replay(row, request)

@@ -18,7 +18,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core import audit
 from core.access import Actor
+from core.models import Organization
 from portal.api import idempotency
 from portal.api.errors import PreconditionFailed
 from portal.api.pagination import Cursor
@@ -119,6 +121,9 @@ class ListResource(Resource):
         return filters.qs
 
     def _csv(self, queryset: QuerySet[Any]) -> StreamingHttpResponse:
+        organization = Organization.objects.get(pk=self.actor.home)
+        filters = {name: [None, value] for name, value in self.request.query_params.items()}
+        audit.record("list.exported", organization, by=self.actor, changes=filters, reason=self.request.path)
         ordering = self.pagination_class().get_ordering(self.request, queryset, self)
         rows = (self.represent(thing) for thing in queryset.order_by(*ordering).iterator(chunk_size=500))
         lines: Any = csv_lines(rows)

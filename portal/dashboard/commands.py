@@ -17,6 +17,7 @@ from portal.accounts import recently_proven
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.station import find, frame
+from portal.dashboard.words import MESSAGE
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation, Command
@@ -88,7 +89,7 @@ def _page(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
     context = frame(request, station, "station_commands")
     context["page"] = page_by_id(station.commands.select_related("transaction__evse"), request.GET.dict())
     context["evses"] = list(station.evses.values_list("evse_id", flat=True))
-    context["messages_to_ask"] = MESSAGES
+    context["messages_to_ask"] = [(name, MESSAGE[name]) for name in MESSAGES]
     return render_page(request, TEMPLATE, context, partial="history")
 
 

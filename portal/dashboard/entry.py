@@ -24,7 +24,13 @@ from stations.models import Alert, ChargingStation, Transaction
 from stations.services.access import actor_of_member
 
 View = Callable[..., HttpResponse]
-STATUS_OF = {NotFound: 404, NotPermitted: 403, Conflict: 409, Invalid: 422}
+
+
+class BadAddress(Invalid):
+    """A query string, or a text in a form, that cannot be understood as what it stands for."""
+
+
+STATUS_OF = {BadAddress: 400, NotFound: 404, NotPermitted: 403, Conflict: 409, Invalid: 422}
 
 
 @dataclass
@@ -59,6 +65,7 @@ def operator(permission: Permission) -> Callable[[View], View]:
                 if turned_away is not None:
                     return turned_away
                 request.actor.require(permission)
+                require_storable(request)
                 with timezone.override(zone_of(request)):
                     return view(request, **values)
             except DomainError as error:
@@ -92,6 +99,14 @@ def enter(request: OperatorRequest, slug: str) -> HttpResponse | None:
     )
     request.place = Place(membership.organization, membership, memberships)
     return None
+
+
+def require_storable(request: HttpRequest) -> None:
+    """Raises :class:`BadAddress` where a parameter or a field holds NUL, which PostgreSQL cannot store."""
+    for values in (request.GET, request.POST):
+        for name, texts in values.lists():
+            if any("\x00" in text for text in (name, *texts)):
+                raise BadAddress(_("“%s” holds the character NUL. Take it out and try again.") % name)
 
 
 def zone_of(request: OperatorRequest) -> ZoneInfo:

@@ -9,10 +9,11 @@ from uuid import UUID
 import orjson
 from django.http import HttpResponse
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from core.access import Permission
-from portal.dashboard.entry import OperatorRequest, operator
+from portal.dashboard.entry import BadAddress, OperatorRequest, operator
 from portal.dashboard.pages import Page, render_page
 from portal.dashboard.station import find, frame
 from stations.models import RawFrame
@@ -104,8 +105,13 @@ def _page(frames: list[RawFrame], query: dict[str, str]) -> Page:
 
 
 def _moment(text: str) -> datetime | None:
+    """The time to go on from. Raises :class:`BadAddress` for what is none of ours."""
+    if not text:
+        return None
     try:
         found = parse_datetime(text)
     except ValueError:
-        return None
-    return found if found and found.tzinfo else None
+        found = None
+    if found is None or found.tzinfo is None or not 2000 <= found.year < 3000:
+        raise BadAddress(_("This page of the list does not exist. Begin with the newest entries."))
+    return found

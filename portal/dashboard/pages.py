@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
-from portal.dashboard.entry import OperatorRequest
+from portal.dashboard.entry import BadAddress, OperatorRequest
 
 PAGE_SIZE = 50
 
@@ -40,21 +41,20 @@ def page_by_id(rows: QuerySet[Any], query: dict[str, str], *, size: int = PAGE_S
     kept = {name: value for name, value in query.items() if name != "before" and value}
     found = rows.order_by("-id")
     before = query.get("before", "")
-    if before and _is_key(before):
-        found = found.filter(id__lt=before)
+    if before:
+        found = found.filter(id__lt=_key(rows, before))
     some = list(found[: size + 1])
     older = urlencode({**kept, "before": some[size - 1].pk}) if len(some) > size else ""
     return Page(some[:size], older, urlencode(kept) or "-" if before else "")
 
 
-def _is_key(text: str) -> bool:
-    if text.isdecimal():
-        return True
+def _key(rows: QuerySet[Any], text: str) -> Any:
+    """The text as a key of these rows. Raises :class:`BadAddress`."""
+    field = rows.model._meta.pk
     try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+        return field.clean(text, None)
+    except ValidationError as error:
+        raise BadAddress(_("This page of the list does not exist. Begin with the newest entries.")) from error
 
 
 def address(request: OperatorRequest, name: str, *args: object) -> str:

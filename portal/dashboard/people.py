@@ -71,12 +71,11 @@ def _find(request: OperatorRequest, pk: UUID) -> Membership:
 def _added(request: OperatorRequest, form: MemberForm) -> dict[str, str] | None:
     """The first password, where the account was made here: shown once."""
     values = form.cleaned_data
-    organization = request.place.organization
+    sites = [str(site.pk) for site in values["sites"]]
     try:
-        membership, password = accounts.add_member(
-            values["email"], organization, Role(values["role"]), by=request.actor
+        _, password = access.admit(
+            values["email"], request.place.organization, Role(values["role"]), sites, by=request.actor
         )
-        access.limit_member(membership, [str(site.pk) for site in values["sites"]], by=request.actor)
     except DomainError as error:
         refuse(form, error)
         return None

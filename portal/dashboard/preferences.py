@@ -1,8 +1,7 @@
 """What a person chooses for themselves: theme and language."""
 
 from django.conf import settings
-from django.http import HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
@@ -19,9 +18,11 @@ COOKIE = {"max_age": YEAR, "samesite": "Lax", "secure": settings.HTTPS}
 @operator(Permission.STATIONS_VIEW)
 def preferences(request: OperatorRequest) -> HttpResponse:
     target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
+    if not target.startswith("/") or not url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}
+    ):
         target = address(request, "overview")
-    response = redirect(target)
+    response = HttpResponseRedirect(target)
     theme, language = request.POST.get("theme", ""), request.POST.get("language", "")
     if theme in THEMES:
         request.user.theme = theme

@@ -94,6 +94,25 @@ COMMAND: Mapping[str, Text] = {
     "call": _("Raw call"),
 }
 
+MESSAGE: Mapping[str, Text] = {
+    "boot_notification": _("Boot notification"),
+    "status_notification": _("Status of the connectors"),
+    "heartbeat": _("Heartbeat"),
+    "meter_values": _("Meter values"),
+    "transaction_event": _("State of the session"),
+    "firmware_status_notification": _("Firmware status"),
+    "log_status_notification": _("Status of a log upload"),
+}
+
+AUTHORIZATION: Mapping[str, Text] = {
+    "accepted": _("Accepted"),
+    "blocked": _("Blocked"),
+    "expired": _("Expired"),
+    "invalid": _("Not known"),
+    "unknown": _("Not known"),
+    "concurrent_tx": _("Charges elsewhere already"),
+}
+
 AWAITED_EFFECT: Mapping[str, Text] = {
     "request_start_transaction": _("waiting for the session to begin"),
     "request_stop_transaction": _("waiting for the session to end"),
@@ -172,6 +191,7 @@ FLAG: Mapping[str, Text] = {
     Flag.REPAIRED: _("Messages were repaired"),
     Flag.OFFLINE: _("Recorded while offline"),
     Flag.NOT_AUTHORIZED: _("Not authorized"),
+    Flag.OTHER_LOCATION: _("No register of the outlet was reported"),
 }
 
 SEVERITY: Mapping[str, Word] = {

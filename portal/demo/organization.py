@@ -75,7 +75,8 @@ def _site(place: Place, organization: Organization, *, by: Actor) -> Site:
 
 def _station(planned: DemoStation, site: Site, *, by: Actor) -> ChargingStation:
     hardware = planned.hardware
-    values = {"name": planned.name, "site": site, "tags": ["demo"], "max_power_w": hardware.watts}
+    rated_w = hardware.watts * hardware.outlets
+    values = {"name": planned.name, "site": site, "tags": ["demo"], "max_power_w": rated_w}
     station = register_station(planned.identity, values, by=by)
     for number in range(1, hardware.outlets + 1):
         evse = station_service.add_evse(station, number)

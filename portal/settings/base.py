@@ -1,14 +1,26 @@
 """What holds in every deployment. Values come from the environment (README, "Settings")."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from portal import runtime
 
-env = environ.Env()
+
+class Environment(environ.Env):  # type: ignore[misc]  # django-environ ships no types
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        """Names the variable whose value cannot be read."""
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} cannot be read: {error}.") from error
+
+
+env = Environment()
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = runtime.data_dir()
@@ -63,6 +75,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "portal.middleware.SessionLimitMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
@@ -95,7 +108,11 @@ DATABASES["default"].update(
     CONN_HEALTH_CHECKS=True,
 )
 DATABASES["default"].setdefault("OPTIONS", {}).update(
-    pool={"min_size": 2, "max_size": env.int("DATABASE_POOL_MAX", default=24), "timeout": 10},
+    pool={
+        "min_size": 2,
+        "max_size": env.int("DATABASE_POOL_MAX", default=24),
+        "timeout": env.int("DATABASE_POOL_TIMEOUT", default=10),
+    },
     connect_timeout=5,
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -143,6 +160,8 @@ ACCOUNT_LOGIN_BY_CODE_ENABLED = False
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+PASSWORD_RESET_TIMEOUT = 3600
+MFA_ADAPTER = "portal.accounts.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Chargeyard"
@@ -156,7 +175,9 @@ CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # -- headers -----------------------------------------------------------------------------------------------
 X_FRAME_OPTIONS = "DENY"
@@ -190,7 +211,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = DATA_DIR / "static"  # the program itself may be read-only
 STATICFILES_DIRS = [BASE_DIR / "static"]
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)

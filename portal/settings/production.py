@@ -11,8 +11,8 @@ MISSING = [
 ]
 if MISSING:
     raise ImproperlyConfigured(
-        f"Not set: {', '.join(MISSING)}. Set them in the environment, or start `manage.py up`, "
-        "which makes its own in the data directory."
+        f"Not set: {', '.join(MISSING)}. No portal runs on the data directory {DATA_DIR}: start `manage.py up`, "
+        "which makes its own, name another directory with --data-dir, or set them in the environment."
     )
 
 STORAGES = {

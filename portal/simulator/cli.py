@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -16,6 +17,7 @@ from portal.simulator.scenarios import SCENARIOS
 from portal.simulator.station import DEFAULT_TOKEN
 
 DEFAULT_URL = "ws://127.0.0.1:8000/ocpp"
+DOOR = re.compile(r"wss?://[^/\s]+")
 REPORT_EVERY_S = 5.0
 SPREAD_S = 5.0
 REFUSALS_SHOWN = 10
@@ -49,7 +51,9 @@ def main(arguments: Sequence[str], passwords: Callable[[Namespace], Passwords] |
 
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("--url", default=DEFAULT_URL, help=f"the CSMS, without the identity ({DEFAULT_URL})")
+    add(
+        "--url", help=f"the CSMS, without the identity ({DEFAULT_URL}; with --create the portal running here)"
+    )
     add("--count", type=int, default=1, metavar="N", help="how many chargers (1)")
     add("--version", choices=[*VERSIONS, "mixed"], default="1.6", help="version of OCPP (1.6)")
     add("--scenario", choices=SCENARIOS, default="charge", metavar="NAME", help="see --list (charge)")
@@ -71,9 +75,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 def plan(chosen: Namespace, passwords: Passwords) -> FleetPlan:
     if chosen.count < 1 or chosen.sample < 1 or chosen.speed <= 0:
         raise Unusable("--count, --sample and --speed must be above zero")
+    url = chosen.url or DEFAULT_URL
+    if not DOOR.match(url):
+        raise Unusable(f"--url is an address like {DEFAULT_URL}, not {url}")
     members = make_members(chosen.count, version=chosen.version, prefix=chosen.identity, password=passwords)
     return FleetPlan(
-        url=chosen.url,
+        url=url,
         members=members,
         scenario=SCENARIOS[chosen.scenario],
         tokens=tuple(chosen.token or numbered_tokens(members)),

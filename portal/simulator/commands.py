@@ -42,7 +42,7 @@ def remote_start(
     profile: Mapping[str, Any] | None = None,
 ) -> Reply:
     """Accepted where an outlet is free (or holds a waiting car); a car is plugged in if there is none."""
-    outlet = _startable(station, number)
+    outlet = _startable(station, number, token)
     if outlet is None:
         return status(REJECTED)
 
@@ -150,8 +150,10 @@ def send_local_list(
     return status(ACCEPTED)
 
 
-def _startable(station: "SimulatedStation", number: int | None) -> Outlet | None:
+def _startable(station: "SimulatedStation", number: int | None, token: str) -> Outlet | None:
     for outlet in station.outlets:
+        if outlet.reservation is not None and outlet.reservation.token.upper() != token.upper():
+            continue
         waiting = outlet.transaction is None or not outlet.transaction.released
         if number in {None, outlet.number} and waiting and outlet.operative and not outlet.fault:
             return outlet

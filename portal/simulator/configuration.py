@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from portal.simulator.station import SimulatedStation
 
 READ_ONLY: Mapping[str, str] = {
-    "SupportedFeatureProfiles": "Core,LocalAuthListManagement,SmartCharging,RemoteTrigger",
+    "SupportedFeatureProfiles": "Core,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger",
     "GetConfigurationMaxKeys": "50",
     "LocalAuthListMaxLength": "1000",
     "SendLocalListMaxLength": "100",

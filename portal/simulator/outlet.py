@@ -25,6 +25,7 @@ class OutletState(StrEnum):
     SUSPENDED_EV = "SuspendedEV"
     SUSPENDED_EVSE = "SuspendedEVSE"
     FINISHING = "Finishing"
+    RESERVED = "Reserved"
     UNAVAILABLE = "Unavailable"
     FAULTED = "Faulted"
 
@@ -60,6 +61,15 @@ class Reading:
     phases: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Kept free for one token until a time; ``number`` is the CSMS's name for it."""
+
+    number: int
+    token: str
+    expires_at: datetime
+
+
 @dataclass(slots=True, eq=False)
 class Transaction:
     """What physically happened, for comparison with what the CSMS has stored."""
@@ -73,6 +83,7 @@ class Transaction:
     meter_stop_wh: int | None = None
     stop_reason: StopReason | None = None
     remote_start_id: int | None = None
+    reservation_id: int | None = None
     accepted: bool | None = None
     released: bool = True
     seq_no: int = 0
@@ -118,6 +129,7 @@ class Outlet:
     inoperative_next: bool = False
     fault: str = ""
     transaction: Transaction | None = None
+    reservation: Reservation | None = None
     finished: bool = False
     limit_w: int | None = None
     power_w: int = 0
@@ -141,8 +153,16 @@ class Outlet:
         if not self.operative:
             return OutletState.UNAVAILABLE
         if self.vehicle is None:
-            return OutletState.AVAILABLE
+            return OutletState.RESERVED if self.reservation else OutletState.AVAILABLE
         return OutletState.FINISHING if self.finished else OutletState.PREPARING
+
+    def use_reservation(self, token: str) -> int | None:
+        """The number of the reservation that the token has here, which is used up by this."""
+        kept = self.reservation
+        if kept is None or kept.token.upper() != token.upper():
+            return None
+        self.reservation = None
+        return kept.number
 
     def _charging_state(self) -> OutletState:
         if self.transaction is not None and not self.transaction.released:

@@ -293,6 +293,7 @@ class SimulatedStation(OnlineStation):
         reading = outlet.reading(now)
         transaction = Transaction(outlet, token, now, reading.energy_wh, begin=reading, released=released)
         transaction.remote_start_id = remote_start_id
+        transaction.reservation_id = outlet.use_reservation(token)
         outlet.transaction = transaction
         outlet.finished = False
         outlet.limit_w = self.profiles.limit_w(outlet, now)

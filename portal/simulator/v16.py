@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from portal.simulator import commands, configuration
+from portal.simulator import commands, configuration, reservations
 from portal.simulator.actions import ACTIONS_16
 from portal.simulator.dialect import Cause, Message
 from portal.simulator.journal import Json
@@ -76,12 +76,14 @@ class Dialect16:
     def started(
         self, station: "SimulatedStation", transaction: Transaction, reading: Reading
     ) -> Awaitable[object]:
-        payload = {
+        payload: Json = {
             "connectorId": transaction.outlet.number,
             "idTag": transaction.token,
             "meterStart": reading.energy_wh,
             "timestamp": station.stamp(reading.at),
         }
+        if transaction.reservation_id is not None:
+            payload["reservationId"] = transaction.reservation_id
 
         def answered(answer: Json) -> None:
             transaction.id = answer.get("transactionId")
@@ -242,6 +244,10 @@ COMMANDS: Mapping[str, Command] = {
     "GetConfiguration": lambda station, sent: Reply(configuration.read(station, sent.get("key") or [])),
     "ChangeConfiguration": lambda station, sent: commands.status(
         configuration.change(station, sent["key"], sent["value"])
+    ),
+    "CancelReservation": lambda station, sent: reservations.cancel(station, sent["reservationId"]),
+    "ReserveNow": lambda station, sent: reservations.reserve(
+        station, sent["reservationId"], sent["connectorId"], sent["idTag"], sent["expiryDate"]
     ),
     "ClearCache": lambda station, sent: commands.status("Accepted"),
     "DataTransfer": _data_transfer,

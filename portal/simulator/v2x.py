@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from portal.simulator import commands, device_model, smart_charging
+from portal.simulator import commands, device_model, reservations, smart_charging
 from portal.simulator.actions import ACTIONS_21, ACTIONS_201
 from portal.simulator.dialect import Cause, Message
 from portal.simulator.journal import Json
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STATUS_WORDS: Mapping[OutletState, str] = {
     OutletState.AVAILABLE: "Available",
+    OutletState.RESERVED: "Reserved",
     OutletState.UNAVAILABLE: "Unavailable",
     OutletState.FAULTED: "Faulted",
 }
@@ -99,6 +100,8 @@ class Dialect2x:
         payload["transactionInfo"]["chargingState"] = "EVConnected"
         if transaction.remote_start_id is not None:
             payload["transactionInfo"]["remoteStartId"] = transaction.remote_start_id
+        if transaction.reservation_id is not None:
+            payload["reservationId"] = transaction.reservation_id
         return self._say_token(station, transaction, payload)
 
     def updated(
@@ -336,6 +339,10 @@ COMMANDS: Mapping[str, Command] = {
         {"setVariableResult": [device_model.change(station, one) for one in sent["setVariableData"]]}
     ),
     "GetBaseReport": _base_report,
+    "CancelReservation": lambda station, sent: reservations.cancel(station, sent["reservationId"]),
+    "ReserveNow": lambda station, sent: reservations.reserve(
+        station, sent["id"], sent.get("evseId"), sent["idToken"]["idToken"], sent["expiryDateTime"]
+    ),
     "ClearCache": lambda station, sent: commands.status("Accepted"),
     "DataTransfer": _data_transfer,
     "GetLocalListVersion": lambda station, sent: Reply({"versionNumber": station.local_list_version}),

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from portal import runtime
+from portal.embedded import ServerFailed
 from portal.supervisor.options import Options
 
 SERVERS_FILE = "servers.env"
@@ -21,20 +22,20 @@ LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 def public_url(options: Options) -> str:
     """``PUBLIC_URL`` when given, else from host and port."""
     given = os.environ.get("PUBLIC_URL", "").rstrip("/")
+    if given and not (given.startswith(("http://", "https://")) and _host_of(given)):
+        raise ServerFailed(
+            f"PUBLIC_URL is an address with its scheme, as in https://portal.example.org, not {given}"
+        )
     return given or f"http://{_in_url(_reachable_as(options.host))}:{options.port}"
 
 
 def allowed_hosts(options: Options, url: str) -> str:
-    """``ALLOWED_HOSTS`` when given, else all names and addresses under which this host is reached."""
-    given = os.environ.get("ALLOWED_HOSTS")
-    if given:
-        return given
-    own = url.partition("://")[2].partition("/")[0]
-    names = [*LOOPBACK, own if own.endswith("]") else own.rpartition(":")[0] or own]
-    if options.host in ANY_ADDRESS:
-        names += [socket.gethostname(), socket.getfqdn(), *map(_in_url, _addresses())]
-    else:
-        names.append(_in_url(options.host))
+    """``ALLOWED_HOSTS`` when given, else all names and addresses under which this host is reached.
+
+    The host of the public address is always among them.
+    """
+    given = os.environ.get("ALLOWED_HOSTS", "")
+    names = [*(given.split(",") if given else _own_names(options.host)), _host_of(url)]
     return ",".join(dict.fromkeys(name for name in names if name))
 
 
@@ -67,6 +68,18 @@ def _keep(path: Path, makers: Mapping[str, Callable[[], str]]) -> dict[str, str]
         kept |= missing
         runtime.write_env_file(path, kept)
     return kept
+
+
+def _own_names(host: str) -> list[str]:
+    if host in ANY_ADDRESS:
+        return [*LOOPBACK, socket.gethostname(), socket.getfqdn(), *map(_in_url, _addresses())]
+    return [*LOOPBACK, _in_url(host)]
+
+
+def _host_of(url: str) -> str:
+    """The host of an address, an IPv6 one in its brackets."""
+    own = url.partition("://")[2].partition("/")[0]
+    return own if own.endswith("]") else own.rpartition(":")[0] or own
 
 
 def _reachable_as(host: str) -> str:

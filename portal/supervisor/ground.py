@@ -27,6 +27,8 @@ def claim(options: Options, url: str) -> IO[str]:
     try:
         path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         lock = (path / LOCK_FILE).open("a+", encoding="utf-8")
+    except FileExistsError as error:
+        raise ServerFailed(f"The data directory {path} is a file.") from error
     except OSError as error:
         raise ServerFailed(f"The data directory {path} cannot be written: {error.strerror}.") from error
     try:
@@ -37,6 +39,18 @@ def claim(options: Options, url: str) -> IO[str]:
     lock.write(f"process {os.getpid()}, {url}\n")
     lock.flush()
     return lock
+
+
+def is_claimed(data_dir: Path) -> bool:
+    """Whether a portal runs on the directory."""
+    try:
+        with (data_dir / LOCK_FILE).open("r", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def check_room(path: Path) -> None:

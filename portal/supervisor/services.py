@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from portal.embedded.process import descendants, see_off
+from portal.embedded.process import FAMILY_SECONDS, descendants, see_off
 from portal.supervisor.terminal import say
 
 FIRST_DELAY_S = 0.5
@@ -77,7 +77,7 @@ def stop_together(services: Iterable[Service], *, in_a_hurry: Callable[[], bool]
             if waited > service.patience_s or in_a_hurry():
                 _signal(service, signal.SIGKILL)
         time.sleep(0.05)
-    see_off(family)
+    see_off(family, 0 if in_a_hurry() else FAMILY_SECONDS)
 
 
 def describe(code: int) -> str:

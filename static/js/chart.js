@@ -8,11 +8,13 @@ function colour(box, name) {
 
 function axes(box, zone) {
   const muted = getComputedStyle(box.querySelector(".legend")).color, grid = { stroke: getComputedStyle(box.querySelector(".plot")).borderTopColor, width: 1 };
-  const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hour12: false, timeZone: zone });
+  const form = (more) => new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hour12: false, timeZone: zone, ...more });
+  const clock = form(), precise = form({ second: "2-digit" });
+  const times = (marks) => marks.map((at) => (marks[1] - marks[0] < 60 ? precise : clock).format(at * 1000));
   const number = new Intl.NumberFormat(lang, { maximumFractionDigits: 1 });
   const common = { stroke: muted, grid, ticks: { show: false }, font: "12px system-ui" };
   return [
-    { ...common, grid: { show: false }, size: 30, space: 70, values: (_, marks) => marks.map((at) => clock.format(at * 1000)) },
+    { ...common, grid: { show: false }, size: 30, space: 70, values: (_, marks) => times(marks) },
     { ...common, size: 46, values: (_, marks) => marks.map((value) => number.format(value)) },
     { ...common, side: 1, scale: "%", size: 46, grid: { show: false }, values: (_, marks) => marks.map((value) => `${value} %`) },
   ];
@@ -21,7 +23,7 @@ function axes(box, zone) {
 function draw(box, data) {
   const zone = box.dataset.zone || undefined, place = box.querySelector(".plot");
   const line = (name, extra) => ({ stroke: colour(box, name), width: 2, spanGaps: false, points: { show: data[0].length < 3 }, ...extra });
-  const height = Math.max(200, Math.min(300, place.clientWidth * 0.5));
+  const height = Math.max(240, Math.min(300, place.clientWidth * 0.5));
   const power = line("power", { fill: colour(box, "power").replace("rgb(", "rgba(").replace(")", ", .12)") });
   return new uPlot({
     width: place.clientWidth, height,

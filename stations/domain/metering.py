@@ -20,6 +20,7 @@ BEGIN = "Transaction.Begin"
 END = "Transaction.End"
 CONTEXT_MAX = 30
 NUMBER_TEXT_MAX = 64
+POWER_MAX = 1000
 MAX_REGISTER_WH = Decimal("9999999999999.999")
 
 
@@ -32,6 +33,7 @@ class SampleFlag(StrEnum):
     UNKNOWN_MEASURAND = "unknown_measurand"
     PHASES_SUMMED = "phases_summed"
     OTHER_LOCATION = "other_location"
+    POWER_ELSEWHERE = "power_elsewhere"
     SIGNED = "signed"
 
 
@@ -288,7 +290,9 @@ class _Tally:
         if total is None and self.elsewhere:
             total = self._sum(self.elsewhere, name)
             if total is not None:
-                self.flags.append(SampleFlag.OTHER_LOCATION)
+                self.flags.append(
+                    SampleFlag.OTHER_LOCATION if name == "energy" else SampleFlag.POWER_ELSEWHERE
+                )
         return total
 
     def _sum(self, figures: Mapping[str, Decimal], name: str) -> Decimal | None:
@@ -298,8 +302,12 @@ class _Tally:
         phases = [figures[key] for key in (f"{name}.1", f"{name}.2", f"{name}.3") if key in figures]
         if not phases:
             return None
+        summed = sum(phases, Decimal(0))
+        if abs(summed) > _LIMITS[name][0]:
+            self.flags.append(SampleFlag.OUT_OF_RANGE)
+            return None
         self.flags.append(SampleFlag.PHASES_SUMMED)
-        return sum(phases, Decimal(0))
+        return summed
 
     def _fitting(self, energy: Decimal) -> Decimal | None:
         if abs(energy) <= MAX_REGISTER_WH:
@@ -331,8 +339,13 @@ def _as_sent(number: Decimal) -> orjson.Fragment:
 
 
 def _multiplier(unit: Json) -> int:
+    """The power of ten; one beyond all reason is cut, since what it is applied to is out of range anyway."""
     multiplier = unit.get("multiplier")
-    return multiplier if multiplier.__class__ is int else 0
+    if multiplier.__class__ is int and -POWER_MAX <= multiplier <= POWER_MAX:
+        return int(multiplier)
+    if isinstance(multiplier, bool) or not isinstance(multiplier, int | float | Decimal):
+        return 0
+    return int(max(-POWER_MAX, min(multiplier, POWER_MAX)))
 
 
 def _scaled(number: Decimal, shift: int, power: int) -> Decimal:

@@ -94,6 +94,7 @@ class Flag(StrEnum):
     REPAIRED = "repaired"
     OFFLINE = "offline"
     NOT_AUTHORIZED = "not_authorized"
+    OTHER_LOCATION = "other_location"
 
 
 class CommandStatus(StrEnum):

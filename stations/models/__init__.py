@@ -4,9 +4,11 @@ from stations.models.connections import Connection, Gateway, Presence
 from stations.models.credentials import StationCredential
 from stations.models.evses import Connector, Evse
 from stations.models.frames import RawFrame
+from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
+from stations.models.reservations import Reservation
 from stations.models.sites import Site
 from stations.models.smart_charging import (
     ChargingLimit,
@@ -19,6 +21,7 @@ from stations.models.transactions import OrphanStop, Transaction, TransactionCon
 
 __all__ = [
     "Alert",
+    "BatterySwap",
     "ChargingLimit",
     "ChargingPlan",
     "ChargingStation",
@@ -26,14 +29,17 @@ __all__ = [
     "CompositeSchedule",
     "Connection",
     "Connector",
+    "DerControl",
     "Evse",
     "Gateway",
+    "GridEvent",
     "InstalledProfile",
     "MeterReading",
     "OrphanStop",
     "Presence",
     "RawFrame",
     "Report",
+    "Reservation",
     "SecurityEvent",
     "SignedMeterData",
     "Site",

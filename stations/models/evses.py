@@ -27,6 +27,25 @@ class EvseQuerySet(ScopedQuerySet["Evse"]):
     organization_path = "station__organization_id"
     limit_path = "station__site_id"
 
+    def in_state(self, status: ConnectorStatus) -> "EvseQuerySet":
+        """Those of connected stations that :attr:`Evse.state` gives that word.
+
+        An EVSE of several connectors that report different things is found by each of them.
+        """
+        by_connector = models.Q(connectors__status__in=_words(status))
+        if status in BY_TRANSACTION:
+            told = models.Q(active__charging_state__in=list(STATUS_OF_WORD))
+            by_connector &= models.Q(active=None) | ~told
+        by_transaction = models.Q(
+            connectors__status__in=["", *_words(ConnectorStatus.PLUGGED_IN)],
+            active__charging_state__in=_words(status),
+        )
+        return self.filter(by_connector | by_transaction)
+
+
+def _words(status: ConnectorStatus) -> list[str]:
+    return [word for word, meaning in STATUS_OF_WORD.items() if meaning == status]
+
 
 class Evse(models.Model):
     """One place to charge one car at a time. ``evse_id`` counts from 1 (1.6: the connectorId)."""

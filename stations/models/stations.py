@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
-from stations.domain.words import STATUS_OF_WORD, Capability, ConnectorStatus, Registration
+from stations.domain.words import Capability, ConnectorStatus, Registration
 from stations.models.sites import Site
 
 
@@ -29,11 +29,8 @@ class StationQuerySet(ScopedQuerySet["ChargingStation"]):
         """Those with an EVSE whose state is that word (``Evse.state`` says the same row by row)."""
         if status == ConnectorStatus.OFFLINE:
             return self.filter(presence__connected=False)
-        words = [word for word, meaning in STATUS_OF_WORD.items() if meaning == status]
         evses = self.model._meta.apps.get_model("stations", "Evse").objects
-        by_connector = models.Q(connectors__status__in=words)
-        by_transaction = models.Q(connectors__status__in=["Occupied", ""], active__charging_state__in=words)
-        matching = evses.filter(by_connector | by_transaction, station=models.OuterRef("pk"))
+        matching = evses.in_state(ConnectorStatus(status)).filter(station=models.OuterRef("pk"))
         return self.filter(models.Exists(matching), presence__connected=True)
 
 

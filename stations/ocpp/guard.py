@@ -17,6 +17,7 @@ MAX_DEPTH = 32
 MAX_DIGITS = 20
 MAX_MEMBERS = 10_000
 EXACT_DIGITS = 15
+INT64_MAX = 2**63 - 1
 
 _DIGITS_TO_ZERO = bytes(ord("0") if 48 <= byte <= 57 else byte for byte in range(256))
 _ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -85,10 +86,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _integer(text: str) -> int:
+def _integer(text: str) -> int | Decimal:
+    """Beyond 64 bits it comes as :class:`Decimal`, since neither columns nor the fast writer hold such integers."""
     if len(text.lstrip("-")) > MAX_DIGITS:
         raise Unsafe("has an integer of too many digits")
-    return int(text)
+    number = int(text)
+    return number if abs(number) <= INT64_MAX else Decimal(text)
 
 
 def _number(text: str) -> Decimal:

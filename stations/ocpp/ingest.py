@@ -2,7 +2,7 @@
 
 One thread writes; while it commits, the next batch gathers. With little to do it commits at once, under load
 it waits a few milliseconds for more. Facts push back on the sockets when too many wait; log rows give way,
-oldest first, and are counted.
+oldest first, and are counted. Facts that need a row which somebody else holds are set aside (``aside.py``).
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -20,12 +20,14 @@ from django.db import connections
 
 from stations.ocpp import metrics, threads
 from stations.ocpp.announcer import Announcer
-from stations.services.batches import Item, Outcome, Seen, Writer
+from stations.ocpp.aside import Aside
+from stations.services.batches import Blocked, Item, Outcome, Seen, Writer
 from stations.services.batches.items import Log
 
 ITEMS_MAX = 4000
 BYTES_MAX = 64 * 1024 * 1024
 BATCH_MAX = 1000
+PATIENCE_S = 0.2
 STUCK_S = 30.0
 LOG_ROWS_MAX = 20_000
 LOG_BYTES_MAX = 64 * 1024 * 1024
@@ -57,6 +59,7 @@ class Ingest:
         self._stopping = False
         self._resume: list[Callable[[], None]] = []
         self._announcer = Announcer()
+        self._aside = Aside(self._hand_over)
         metrics.watch("facts_waiting", lambda: len(self._items))
         metrics.watch("log_rows_waiting", lambda: len(self._rows))
 
@@ -64,7 +67,9 @@ class Ingest:
 
     @property
     def full(self) -> bool:
-        return len(self._items) >= ITEMS_MAX or self._items_in - self._items_out >= BYTES_MAX
+        aside = self._aside
+        bytes_waiting = self._items_in - self._items_out + aside.bytes
+        return len(self._items) >= ITEMS_MAX or aside.count >= ITEMS_MAX or bytes_waiting >= BYTES_MAX
 
     def when_room(self, resume: Callable[[], None]) -> None:
         """Call back once, after the next batch."""
@@ -110,6 +115,7 @@ class Ingest:
         self._stopping = True
         self._wake.set()
         thread.join(timeout_s)
+        self._aside.wait(timeout_s)
         self._announcer.stop()
         self._thread = None
         self._stopping = False
@@ -120,7 +126,8 @@ class Ingest:
         self._thread.start()
 
     def _cut_if_stuck(self, now_s: float) -> None:
-        """Free the writer where it waits on a line that is dead (F-05)."""
+        """Free the writers where they wait on a line that is dead (F-05)."""
+        self._aside.cut_if_stuck(now_s, STUCK_S)
         if self._writing_since is not None and now_s - self._writing_since > STUCK_S:
             self._writing_since = now_s
             metrics.count_event("writer_cut", threads.cut(self._connection))
@@ -130,8 +137,8 @@ class Ingest:
             self._rows_in -= len(self._rows.popleft())
             metrics.count_event("log_rows_dropped")
 
-    def _tell(self, batch: list[Item], outcome: Outcome) -> None:
-        for item, error in zip(batch, outcome.errors, strict=True):
+    def _tell(self, batch: Sequence[Item], errors: Sequence[Exception | None]) -> None:
+        for item, error in zip(batch, errors, strict=True):
             item.done(error)
         waiting, self._resume = self._resume, []
         for resume in waiting:
@@ -140,7 +147,7 @@ class Ingest:
     # -- on the writing thread ------------------------------------------------------------------------
 
     def _run(self) -> None:
-        writer = Writer()
+        writer = Writer(patience_s=PATIENCE_S)
         self._connection = connections["default"]
         last_size = 0
         flushed_s = time.monotonic()
@@ -173,7 +180,7 @@ class Ingest:
     def _take_items(self) -> list[Item]:
         batch = [self._items.popleft() for _ in range(min(len(self._items), BATCH_MAX))]
         self._items_out += sum([len(item.row) for item in batch])
-        return batch
+        return [item for item in batch if not self._aside.follows(item)] if self._aside.count else batch
 
     def _take_log(self, due: bool) -> Log:
         if not due:
@@ -196,10 +203,21 @@ class Ingest:
             metrics.BATCH_SIZE.observe(len(batch))
             metrics.COMMIT_SECONDS.observe(now - batch[0].arrived_s)
         self._note_troubles(writer)
+        blocked = [item for item, error in zip(batch, outcome.errors, strict=True) if _is_blocked(error)]
+        if blocked:
+            self._aside.put(blocked)
+            batch = [
+                item for item, error in zip(batch, outcome.errors, strict=True) if not _is_blocked(error)
+            ]
+            outcome = outcome._replace(errors=[error for error in outcome.errors if not _is_blocked(error)])
+        self._hand_over(batch, outcome)
+
+    def _hand_over(self, batch: Sequence[Item], outcome: Outcome) -> None:
+        """Tell what was stored, or was not; called by both writing threads."""
         self._announcer.take(outcome.announcements, outcome.figures)
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-            self._loop.call_soon_threadsafe(self._tell, batch, outcome)
+            self._loop.call_soon_threadsafe(self._tell, batch, outcome.errors)
 
     def _note_troubles(self, writer: Writer) -> None:
         if writer.repeated:
@@ -208,6 +226,14 @@ class Ingest:
         if writer.lost_rows:
             metrics.count_event("log_rows_lost", writer.lost_rows)
             writer.lost_rows = 0
+        if writer.blocked_rows:
+            self._rows.extendleft(reversed(writer.blocked_rows))
+            self._rows_out -= sum([len(row) for row in writer.blocked_rows])
+            writer.blocked_rows = []
+
+
+def _is_blocked(error: Exception | None) -> bool:
+    return isinstance(error, Blocked)
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ from typing import Any
 from core import clock
 from stations.domain.words import Version
 from stations.ocpp.context import Json
+from stations.ocpp.guard import INT64_MAX
 from stations.ocpp.schemas import Deviation, Path, Schema, shown
 
 KEY_FIELDS_16: Mapping[str, tuple[Path, ...]] = {
@@ -158,9 +159,12 @@ def _mend_type(mending: _Mending, deviation: Deviation) -> None:
     raise deviation.refusal()
 
 
-def _to_integer(value: Any) -> int | None:
+def _to_integer(value: Any) -> int | Decimal | None:
+    """Beyond 64 bits it stays :class:`Decimal`, as from a number in the frame."""
     number = _to_number(value)
-    return int(number) if number is not None and number == int(number) else None
+    if number is None or number != int(number):
+        return None
+    return int(number) if abs(number) <= INT64_MAX else number
 
 
 def _to_number(value: Any) -> Decimal | None:

@@ -8,7 +8,7 @@ import orjson
 from django.conf import settings
 
 from stations.domain.secrecy import MASK, PRIVATE_KEY, VALUE_NAMES, is_secret
-from stations.ocpp import frames
+from stations.ocpp import frames, guard
 from stations.ocpp.frames import Frame
 
 WITH_SECRETS = frozenset(
@@ -139,6 +139,9 @@ def _masked_names(value: Any, paths: frozenset[tuple[str, ...]], at: tuple[str, 
 
 
 def _parsed(text: str) -> Any:
+    """``None`` for what is no JSON, or nested deeper than a frame may be."""
+    if guard.is_deep(text.encode()):
+        return None
     try:
         return orjson.loads(text)
     except ValueError:

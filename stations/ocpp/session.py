@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 BACKLOG_MAX = 64
 BACKLOG_BYTES = 2 * 1024 * 1024
+LINE_MAX = 64
+LINE_BYTES = 2 * 1024 * 1024
 LEAST_PATIENCE_S = 0.5
 INTERNAL = Refused(Fault.INTERNAL, "The message could not be processed. Try again later.")
 
@@ -62,6 +64,7 @@ class Session:
         self._backlog: deque[Exchange] = deque()
         self._backlog_bytes = 0
         self._line: deque[Exchange] = deque()
+        self._line_bytes = 0
         self._alone: Exchange | None = None
         self._closed = False
         self._answered = Memory()
@@ -120,6 +123,7 @@ class Session:
             self._ingest.refused(self.socket.station_id)
         if may_overtake(exchange, self.socket):
             self._line.appendleft(exchange)
+            self._line_bytes += exchange.frame.size
             self._start_now(exchange)
             return
         self._backlog.append(exchange)
@@ -133,6 +137,7 @@ class Session:
             exchange = self._backlog.popleft()
             self._backlog_bytes -= exchange.frame.size
             self._line.append(exchange)
+            self._line_bytes += exchange.frame.size
             self._start_now(exchange)
 
     def _may_start(self, exchange: Exchange) -> bool:
@@ -143,7 +148,7 @@ class Session:
         if type(exchange.route) is Collected and self._ingest.full:
             self._ingest.when_room(self._advance)
             return False
-        return self._alone is None
+        return self._alone is None and len(self._line) < LINE_MAX and self._line_bytes < LINE_BYTES
 
     def _start_now(self, exchange: Exchange) -> None:
         if exchange.refused is None and is_gated(exchange, self.socket, self.calls.asked):
@@ -269,6 +274,7 @@ class Session:
         exchange.text = text
         while self._line and self._line[0].text is not None:
             done = self._line.popleft()
+            self._line_bytes -= done.frame.size
             if done.text and not self._closed:
                 self._send(done, done.text)
         self._advance()

@@ -8,8 +8,8 @@ from django.db.transaction import atomic
 from core import audit
 from core.access import ROLE_PERMISSIONS, Actor, ActorKind, Permission, Role
 from core.errors import NotFound
-from core.models import ApiKey, Membership
-from core.services import keys
+from core.models import ApiKey, Membership, Organization
+from core.services import accounts, keys
 from stations.models import Site, SiteLimit
 
 # Who is limited to sites cannot lift the limit: not by members or keys of their own, not by the audit of all.
@@ -53,14 +53,27 @@ def actor_of_key(key: ApiKey, *, address: str = "", request_id: str = "") -> Act
     )
 
 
+def admit(
+    email: str, organization: Organization, role: Role, site_names: Iterable[str], *, by: Actor
+) -> tuple[Membership, str | None]:
+    """A new member and what limits it, or nothing at all. Raises as ``accounts.add_member`` does."""
+    with atomic():
+        membership, password = accounts.add_member(email, organization, role, by=by)
+        if sites := list(site_names):
+            limit_member(membership, sites, by=by)
+    return membership, password
+
+
 def limit_member(membership: Membership, site_names: Iterable[str], *, by: Actor) -> None:
     """Limit a member to sites, by name or id; none lifts the limit. Raises :class:`NotFound`."""
     by.require(Permission.ORG_USERS, membership.organization)
     with atomic():
         sites = {_site(membership.organization_id, name) for name in site_names}
-        SiteLimit.objects.filter(membership=membership).delete()
+        former = SiteLimit.objects.filter(membership=membership).select_related("site")
+        before = _names(limit.site for limit in former)
+        former.delete()
         SiteLimit.objects.bulk_create(SiteLimit(membership=membership, site=site) for site in sites)
-        audit.record("member.limited", membership, by=by, changes={"sites": [None, _names(sites)]})
+        audit.record("member.limited", membership, by=by, changes={"sites": [before, _names(sites)]})
 
 
 def limit_key(key: ApiKey, site_names: Iterable[str], *, by: Actor) -> None:
@@ -68,9 +81,11 @@ def limit_key(key: ApiKey, site_names: Iterable[str], *, by: Actor) -> None:
     by.require(Permission.ORG_API, key)
     with atomic():
         sites = {_site(key.organization_id, name) for name in site_names}
-        SiteLimit.objects.filter(api_key=key).delete()
+        former = SiteLimit.objects.filter(api_key=key).select_related("site")
+        before = _names(limit.site for limit in former)
+        former.delete()
         SiteLimit.objects.bulk_create(SiteLimit(api_key=key, site=site) for site in sites)
-        audit.record("api_key.limited", key, by=by, changes={"sites": [None, _names(sites)]})
+        audit.record("api_key.limited", key, by=by, changes={"sites": [before, _names(sites)]})
 
 
 def _within(limits: frozenset[UUID] | None, permissions: frozenset[Permission]) -> frozenset[Permission]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q
 
 from core import clock
@@ -18,6 +19,7 @@ from stations.domain.words import Registration, TransactionStatus
 from stations.models import Transaction
 
 UNTYPED_MAX = 20
+LIVE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +81,13 @@ def for_start(
 ) -> Authorization:
     """The answer to a start, which also looks at the token's other open transactions (P123).
 
-    Those on the same EVSE do not count, since the start supersedes them; nor do those that began later.
+    Those on the same EVSE do not count, since the start supersedes them. What a station tells of the past
+    is not measured by what began later. Starts of one token are decided one after the other: run inside a
+    database transaction, which keeps the token until its commit.
     """
     if station.registration != Registration.ACCEPTED:
         return _not_yet()
+    _lock_token(station, token)
     return _ask(station, token, _open_elsewhere(station, token, started_at, evse_pk, transaction_pk))
 
 
@@ -132,6 +137,15 @@ def _not_yet() -> Authorization:
     return Authorization(verdict=Verdict.INVALID, reason="The station is not accepted yet.")
 
 
+def _lock_token(station: StationSide, token: TokenShown) -> None:
+    """After EVSE and transaction in the order of locks (M-04)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"token {station.organization_id} {token.value.upper()}"],
+        )
+
+
 def _open_elsewhere(
     station: StationSide,
     token: TokenShown,
@@ -145,8 +159,9 @@ def _open_elsewhere(
         organization_id=station.organization_id,
         token_value__iexact=token.value,
         status=TransactionStatus.ACTIVE.value,
-        started_at__lte=started_at,
     )
+    if started_at < clock.now() - LIVE:
+        open_ = open_.filter(started_at__lte=started_at)
     if token.type:
         open_ = open_.filter(Q(token_type="") | Q(token_type=token.type))
     if evse_pk:

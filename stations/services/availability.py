@@ -17,7 +17,7 @@ from core import access, clock
 from core.errors import DomainError
 from stations import live
 from stations.domain.events import ConnectorStatusReported, VariableReported
-from stations.domain.intents import ChangeAvailability, TriggerMessage
+from stations.domain.intents import TriggerMessage
 from stations.domain.station import StationSide
 from stations.domain.words import Capability, Flag, TransactionStatus
 from stations.models import Alert, ChargingStation, Command, Connector, Evse, Transaction, Variable
@@ -77,7 +77,7 @@ def settle_if_so(station: StationSide, evse_id: int | None) -> None:
     words = set(connectors.values_list("status", flat=True))
     for wanted in effects.OPERATIVE.values():
         if words and words <= set(wanted):
-            effects.status_reported(station.station_id, evse_id or 0, min(words))
+            effects.is_available(station.station_id, evse_id or 0, min(words))
 
 
 def _is_of_connector(report: ConnectorStatusReported) -> bool:
@@ -262,10 +262,10 @@ def _follow_up_above(station: StationSide, report: ConnectorStatusReported, at: 
 
 
 def _observe(reports: Sequence[Report]) -> None:
-    """Settle what a change of availability is waiting for (P197)."""
+    """Settle what commands are waiting for (P197)."""
     awaited = Command.objects.filter(
         station_id__in={station.station_id for station, _ in reports},
-        command=ChangeAvailability.name,
+        command__in=effects.SEEN_BY_STATUS,
         effect="",
         effect_until__gte=clock.now(),
     )

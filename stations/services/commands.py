@@ -13,20 +13,21 @@ from uuid import UUID
 import orjson
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, F, Q
-from django.db.transaction import atomic, on_commit
+from django.db.models import F, Q
+from django.db.transaction import atomic
+from psycopg.types.json import Jsonb
 
-from core import audit, bus, clock, keys
+from core import audit, clock, keys
 from core.access import Actor, Permission
 from core.errors import Conflict, NotSupported
 from core.waiting import waiters
-from stations import live
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.domain.secrecy import masked
 from stations.domain.words import Capability, CommandStatus
-from stations.models import ChargingStation, Command, Presence
-from stations.services import completing, effects, preconditions
+from stations.models import ChargingStation, Command
+from stations.services import command_news, completing, effects, preconditions, settling
+from stations.services.command_news import Place
 
 NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
     CommandStatus.PENDING: frozenset(
@@ -43,6 +44,28 @@ GRACE = timedelta(seconds=5)
 EFFECT_WHILE_SENT = timedelta(minutes=6)
 SEALED_FOR = "command"
 
+# One statement, since the caller waits for it; an effect that was seen before the answer stays.
+SETTLE = """
+    UPDATE stations_command c SET
+        status = %(status)s, settled_at = %(now)s, sealed = '', response = %(response)s, error = %(error)s,
+        action = COALESCE(NULLIF(%(action)s, ''), c.action),
+        message_id = COALESCE(NULLIF(%(message_id)s, ''), c.message_id),
+        effect_until = CASE c.effect
+            WHEN '' THEN (%(windows)s ->> c.command)::timestamptz ELSE c.effect_until END,
+        effect = CASE WHEN c.effect = '' AND %(seen)s ? c.command THEN 'seen' ELSE c.effect END,
+        effect_at = CASE WHEN c.effect = '' AND %(seen)s ? c.command THEN %(now)s ELSE c.effect_at END,
+        effect_detail = CASE WHEN c.effect = '' THEN COALESCE(%(seen)s ->> c.command, c.effect_detail)
+            ELSE c.effect_detail END
+    FROM stations_chargingstation s
+    WHERE c.id = %(id)s AND c.status = ANY(%(before)s) AND s.id = c.station_id
+    RETURNING c.command, c.organization_id, c.station_id, s.site_id
+"""
+STANDING = """
+    SELECT connected, gateway, epoch,
+        (SELECT count(*) FROM stations_command WHERE station_id = %(station)s AND status = 'pending')
+    FROM stations_presence WHERE station_id = %(station)s
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -50,6 +73,15 @@ class Claimed:
 
     command_id: UUID
     intent: Intent
+
+
+class Standing(NamedTuple):
+    """How a station stands to us as a command for it is issued."""
+
+    connected: bool
+    gateway: str
+    epoch: int
+    waiting: int
 
 
 class Waiting(NamedTuple):
@@ -85,13 +117,15 @@ def issue(
     by.require(permission_of(intent), station)
     preconditions.check_manners(intent, patience_s, if_offline)
     with atomic():
-        presence = _require_in_service(station)
+        standing = _require_in_service(station)
         command = _draft(station, completing.completed(station, intent, by), by)
         command.if_offline = if_offline
         command.expires_at = command.issued_at + timedelta(seconds=patience_s)
         command.reason = reason.replace("\x00", "")[:500]
-        _settle_before_sending(command, station, intent, presence)
+        _settle_before_sending(command, station, intent, standing)
         command.save(force_insert=True)
+        if command.settled:
+            settling.follow(command.pk, command.command)
         audit.record(
             "command.issued",
             command,
@@ -99,7 +133,7 @@ def issue(
             reason=reason,
             changes={"parameters": [None, command.parameters]},
         )
-        _wake(command, presence)
+        _tell(command, standing)
     return command
 
 
@@ -144,20 +178,27 @@ def settle(
     """
     before = [state.value for state, following in NEXT.items() if status in following]
     now = clock.now()
-    with atomic():
-        command = Command.objects.select_for_update(of=("self",)).select_related("station").get(pk=command_id)
-        if command.status not in before:
+    accepted = status is CommandStatus.ACCEPTED
+    values: dict[str, Any] = {
+        "id": command_id,
+        "before": before,
+        "status": status.value,
+        "now": now,
+        "response": Jsonb(masked(response)) if response is not None else None,
+        "error": Jsonb(masked(error)) if error is not None else None,
+        "action": action,
+        "message_id": message_id,
+        "windows": Jsonb(effects.windows_from(now, response) if accepted else {}),
+        "seen": Jsonb(effects.SEEN_IN_ANSWER if accepted else {}),
+    }
+    with atomic(), connection.cursor() as cursor:
+        cursor.execute(SETTLE, values)
+        row = cursor.fetchone()
+        if row is None:
             return False
-        command.status = status.value
-        command.response = masked(response)
-        command.error = masked(error)
-        command.settled_at = now
-        command.sealed = ""
-        command.action = action or command.action
-        command.message_id = message_id or command.message_id
-        _await_effect(command, now)
-        command.save()
-        _tell(command)
+        name, *place = row
+        settling.follow(command_id, name)
+        command_news.settled(Place(command_id, *place), status)
     return True
 
 
@@ -188,7 +229,6 @@ def wait_until_settled(command: Command, timeout_s: float) -> Command:
 
     if not command.settled:
         waiters("command").wait(f"command.{command.pk}", timeout_s, until=ended)
-        command.refresh_from_db()
     return command
 
 
@@ -252,16 +292,15 @@ def sweep(now: datetime) -> int:
     return ended + effects.expire(now)
 
 
-def _require_in_service(station: ChargingStation) -> Presence:
+def _require_in_service(station: ChargingStation) -> Standing:
     if station.retired_at is not None or not station.enabled:
         raise Conflict("The station is switched off in its settings. Enable it first.")
-    pending = Q(station__commands__status=CommandStatus.PENDING.value)
-    presence = Presence.objects.annotate(waiting=Count("station__commands", filter=pending)).get(
-        pk=station.pk
-    )
-    if presence.waiting >= settings.OCPP_COMMAND_QUEUE_MAX:
-        raise Conflict(f"{presence.waiting} commands are waiting for this station. Cancel some or wait.")
-    return presence
+    with connection.cursor() as cursor:
+        cursor.execute(STANDING, {"station": station.pk})
+        standing = Standing(*cursor.fetchone())
+    if standing.waiting >= settings.OCPP_COMMAND_QUEUE_MAX:
+        raise Conflict(f"{standing.waiting} commands are waiting for this station. Cancel some or wait.")
+    return standing
 
 
 def _draft(station: ChargingStation, intent: Intent, by: Actor) -> Command:
@@ -285,14 +324,14 @@ def _draft(station: ChargingStation, intent: Intent, by: Actor) -> Command:
 
 
 def _settle_before_sending(
-    command: Command, station: ChargingStation, intent: Intent, presence: Presence
+    command: Command, station: ChargingStation, intent: Intent, standing: Standing
 ) -> None:
     try:
         _require_capability(station, intent)
     except NotSupported as refusal:
         _end(command, CommandStatus.NOT_SUPPORTED, "not_supported", refusal.message)
         return
-    if not presence.connected and command.if_offline == "fail":
+    if not standing.connected and command.if_offline == "fail":
         _end(command, CommandStatus.FAILED, "offline", "The station is not connected.")
 
 
@@ -313,38 +352,15 @@ def _end(command: Command, status: CommandStatus, code: str, description: str) -
     command.sealed = ""
 
 
-def _wake(command: Command, presence: Presence) -> None:
-    notes = [_news(command)]
-    if not command.settled and presence.connected:
-        note = {"command": str(command.pk), "station": str(command.station_id), "epoch": presence.epoch}
-        notes.insert(0, (f"gateway.{presence.gateway}", note))
-    on_commit(lambda: bus.announce_all(notes))
-
-
-def _await_effect(command: Command, now: datetime) -> None:
-    if command.effect:
-        return
-    window = effects.window_of(command.command, command.response)
-    if command.status == CommandStatus.ACCEPTED and window:
-        command.effect_until = now + window
-    elif command.status == CommandStatus.ACCEPTED and command.command == "unlock_connector":
-        command.effect, command.effect_at = "seen", now
-        command.effect_detail = "The station says that the connector is unlocked."
+def _tell(command: Command, standing: Standing) -> None:
+    station = command.station
+    place = Place(command.pk, command.organization_id, station.pk, station.site_id)
+    if command.settled or not standing.connected:
+        command_news.changed(place)
     else:
-        command.effect_until = None
+        command_news.waits(place, standing.gateway, standing.epoch)
 
 
 def _settle_all(commands: Any, status: CommandStatus, code: str, description: str) -> int:
     error = {"code": code, "description": description}
     return sum(settle(pk, status, error=error) for pk in commands.values_list("pk", flat=True)[:500])
-
-
-def _tell(command: Command) -> None:
-    notes = [(f"command.{command.pk}", {"status": command.status}), _news(command)]
-    on_commit(lambda: bus.announce_all(notes))
-
-
-def _news(command: Command) -> tuple[str, bus.Message]:
-    station = command.station
-    message = live.message("command", command.id, site_id=station.site_id, station_id=station.id)
-    return live.topic_of(command.organization_id), message

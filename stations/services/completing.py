@@ -11,7 +11,7 @@ from core.access import Actor
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
-from stations.services import preconditions
+from stations.services import grid_support, preconditions, reservations
 from stations.services.numbers import next_request_id as next_request_id
 from stations.services.smart_charging import completing as smart_charging
 
@@ -48,6 +48,10 @@ def _stop(station: ChargingStation, intent: intents.RequestStopTransaction, by: 
 COMPLETE: Mapping[type[Intent], Complete] = {
     intents.RequestStartTransaction: _start,
     intents.RequestStopTransaction: _stop,
+    intents.ReserveNow: reservations.prepare,
+    intents.CancelReservation: reservations.prepare_cancellation,
+    intents.SetDerControl: grid_support.prepare,
+    intents.ClearDerControl: grid_support.prepare_clearing,
     intents.SetChargingProfile: smart_charging.set_profile,
     intents.ClearChargingProfile: smart_charging.clear_profiles,
     intents.GetChargingProfiles: smart_charging.get_profiles,

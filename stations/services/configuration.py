@@ -10,6 +10,11 @@ MAX_KEYS = "GetConfigurationMaxKeys"
 
 def keys_per_message(station_id: UUID) -> int:
     """How many keys the station takes in one GetConfiguration, as far as it told."""
-    told = Variable.objects.filter(station_id=station_id, component="", variable__iexact=MAX_KEYS)
-    value = told.values_list("value", flat=True).first()
-    return max(1, int(value)) if value and value.isascii() and value.isdigit() else USUAL
+    value = value_of(station_id, MAX_KEYS)
+    return max(1, int(value)) if value.isascii() and value.isdigit() else USUAL
+
+
+def value_of(station_id: UUID, key: str) -> str:
+    """The value of a configuration key as last told; empty where it was not."""
+    told = Variable.objects.filter(station_id=station_id, component="", variable__iexact=key)
+    return told.values_list("value", flat=True).first() or ""

@@ -18,19 +18,26 @@ from stations.models import Command, Transaction
 from stations.services.smart_charging import starting
 
 SCHEDULED = timedelta(hours=24)
+SEEN_BY_STATUS = ("change_availability", "reserve_now", "cancel_reservation")
+WINDOWS: Mapping[str, timedelta] = {
+    name: timedelta(seconds=kind.effect_window_s) for name, kind in INTENTS.items() if kind.effect_window_s
+}
+# Where the answer itself is the effect.
+SEEN_IN_ANSWER: Mapping[str, str] = {"unlock_connector": "The station says that the connector is unlocked."}
 CHANGES_OF_PROFILES = ("set_charging_profile", "clear_charging_profile")
 OPERATIVE = {"inoperative": ("Unavailable",), "operative": ("Available", "Occupied", "Preparing", "Charging")}
 
 
-def window_of(command: str, response: object = None) -> timedelta | None:
-    """How long after the answer the effect is awaited; ``None`` where nothing can be seen.
+def windows_from(answered_at: datetime, response: object = None) -> dict[str, str]:
+    """Until when the effect of each kind of command is awaited, if this was its answer.
 
     What the station scheduled happens when the car has left (P197).
     """
-    seconds = INTENTS[command].effect_window_s
-    window = timedelta(seconds=seconds) if seconds else None
     scheduled = isinstance(response, Mapping) and response.get("status") == "Scheduled"
-    return SCHEDULED if window and scheduled else window
+    return {
+        command: (answered_at + (SCHEDULED if scheduled else window)).isoformat()
+        for command, window in WINDOWS.items()
+    }
 
 
 def transaction_started(transaction: Transaction) -> None:
@@ -65,11 +72,27 @@ def booted(station_id: UUID) -> None:
 
 
 def status_reported(station_id: UUID, evse_id: int, status: str) -> None:
-    """A connector's new status after a change of availability."""
+    """A connector's new status: after a change of availability, a reservation, or the end of one."""
+    is_available(station_id, evse_id, status)
+    name = "reserve_now" if status == "Reserved" else "cancel_reservation"
+    for command in _awaited(station_id, name).filter(evse_id=evse_id):
+        _seen(command, f"EVSE {evse_id} reports {status}.")
+
+
+def is_available(station_id: UUID, evse_id: int, status: str) -> None:
+    """A connector is as a change of availability wished, newly or already."""
     for command in _awaited(station_id, "change_availability"):
         wanted = OPERATIVE.get(str(command.parameters.get("operational_status")), ())
         if command.evse_id in (None, evse_id) and status in wanted:
             _seen(command, f"EVSE {evse_id} reports {status}.")
+
+
+def reservation_ended(station_id: UUID, reservation: UUID, detail: str) -> None:
+    """A reservation that was to be cancelled is no more."""
+    for command in _awaited(station_id, "cancel_reservation").filter(
+        parameters__reservation=str(reservation)
+    ):
+        _seen(command, detail)
 
 
 def message_received(station_id: UUID, message: str) -> None:
@@ -82,6 +105,18 @@ def report_completed(station_id: UUID, request_id: int, variables: int) -> None:
     """All parts of a report that was asked for."""
     for command in _awaited(station_id, "get_base_report").filter(parameters__request_id=request_id):
         _seen(command, f"All parts arrived: {variables} variables.")
+
+
+def controls_reported(station_id: UUID, request_id: int) -> None:
+    """All parts of a report of controls for the grid."""
+    for command in _awaited(station_id, "get_der_control").filter(parameters__request_id=request_id):
+        _seen(command, "All parts arrived.")
+
+
+def batteries_swapped(station_id: UUID, request_id: int, kind: str) -> None:
+    """Batteries were handed out or taken back as requested."""
+    for command in _awaited(station_id, "request_battery_swap").filter(parameters__request_id=request_id):
+        _seen(command, f"The station reports {kind}.")
 
 
 def profiles_reported(station_id: UUID, request_id: int, profiles: int) -> None:

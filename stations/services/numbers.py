@@ -1,4 +1,4 @@
-"""Numbers that we give."""
+"""Numbers that we give to requests, reservations and profiles; drawn from sequences, so never twice (P219)."""
 
 from django.db import connection
 

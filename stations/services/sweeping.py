@@ -15,6 +15,7 @@ from stations.services import (
     device_model,
     offline,
     partitions,
+    reservations,
     transactions,
 )
 from stations.services.smart_charging import profiles
@@ -44,6 +45,7 @@ def sweep() -> dict[str, int | None]:
         "reports": lambda: device_model.expire_reports(now),
         "credentials": lambda: credentials.expire(now),
         "offline": lambda: offline.watch(now),
+        "reservations": lambda: reservations.expire(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 

@@ -178,11 +178,22 @@ def test_a_command_that_cannot_be_stored_is_refused(intent: intents.Intent) -> N
         commands.issue(station, intent, by=alice)
 
 
-def test_adding_a_member_again_is_recorded_as_a_change_of_role() -> None:
+def test_adding_a_member_again_changes_nothing_and_says_so() -> None:
     organization = factories.make_organization()
     member = factories.make_member(organization, Role.VIEWER)
 
-    accounts.add_member(member.user.email, organization, Role.BILLING, by=factories.SYSTEM)
+    with pytest.raises(Conflict, match="member already"):
+        accounts.add_member(member.user.email, organization, Role.ADMIN, by=factories.SYSTEM)
+
+    member.refresh_from_db()
+    assert member.role == Role.VIEWER
+
+
+def test_giving_a_member_another_role_is_recorded_as_a_change_of_role() -> None:
+    organization = factories.make_organization()
+    member = factories.make_member(organization, Role.VIEWER)
+
+    accounts.give_role(member.user.email, organization, Role.BILLING, by=factories.SYSTEM)
 
     acts = AuditEntry.objects.filter(object_id=member.pk).order_by("id").values_list("action", flat=True)
     assert list(acts) == ["member.added", "member.role_changed"]

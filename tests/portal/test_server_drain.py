@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from tests.portal.probing import Peer, Probe, serving
@@ -78,12 +79,17 @@ def test_upgrades_are_refused_503_while_draining() -> None:
         assert held
 
 
+def listens(pid: int) -> bool:
+    return any(one.status == psutil.CONN_LISTEN for one in psutil.Process(pid).net_connections("inet"))
+
+
 def test_a_shared_port_is_given_up_at_once() -> None:
     with serving(drain_spread_s=3, reuse_port=True) as old:
         held = open_sockets(old, 8)
         with serving(reuse_port=True, port=old.port) as new:
             old.process.send_signal(signal.SIGTERM)
-            eventually(lambda: "server.draining" in old.logged())
+            eventually(lambda: not listens(old.process.pid))
+            assert old.process.poll() is None  # those whom it holds are sent away later
             for _ in range(20):
                 with Peer(new.port) as peer:
                     assert peer.upgrade("/echo").status == 101

@@ -1,15 +1,18 @@
 """`manage.py up` from the command line. The first group shares one data directory and runs in order."""
 
 import os
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.portal.up import Up, command, plain_environment, processes_of, run_to_end, until
@@ -21,7 +24,8 @@ IS_ROOT = os.geteuid() == 0
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("up") / "data"
+    """Its name has everything in it that a program could stumble over."""
+    return tmp_path_factory.mktemp("up") / "a 'b' \"ü\" %41 c\\d"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +81,13 @@ class TestOneDataDirectory:
         assert code == 0, terminal
         assert "/o/kept/" in terminal
 
+    def test_chargers_made_here_find_the_door_of_the_portal_that_runs_here(self, up: Up) -> None:
+        words = [sys.executable, "manage.py", "simulate", "--create", "--organization", "kept"]
+
+        code, terminal = run_to_end([*words, "--duration", "2", "--data-dir", str(up.data_dir)])
+
+        assert (code, terminal) == (0, "")
+
     @pytest.mark.parametrize("part", PARTS)
     def test_f27_each_process_killed_hard_is_started_again(self, up: Up, part: str) -> None:
         assert until(lambda: up.part(part), 20)
@@ -105,6 +116,19 @@ class TestOneDataDirectory:
         assert until(lambda: not processes_of(up.data_dir), 5), processes_of(up.data_dir)
         assert not (up.data_dir / "runtime.env").exists()
 
+    def test_two_gateways_serve_under_hosts_that_were_given_and_a_second_signal_ends_at_once(
+        self, data_dir: Path
+    ) -> None:
+        started = Up(data_dir, "--gateways", "2", ALLOWED_HOSTS="portal.example.org").wait_ready()
+        names = [" ".join(one.cmdline()) for one in psutil.Process(started.process.pid).children()]
+
+        assert started.serves()
+        assert len([name for name in names if "manage.py serve" in name]) == 2
+        started.process.send_signal(signal.SIGTERM)
+        assert until(lambda: "Stopping; once more" in started.terminal, 10)
+        assert started.stop() == 0
+        assert until(lambda: not processes_of(data_dir), 5), processes_of(data_dir)
+
     def test_stopped_in_the_middle_of_a_start_it_leaves_nothing_running(self, data_dir: Path) -> None:
         started = Up(data_dir)
         assert until(lambda: "Valkey" in started.terminal, 30)
@@ -122,6 +146,36 @@ def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
     assert code == 1
     assert f"Port {port} on 127.0.0.1 is in use" in terminal
     assert len(terminal.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("address", ["portal.example.org", "https://"])
+def test_a_public_address_without_scheme_or_host_is_said_in_one_line(tmp_path: Path, address: str) -> None:
+    code, terminal = run_to_end(command(tmp_path / "data", free_port()), PUBLIC_URL=address)
+
+    assert code == 1
+    assert "PUBLIC_URL is an address with its scheme" in terminal
+    assert len(terminal.strip().splitlines()) == 1
+
+
+def test_a_data_directory_that_is_a_file_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+
+    code, terminal = run_to_end(command(tmp_path / "data", free_port()))
+
+    assert (code, terminal) == (1, f"The data directory {tmp_path / 'data'} is a file.\n")
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can be somebody else")
+def test_a_user_without_a_name_is_told_in_one_line(tmp_path: Path) -> None:
+    place = tmp_path / "data"
+    (place / "postgres").mkdir(parents=True)
+    os.chown(place / "postgres", 64_999, 64_999)
+
+    code, terminal = run_to_end(command(place, free_port()))
+
+    assert code == 1
+    assert "none with the id 64999" in terminal.splitlines()[-1]
+    assert "Traceback" not in terminal
 
 
 def test_a_read_only_data_directory_is_said_in_one_line(tmp_path: Path) -> None:
@@ -179,20 +233,35 @@ def test_too_old_a_python_is_said_in_one_line() -> None:
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="the whole suite runs as an ordinary user already")
-def test_it_runs_as_an_ordinary_user_too() -> None:
-    as_nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]
-    if run_to_end([*as_nobody, sys.executable, "-c", "import portal.embedded"])[0]:
-        pytest.skip("an ordinary user can reach neither this checkout nor its Python")
+def test_it_runs_as_an_ordinary_user_from_a_read_only_checkout_too() -> None:
     place = Path(tempfile.mkdtemp(prefix="up-"))
-    shutil.chown(place, "nobody", "nogroup")
+    place.chmod(0o755)
+    home = place / "home"
+    home.mkdir()
+    shutil.chown(home, "nobody", "nogroup")
+    python = place / "python" / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    paths = {"PYTHONPATH": str(place / "packages"), "LD_LIBRARY_PATH": str(place / "python" / "lib")}
     try:
-        started = Up(place / "data", before=as_nobody).wait_ready()
-        owners = {process.username() for process in processes_of(place / "data")}
+        started = Up(home / "data", before=_as_nobody(place), python=str(python), **paths).wait_ready()
+        owners = {process.username() for process in processes_of(home / "data")}
         assert owners == {"nobody"}
         assert started.stop() == 0
-        assert until(lambda: not processes_of(place / "data"), 5)
+        assert until(lambda: not processes_of(home / "data"), 5)
     finally:
         shutil.rmtree(place)
+
+
+def _as_nobody(place: Path) -> list[str]:
+    """Checkout, Python and its packages where everybody reaches them, in mounts of this process alone."""
+    sources = {"python": sys.base_prefix, "packages": sysconfig.get_path("platlib"), "checkout": str(ROOT)}
+    mounts = []
+    for name, source in sources.items():
+        (place / name).mkdir()
+        to = str(place / name)
+        mounts.append(f"mount --bind {shlex.quote(source)} {to} && mount -o remount,ro,bind {to}")
+    script = " && ".join([*mounts, f"cd {place / 'checkout'}", 'exec "$@"'])
+    user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]
+    return ["unshare", "--mount", "sh", "-c", script, "sh", *user]
 
 
 def _in_own_mounts(place: Path, mount: str) -> tuple[int, str]:

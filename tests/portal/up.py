@@ -20,8 +20,8 @@ READY = "Ctrl-C ends it."
 START_SECONDS = 120
 
 
-def command(data_dir: Path, port: int) -> list[str]:
-    return [sys.executable, "manage.py", "up", "--port", str(port), "--data-dir", str(data_dir)]
+def command(data_dir: Path, port: int, python: str = sys.executable) -> list[str]:
+    return [python, "manage.py", "up", "--port", str(port), "--data-dir", str(data_dir)]
 
 
 def plain_environment(**extra: str) -> dict[str, str]:
@@ -53,15 +53,23 @@ def processes_of(data_dir: Path) -> list[psutil.Process]:
 class Up:
     """One start; ``terminal`` is what it has printed."""
 
-    def __init__(self, data_dir: Path, *, port: int = 0, before: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *more: str,
+        port: int = 0,
+        before: Sequence[str] = (),
+        python: str = sys.executable,
+        **environment: str,
+    ) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
         self._output = data_dir.with_name(f"{data_dir.name}-{self.port}.out")
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [*before, *command(data_dir, self.port)],
+                [*before, *command(data_dir, self.port, python), *more],
                 cwd=ROOT,
-                env=plain_environment(),
+                env=plain_environment(**environment),
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

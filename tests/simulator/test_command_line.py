@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.simulator.csms import FakeCsms
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +74,13 @@ async def test_a_simulation_ends_after_its_duration():
         code, _ = await simulate("--url", csms.url, "--duration", "1", "--scenario", "idle")
     assert code == 0
     assert csms.of("BootNotification")
+
+
+@pytest.mark.parametrize("address", ["portal", "https://portal.example.org/ocpp", "ws://"])
+async def test_an_address_that_is_no_websocket_is_one_clear_line(address):
+    code, text = await simulate("--url", address)
+    assert code == 2
+    assert "--url is an address like ws://" in text.splitlines()[-1]
 
 
 async def test_a_file_that_is_not_there_is_one_clear_line():

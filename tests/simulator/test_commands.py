@@ -82,7 +82,7 @@ async def test_an_unknown_command_is_not_implemented_and_a_known_one_not_support
     async with FakeCsms() as csms, SimulatedStation(csms.url, "CP1", version=version) as station:
         await station.boot()
         unknown = await csms.command("CP1", "MakeCoffee", {})
-        known = await csms.command("CP1", "CancelReservation", {"reservationId": 1})
+        known = await csms.command("CP1", "CertificateSigned", {"certificateChain": "x"})
 
     assert unknown[0] == known[0] == 4
     assert unknown[2] == "NotImplemented"

@@ -76,6 +76,7 @@ def test_every_past_session_is_exact_plausible_and_alone_on_its_evse(organizatio
         previous = one
 
 
+@pytest.mark.untouched
 def test_the_empty_organization_of_the_set_up_becomes_the_demo_and_another_one_does_not():
     by = system("test")
     admin, _ = accounts.create_admin("anna@example.org", by=by)

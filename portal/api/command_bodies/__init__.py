@@ -6,7 +6,14 @@ One module for each functional block, with its bodies and an example of each.
 from collections.abc import Mapping
 from typing import Any
 
-from portal.api.command_bodies import device_model, raw, remote_control, smart_charging
+from portal.api.command_bodies import (
+    device_model,
+    grid_support,
+    raw,
+    remote_control,
+    reservations,
+    smart_charging,
+)
 from portal.api.command_bodies.base import CommandBody
 
 __all__ = ["BODIES", "EXAMPLES", "CommandBody"]
@@ -14,12 +21,16 @@ __all__ = ["BODIES", "EXAMPLES", "CommandBody"]
 BODIES: Mapping[str, type[CommandBody]] = {
     **remote_control.BODIES,
     **device_model.BODIES,
+    **reservations.BODIES,
+    **grid_support.BODIES,
     **smart_charging.BODIES,
     **raw.BODIES,
 }
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **remote_control.EXAMPLES,
     **device_model.EXAMPLES,
+    **reservations.EXAMPLES,
+    **grid_support.EXAMPLES,
     **smart_charging.EXAMPLES,
     **raw.EXAMPLES,
 }

@@ -20,6 +20,7 @@ from core import clock
 from core.access import Actor, Permission
 from portal.dashboard import words
 from portal.dashboard.messages import shown
+from portal.dashboard.sentences import told
 from stations.domain.words import STATUS_OF_WORD, ConnectorStatus, TransactionStatus
 from stations.models import ChargingStation, Command, Evse, Transaction
 
@@ -302,6 +303,11 @@ def severity(name: str) -> words.Word:
 
 
 @register.filter
+def authorization(name: str) -> Any:
+    return words.AUTHORIZATION.get(name, name) or UNKNOWN
+
+
+@register.filter
 def flag_name(flag: str) -> Any:
     return words.FLAG.get(flag, flag.replace("_", " "))
 
@@ -332,3 +338,4 @@ def station_power(station: ChargingStation) -> dict[str, Any]:
 
 
 register.filter("frame", shown)
+register.filter("told", told)

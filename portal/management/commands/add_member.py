@@ -13,7 +13,10 @@ from stations.services import access
 
 
 class Command(BaseCommand):
-    help = "Give a person a role in an organization; an unknown person gets an account."
+    help = (
+        "Give a person a role in an organization; an unknown person gets an account. For a member the role "
+        "is changed, and the sites only where --site is given."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,13 +36,15 @@ class Command(BaseCommand):
         try:
             with atomic():
                 organization = accounts.find_organization(chosen["organization"])
-                membership, made = accounts.add_member(
+                membership, made = accounts.give_role(
                     chosen["email"], organization, Role(chosen["role"]), by=by
                 )
-                access.limit_member(membership, chosen["site"], by=by)
+                if chosen["site"]:
+                    access.limit_member(membership, chosen["site"], by=by)
         except DomainError as error:
             raise CommandError(error.message) from error
-        where = f" at {', '.join(chosen['site'])}" if chosen["site"] else ""
+        sites = membership.site_limits.values_list("site__name", flat=True).order_by("site__name")
+        where = f" at {', '.join(sites)}" if sites else ""
         self.stdout.write(f"{chosen['email']} is {chosen['role']} of {organization.slug}{where}")
         if made:
             self.stdout.write(f"Password, shown only this once: {made}")

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db.transaction import atomic
 
+from core import keys
 from core.access import Role, system
 from core.models import Organization, User
 from core.services import accounts
@@ -25,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Prints the login as JSON; the password is in it only when it was just made."""
+        keys.newest_id()  # raises where DATA_KEYS cannot be read
         call_command("migrate", verbosity=0, interactive=False)
         if not static_files_are_fresh():
             call_command("collectstatic", verbosity=0, interactive=False)
@@ -42,7 +44,7 @@ def first_administrator() -> dict[str, str]:
         slug, name = FIRST_ORGANIZATION
         organization = Organization.objects.order_by("pk").first()
         organization = organization or accounts.create_organization(slug, name=name, by=by)
-        accounts.add_member(user.email, organization, Role.ADMIN, by=by)
+        accounts.give_role(user.email, organization, Role.ADMIN, by=by)
     return {"email": user.email, **({"password": password} if password else {})}
 
 

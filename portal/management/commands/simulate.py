@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from core.errors import DomainError
 from core.services import accounts
-from portal.demo import registering
+from portal.demo import live, registering
 from portal.simulator import cli
 from portal.simulator.fleet import make_members, numbered_tokens
 
@@ -35,6 +35,7 @@ def register(chosen: Namespace) -> cli.Passwords:
         return cli.given_passwords(chosen)
     if not chosen.organization:
         raise cli.Unusable("--create needs --organization SLUG")
+    chosen.url = chosen.url or live.door_url()
     members = make_members(
         chosen.count, version=chosen.version, prefix=chosen.identity, password=lambda identity: None
     )

@@ -10,6 +10,12 @@ from typing import Any
 from core.errors import Invalid
 from stations.domain.intents.base import Intent, restored, to_json
 from stations.domain.intents.device_model import GetBaseReport, GetVariables, SetVariables, VariableItem
+from stations.domain.intents.grid_support import (
+    ClearDerControl,
+    GetDerControl,
+    RequestBatterySwap,
+    SetDerControl,
+)
 from stations.domain.intents.raw import Call
 from stations.domain.intents.remote_control import (
     ChangeAvailability,
@@ -19,6 +25,7 @@ from stations.domain.intents.remote_control import (
     TriggerMessage,
     UnlockConnector,
 )
+from stations.domain.intents.reservations import CancelReservation, ReserveNow
 from stations.domain.intents.smart_charging import (
     AfrrSignal,
     ClearChargingProfile,
@@ -34,18 +41,24 @@ __all__ = [
     "INTENTS",
     "AfrrSignal",
     "Call",
+    "CancelReservation",
     "ChangeAvailability",
     "ClearChargingProfile",
+    "ClearDerControl",
     "GetBaseReport",
     "GetChargingProfiles",
     "GetCompositeSchedule",
+    "GetDerControl",
     "GetVariables",
     "Intent",
     "NotifyAllowedEnergyTransfer",
+    "RequestBatterySwap",
     "RequestStartTransaction",
     "RequestStopTransaction",
+    "ReserveNow",
     "ResetStation",
     "SetChargingProfile",
+    "SetDerControl",
     "SetVariables",
     "TriggerMessage",
     "UnlockConnector",
@@ -68,6 +81,12 @@ INTENTS: Mapping[str, type[Intent]] = {
         GetVariables,
         SetVariables,
         GetBaseReport,
+        ReserveNow,
+        CancelReservation,
+        SetDerControl,
+        GetDerControl,
+        ClearDerControl,
+        RequestBatterySwap,
         SetChargingProfile,
         ClearChargingProfile,
         GetChargingProfiles,

@@ -12,6 +12,7 @@ from stations.ocpp.v16 import (
     outbound,
     provisioning,
     reports,
+    reservations,
     smart_charging,
     transactions,
 )
@@ -42,6 +43,8 @@ OUTBOUND: Outbound = {
     intents.GetVariables: outbound.get_variables,
     intents.SetVariables: outbound.set_variables,
     intents.GetBaseReport: outbound.get_base_report,
+    intents.ReserveNow: reservations.reserve_now,
+    intents.CancelReservation: reservations.cancel_reservation,
     intents.ClearChargingProfile: smart_charging.clear_profiles,
     intents.GetCompositeSchedule: smart_charging.get_composite,
     intents.SetChargingProfile: smart_charging.set_profile,

@@ -21,10 +21,10 @@ def text(parent: Json, name: str, limit: int = 255) -> str:
 
 def evse_id(payload: Json) -> int:
     """The EVSE that a connectorId stands for; 0 is the station. Raises :class:`Invalid` beyond 32 bits."""
-    number: int = payload["connectorId"]
+    number = payload["connectorId"]
     if not 0 <= number <= INT32_MAX:
         raise Invalid("connectorId is out of range.", field="connectorId")
-    return number
+    return int(number)
 
 
 def token(value: Any) -> TokenShown:

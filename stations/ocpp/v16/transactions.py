@@ -45,7 +45,7 @@ def decode_start(socket: Socket, payload: Json, received_at: datetime) -> Transa
 def decode_stop(socket: Socket, payload: Json, received_at: datetime) -> TransactionStopped:
     register_wh, flags = metering.register_wh(payload["meterStop"], socket.energy_factor)
     return TransactionStopped(
-        number=payload["transactionId"],
+        number=int(payload["transactionId"]),
         meter_stop_wh=register_wh,
         stamp=timestamps.stamp(payload["timestamp"], received_at),
         token=fields.token(payload["idTag"]) if payload.get("idTag") else None,
@@ -65,7 +65,7 @@ def decode_meter_values(socket: Socket, payload: Json, received_at: datetime) ->
             connector_id=fields.CONNECTOR if evse_id else None,
             samples=fields.samples(socket, payload.get("meterValue") or (), received_at),
             received_at=received_at,
-            reference=str(number) if number is not None and evse_id else "",
+            reference=str(int(number)) if number is not None and evse_id else "",
         )
     ]
 

@@ -5,11 +5,12 @@ Messages of one station are never stored side by side, so a single message meets
 or another process acts on the same session; then one of them waits, or is done again after a deadlock.
 
 A message that cannot be stored does not harm its neighbours: the batch is halved until it stands alone. What
-is lost to a deadlock or a lost connection is written again.
+is lost to a deadlock or a lost connection is written again. What needs a row that somebody holds is told as
+blocked, and its neighbours are stored.
 """
 
 from stations.services.batches.gathering import Told
 from stations.services.batches.items import Item, Seen
-from stations.services.batches.writing import Outcome, Writer
+from stations.services.batches.writing import Blocked, Outcome, Writer
 
-__all__ = ["Item", "Outcome", "Seen", "Told", "Writer"]
+__all__ = ["Blocked", "Item", "Outcome", "Seen", "Told", "Writer"]

@@ -3,8 +3,10 @@
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection
 from django.db.transaction import atomic
@@ -21,9 +23,16 @@ logger = logging.getLogger(__name__)
 UNIQUE = "23505"
 LIMIT_EXCEEDED = "54"  # the one class of operational errors that an item can cause
 CONTENDED = frozenset({"40001", "40P01", "57014"})
+LOCKED = "55P03"
 CONTENDED_TRIES = 5
+APART_S = 0.02
+APART_AT_MOST_S = 1.0
 CAREFUL_S = 10.0
 JITTER_S = 0.02
+
+
+class Blocked(Exception):
+    """The item needs a row that somebody else holds, or comes after one that does; nothing of it is stored."""
 
 
 class Outcome(NamedTuple):
@@ -35,18 +44,32 @@ class Outcome(NamedTuple):
 
 
 class Writer:
-    """Belongs to one thread, whose database connection it keeps."""
+    """Belongs to one thread, whose database connection it keeps.
 
-    def __init__(self) -> None:
+    ``patience_s`` is how long a batch waits for rows that somebody else holds; then the items that need them
+    are :class:`Blocked` and the others stored. ``None`` waits.
+    """
+
+    def __init__(self, *, patience_s: float | None = None) -> None:
         self.repeated = 0
         self.lost_rows = 0
+        self.blocked_rows: list[str] = []
+        self._patience_s = self._now_s = patience_s
+        self._apart_until = 0.0
         self._careful_until = 0.0
+        self._uncounted: dict[UUID, int] = {}
 
     def store(self, items: Sequence[Item], log: Log) -> Outcome:
         """Write everything; never raises for what an item holds."""
+        self._now_s, self._apart_until = self._patience_s, 0.0
+        return self._store(items, log)
+
+    def _store(self, items: Sequence[Item], log: Log) -> Outcome:
         try:
             return self._store_together(items, log)
         except (OperationalError, InterfaceError) as error:
+            if _state(error) == LOCKED:
+                return self._store_unlocked(items, log)
             if _state(error).startswith(LIMIT_EXCEEDED):
                 return self._store_apart(items, log, error)
             logger.error("batch.failed", extra={"items": len(items), "cause": repr(error)[:300]})
@@ -73,7 +96,7 @@ class Writer:
         if isinstance(error, IntegrityError) and state == UNIQUE and not self._careful:
             self._careful_until = time.monotonic() + CAREFUL_S
         elif state in CONTENDED and tries < CONTENDED_TRIES:
-            time.sleep(random.uniform(0, JITTER_S * tries))
+            time.sleep(random.uniform(0, JITTER_S * 2**tries))
         elif tries == 1 and not self._is_connected():
             connection.close()
         else:
@@ -98,53 +121,109 @@ class Writer:
                     "batch.item_refused", extra={"station": str(items[0].station.station_id)}, exc_info=error
                 )
             return Outcome([error] * len(items), [], [])
-        middle = len(items) // 2
-        first, second = self.store(items[:middle], Log()), self.store(items[middle:], Log())
-        return Outcome(
-            first.errors + second.errors,
-            first.announcements + second.announcements,
-            first.figures + second.figures,
-        )
+        return self._store_halves(items)
+
+    def _store_unlocked(self, items: Sequence[Item], log: Log) -> Outcome:
+        """Halve until those that need a locked row stand alone, hardly waiting any more, for a bounded time."""
+        if not self._apart_until:
+            self._now_s, self._apart_until = APART_S, time.monotonic() + APART_AT_MOST_S
+        if log:
+            self._store_log(log)
+        if len(items) <= 1 or time.monotonic() > self._apart_until:
+            return _blocked(items)
+        return self._store_halves(items)
+
+    def _store_halves(self, items: Sequence[Item]) -> Outcome:
+        """Nothing of a station is stored before what it said earlier."""
+        first, second = _halves(items)
+        one = self._store(first, Log())
+        same_station = first[0].station.station_id == second[-1].station.station_id
+        is_barred = same_station and any(isinstance(error, Blocked) for error in one.errors)
+        two = _blocked(second) if is_barred else self._store(second, Log())
+        return _joined(items, first, one, second, two)
 
     def _store_log(self, log: Log) -> None:
         try:
             self._store_together([], log)
         except (DatabaseError, InterfaceError) as error:
+            if _state(error) == LOCKED:
+                self.blocked_rows = log.rows
+                self._uncounted = dict(Counter(self._uncounted) + Counter(log.refusals))
+                return
             self.lost_rows += len(log.rows)
             logger.error("batch.log_lost", extra={"rows": len(log.rows), "cause": repr(error)[:300]})
 
     def _write(self, items: Sequence[Item], log: Log) -> Outcome:
         with atomic():
+            if self._now_s is not None:
+                run(f"SET LOCAL lock_timeout = {int(self._now_s * 1000)}", ())
             shown = gathering.store(items, carefully=self._careful)
             rows = [item.row for item in items if item.row] + log.rows
             if rows:
                 copy(frames.COPY, rows)
-            _note_sightings(log)
+            uncounted = self._note_sightings(log)
             announcements = [entry[1] for entry in connection.run_on_commit]
             connection.run_on_commit = []
+        self._uncounted = uncounted
         return Outcome([None] * len(items), announcements, shown)
+
+    def _note_sightings(self, log: Log) -> dict[UUID, int]:
+        """Rows that somebody holds are passed over: a sighting comes again, refusals are kept and returned."""
+        if log.seen:
+            rows = [(key, seen.epoch, seen.at, seen.drift_ms) for key, seen in sorted(log.seen.items())]
+            run(_SEEN, columns_of(rows))
+        if not log:
+            return self._uncounted
+        refusals = Counter(self._uncounted) + Counter(log.refusals)
+        if refusals:
+            counted = run(_REFUSED, columns_of(sorted(refusals.items())))
+            for (key,) in counted:
+                del refusals[key]
+        return dict(refusals)
 
 
 def _state(error: Exception) -> str:
     return getattr(error.__cause__, "sqlstate", None) or ""
 
 
-def _note_sightings(log: Log) -> None:
-    if log.seen:
-        rows = [(key, seen.epoch, seen.at, seen.drift_ms) for key, seen in sorted(log.seen.items())]
-        run(_SEEN, columns_of(rows))
-    if log.refusals:
-        run(_REFUSED, columns_of(sorted(log.refusals.items())))
+def _halves(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+    """Two parts with all of a station in one of them; of a single station the earlier and the later ones."""
+    keys = list(dict.fromkeys(item.station.station_id for item in items))
+    if len(keys) == 1:
+        return list(items[: len(items) // 2]), list(items[len(items) // 2 :])
+    early = set(keys[: len(keys) // 2])
+    first = [item for item in items if item.station.station_id in early]
+    return first, [item for item in items if item.station.station_id not in early]
+
+
+def _joined(
+    items: Sequence[Item], first: Sequence[Item], one: Outcome, second: Sequence[Item], two: Outcome
+) -> Outcome:
+    """The outcome of both halves, in the order of the items."""
+    errors = dict(zip([*first, *second], one.errors + two.errors, strict=True))
+    return Outcome(
+        [errors[item] for item in items], one.announcements + two.announcements, one.figures + two.figures
+    )
+
+
+def _blocked(items: Sequence[Item]) -> Outcome:
+    return Outcome([Blocked("A row is held by somebody else.") for _ in items], [], [])
 
 
 _SEEN = """
 UPDATE stations_presence p SET last_seen_at = greatest(p.last_seen_at, v.at),
     clock_drift_ms = coalesce(v.drift_ms, p.clock_drift_ms)
 FROM unnest(%s::uuid[], %s::bigint[], %s::timestamptz[], %s::bigint[]) AS v(station_id, epoch, at, drift_ms)
+JOIN LATERAL (SELECT station_id FROM stations_presence WHERE station_id = v.station_id
+    FOR NO KEY UPDATE SKIP LOCKED) AS free USING (station_id)
 WHERE p.station_id = v.station_id AND p.epoch = v.epoch
 """
 
 _REFUSED = """
 UPDATE stations_chargingstation s SET schema_refusals = s.schema_refusals + v.number
-FROM unnest(%s::uuid[], %s::int[]) AS v(station_id, number) WHERE s.id = v.station_id
+FROM unnest(%s::uuid[], %s::int[]) AS v(station_id, number)
+JOIN LATERAL (SELECT id FROM stations_chargingstation WHERE id = v.station_id
+    FOR NO KEY UPDATE SKIP LOCKED) AS free ON true
+WHERE s.id = v.station_id
+RETURNING s.id
 """

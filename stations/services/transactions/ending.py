@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from stations.domain.events import Stamp, TransactionStopped
 from stations.domain.station import StationSide
 from stations.domain.words import Flag, Registration, TransactionStatus
-from stations.models import Evse, Transaction
+from stations.models import Evse, OrphanStop, Transaction, TransactionEvent
 from stations.services import authorization, effects, readings
 from stations.services.authorization import Authorization
-from stations.services.transactions import figures, log, standing
+from stations.services.transactions import figures, guesses, log, standing
 from stations.services.transactions.figures import Candidates
 
 STOP_SEQ_NO = 1
@@ -26,16 +26,25 @@ class StopOutcome:
 def close(
     station: StationSide, event: TransactionStopped, transaction: Transaction, evse: Evse | None
 ) -> StopOutcome:
-    """Apply a stop to its transaction; both it and its EVSE are locked."""
+    """Apply a stop to its transaction; both it and its EVSE are locked.
+
+    An end that was only joined to it gives way to its own (M-03).
+    """
     entry = _stop_entry(event)
-    _, stored = log.find(transaction, entry)
-    if stored is not None:
+    stored = log.at_number(transaction, STOP_SEQ_NO)
+    guess = guesses.joined_to(transaction) if stored is not None else None
+    if stored is not None and guess is not None and log.contradicts(stored, entry):
+        _withdraw(transaction, guess, stored)
+    elif stored is not None:
         if log.contradicts(stored, entry):
             _note_conflict(transaction, entry)
         return StopOutcome(transaction, log.answer_of(stored))
     decision = authorization.for_stop(station, event.token) if event.token else None
     log.add(transaction, entry, STOP_SEQ_NO, decision)
     _note_end(station, event, transaction, decision)
+    if guess is not None:
+        remeasured = Candidates(guesses.remaining(transaction), contexts_count=False)
+        apply_figures(transaction, remeasured, station.max_power_w)
     _store_readings(station, transaction, evse, event)
     standing.show(transaction, evse)
     effects.transaction_ended(transaction)
@@ -86,6 +95,18 @@ def _note_end(
         unrelated = not authorization.related(decision, event.token.value, transaction)
         standing.set_flag(transaction, Flag.UNRELATED_STOP_TOKEN, unrelated)
     transaction.save()
+
+
+def _withdraw(transaction: Transaction, guess: OrphanStop, stored: TransactionEvent) -> None:
+    """Take back what the guess said; it stays as a conflict and as a stop without a start."""
+    log.add_conflict(transaction, _stop_entry(guesses.event_of(guess, transaction)), STOP_SEQ_NO)
+    guesses.take_back(guess, transaction)
+    stored.delete()
+    transaction.event_count -= 1
+    transaction.last_event_at = transaction.started_at
+    transaction.stop_token_value = ""
+    for flag in (Flag.STOP_JOINED, Flag.UNRELATED_STOP_TOKEN, Flag.NEGATIVE_DURATION):
+        standing.set_flag(transaction, flag, False)
 
 
 def _note_conflict(transaction: Transaction, entry: log.Entry) -> None:

@@ -8,8 +8,10 @@ changes nothing:
 * ``energy_wh``: their difference, never below zero (P150);
 * power and state of charge: the latest (power only while running), its maximum, and the earliest charge.
 
-A 1.6 transaction has its registers from start and stop, so there contexts are not looked at. Single
-messages and the group commit both merge with :func:`merge`; its statement locks rows by id.
+Only registers of the outlet count (P170): one of the car's inlet, the cable or the body is another counter, so a
+session that has no other stays without energy and is flagged. A 1.6 transaction has its registers from start and
+stop, so there contexts are not looked at. Single messages and the group commit both merge with :func:`merge`;
+its statement locks rows by id.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +24,7 @@ from uuid import UUID
 from django.db import connection
 
 from stations.domain.events import MeterSample
-from stations.domain.metering import BEGIN, END
+from stations.domain.metering import BEGIN, END, MAX_REGISTER_WH, SampleFlag
 from stations.domain.words import Flag
 
 UNRATED_W = 400_000
@@ -35,7 +37,17 @@ Figure = tuple[datetime, Decimal]
 class Candidates:
     """What some meter values offer to one transaction: for each figure the best of them."""
 
-    __slots__ = ("first", "last", "power", "power_max", "seen_at", "soc_first", "soc_last", "unplaced")
+    __slots__ = (
+        "elsewhere",
+        "first",
+        "last",
+        "power",
+        "power_max",
+        "seen_at",
+        "soc_first",
+        "soc_last",
+        "unplaced",
+    )
 
     def __init__(self, samples: Iterable[MeterSample] = (), *, contexts_count: bool) -> None:
         self.first: Register | None = None
@@ -45,7 +57,7 @@ class Candidates:
         self.soc_first: Figure | None = None
         self.soc_last: Figure | None = None
         self.seen_at: datetime | None = None
-        self.unplaced = False
+        self.unplaced = self.elsewhere = False
         for sample in samples:
             self._add(sample, contexts_count)
 
@@ -58,7 +70,9 @@ class Candidates:
         at = sample.occurred_at
         if self.seen_at is None or at > self.seen_at:
             self.seen_at = at
-        if sample.energy_wh is not None:
+        if SampleFlag.OTHER_LOCATION in sample.flags:
+            self.elsewhere = True
+        elif sample.energy_wh is not None:
             begins = contexts_count and sample.context == BEGIN
             ends = contexts_count and sample.context == END
             first, last = (not begins, at, sample.energy_wh), (ends, at, sample.energy_wh)
@@ -127,10 +141,14 @@ def _flag(flag: Flag, condition: str) -> str:
     return f"(CASE WHEN {condition} THEN ARRAY['{flag.value}']::varchar[] ELSE '{{}}' END)"
 
 
-FLAGS = f"""array_remove(array_remove(array_remove(t.flags, '{Flag.METER_BACKWARDS.value}'),
-        '{Flag.METER_JUMP.value}'), CASE WHEN s.unplaced THEN '{Flag.CLOCK_IMPLAUSIBLE.value}' END)
+_NO_OUTLET = f"""({_LAST_WH} IS NULL AND
+    (s.elsewhere OR '{Flag.OTHER_LOCATION.value}' = ANY(t.flags)))"""
+_OURS = ", ".join(f"'{flag.value}'" for flag in (Flag.METER_BACKWARDS, Flag.METER_JUMP, Flag.OTHER_LOCATION))
+FLAGS = f"""array(SELECT flag FROM unnest(t.flags) WITH ORDINALITY AS kept(flag, place)
+        WHERE flag NOT IN ({_OURS}) AND NOT (s.unplaced AND flag = '{Flag.CLOCK_IMPLAUSIBLE.value}') ORDER BY place)
     || {_flag(Flag.METER_BACKWARDS, f"{_LAST_WH} < {_START_WH}")}
     || {_flag(Flag.METER_JUMP, _JUMPS)}
+    || {_flag(Flag.OTHER_LOCATION, _NO_OUTLET)}
     || {_flag(Flag.CLOCK_IMPLAUSIBLE, "s.unplaced")}"""
 
 ASSIGNMENTS = f"""
@@ -140,7 +158,9 @@ ASSIGNMENTS = f"""
     meter_last_wh = {_LAST_WH},
     meter_last_at = {_LAST_AT},
     meter_stop_exact = CASE WHEN {_TAKES_LAST} THEN s.last_exact ELSE t.meter_stop_exact END,
-    energy_wh = CASE WHEN {_LAST_WH} < {_START_WH} THEN 0 ELSE {_LAST_WH} - {_START_WH} END,
+    energy_wh = CASE WHEN {_LAST_WH} < {_START_WH} THEN 0
+        WHEN {_LAST_WH} - {_START_WH} > {MAX_REGISTER_WH} THEN {MAX_REGISTER_WH}
+        ELSE {_LAST_WH} - {_START_WH} END,
     power_w = CASE WHEN t.status <> 'active' THEN NULL WHEN {_TAKES_POWER} THEN s.power_w ELSE t.power_w END,
     power_at = CASE WHEN {_TAKES_POWER} THEN s.power_at ELSE t.power_at END,
     power_max_w = greatest(t.power_max_w, s.power_max_w),
@@ -152,9 +172,10 @@ ASSIGNMENTS = f"""
 SOURCE_TYPES = (
     "uuid", "int", "bool", "timestamptz", "numeric", "bool", "timestamptz", "numeric", "timestamptz", "numeric",
     "numeric", "timestamptz", "numeric", "timestamptz", "numeric", "timestamptz", "bool",
+    "bool",
 )  # fmt: skip
 SOURCE_NAMES = """id, rated_w, first_late, first_at, first_wh, last_exact, last_at, last_wh, power_at, power_w,
-    power_max_w, soc_first_at, soc_first, soc_last_at, soc_last, seen_at, unplaced"""
+    power_max_w, soc_first_at, soc_first, soc_last_at, soc_last, seen_at, unplaced, elsewhere"""
 _SOURCE = ", ".join(f"%s::{kind}[]" for kind in SOURCE_TYPES)
 
 _LOCK = "SELECT 1 FROM stations_transaction WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
@@ -197,4 +218,5 @@ def row(transaction_id: UUID, offered: Candidates, rated_w: int | None) -> tuple
         *(offered.soc_last or (None, None)),
         offered.seen_at,
         offered.unplaced,
+        offered.elsewhere,
     )

@@ -50,11 +50,11 @@ def find(transaction: Transaction, entry: Entry) -> tuple[int, TransactionEvent 
 
     A station may begin its numbering anew after a boot (P108): then the number is lifted.
     """
-    stored = _at(transaction, entry.seq_no)
+    stored = at_number(transaction, entry.seq_no)
     if stored is None or bytes(stored.digest) == entry.digest or not _renumbered(transaction, stored, entry):
         return entry.seq_no, stored
     lifted = entry.seq_no + RENUMBERED
-    return lifted, _at(transaction, lifted)
+    return lifted, at_number(transaction, lifted)
 
 
 def add(transaction: Transaction, entry: Entry, seq_no: int, answer: Authorization | None) -> None:
@@ -96,7 +96,8 @@ def add_conflict(transaction: Transaction, entry: Entry, seq_no: int) -> None:
     TransactionConflict.objects.bulk_create([row], ignore_conflicts=True)
 
 
-def _at(transaction: Transaction, seq_no: int) -> TransactionEvent | None:
+def at_number(transaction: Transaction, seq_no: int) -> TransactionEvent | None:
+    """What is stored under that number."""
     return TransactionEvent.objects.filter(transaction=transaction, seq_no=seq_no).first()
 
 

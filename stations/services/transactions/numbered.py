@@ -11,7 +11,7 @@ from stations.domain.events import TransactionStarted, TransactionStopped
 from stations.domain.station import StationSide
 from stations.domain.words import Flag
 from stations.models import Evse, Transaction
-from stations.services import authorization, effects
+from stations.services import authorization, effects, reservations
 from stations.services.authorization import Authorization
 from stations.services.transactions import ending, log, orphans, standing
 from stations.services.transactions.ending import StopOutcome, flags_of
@@ -63,6 +63,7 @@ def _begin(station: StationSide, event: TransactionStarted, digest: bytes) -> St
         raise
     log.add(transaction, _start_entry(event, digest), START_SEQ_NO, decision)
     effects.transaction_started(transaction)
+    reservations.use(transaction)
     orphans.pair(station, transaction)
     standing.show(transaction, evse)
     standing.announce(transaction)

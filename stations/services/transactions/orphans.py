@@ -1,7 +1,6 @@
 """Stops without a start, and transactions without an end (P107, P143 to P147)."""
 
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -10,13 +9,12 @@ from django.db.models import F, Q, QuerySet
 from core import audit
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
-from stations.domain import metering
-from stations.domain.events import MeterSample, Stamp, TokenShown, TransactionStopped
+from stations.domain.events import TransactionStopped
 from stations.domain.station import StationRef, StationSide
 from stations.domain.words import Flag, Registration, TransactionStatus
 from stations.models import Evse, OrphanStop, Transaction
 from stations.services import effects
-from stations.services.transactions import ending, standing
+from stations.services.transactions import ending, guesses, standing
 from stations.services.transactions.locking import in_one_piece, lock_evse
 
 LONGEST_JOINED = timedelta(days=7)
@@ -38,7 +36,7 @@ def keep(station: StationSide, event: TransactionStopped) -> OrphanStop:
         occurred_at=event.stamp.occurred_at,
         received_at=event.stamp.received_at,
         reason=event.reason[:40],
-        samples=[_packed(sample) for sample in event.samples],
+        samples=[guesses.packed(sample) for sample in event.samples],
     )
     if Flag.CLOCK_IMPLAUSIBLE in event.stamp.flags and (known := _repeated(row)):
         return known
@@ -189,19 +187,8 @@ def _another_began_between(transaction: Transaction, row: OrphanStop) -> bool:
 
 def _join(station: StationSide, transaction: Transaction, row: OrphanStop) -> None:
     standing.set_flag(transaction, Flag.STOP_JOINED, True)
-    ending.close(station, _event_of(row, transaction), transaction, transaction.evse)
+    ending.close(station, guesses.event_of(row, transaction), transaction, transaction.evse)
     OrphanStop.objects.filter(pk=row.pk).update(joined=transaction)
-
-
-def _event_of(row: OrphanStop, transaction: Transaction) -> TransactionStopped:
-    return TransactionStopped(
-        number=transaction.number or 0,
-        meter_stop_wh=row.meter_stop_wh,
-        stamp=Stamp(occurred_at=row.occurred_at, received_at=row.received_at),
-        token=TokenShown(value=row.token_value) if row.token_value else None,
-        reason=row.reason,
-        samples=tuple(_unpacked(packed) for packed in row.samples),
-    )
 
 
 def _locked(transaction: Transaction) -> tuple[StationSide, Transaction]:
@@ -221,16 +208,3 @@ def _locked(transaction: Transaction) -> tuple[StationSide, Transaction]:
     )
     locked.evse = evse
     return station, locked
-
-
-def _packed(sample: MeterSample) -> dict[str, Any]:
-    return {
-        "occurred_at": sample.occurred_at.isoformat(),
-        "samples": list(sample.samples),
-        "flags": list(sample.flags),
-    }
-
-
-def _unpacked(packed: dict[str, Any]) -> MeterSample:
-    occurred_at = datetime.fromisoformat(packed["occurred_at"])
-    return metering.from_v16(packed["samples"], occurred_at=occurred_at)

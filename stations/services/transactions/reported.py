@@ -10,7 +10,7 @@ from stations.domain.events import TransactionEventReported
 from stations.domain.station import StationSide
 from stations.domain.words import Flag, TransactionStatus
 from stations.models import Evse, Transaction, TransactionEvent
-from stations.services import authorization, effects, readings
+from stations.services import authorization, effects, readings, reservations
 from stations.services.authorization import Authorization
 from stations.services.transactions import log, standing
 from stations.services.transactions.ending import apply_figures, flags_of
@@ -272,6 +272,8 @@ def _follow_up(
         standing.show(transaction, evse)
     if began:
         effects.transaction_started(transaction)
+    if event.reservation_id is not None:
+        reservations.use(transaction)
     if event.kind == log.ENDED:
         effects.transaction_ended(transaction)
     standing.announce(transaction)

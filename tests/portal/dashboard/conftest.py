@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from core.access import Actor, Role
 from core.models import Membership, Organization
@@ -11,6 +12,12 @@ from drivers.models import IdToken
 from stations.models import ChargingStation, Evse
 from stations.services import access, stations
 from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    """Each test begins in English, whatever language a page before it was asked for in."""
+    translation.activate("en")
 
 
 @pytest.fixture

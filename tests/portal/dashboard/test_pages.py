@@ -7,9 +7,11 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from core.models import Organization
+from core.access import Actor
+from core.models import Membership, Organization
 from drivers.models import IdToken
-from stations.models import ChargingStation, Command, Evse, Presence, Transaction
+from stations.models import ChargingStation, Command, Evse, Presence, SiteLimit, Transaction
+from stations.services import sites
 from tests import factories
 
 EVIL = '<script>alert(1)</script>" hx-get="/x'
@@ -206,3 +208,20 @@ def test_every_icon_in_use_exists_in_the_sprite(browser: Client, home: str, stat
 
     assert drawn
     assert [name for name in sorted(drawn) if f'id="{name}"' not in sprite] == []
+
+
+def test_adding_a_limited_member_again_is_refused_and_lifts_nothing(
+    browser: Client, home: str, organization: Organization, actor: Actor
+) -> None:
+    site = sites.create({"name": "Depot", "time_zone": "Europe/Berlin"}, by=actor)
+    form = {"email": f"{factories.unique('dan')}@example.org", "role": "viewer"}
+    browser.post(f"{home}users/", {**form, "sites": [site.pk]})
+    member = Membership.objects.get(user__email=form["email"])
+
+    answer = browser.post(f"{home}users/", {**form, "role": "admin"})
+
+    member.refresh_from_db()
+    assert answer.status_code == 422
+    assert "is a member already" in answer.content.decode()
+    assert member.role == "viewer"
+    assert SiteLimit.objects.get(membership=member).site == site

@@ -2,11 +2,13 @@
 
 import json
 import logging
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client, RequestFactory
 
+from core import clock
 from core.models import Membership, User
 from portal import root
 from portal.logs import StructuredFormatter
@@ -87,3 +89,13 @@ def test_a_log_line_is_one_line_whatever_is_in_it() -> None:
 
     assert "\n" not in line
     assert json.loads(line)["station"] == "CP\r\n1"
+
+
+def test_w34_security_txt_names_a_contact_and_holds_for_less_than_a_year() -> None:
+    answer = Client().get("/.well-known/security.txt")
+    fields = dict(line.split(": ", 1) for line in answer.content.decode().splitlines())
+
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    assert set(fields) == {"Contact", "Expires", "Preferred-Languages", "Canonical"}
+    assert timedelta(days=30) < datetime.fromisoformat(fields["Expires"]) - clock.now() < timedelta(days=365)
+    assert fields["Canonical"].endswith("/.well-known/security.txt")

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from stations.ocpp import frames, masking
+from tests.stations.ocpp.opening import Open, is_alive, logged
 
 MIB = 2**20
 ODD_TEXTS = {
@@ -43,3 +44,17 @@ def test_p021_what_an_address_may_hide_is_masked(text: str, shown: str) -> None:
     kept = masking.loggable_own("", "UpdateFirmware", payload, [2, "1", "UpdateFirmware"])
 
     assert json.loads(kept)[3] == {"location": shown}
+
+
+@pytest.mark.parametrize("depth", [40, 254, 300, 900, 5000])
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+def test_l10_a_deeply_nested_text_with_a_secret_is_masked_and_costs_no_socket(
+    open_station: Open, version: str, depth: int
+) -> None:
+    wire = open_station(version)
+    body = '{"password":"geheim","n":' + "[" * depth + "]" * depth + "}"
+
+    assert wire.call("DataTransfer", {"vendorId": "v", "data": body}, "deep")["status"] == "UnknownVendorId"
+
+    assert is_alive(wire)
+    assert "geheim" not in logged(wire.row, message_id="deep").text

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stations', '0004_energy_factor_of_a_thousand'),
+        ('stations', '0006_grid_support'),
     ]
 
     operations = [

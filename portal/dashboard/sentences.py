@@ -1,0 +1,78 @@
+"""What services have stored as a sentence, told in the reader's language.
+
+Alerts and refused connections keep the sentence of their moment in English, with what it was about filled
+in. Those that are known here are told in the chosen language; any other stays as it is.
+"""
+
+import re
+from functools import cache
+
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_noop as _
+
+PLAIN = (
+    _("It sent no password."),
+    _("It sent a password, but none has been issued for this station. Make a new one."),
+    _("It sent an Authorization header that is not one of HTTP Basic."),
+    _("It sent the 20 bytes instead of the 40 digits of the password; OCPP 2 takes the digits as text."),
+    _("The user name it sent is not its identity; both must be the same."),
+    _("It called without encryption, which its security profile needs. Change ws:// to wss://."),
+    _("The station is switched off in its settings."),
+    _("Too many connections a second from its address."),
+    _("Too many refused tries in a minute; the next one counts when the minute is over."),
+    _("The station needs a client certificate, and no proxy that checks certificates is set up here."),
+    _("The station booted again."),
+    _("The message arrived."),
+    _("The station says that the connector is unlocked."),
+    _("The connection was lost before the answer. It may have been carried out."),
+    _("The station is set to no authentication, which is switched off here (OCPP_ALLOW_UNAUTHENTICATED)."),
+)
+FILLED = (
+    _("It sent a password that is not the one issued; its length is %(length)s."),
+    _(
+        "It called itself “%(said)s”; the station here is “%(meant)s”. "
+        "The identity is entered twice: use the base address."
+    ),
+    _(
+        "It called itself “%(said)s”; the station here is “%(meant)s”. Remove the blank or slash around the identity."
+    ),
+    _("It called itself “%(said)s”; the station here is “%(meant)s”. Upper and lower case count."),
+    _("It called itself “%(said)s”; no station has this identity."),
+    _("It offered no sub-protocol; we speak %(spoken)s."),
+    _("It offered %(offered)s; we speak %(spoken)s."),
+    _("No connection since %(moment)s UTC."),
+    _("Transaction %(reference)s began."),
+    _("Transaction %(reference)s ended: %(cause)s."),
+    _("EVSE %(evse)s reports %(status)s."),
+    _("All parts arrived: %(count)s variables."),
+    _("%(what)s reports a fault: %(cause)s."),
+    _("%(what)s waits to be accepted."),
+    _("Too many refused tries in a minute from %(address)s. Somebody may be guessing the password."),
+    _(
+        "Two devices use the password of this station, at %(one)s and %(other)s. "
+        "Make a new password if one of them is not yours."
+    ),
+)
+WORDS = (_("right"), _("wrong"), _("no cause given"), _("no reason given"))
+GAP = re.compile(r"%\((\w+)\)s")
+
+
+def told(sentence: str) -> str:
+    """The sentence in the present language, where it is one of ours."""
+    if not sentence or (get_language() or "en").startswith("en"):
+        return sentence
+    for template in FILLED:
+        if match := _pattern(template).fullmatch(sentence):
+            return gettext(template) % {name: _word(text) for name, text in match.groupdict().items()}
+    return gettext(sentence) if sentence in PLAIN else sentence
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    pieces = GAP.split(template)
+    fixed = [re.escape(piece) if at % 2 == 0 else f"(?P<{piece}>.+?)" for at, piece in enumerate(pieces)]
+    return re.compile("".join(fixed), re.DOTALL)
+
+
+def _word(text: str) -> str:
+    return gettext(text) if text in WORDS else text

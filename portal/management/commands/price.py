@@ -1,0 +1,129 @@
+"""`manage.py price TARIFF.json CDR.json`: what a session costs by a tariff, line by line.
+
+Exit code 0: priced. 1: priced, but with a finding (an error of the linter, a warning of the engine, or with
+`--compare` a difference to the record's own costs). 2: the files cannot be priced.
+"""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import translation
+
+from core.errors import DomainError
+from tariffs import answer, linter, parsing, pointers, pricing
+from tariffs.local_time import find_zone
+from tariffs.pointers import InvalidDocument
+from tariffs.pricing import Basis, Options, Reservation, Rounding
+from tariffs.structure import Tariff
+
+UNUSABLE = 2
+MAX_BYTES = 10 * 2**20
+
+
+class Command(BaseCommand):
+    help = "Price a charge detail record by an OCPI tariff; exits with 1 where there is a finding."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("tariff", metavar="TARIFF.json", help="an OCPI tariff, 2.2.1 or 2.3.0")
+        parser.add_argument("cdr", metavar="CDR.json", help="an OCPI CDR: times and charging_periods")
+        parser.add_argument("--time-zone", metavar="NAME", help="of the site, such as Europe/Berlin")
+        parser.add_argument("--basis", choices=[one.value for one in Basis], default=Basis.GROSS.value)
+        parser.add_argument(
+            "--policy", default=pricing.DEFAULT_ROUNDING.policy, help="id of the rounding policy"
+        )
+        parser.add_argument("--reservation-expired", action="store_true")
+        parser.add_argument(
+            "--compare", action="store_true", help="find differences to the record's own costs"
+        )
+        parser.add_argument("--language", choices=[code for code, _ in settings.LANGUAGES], default="en")
+
+    def handle(self, *_: Any, language: str, **options: Any) -> None:
+        try:
+            with translation.override(language):
+                findings = self._price(**options)
+        except InvalidDocument as error:
+            lines = [f"{one.pointer or '/'}: {one.message}" for one in error.problems]
+            raise CommandError("\n".join(lines), returncode=UNUSABLE) from error
+        except DomainError as error:
+            raise CommandError(error.message, returncode=UNUSABLE) from error
+        for finding in findings:
+            self.stderr.write(finding)
+        if findings:
+            sys.exit(1)
+
+    def _price(
+        self, *, tariff: str, cdr: str, time_zone: str | None, compare: bool, **options: Any
+    ) -> list[str]:
+        document, record = _read(tariff), _read(cdr)
+        of, session = _named(tariff, parsing.parse_tariff, document), _named(cdr, parsing.parse_cdr, record)
+        kind = Reservation.EXPIRED if options["reservation_expired"] else Reservation.USED
+        price = pricing.price(
+            of,
+            session,
+            zone=_zone(of, time_zone),
+            rounding=Rounding(options["policy"], Basis(options["basis"])),
+            options=Options(reservation=kind),
+        )
+        told = answer.as_json(of, price)
+        self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
+        findings = [f"{one.code} {one.pointer}: {one.message}" for one in linter.errors(of)]
+        findings += [f"warning: {warning}" for warning in told["warnings"]]
+        return findings + (_differences(told, record) if compare else [])
+
+
+def _read(name: str) -> Any:
+    try:
+        path = Path(name)
+        if path.stat().st_size > MAX_BYTES:
+            raise CommandError(f"{name} is larger than {MAX_BYTES >> 20} MiB.", returncode=UNUSABLE)
+        return _named(name, pointers.loads, path.read_bytes())
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}.", returncode=UNUSABLE) from error
+
+
+def _named(name: str, read: Any, value: Any) -> Any:
+    """Put the file's name before the pointers of what is wrong in it."""
+    try:
+        return read(value)
+    except InvalidDocument as error:
+        problems = [pointers.Problem(f"{name}#{one.pointer}", one.message) for one in error.problems]
+        raise InvalidDocument(problems) from error
+
+
+def _zone(tariff: Tariff, name: str | None) -> ZoneInfo:
+    """The zone given; without one only a tariff that does not look at the local clock can be priced."""
+    if name is None and tariff.is_local:
+        raise CommandError(
+            "The tariff depends on local time. Give the time zone of the site, such as --time-zone Europe/Berlin.",
+            returncode=UNUSABLE,
+        )
+    return find_zone(name or "UTC")
+
+
+def _differences(told: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+    """Where the record's own costs are not ours; what it does not state is not compared."""
+    found = []
+    for name, ours in told.items():
+        theirs = record.get(name)
+        if not name.endswith("_cost") or not isinstance(theirs, Mapping):
+            continue
+        for side, value in ours.items():
+            if side in theirs and not _equal(value, theirs[side]):
+                found.append(f"{name}/{side}: {theirs[side]} stated, {value} computed")
+    return found
+
+
+def _equal(ours: str | None, theirs: Any) -> bool:
+    try:
+        return ours is not None and Decimal(ours) == Decimal(str(theirs)).quantize(Decimal("0.0001"))
+    except InvalidOperation:
+        return False

@@ -1,0 +1,120 @@
+"""The lines of a price: how much of what was counted by which component, and what steps added (T-54)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+
+from tariffs.choosing import Choice, Chooser
+from tariffs.rounding import Amount, Rate
+from tariffs.structure import Component
+from tariffs.usage import Counted, Period
+
+Stretch = tuple[datetime, datetime]
+WH_PER_KWH = 1000
+SECONDS_PER_HOUR = 3600
+_TIMES = (Counted.TIME, Counted.PARKING_TIME)
+_ORDER = list(Counted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line. Quantities are kWh, hours or once; ``element`` is ``None`` where nothing prices it (free)."""
+
+    counted: Counted
+    stretches: tuple[Stretch, ...]
+    measured: Fraction
+    billed: Fraction
+    amount: Amount
+    rate: Rate
+    element: int | None = None
+    place: int | None = None
+    component: Component | None = None
+
+    @property
+    def added_by_step(self) -> Fraction:
+        """How much was billed beyond what was measured, because of ``step_size``."""
+        return self.billed - self.measured if self.component else Fraction(0)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one component counts in a session, while it is being counted."""
+
+    counted: Counted
+    choice: Choice | None
+    measured: Fraction = Fraction(0)
+    added: Fraction = Fraction(0)
+    stretches: list[Stretch] = field(default_factory=list)
+
+    def add(self, volume: Fraction, period: Period) -> None:
+        self.measured += volume
+        if self.stretches and self.stretches[-1][1] == period.start:
+            self.stretches[-1] = (self.stretches[-1][0], period.end)
+        else:
+            self.stretches.append((period.start, period.end))
+
+
+class Tallies:
+    """Everything counted in a session, by component; knows what was priced last, for the steps."""
+
+    def __init__(self, chooser: Chooser) -> None:
+        self.chooser = chooser
+        self.by_key: dict[tuple[Counted, int | None], Tally] = {}
+        self.last: dict[Counted, Tally] = {}
+        self.last_time: Counted | None = None
+
+    def count(self, periods: Iterable[Period]) -> None:
+        """Find the component of everything in every period (T-05 to T-08)."""
+        for period in periods:
+            priced = {
+                counted
+                for counted, volume in period.volumes.items()
+                if volume and self._add(counted, volume, period)
+            }
+            # Within one period parking is the later of the two (T-17).
+            for counted in _TIMES:
+                self.last_time = counted if counted in priced else self.last_time
+            if Counted.RESERVATION_TIME in period.volumes:
+                self._add_flat(Counted.RESERVATION_FLAT, period)
+            if not period.only_reserved:
+                self._add_flat(Counted.FLAT, period)
+
+    def round_up(self) -> None:
+        """Steps, once, on the session's total of a dimension (T-16 to T-20)."""
+        self._step(Counted.ENERGY, WH_PER_KWH)
+        if self.last_time is not None:
+            self._step(self.last_time, SECONDS_PER_HOUR)
+        self._step(Counted.RESERVATION_TIME, SECONDS_PER_HOUR)
+
+    def ordered(self) -> Sequence[Tally]:
+        """In the order in which prices are told, and of time."""
+        return sorted(self.by_key.values(), key=lambda one: (_ORDER.index(one.counted), one.stretches[0][0]))
+
+    def _add(self, counted: Counted, volume: Fraction, period: Period) -> bool:
+        choice = self.chooser.choose(counted, period.conditions)
+        tally = self._tally(counted, choice)
+        tally.add(volume, period)
+        if choice:
+            self.last[counted] = tally
+        return choice is not None
+
+    def _add_flat(self, counted: Counted, period: Period) -> None:
+        if counted not in self.last and (choice := self.chooser.choose(counted, period.conditions)):
+            self.last[counted] = self._tally(counted, choice)
+            self.last[counted].add(Fraction(1), period)
+
+    def _tally(self, counted: Counted, choice: Choice | None) -> Tally:
+        key = (counted, choice.element if choice else None)
+        return self.by_key.setdefault(key, Tally(counted, choice))
+
+    def _step(self, counted: Counted, units: int) -> None:
+        """The surplus goes to the last priced component, at its price (T-16, T-18)."""
+        tally = self.last.get(counted)
+        step = tally.choice.component.step_size if tally and tally.choice else 0
+        if tally is None or step == 0:
+            return
+        priced = [one.measured for one in self.by_key.values() if one.counted is counted and one.choice]
+        total = sum(priced, Fraction(0)) * units
+        if total > 0:
+            tally.added = (-(-total // step) * step - total) / units
