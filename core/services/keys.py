@@ -48,6 +48,10 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "groups:write": frozenset({_P.DRIVERS_MANAGE}),
     "audit:read": frozenset({_P.AUDIT_VIEW}),
     "security:write": frozenset({_P.SECURITY_MANAGE}),
+    "certificates:read": frozenset({_P.STATIONS_VIEW}),
+    "certificates:write": frozenset({_P.STATIONS_VIEW}),
+    "firmware:read": frozenset({_P.STATIONS_VIEW}),
+    "firmware:write": frozenset({_P.FIRMWARE_MANAGE, _P.FIRMWARE_UPLOAD}),
     "*": frozenset(Permission),
 }
 

@@ -4,17 +4,14 @@ from collections.abc import Callable, Mapping
 from uuid import UUID
 
 import orjson
-from django.contrib import messages
 from django.http import HttpResponse, QueryDict
-from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from core.access import Permission
 from core.errors import Invalid
-from portal.accounts import recently_proven
 from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.fresh import confirmed_first
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.station import find, frame
 from portal.dashboard.words import MESSAGE
@@ -49,10 +46,10 @@ def send(request: OperatorRequest, pk: UUID) -> HttpResponse:
     """The service checks the permission that the command needs."""
     station = find(request, pk)
     name = request.POST.get("command", "")
-    if name in NEEDS_FRESH_SIGN_IN and not recently_proven(request):
-        back = urlencode({"next": address(request, "station_commands", pk)})
-        messages.warning(request, _("Confirm that it is you, then press the button again."))
-        return go(request, f"{reverse('account_reauthenticate')}?{back}")
+    if name in NEEDS_FRESH_SIGN_IN:
+        first = confirmed_first(request, address(request, "station_commands", pk))
+        if first is not None:
+            return first
     if name not in FORMS:
         raise Invalid(_("There is no such command."), field="command")
     commands.issue(

@@ -30,6 +30,8 @@ TABS = (
     ("station_variables", gettext_lazy("Variables"), Permission.STATIONS_VIEW),
     ("station_messages", gettext_lazy("Messages"), Permission.MESSAGES_VIEW),
     ("station_connect", gettext_lazy("Connection"), Permission.STATIONS_VIEW),
+    ("station_firmware", gettext_lazy("Firmware & logs"), Permission.STATIONS_VIEW),
+    ("station_security", gettext_lazy("Security"), Permission.STATIONS_VIEW),
     ("station_settings", gettext_lazy("Settings"), Permission.STATIONS_VIEW),
 )
 

@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from core import clock
 from core.access import Permission
+from stations.domain.certificates import CertificateUse, SigningStatus
+from stations.domain.firmware import JobStatus
 from stations.domain.words import CommandStatus, ConnectorStatus, Effect, Flag, TransactionStatus
 from stations.models import Command
 
@@ -91,6 +93,16 @@ COMMAND: Mapping[str, Text] = {
     "update_dynamic_schedule": _("Update a dynamic schedule"),
     "notify_allowed_energy_transfer": _("Allow energy transfers"),
     "afrr_signal": _("aFRR signal"),
+    "update_firmware": _("Update firmware"),
+    "publish_firmware": _("Publish firmware"),
+    "unpublish_firmware": _("Withdraw published firmware"),
+    "get_log": _("Request a log"),
+    "certificate_signed": _("Hand over the certificate"),
+    "install_certificate": _("Install a root certificate"),
+    "delete_certificate": _("Delete a certificate"),
+    "get_installed_certificates": _("Read installed certificates"),
+    "renew_certificate": _("Renew the certificate"),
+    "rotate_password": _("Give it a new password"),
     "call": _("Raw call"),
 }
 
@@ -120,6 +132,7 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "change_availability": _("waiting for the connector's status"),
     "trigger_message": _("waiting for the message"),
     "get_base_report": _("waiting for all parts of the report"),
+    "renew_certificate": _("waiting for the station's request to sign"),
     "set_variables": _("waiting for the value to be read back"),
     "set_charging_profile": _("waiting for the composite schedule"),
     "clear_charging_profile": _("waiting for the composite schedule"),
@@ -142,6 +155,79 @@ PROFILE_PURPOSE: Mapping[str, Text] = {
     "charging_station_external_constraints": _("Limit of others"),
     "priority_charging": _("Priority charging"),
     "local_generation": _("Local generation"),
+}
+
+JOB_STATE: Mapping[str, Word] = {
+    JobStatus.SENT: Word(_("Asked"), icon="send", look="unavailable"),
+    JobStatus.ACCEPTED: Word(_("Accepted"), icon="check", look="plugged_in"),
+    JobStatus.SCHEDULED: Word(_("Planned"), icon="clock", look="reserved"),
+    JobStatus.DOWNLOADING: Word(_("Downloading"), icon="download", look="charging"),
+    JobStatus.DOWNLOADED: Word(_("Downloaded"), icon="file-check", look="charging"),
+    JobStatus.INSTALLING: Word(_("Installing"), icon="cpu", look="charging"),
+    JobStatus.REBOOTING: Word(_("Restarting"), icon="refresh", look="charging"),
+    JobStatus.INSTALLED: Word(_("Installed"), icon="circle-check", look="available"),
+    JobStatus.PUBLISHED: Word(_("Published"), icon="circle-check", look="available"),
+    JobStatus.WITHDRAWN: Word(_("Withdrawn"), icon="circle-minus", look="unavailable"),
+    JobStatus.UPLOADING: Word(_("Uploading"), icon="upload", look="charging"),
+    JobStatus.UPLOADED: Word(_("Uploaded"), icon="circle-check", look="available"),
+    JobStatus.NOTHING: Word(_("Nothing to send"), icon="circle-minus", look="unavailable"),
+    JobStatus.FAILED: Word(_("Failed"), icon="alert-triangle", look="faulted"),
+    JobStatus.REFUSED: Word(_("Refused"), icon="x", look="faulted"),
+    JobStatus.REPLACED: Word(_("Replaced by a newer one"), icon="circle-minus", look="unavailable"),
+}
+UNCONFIRMED = Word(_("Installed, not confirmed"), icon="help", look="paused")
+
+WHAT_TO_TRY: Mapping[str, Text] = {
+    "DownloadFailed": _("Can the station reach the address? Check name, port and password in it."),
+    "InvalidSignature": _("The file was changed, or was signed with another certificate."),
+    "InvalidChecksum": _("The file is not the one that the checksum was made of."),
+    "InstallationFailed": _("Is the file made for this model? Restart the station and try once more."),
+    "InstallVerificationFailed": _("Is the file made for this model? Ask the maker."),
+    "PublishFailed": _("Look at the free space of the local controller and try again."),
+    "UploadFailure": _("Can the station reach the address, and may it write there?"),
+    "PermissionDenied": _("The server refused the upload: check user and password in the address."),
+    "BadMessage": _("The station could not read the request; ask for another period."),
+    "NotSupportedOperation": _("The station cannot upload by this kind of address; try https or ftp."),
+    "InvalidCertificate": _("The signing certificate is not one that the maker of the station issued."),
+    "RevokedCertificate": _("The maker has revoked the signing certificate; get the file anew."),
+}
+
+SIGNING_STATE: Mapping[str, Word] = {
+    SigningStatus.RECEIVED: Word(_("Received"), icon="clock", look="plugged_in"),
+    SigningStatus.WAITING: Word(_("Waits for a certificate"), icon="hourglass", look="paused"),
+    SigningStatus.SIGNED: Word(_("Signed"), icon="certificate", look="plugged_in"),
+    SigningStatus.SENT: Word(_("Sent"), icon="send", look="charging"),
+    SigningStatus.ACCEPTED: Word(_("In use"), icon="circle-check", look="available"),
+    SigningStatus.FAILED: Word(_("Failed"), icon="alert-triangle", look="faulted"),
+    SigningStatus.REJECTED: Word(_("Rejected"), icon="x", look="faulted"),
+    SigningStatus.REPLACED: Word(_("Replaced by a newer one"), icon="circle-minus", look="unavailable"),
+}
+
+CERTIFICATE_USE: Mapping[str, Text] = {
+    "": _("The station's own"),
+    CertificateUse.CSMS_ROOT: _("Root of this portal"),
+    CertificateUse.MANUFACTURER_ROOT: _("Root of the maker"),
+    CertificateUse.V2G_ROOT: _("V2G root"),
+    CertificateUse.MO_ROOT: _("Root of contracts"),
+    CertificateUse.OEM_ROOT: _("Root of car makers"),
+    CertificateUse.V2G_CHAIN: _("V2G certificate with its chain"),
+    "charging_station_certificate": _("The station's own"),
+    "v2g_certificate": _("V2G certificate (ISO 15118-2)"),
+    "v2g20_certificate": _("V2G certificate (ISO 15118-20)"),
+}
+
+LOG_KIND: Mapping[str, Text] = {
+    "diagnostics": _("Diagnostics log"),
+    "security": _("Security log"),
+    "data_collector": _("Log of the data collector"),
+    "": _("Log that nobody asked for here"),
+}
+
+SECURITY_PROFILE: Mapping[int, Text] = {
+    0: _("0 · no password: anybody may call itself this station"),
+    1: _("1 · password without TLS: only for a trusted network"),
+    2: _("2 · TLS and password"),
+    3: _("3 · TLS and client certificate"),
 }
 
 SESSION_STATE: Mapping[str, Word] = {

@@ -9,6 +9,9 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import runtime
+from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse, SigningStatus, SigningUse
+from stations.domain.firmware import JobStatus
+from stations.domain.words import CommandStatus
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # django-environ ships no types
@@ -249,10 +252,22 @@ SPECTACULAR_SETTINGS = {
         "SendablePurposeEnum": "portal.api.command_bodies.smart_charging.SENDABLE",
         "ProfileKindEnum": "portal.api.command_bodies.smart_charging.KINDS",
         "RateUnitEnum": "stations.domain.smart_charging.RATE_UNITS",
+        "CertificateUseEnum": [(use.value, use.value) for use in CertificateUse],
+        "InstallableCertificateEnum": [(use.value, use.value) for use in INSTALLABLE],
+        "RenewableCertificateEnum": [(use, use) for use in RENEWABLE],
+        "RequestedCertificateEnum": [(use.value, use.value) for use in SigningUse],
+        "CommandStatusEnum": [(word.value, word.value) for word in CommandStatus],
+        "JobStatusEnum": [(word.value, word.value) for word in JobStatus],
+        "SigningStatusEnum": [(word.value, word.value) for word in SigningStatus],
     },
 }
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=20)
 API_RATE_BURST = env.int("API_RATE_BURST", default=100)
+
+# -- what goes out to addresses that others chose (docs/operators/security.md) -----------------------------
+EGRESS_ALLOW = tuple(env.list("EGRESS_ALLOW", default=[]))
+CERTIFICATE_SIGNER = env.str("CERTIFICATE_SIGNER", default="")
+CONTRACT_PROVIDER = env.str("CONTRACT_PROVIDER", default="")
 
 # -- the chargers' door (spec: docs/operators/settings.md) --------------------------------------------------
 OCPP_HIDE_UNKNOWN_STATIONS = env.bool("OCPP_HIDE_UNKNOWN_STATIONS", default=True)

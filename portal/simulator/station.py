@@ -12,6 +12,7 @@ from portal.simulator.journal import Json
 from portal.simulator.online import OnlineStation
 from portal.simulator.outlet import Lost, Outlet, OutletState, StopReason, Transaction
 from portal.simulator.profiles import ProfileStore
+from portal.simulator.security import Safe
 from portal.simulator.settings import Endpoint, Habits, Hardware, Version, wire_password
 from portal.simulator.transport import Reply, SimulatorError
 from portal.simulator.v2x import DIALECT_21, DIALECT_201
@@ -49,6 +50,7 @@ class SimulatedStation(OnlineStation):
         self.settings: dict[str, str] = {}
         self.local_list: dict[str, str] = {}
         self.local_list_version: int = 0
+        self.safe = Safe()
         self.event_number = 0
         self.reset_scheduled = False
         self._held: tuple[str, Callable[[], Json], Callable[[Json], None]] | None = None

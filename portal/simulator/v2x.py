@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from portal.simulator import commands, device_model, reservations, smart_charging
+from portal.simulator import commands, device_model, reservations, security, smart_charging
 from portal.simulator.actions import ACTIONS_21, ACTIONS_201
 from portal.simulator.dialect import Cause, Message
 from portal.simulator.journal import Json
@@ -320,6 +320,14 @@ def _data_transfer(station: "SimulatedStation", payload: Json) -> Reply:
     return Reply({"status": "Accepted", **({"data": payload["data"]} if "data" in payload else {})})
 
 
+def _installed(station: "SimulatedStation", payload: Json) -> Reply:
+    found = security.installed(station, payload.get("certificateType", []))
+    if not found:
+        return commands.status("NotFound")
+    entries = [{"certificateType": kind, "certificateHashData": named} for kind, named in found]
+    return Reply({"status": "Accepted", "certificateHashDataChain": entries})
+
+
 Command = Callable[["SimulatedStation", Json], Reply]
 COMMANDS: Mapping[str, Command] = {
     "RequestStartTransaction": _request_start,
@@ -329,9 +337,28 @@ COMMANDS: Mapping[str, Command] = {
     "ChangeAvailability": lambda station, sent: commands.change_availability(
         station, sent.get("evse", {}).get("id", 0), operative=sent["operationalStatus"] == "Operative"
     ),
-    "TriggerMessage": lambda station, sent: commands.trigger(
-        station, sent["requestedMessage"], sent.get("evse", {}).get("id")
+    "TriggerMessage": lambda station, sent: (
+        security.trigger(station, sent["requestedMessage"])
+        or commands.trigger(station, sent["requestedMessage"], sent.get("evse", {}).get("id"))
     ),
+    "UpdateFirmware": lambda station, sent: security.update(
+        station, "FirmwareStatusNotification", sent["firmware"]["location"], sent["requestId"]
+    ),
+    "PublishFirmware": lambda station, sent: security.publish(station, sent["location"], sent["requestId"]),
+    "UnpublishFirmware": lambda station, sent: commands.status("Unpublished"),
+    "GetLog": lambda station, sent: security.upload(
+        station,
+        "LogStatusNotification",
+        sent["log"]["remoteLocation"],
+        sent["requestId"],
+        failed="UploadFailure",
+    ),
+    "CertificateSigned": lambda station, sent: security.certificate_signed(station, sent["certificateChain"]),
+    "InstallCertificate": lambda station, sent: security.install(
+        station, sent["certificateType"], sent["certificate"]
+    ),
+    "DeleteCertificate": lambda station, sent: security.delete(station, sent["certificateHashData"]),
+    "GetInstalledCertificateIds": _installed,
     "GetVariables": lambda station, sent: Reply(
         {"getVariableResult": [device_model.get(station, one) for one in sent["getVariableData"]]}
     ),

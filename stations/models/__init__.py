@@ -1,8 +1,10 @@
 from stations.models.alerts import Alert, SecurityEvent
+from stations.models.certificates import ContractRequest, InstalledCertificate, SigningRequest
 from stations.models.commands import Command
 from stations.models.connections import Connection, Gateway, Presence
 from stations.models.credentials import StationCredential
 from stations.models.evses import Connector, Evse
+from stations.models.firmware import FirmwareJob, JobStep, LogJob
 from stations.models.frames import RawFrame
 from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
@@ -29,11 +31,16 @@ __all__ = [
     "CompositeSchedule",
     "Connection",
     "Connector",
+    "ContractRequest",
     "DerControl",
     "Evse",
+    "FirmwareJob",
     "Gateway",
     "GridEvent",
+    "InstalledCertificate",
     "InstalledProfile",
+    "JobStep",
+    "LogJob",
     "MeterReading",
     "OrphanStop",
     "Presence",
@@ -42,6 +49,7 @@ __all__ = [
     "Reservation",
     "SecurityEvent",
     "SignedMeterData",
+    "SigningRequest",
     "Site",
     "SiteLimit",
     "StationCredential",

@@ -29,6 +29,7 @@ LEADS_TO = {
     "GetChargingProfiles": ("ReportChargingProfiles",),
     "GetMonitoringReport": ("NotifyMonitoringReport",),
     "GetLog": ("LogStatusNotification",),
+    "PublishFirmware": ("PublishFirmwareStatusNotification",),
     "UpdateFirmware": ("FirmwareStatusNotification",),
 }
 TRIGGERS = {

@@ -12,6 +12,8 @@ from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
 from stations.services import grid_support, preconditions, reservations
+from stations.services.certificates import completing as certificates
+from stations.services.certificates import installed
 from stations.services.numbers import next_request_id as next_request_id
 from stations.services.smart_charging import completing as smart_charging
 
@@ -59,4 +61,10 @@ COMPLETE: Mapping[type[Intent], Complete] = {
     intents.UsePriorityCharging: smart_charging.use_priority,
     intents.NotifyAllowedEnergyTransfer: smart_charging.allow_transfers,
     intents.UpdateDynamicSchedule: smart_charging.update_dynamic,
+    intents.SendSignedCertificate: certificates.signed_certificate,
+    intents.InstallCertificate: certificates.install,
+    intents.DeleteCertificate: installed.for_deleting,
+    intents.GetInstalledCertificates: certificates.listing,
+    intents.RenewCertificate: certificates.renewal,
+    intents.RotatePassword: certificates.rotation,
 }

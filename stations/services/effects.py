@@ -101,6 +101,12 @@ def message_received(station_id: UUID, message: str) -> None:
         _seen(command, "The message arrived.")
 
 
+def certificate_requested(station_id: UUID) -> None:
+    """The request to sign that a renewal asked for."""
+    for command in _awaited(station_id, "renew_certificate"):
+        _seen(command, "The station asked for a certificate.")
+
+
 def report_completed(station_id: UUID, request_id: int, variables: int) -> None:
     """All parts of a report that was asked for."""
     for command in _awaited(station_id, "get_base_report").filter(parameters__request_id=request_id):

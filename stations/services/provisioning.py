@@ -18,7 +18,7 @@ from stations.domain.intents import TriggerMessage
 from stations.domain.station import StationSide
 from stations.domain.words import Registration
 from stations.models import Alert, ChargingStation, Command, Presence
-from stations.services import alerts, commands, device_model, effects, stations
+from stations.services import alerts, commands, device_model, effects, firmware, stations
 
 PENDING_RETRY_S = 60
 JITTER = 0.10
@@ -141,6 +141,7 @@ def _start_afresh(row: ChargingStation, received_at: datetime) -> None:
     row.unsupported = []
     device_model.apply_pending(row.id, received_at)
     effects.booted(row.id)
+    firmware.booted(row, received_at)
 
 
 def _note_decision_wanted(row: ChargingStation, received_at: datetime) -> None:

@@ -3,13 +3,19 @@
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
-from stations.domain.intents.reservations import CancelReservation, ReserveNow
+from stations.domain import intents
 from stations.models import Command
-from stations.services import reservations
+from stations.services import firmware, logs, reservations
+from stations.services.certificates import outcomes
 
 AFTERWARDS: Mapping[str, Callable[[Command], None]] = {
-    ReserveNow.name: reservations.command_settled,
-    CancelReservation.name: reservations.command_settled,
+    intents.CancelReservation.name: reservations.command_settled,
+    intents.GetLog.name: logs.command_ended,
+    intents.PublishFirmware.name: firmware.command_ended,
+    intents.ReserveNow.name: reservations.command_settled,
+    intents.RotatePassword.name: outcomes.password_sent,
+    intents.SendSignedCertificate.name: outcomes.certificate_sent,
+    intents.UpdateFirmware.name: firmware.command_ended,
 }
 
 

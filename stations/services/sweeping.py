@@ -18,6 +18,7 @@ from stations.services import (
     reservations,
     transactions,
 )
+from stations.services.certificates import sending
 from stations.services.smart_charging import profiles
 
 KEEP_REFUSED = timedelta(days=30)
@@ -44,6 +45,7 @@ def sweep() -> dict[str, int | None]:
         "commands": lambda: commands.sweep(now),
         "reports": lambda: device_model.expire_reports(now),
         "credentials": lambda: credentials.expire(now),
+        "certificates": lambda: sending.sweep(now),
         "offline": lambda: offline.watch(now),
         "reservations": lambda: reservations.expire(now),
     }

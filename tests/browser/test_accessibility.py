@@ -6,9 +6,14 @@ from core import clock
 from core.access import Actor
 from core.models import Organization
 from stations.domain import intents
+from stations.domain.certificates import CertificateUse, SigningRequested
+from stations.domain.events import SecurityEventReported, Stamp
+from stations.domain.firmware import FirmwareKind, FirmwareStateReported, LogStateReported
+from stations.domain.station import StationRef
 from stations.models import ChargingLimit, ChargingStation, CompositeSchedule, InstalledProfile
-from stations.services import commands, stations
-from tests import factories
+from stations.services import commands, firmware, logs, security_events, stations
+from stations.services.certificates import installed, signing
+from tests import factories, pki
 from tests.browser.conftest import DESK, PHONE, violations
 
 PAGES = {
@@ -22,6 +27,9 @@ PAGES = {
     "variables": "stations/{station}/variables/",
     "messages": "stations/{station}/messages/",
     "connect": "stations/{station}/connect/",
+    "firmware": "stations/{station}/firmware/",
+    "security": "stations/{station}/security/",
+    "signing": "stations/{station}/security/requests/{request}/",
     "settings": "stations/{station}/settings/",
     "sessions": "sessions/",
     "alerts": "alerts/",
@@ -41,6 +49,7 @@ def station(actor: Actor) -> ChargingStation:
     stations.add_evse(made, 1)
     commands.issue(made, intents.UnlockConnector(evse_id=1), by=actor)
     _limit(made, actor)
+    _keep_busy(made)
     return made
 
 
@@ -77,15 +86,34 @@ def _limit(station: ChargingStation, actor: Actor) -> None:
     )
 
 
+def _keep_busy(station: ChargingStation) -> None:
+    """Jobs in several states, a request to sign, a root and an event."""
+    side = StationRef(station_id=station.pk, organization_id=station.organization_id)
+    now = clock.now()
+    for number, word in ((7, "Downloading"), (8, "InstallationFailed"), (9, "Installed")):
+        url = "https://firmware.example.org/ac22-2.0.bin"
+        firmware.begin(side, intents.UpdateFirmware(location=url, version="2.0", request_id=number))
+        state = FirmwareStateReported(kind=FirmwareKind.UPDATE, status=word, request_id=number)
+        firmware.reported(side, state, now)
+    logs.reported(side, LogStateReported(status="Uploaded", request_id=10), now)
+    csr = pki.request(station.identity, station.organization.name)
+    signing.receive(side, SigningRequested(csr=csr), now)
+    root = pki.pem(pki.authority().certificate)
+    installed.stored(side, CertificateUse.MANUFACTURER_ROOT, root, now)
+    stamp = Stamp(occurred_at=now, received_at=now)
+    security_events.store(side, SecurityEventReported(type="TamperDetectionActivated", stamp=stamp))
+
+
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_page_has_a_violation(
     theme, viewport, open_page, organization: Organization, station: ChargingStation
 ):
     page = open_page(viewport=viewport, theme=theme)
+    request_to_sign = station.signing_requests.get().pk
     found = {}
     for name, path in PAGES.items():
-        page.goto(f"/o/{organization.slug}/{path.format(station=station.pk)}")
+        page.goto(f"/o/{organization.slug}/{path.format(station=station.pk, request=request_to_sign)}")
         found |= {f"{name}: {what}": where for what, where in violations(page).items()}
     assert found == {}
 

@@ -145,9 +145,7 @@ async def test_a_triggered_message_follows_its_answer(version):
         for wanted in ("Heartbeat", "MeterValues", "StatusNotification"):
             answer = await csms.command("CP1", "TriggerMessage", {"requestedMessage": wanted})
             assert answer[2] == {"status": "Accepted"}
-        refused = await csms.command(
-            "CP1", "TriggerMessage", {"requestedMessage": "FirmwareStatusNotification"}
-        )
+        refused = await csms.command("CP1", "TriggerMessage", {"requestedMessage": "WeatherNotification"})
         await csms.eventually(lambda: csms.of("MeterValues") and csms.of("Heartbeat"))
         await asyncio.sleep(0.05)
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.api.command_bodies import (
+    certificates,
     device_model,
+    firmware,
     grid_support,
     raw,
     remote_control,
@@ -24,6 +26,8 @@ BODIES: Mapping[str, type[CommandBody]] = {
     **reservations.BODIES,
     **grid_support.BODIES,
     **smart_charging.BODIES,
+    **firmware.BODIES,
+    **certificates.BODIES,
     **raw.BODIES,
 }
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
@@ -32,5 +36,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **reservations.EXAMPLES,
     **grid_support.EXAMPLES,
     **smart_charging.EXAMPLES,
+    **firmware.EXAMPLES,
+    **certificates.EXAMPLES,
     **raw.EXAMPLES,
 }

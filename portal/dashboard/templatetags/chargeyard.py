@@ -22,7 +22,7 @@ from portal.dashboard import words
 from portal.dashboard.messages import shown
 from portal.dashboard.sentences import told
 from stations.domain.words import STATUS_OF_WORD, ConnectorStatus, TransactionStatus
-from stations.models import ChargingStation, Command, Evse, Transaction
+from stations.models import ChargingStation, Command, Evse, FirmwareJob, LogJob, SigningRequest, Transaction
 
 register = template.Library()
 
@@ -335,6 +335,35 @@ def station_power(station: ChargingStation) -> dict[str, Any]:
         return power_bar(None, None)
     known = [evse.power_w for evse in station.shown_evses if evse.power_w is not None and evse.active]
     return power_bar(sum(known, Decimal(0)), station.max_power_w)
+
+
+@register.inclusion_tag("components/pill.html")
+def job_pill(job: FirmwareJob | LogJob) -> dict[str, Any]:
+    """Where a firmware or log job stands; an installation that no boot has shown says so."""
+    unconfirmed = isinstance(job, FirmwareJob) and job.unconfirmed
+    return state(words.UNCONFIRMED if unconfirmed else words.JOB_STATE[job.status], job.word)
+
+
+@register.inclusion_tag("components/pill.html")
+def signing_pill(request: SigningRequest) -> dict[str, Any]:
+    return state(words.SIGNING_STATE[request.status])
+
+
+@register.filter
+def what_to_try(job: FirmwareJob | LogJob) -> Any:
+    """What helps with the station's own word for a failure; empty where it did not fail."""
+    failed = job.ended and not job.succeeded
+    return words.WHAT_TO_TRY.get(job.word, words.WHAT_TO_TRY.get(job.detail, "")) if failed else ""
+
+
+@register.filter
+def certificate_use(use: str) -> Any:
+    return words.CERTIFICATE_USE.get(use, use)
+
+
+@register.filter
+def log_kind(kind: str) -> Any:
+    return words.LOG_KIND.get(kind, kind)
 
 
 register.filter("frame", shown)

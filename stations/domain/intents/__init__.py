@@ -9,7 +9,16 @@ from typing import Any
 
 from core.errors import Invalid
 from stations.domain.intents.base import Intent, restored, to_json
+from stations.domain.intents.certificates import (
+    DeleteCertificate,
+    GetInstalledCertificates,
+    InstallCertificate,
+    RenewCertificate,
+    RotatePassword,
+    SendSignedCertificate,
+)
 from stations.domain.intents.device_model import GetBaseReport, GetVariables, SetVariables, VariableItem
+from stations.domain.intents.firmware import GetLog, PublishFirmware, UnpublishFirmware, UpdateFirmware
 from stations.domain.intents.grid_support import (
     ClearDerControl,
     GetDerControl,
@@ -45,24 +54,34 @@ __all__ = [
     "ChangeAvailability",
     "ClearChargingProfile",
     "ClearDerControl",
+    "DeleteCertificate",
     "GetBaseReport",
     "GetChargingProfiles",
     "GetCompositeSchedule",
     "GetDerControl",
+    "GetInstalledCertificates",
+    "GetLog",
     "GetVariables",
+    "InstallCertificate",
     "Intent",
     "NotifyAllowedEnergyTransfer",
+    "PublishFirmware",
+    "RenewCertificate",
     "RequestBatterySwap",
     "RequestStartTransaction",
     "RequestStopTransaction",
     "ReserveNow",
     "ResetStation",
+    "RotatePassword",
+    "SendSignedCertificate",
     "SetChargingProfile",
     "SetDerControl",
     "SetVariables",
     "TriggerMessage",
     "UnlockConnector",
+    "UnpublishFirmware",
     "UpdateDynamicSchedule",
+    "UpdateFirmware",
     "UsePriorityCharging",
     "VariableItem",
     "from_json",
@@ -95,6 +114,16 @@ INTENTS: Mapping[str, type[Intent]] = {
         UpdateDynamicSchedule,
         NotifyAllowedEnergyTransfer,
         AfrrSignal,
+        UpdateFirmware,
+        PublishFirmware,
+        UnpublishFirmware,
+        GetLog,
+        SendSignedCertificate,
+        InstallCertificate,
+        DeleteCertificate,
+        GetInstalledCertificates,
+        RenewCertificate,
+        RotatePassword,
         Call,
     )
 }

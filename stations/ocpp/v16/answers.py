@@ -12,8 +12,11 @@ from stations.services import availability, device_model, effects
 from stations.services.device_model import Written
 
 GOOD = frozenset({"Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked"})
-ALSO_GOOD: Mapping[str, frozenset[str]] = {"ClearChargingProfile": frozenset({"Unknown"})}
-"""What means that nothing was there to be done."""
+ALSO_GOOD: Mapping[str, frozenset[str]] = {
+    "ClearChargingProfile": frozenset({"Unknown"}),
+    "GetInstalledCertificateIds": frozenset({"NotFound"}),
+}
+"""What means that nothing was there to be done or to be told."""
 
 WRITTEN: Mapping[str, Written] = {"Accepted": Written.NOW, "RebootRequired": Written.AFTER_RESTART}
 

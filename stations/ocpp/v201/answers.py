@@ -16,6 +16,7 @@ GOOD = frozenset(
 ALSO_GOOD: Mapping[str, frozenset[str]] = {
     "ClearChargingProfile": frozenset({"Unknown"}),
     "GetChargingProfiles": frozenset({"NoProfiles"}),
+    "GetInstalledCertificateIds": frozenset({"NotFound"}),
 }
 """What means that nothing was there to be done or told."""
 

@@ -33,6 +33,14 @@ def place(parent: Json, field: str = "evse") -> tuple[int | None, int | None]:
     return whole(evse["id"], f"{field}.id"), whole_or_none(evse, "connectorId", field=f"{field}.connectorId")
 
 
+def request_id(payload: Json) -> int | None:
+    """The number of our request; what cannot be one of ours counts as absent (P231)."""
+    value = payload.get("requestId")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= INT32_MAX:
+        return None
+    return int(value)
+
+
 def token(parent: Json) -> TokenShown | None:
     """The idToken, if one was shown."""
     shown = parent.get("idToken")
@@ -46,6 +54,14 @@ def reference(text: str) -> str:
     if len(text) <= REFERENCE_MAX:
         return text
     return f"{text[:31]}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def reason(parent: Json) -> str:
+    """The StatusInfoType of 2.1 as one text; empty where there is none."""
+    info = parent.get("statusInfo")
+    if not isinstance(info, Mapping):
+        return ""
+    return " ".join(filter(None, (text(info, "reasonCode", 20), text(info, "additionalInfo", 450))))
 
 
 def text(parent: Json, name: str, limit: int = 255) -> str:

@@ -11,7 +11,7 @@ from stations.domain import intents
 from stations.ocpp import v201
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import Decided, Outbound, Routes
-from stations.ocpp.v21 import battery_swaps, grid_support, outbound, smart_charging
+from stations.ocpp.v21 import battery_swaps, certificates, grid_support, outbound, smart_charging
 
 ROUTES: Routes = {
     **v201.ROUTES,
@@ -25,6 +25,9 @@ ROUTES: Routes = {
     "NotifyPriorityCharging": Decided(smart_charging.notify_priority),
     "PullDynamicScheduleUpdate": Decided(smart_charging.pull_update),
     "ReportChargingProfiles": Decided(smart_charging.report_profiles),
+    "Get15118EVCertificate": Decided(certificates.ev_certificate),
+    "GetCertificateChainStatus": Decided(certificates.chain_status),
+    "GetCertificateStatus": Decided(certificates.certificate_status),
 }
 
 OUTBOUND: Outbound = {
@@ -42,6 +45,11 @@ OUTBOUND: Outbound = {
     intents.SetChargingProfile: smart_charging.set_profile,
     intents.UpdateDynamicSchedule: smart_charging.update_dynamic,
     intents.UsePriorityCharging: smart_charging.use_priority,
+    intents.GetInstalledCertificates: certificates.get_installed,
+    intents.GetLog: certificates.get_log,
+    intents.InstallCertificate: certificates.install_certificate,
+    intents.RenewCertificate: certificates.renew_certificate,
+    intents.SendSignedCertificate: certificates.certificate_signed,
 }
 
 ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {

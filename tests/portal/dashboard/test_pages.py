@@ -23,6 +23,8 @@ PATHS = [
     "stations/{}/commands/",
     "stations/{}/connect/",
     "stations/{}/settings/",
+    "stations/{}/firmware/",
+    "stations/{}/security/",
     "stations/{}/messages/",
     "stations/{}/charging/",
     "stations/{}/variables/",
