@@ -92,7 +92,7 @@ def _page(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
 
 def _reset(values: QueryDict) -> Intent:
     kind = values.get("kind", "on_idle")
-    if kind not in ("on_idle", "immediate"):
+    if kind not in ("on_idle", "immediate", intents.RESUME):
         raise Invalid(_("Choose how to restart."), field="kind")
     return intents.ResetStation(kind=kind)
 
@@ -164,6 +164,7 @@ FORMS: Mapping[str, Callable[[QueryDict], Intent]] = {
     "change_availability": _availability,
     "trigger_message": _trigger,
     "get_base_report": _report,
+    "clear_cache": lambda _values: intents.ClearCache(),
     "get_variables": _read,
     "set_variables": _set,
     "call": _call,

@@ -1,4 +1,4 @@
-"""One station: header, Live, Transactions, Variables and Settings."""
+"""One station: header, Live, Transactions and Settings."""
 
 from typing import Any
 from uuid import UUID
@@ -11,15 +11,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.access import Permission
 from core.errors import DomainError
-from portal.dashboard import evses, plots
+from portal.dashboard import evses, learned, plots
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import SettingsForm, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.stations import one_with_evses
 from portal.dashboard.words import CHARGING_REASON
 from stations.domain.words import Registration
-from stations.models import Alert, ChargingStation, Transaction, Variable
-from stations.services import provisioning, stations
+from stations.models import Alert, ChargingStation, Transaction
+from stations.services import network_profiles, provisioning, stations
 from stations.services.smart_charging import looking
 
 TABS = (
@@ -28,6 +28,7 @@ TABS = (
     ("station_transactions", gettext_lazy("Transactions"), Permission.SESSIONS_VIEW),
     ("station_charging", gettext_lazy("Smart charging"), Permission.STATIONS_VIEW),
     ("station_variables", gettext_lazy("Variables"), Permission.STATIONS_VIEW),
+    ("station_monitoring", gettext_lazy("Monitoring"), Permission.STATIONS_VIEW),
     ("station_messages", gettext_lazy("Messages"), Permission.MESSAGES_VIEW),
     ("station_connect", gettext_lazy("Connection"), Permission.STATIONS_VIEW),
     ("station_firmware", gettext_lazy("Firmware & logs"), Permission.STATIONS_VIEW),
@@ -93,19 +94,6 @@ def transactions_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     return render_page(request, "dashboard/stations/transactions.html", context, partial="results")
 
 
-@require_safe
-@operator(Permission.STATIONS_VIEW)
-def variables_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    station = find(request, pk)
-    words = request.GET.get("q", "").strip()
-    rows = Variable.objects.visible_to(request.actor).filter(station=station)
-    if words:
-        rows = rows.filter(variable__icontains=words) | rows.filter(component__icontains=words)
-    context = frame(request, station, "station_variables")
-    context.update(variables=rows[:500], words=words)
-    return render_page(request, "dashboard/stations/variables.html", context, partial="results")
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @operator(Permission.STATIONS_VIEW)
 def settings_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
@@ -116,7 +104,13 @@ def settings_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
         if form.is_valid() and _saved(form, station, request):
             messages.success(request, _("Saved."))
             return go(request, address(request, "station_settings", pk))
-    context = {**frame(request, station, "station_settings"), "form": form}
+    context = {
+        **frame(request, station, "station_settings"),
+        "form": form,
+        "capabilities": learned.lines(station),
+        "slots": network_profiles.slots_of(station.pk),
+        "network_profiles": list(station.network_profiles.all()),
+    }
     status = 422 if form.errors else 200
     return render_page(request, "dashboard/stations/settings.html", context, status=status)
 

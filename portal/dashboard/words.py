@@ -103,6 +103,17 @@ COMMAND: Mapping[str, Text] = {
     "get_installed_certificates": _("Read installed certificates"),
     "renew_certificate": _("Renew the certificate"),
     "rotate_password": _("Give it a new password"),
+    "get_report": _("Read chosen variables"),
+    "clear_cache": _("Clear the authorization cache"),
+    "set_variable_monitoring": _("Set monitors"),
+    "clear_variable_monitoring": _("Clear monitors"),
+    "get_monitoring_report": _("Read monitors"),
+    "set_monitoring_base": _("Choose the set of monitors"),
+    "set_monitoring_level": _("Choose the level of monitoring"),
+    "customer_information": _("Data of a customer"),
+    "adjust_periodic_event_stream": _("Adjust an event stream"),
+    "get_periodic_event_stream": _("List event streams"),
+    "set_network_profile": _("Write a network profile"),
     "call": _("Raw call"),
 }
 
@@ -133,6 +144,9 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "trigger_message": _("waiting for the message"),
     "get_base_report": _("waiting for all parts of the report"),
     "renew_certificate": _("waiting for the station's request to sign"),
+    "get_report": _("waiting for all parts of the report"),
+    "get_monitoring_report": _("waiting for all parts of the report"),
+    "customer_information": _("waiting for all parts of the report"),
     "set_variables": _("waiting for the value to be read back"),
     "set_charging_profile": _("waiting for the composite schedule"),
     "clear_charging_profile": _("waiting for the composite schedule"),
@@ -280,6 +294,21 @@ FLAG: Mapping[str, Text] = {
     Flag.OTHER_LOCATION: _("No register of the outlet was reported"),
 }
 
+REPORT_STATE: Mapping[str, Word] = {
+    "asked": Word(_("Asked for"), icon="send", look="plugged_in"),
+    "arriving": Word(_("Arriving"), icon="hourglass", look="charging"),
+    "complete": Word(_("Complete"), icon="check", look="available"),
+    "incomplete": Word(_("Incomplete"), icon="alert-triangle", look="paused"),
+    "empty": Word(_("Nothing to report"), icon="circle-minus", look="unavailable"),
+    "refused": Word(_("Refused"), icon="x", look="faulted"),
+}
+
+CHANGE_STATE: Mapping[str, Word] = {
+    "draft": Word(_("To be sent"), icon="pencil", look="plugged_in"),
+    "sent": Word(_("On its way"), icon="send", look="charging"),
+    "refused": Word(_("Refused"), icon="x", look="faulted"),
+}
+
 SEVERITY: Mapping[str, Word] = {
     "critical": Word(_("Critical"), icon="alert-triangle", look="faulted"),
     "warning": Word(_("Warning"), icon="alert-circle", look="paused"),
@@ -314,6 +343,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             Entry("sessions", _("Sessions"), icon="bolt", permission=_P.SESSIONS_VIEW, counts="sessions"),
             Entry("alerts", _("Alerts"), icon="bell", permission=_P.ALERTS_VIEW, counts="alerts"),
             Entry("sites", _("Sites"), icon="map-pin", permission=_P.STATIONS_VIEW),
+            Entry("quirks", _("Quirks"), icon="settings", permission=_P.STATIONS_EDIT),
         ),
     ),
     (

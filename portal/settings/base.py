@@ -259,6 +259,8 @@ SPECTACULAR_SETTINGS = {
         "CommandStatusEnum": [(word.value, word.value) for word in CommandStatus],
         "JobStatusEnum": [(word.value, word.value) for word in JobStatus],
         "SigningStatusEnum": [(word.value, word.value) for word in SigningStatus],
+        "MonitorTypeEnum": "portal.api.command_bodies.monitoring.MONITOR_TYPES",
+        "TokenTypeEnum": "drivers.models.TokenType",
     },
 }
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=20)

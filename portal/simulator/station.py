@@ -51,6 +51,7 @@ class SimulatedStation(OnlineStation):
         self.local_list: dict[str, str] = {}
         self.local_list_version: int = 0
         self.safe = Safe()
+        self.monitors: dict[int, Json] = {}
         self.event_number = 0
         self.reset_scheduled = False
         self._held: tuple[str, Callable[[], Json], Callable[[Json], None]] | None = None

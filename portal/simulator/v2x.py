@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from portal.simulator import commands, device_model, reservations, security, smart_charging
+from portal.simulator import commands, device_model, monitoring, reservations, security, smart_charging
 from portal.simulator.actions import ACTIONS_21, ACTIONS_201
 from portal.simulator.dialect import Cause, Message
 from portal.simulator.journal import Json
@@ -370,6 +370,14 @@ COMMANDS: Mapping[str, Command] = {
     "ReserveNow": lambda station, sent: reservations.reserve(
         station, sent["id"], sent.get("evseId"), sent["idToken"]["idToken"], sent["expiryDateTime"]
     ),
+    "GetReport": monitoring.get_report,
+    "SetVariableMonitoring": monitoring.set_monitors,
+    "ClearVariableMonitoring": monitoring.clear_monitors,
+    "GetMonitoringReport": monitoring.get_monitoring_report,
+    "SetMonitoringBase": monitoring.set_base,
+    "SetMonitoringLevel": monitoring.set_level,
+    "CustomerInformation": monitoring.customer_information,
+    "SetNetworkProfile": monitoring.set_network_profile,
     "ClearCache": lambda station, sent: commands.status("Accepted"),
     "DataTransfer": _data_transfer,
     "GetLocalListVersion": lambda station, sent: Reply({"versionNumber": station.local_list_version}),

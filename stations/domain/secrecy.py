@@ -7,7 +7,8 @@ from typing import Any
 
 MASK = "****"
 SECRET_NAME = re.compile(
-    r"authorizationkey|passw|secret|token_?secret|private_?key|vpnkey|apikey", re.IGNORECASE
+    r"authorizationkey|passw|secret|token_?secret|private_?key|vpn_?key|apikey|sim_?pin|customer_?identifier",
+    re.IGNORECASE,
 )
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL

@@ -3,11 +3,15 @@ from stations.models.certificates import ContractRequest, InstalledCertificate, 
 from stations.models.commands import Command
 from stations.models.connections import Connection, Gateway, Presence
 from stations.models.credentials import StationCredential
+from stations.models.device_model import CustomerData, VariableChange, VariableValue
 from stations.models.evses import Connector, Evse
 from stations.models.firmware import FirmwareJob, JobStep, LogJob
 from stations.models.frames import RawFrame
 from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
+from stations.models.monitoring import EventStream, Monitor, MonitoringState, StationEvent, StreamValue
+from stations.models.network import NetworkProfile
+from stations.models.quirks import Quirk
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.reservations import Reservation
@@ -32,7 +36,9 @@ __all__ = [
     "Connection",
     "Connector",
     "ContractRequest",
+    "CustomerData",
     "DerControl",
+    "EventStream",
     "Evse",
     "FirmwareJob",
     "Gateway",
@@ -42,8 +48,12 @@ __all__ = [
     "JobStep",
     "LogJob",
     "MeterReading",
+    "Monitor",
+    "MonitoringState",
+    "NetworkProfile",
     "OrphanStop",
     "Presence",
+    "Quirk",
     "RawFrame",
     "Report",
     "Reservation",
@@ -53,8 +63,12 @@ __all__ = [
     "Site",
     "SiteLimit",
     "StationCredential",
+    "StationEvent",
+    "StreamValue",
     "Transaction",
     "TransactionConflict",
     "TransactionEvent",
     "Variable",
+    "VariableChange",
+    "VariableValue",
 ]

@@ -7,7 +7,11 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+from stations.domain.treatment import Treatment
 from stations.domain.words import Registration, Version
+
+TOLERANCES = ("no_subprotocol", "hex_password", "integer_ids", "binary_frames")
+NO_PONG = "no_pong"
 
 Json = Mapping[str, Any]
 Value = TypeVar("Value")
@@ -74,6 +78,15 @@ class Socket:
     @property
     def accepted(self) -> bool:
         return self.registration == Registration.ACCEPTED
+
+    def treat(self, treatment: Treatment) -> None:
+        """How this station is to be treated, once its boot told what make it is; its sub-protocol stays."""
+        self.lenient = treatment.lenient
+        self.tolerances = frozenset(word for word in TOLERANCES if treatment.tolerates(word))
+        self.energy_factor = treatment.energy_factor
+        if treatment.call_timeout_s is not None:
+            self.call_timeout_s = treatment.call_timeout_s
+        self.pong_required = not treatment.tolerances.get(NO_PONG, False)
 
     def tolerates(self, tolerance: str) -> bool:
         return tolerance in self.tolerances

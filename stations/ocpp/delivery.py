@@ -20,7 +20,7 @@ from stations.ocpp.routing import OutboundCall
 from stations.ocpp.schemas import Kind
 from stations.ocpp.tables import Tables
 from stations.ocpp.threads import AWAY
-from stations.services import commands, provisioning
+from stations.services import answering, commands, learning, provisioning
 
 logger = logging.getLogger(__name__)
 
@@ -139,12 +139,10 @@ class Deliveries:
 
     def _settle(self, command_id: UUID, call: OutboundCall, ending: Ending) -> None:
         """On a thread: store what the answers say, then how the command ended."""
-        absorb = self._tables.absorb.get(call.action)
-        if absorb is not None:
-            for part, payload in ending.answered:
-                absorb(self._socket, part.payload, payload, clock.now())
+        ending = self._absorbed(command_id, call, ending)
         if ending.error is not None and ending.error["code"] in UNKNOWN_TO_STATION:
             provisioning.note_unsupported(self._socket.station_id, call.action)
+            learning.from_refusal(command_id, call.action, str(ending.error["code"]), clock.now())
         commands.settle(
             command_id,
             ending.status,
@@ -153,6 +151,19 @@ class Deliveries:
             action=call.action,
             message_id=ending.message_id,
         )
+
+    def _absorbed(self, command_id: UUID, call: OutboundCall, ending: Ending) -> Ending:
+        """Keep what the answers say; one that says the impossible fails the command instead of leaving it open."""
+        absorb = self._tables.absorb.get(call.action)
+        if absorb is None:
+            return ending
+        try:
+            with answering.about(command_id):
+                for part, payload in ending.answered:
+                    absorb(self._socket, part.payload, payload, clock.now())
+        except DomainError as error:
+            return ending._replace(status=CommandStatus.FAILED, error=_error("invalid_answer", error.message))
+        return ending
 
 
 class NotAccepted(DomainError):

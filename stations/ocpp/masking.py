@@ -15,7 +15,7 @@ WITH_SECRETS = frozenset(
     {
         "ChangeConfiguration", "GetConfiguration", "SetVariables", "GetVariables", "NotifyReport", "NotifyEvent",
         "SetNetworkProfile", "GetLog", "GetDiagnostics", "UpdateFirmware", "SignedUpdateFirmware",
-        "PublishFirmware", "DataTransfer",
+        "PublishFirmware", "DataTransfer", "CustomerInformation", "NotifyCustomerInformation",
     }
 )  # fmt: skip
 SECRET_VARIABLE = re.compile(
@@ -23,6 +23,7 @@ SECRET_VARIABLE = re.compile(
     r"|(authori[sz]ation|private|shared|encryption|signing|access|api|vpn|wifi|master)[_\- ]?key",
     re.IGNORECASE,
 )
+CUSTOMER = "NotifyCustomerInformation"
 VPN_SECRETS = frozenset({"password", "key"})
 # Neither pattern can begin again inside of what it has looked at, so both take linear time on any text.
 _URL_USER = re.compile(r"://[^/?#\s@]*@")
@@ -36,7 +37,8 @@ def loggable(frame: Frame, action: str) -> str:
     if action not in WITH_SECRETS:
         return _without_private_keys(frame.text)
     head = [frame.type, frame.message_id, frame.action] if frame.action else [frame.type, frame.message_id]
-    return _of_parts(frame.text, head, action, frame.payload)
+    payload = _as_sent(frame) if action == CUSTOMER else frame.payload
+    return _of_parts(frame.text, head, action, payload)
 
 
 def loggable_own(text: str, action: str, payload: Any, head: list[Any]) -> str:
@@ -50,7 +52,15 @@ def masked(payload: Any, action: str) -> Any:
     """The payload with every secret replaced by ``****``."""
     if action == "DataTransfer" and isinstance(payload, dict):
         return _data_transfer(payload)
+    if action == CUSTOMER and isinstance(payload, dict) and "data" in payload:
+        return {**payload, "data": MASK}
     return _plain(payload)
+
+
+def _as_sent(frame: Frame) -> Any:
+    """The payload before any repair: what is always masked must not lose what the station wrote beside it."""
+    sent = _parsed(frame.text)
+    return sent[3] if isinstance(sent, list) and len(sent) == 4 else frame.payload
 
 
 def _of_parts(text: str, head: list[Any], action: str, payload: Any) -> str:

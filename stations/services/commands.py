@@ -21,7 +21,7 @@ from core import audit, clock, keys
 from core.access import Actor, Permission
 from core.errors import Conflict, NotSupported
 from core.waiting import waiters
-from stations.domain import intents
+from stations.domain import capabilities, intents
 from stations.domain.intents import Intent
 from stations.domain.secrecy import masked
 from stations.domain.words import Capability, CommandStatus
@@ -337,12 +337,16 @@ def _settle_before_sending(
 
 def _require_capability(station: ChargingStation, intent: Intent) -> None:
     if intent.needs is not None and not station.supports(intent.needs):
+        why = capabilities.judged(station.capabilities, intent.needs).detail
         raise NotSupported(
-            "This station cannot do that: its version has no such message, or it refused it before."
+            f"This station cannot do that ({why}). The Settings tab shows what was learned of it, and can forget it."
         )
     resets_evse = isinstance(intent, intents.ResetStation) and intent.evse_id is not None
     if resets_evse and not station.supports(Capability.RESET_EVSE):
         raise NotSupported("This station can only be restarted as a whole.")
+    resumes = isinstance(intent, intents.ResetStation) and intent.kind == intents.RESUME
+    if resumes and not station.supports(Capability.RESUME):
+        raise NotSupported("This station cannot resume sessions after a restart.")
 
 
 def _end(command: Command, status: CommandStatus, code: str, description: str) -> None:

@@ -25,6 +25,12 @@ WINDOWS: Mapping[str, timedelta] = {
 # Where the answer itself is the effect.
 SEEN_IN_ANSWER: Mapping[str, str] = {"unlock_connector": "The station says that the connector is unlocked."}
 CHANGES_OF_PROFILES = ("set_charging_profile", "clear_charging_profile")
+REPORTS: Mapping[str, str] = {
+    "get_base_report": "variables",
+    "get_report": "variables",
+    "get_monitoring_report": "monitors",
+    "customer_information": "parts",
+}
 OPERATIVE = {"inoperative": ("Unavailable",), "operative": ("Available", "Occupied", "Preparing", "Charging")}
 
 
@@ -107,10 +113,10 @@ def certificate_requested(station_id: UUID) -> None:
         _seen(command, "The station asked for a certificate.")
 
 
-def report_completed(station_id: UUID, request_id: int, variables: int) -> None:
-    """All parts of a report that was asked for."""
-    for command in _awaited(station_id, "get_base_report").filter(parameters__request_id=request_id):
-        _seen(command, f"All parts arrived: {variables} variables.")
+def report_completed(station_id: UUID, request_id: int, items: int) -> None:
+    """All parts of a report that was asked for, whatever it is about."""
+    for command in _awaited(station_id, *REPORTS).filter(parameters__request_id=request_id):
+        _seen(command, f"All parts arrived: {items} {REPORTS[command.command]}.")
 
 
 def controls_reported(station_id: UUID, request_id: int) -> None:
@@ -168,10 +174,10 @@ def awaits_message(station_id: UUID) -> bool:
     return _awaited(station_id, "trigger_message").exists()
 
 
-def _awaited(station_id: UUID, command: str) -> QuerySet[Command]:
+def _awaited(station_id: UUID, *commands: str) -> QuerySet[Command]:
     return Command.objects.select_related("station").filter(
         station_id=station_id,
-        command=command,
+        command__in=commands,
         effect="",
         effect_until__gte=clock.now(),
         status__in=[CommandStatus.SENT.value, CommandStatus.ACCEPTED.value],

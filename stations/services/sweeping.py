@@ -12,9 +12,10 @@ from stations.services import (
     commands,
     connections,
     credentials,
-    device_model,
+    monitoring,
     offline,
     partitions,
+    reports,
     reservations,
     transactions,
 )
@@ -43,7 +44,7 @@ def sweep() -> dict[str, int | None]:
     jobs: dict[str, Callable[[], int]] = {
         "gateways": lambda: len(connections.free_dead_gateways(now)),
         "commands": lambda: commands.sweep(now),
-        "reports": lambda: device_model.expire_reports(now),
+        "reports": lambda: reports.expire(now),
         "credentials": lambda: credentials.expire(now),
         "certificates": lambda: sending.sweep(now),
         "offline": lambda: offline.watch(now),
@@ -60,6 +61,7 @@ def tidy() -> dict[str, int | None]:
         "orphans": lambda: transactions.orphan_overdue(now),
         "connections": _forget_connections,
         "charging_profiles": profiles.forget_over,
+        "monitoring": lambda: monitoring.forget_old(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 

@@ -7,11 +7,12 @@ from core.access import Actor
 from core.models import Organization
 from stations.domain import intents
 from stations.domain.certificates import CertificateUse, SigningRequested
-from stations.domain.events import SecurityEventReported, Stamp
+from stations.domain.events import SecurityEventReported, Stamp, VariableReported
 from stations.domain.firmware import FirmwareKind, FirmwareStateReported, LogStateReported
+from stations.domain.monitoring import MonitorReported, PartReceived
 from stations.domain.station import StationRef
 from stations.models import ChargingLimit, ChargingStation, CompositeSchedule, InstalledProfile
-from stations.services import commands, firmware, logs, security_events, stations
+from stations.services import commands, device_model, firmware, logs, monitors, security_events, stations
 from stations.services.certificates import installed, signing
 from tests import factories, pki
 from tests.browser.conftest import DESK, PHONE, violations
@@ -25,6 +26,10 @@ PAGES = {
     "transactions": "stations/{station}/transactions/",
     "charging": "stations/{station}/charging/",
     "variables": "stations/{station}/variables/",
+    "variables to edit": "stations/{station}/variables/?edit=OCPPCommCtrlr",
+    "monitoring": "stations/{station}/monitoring/",
+    "quirks": "quirks/",
+    "new quirk": "quirks/new/",
     "messages": "stations/{station}/messages/",
     "connect": "stations/{station}/connect/",
     "firmware": "stations/{station}/firmware/",
@@ -50,7 +55,18 @@ def station(actor: Actor) -> ChargingStation:
     commands.issue(made, intents.UnlockConnector(evse_id=1), by=actor)
     _limit(made, actor)
     _keep_busy(made)
+    _tell_of_variables(made)
     return made
+
+
+def _tell_of_variables(station: ChargingStation) -> None:
+    """A variable, a monitor and its report, so that their tables are drawn."""
+    side = StationRef(station_id=station.pk, organization_id=station.organization_id, site_id=station.site_id)
+    interval = VariableReported(component="OCPPCommCtrlr", variable="HeartbeatInterval", value="300")
+    device_model.store(side, [interval], clock.now())
+    part = PartReceived(request_id=4, seq_no=1, to_be_continued=False, generated_at=clock.now())
+    monitor = MonitorReported(number=7, component="EVSE", variable="Power", type="Delta", severity=3)
+    monitors.store_part(side, part, [monitor], clock.now())
 
 
 def _limit(station: ChargingStation, actor: Actor) -> None:

@@ -11,6 +11,8 @@ from portal.api.command_bodies import (
     device_model,
     firmware,
     grid_support,
+    monitoring,
+    network,
     raw,
     remote_control,
     reservations,
@@ -28,6 +30,8 @@ BODIES: Mapping[str, type[CommandBody]] = {
     **smart_charging.BODIES,
     **firmware.BODIES,
     **certificates.BODIES,
+    **monitoring.BODIES,
+    **network.BODIES,
     **raw.BODIES,
 }
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
@@ -38,5 +42,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **smart_charging.EXAMPLES,
     **firmware.EXAMPLES,
     **certificates.EXAMPLES,
+    **monitoring.EXAMPLES,
+    **network.EXAMPLES,
     **raw.EXAMPLES,
 }

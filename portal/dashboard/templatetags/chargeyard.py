@@ -307,6 +307,15 @@ def authorization(name: str) -> Any:
     return words.AUTHORIZATION.get(name, name) or UNKNOWN
 
 
+def report_state(name: str) -> words.Word:
+    return words.REPORT_STATE[name]
+
+
+@register.filter
+def change_state(name: str) -> words.Word:
+    return words.CHANGE_STATE[name]
+
+
 @register.filter
 def flag_name(flag: str) -> Any:
     return words.FLAG.get(flag, flag.replace("_", " "))

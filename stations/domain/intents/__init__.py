@@ -17,7 +17,14 @@ from stations.domain.intents.certificates import (
     RotatePassword,
     SendSignedCertificate,
 )
-from stations.domain.intents.device_model import GetBaseReport, GetVariables, SetVariables, VariableItem
+from stations.domain.intents.device_model import (
+    ClearCache,
+    GetBaseReport,
+    GetReport,
+    GetVariables,
+    SetVariables,
+    VariableItem,
+)
 from stations.domain.intents.firmware import GetLog, PublishFirmware, UnpublishFirmware, UpdateFirmware
 from stations.domain.intents.grid_support import (
     ClearDerControl,
@@ -25,8 +32,21 @@ from stations.domain.intents.grid_support import (
     RequestBatterySwap,
     SetDerControl,
 )
+from stations.domain.intents.monitoring import (
+    AdjustEventStream,
+    ClearVariableMonitoring,
+    CustomerInformation,
+    GetEventStreams,
+    GetMonitoringReport,
+    MonitorItem,
+    SetMonitoringBase,
+    SetMonitoringLevel,
+    SetVariableMonitoring,
+)
+from stations.domain.intents.network import SetNetworkProfile
 from stations.domain.intents.raw import Call
 from stations.domain.intents.remote_control import (
+    RESUME,
     ChangeAvailability,
     RequestStartTransaction,
     RequestStopTransaction,
@@ -48,22 +68,31 @@ from stations.domain.intents.smart_charging import (
 
 __all__ = [
     "INTENTS",
+    "RESUME",
+    "AdjustEventStream",
     "AfrrSignal",
     "Call",
     "CancelReservation",
     "ChangeAvailability",
+    "ClearCache",
     "ClearChargingProfile",
     "ClearDerControl",
+    "ClearVariableMonitoring",
+    "CustomerInformation",
     "DeleteCertificate",
     "GetBaseReport",
     "GetChargingProfiles",
     "GetCompositeSchedule",
     "GetDerControl",
+    "GetEventStreams",
     "GetInstalledCertificates",
     "GetLog",
+    "GetMonitoringReport",
+    "GetReport",
     "GetVariables",
     "InstallCertificate",
     "Intent",
+    "MonitorItem",
     "NotifyAllowedEnergyTransfer",
     "PublishFirmware",
     "RenewCertificate",
@@ -76,6 +105,10 @@ __all__ = [
     "SendSignedCertificate",
     "SetChargingProfile",
     "SetDerControl",
+    "SetMonitoringBase",
+    "SetMonitoringLevel",
+    "SetNetworkProfile",
+    "SetVariableMonitoring",
     "SetVariables",
     "TriggerMessage",
     "UnlockConnector",
@@ -124,6 +157,17 @@ INTENTS: Mapping[str, type[Intent]] = {
         GetInstalledCertificates,
         RenewCertificate,
         RotatePassword,
+        GetReport,
+        ClearCache,
+        SetVariableMonitoring,
+        ClearVariableMonitoring,
+        GetMonitoringReport,
+        SetMonitoringBase,
+        SetMonitoringLevel,
+        CustomerInformation,
+        AdjustEventStream,
+        GetEventStreams,
+        SetNetworkProfile,
         Call,
     )
 }

@@ -59,6 +59,7 @@ OUTBOUND: Outbound = {
     intents.RotatePassword: certificates.rotate_password,
     intents.SendSignedCertificate: certificates.certificate_signed,
     intents.UpdateFirmware: firmware.update_firmware,
+    intents.ClearCache: outbound.clear_cache,
     intents.Call: outbound.call,
 }
 

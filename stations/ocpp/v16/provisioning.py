@@ -5,10 +5,17 @@ from datetime import datetime
 
 from core import clock
 from stations.domain.events import StationBooted
-from stations.domain.words import Registration
+from stations.domain.words import Capability, Registration
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.v16 import fields
 from stations.services import provisioning
+
+LACKS = frozenset(
+    {Capability.RESET_EVSE, Capability.DEVICE_MODEL, Capability.MONITORING, Capability.TRANSACTION_STATUS,
+     Capability.DISPLAY, Capability.CUSTOMER_INFORMATION, Capability.NETWORK_PROFILE, Capability.EVENT_STREAMS,
+     Capability.RESUME, Capability.TARIFF, Capability.ISO15118}
+)  # fmt: skip
+"""What this version has no words for."""
 
 REGISTRATION: Mapping[Registration, str] = {
     Registration.ACCEPTED: "Accepted",
@@ -19,8 +26,13 @@ REGISTRATION: Mapping[Registration, str] = {
 
 def boot(socket: Socket, payload: Json, received_at: datetime) -> Json:
     registered = provisioning.boot(
-        socket, decode_boot(payload), version=socket.version.value, received_at=received_at
+        socket,
+        decode_boot(payload),
+        version=socket.version.value,
+        lacks=LACKS,
+        received_at=received_at,
     )
+    socket.treat(registered.treatment)
     socket.registration = registered.registration
     socket.heartbeat_interval_s = registered.interval_s
     socket.ever_booted = True

@@ -105,6 +105,9 @@ def _event(socket: Socket, entry: Json, received_at: datetime) -> StationEventRe
         tech_code=fields.text(entry, "techCode", 50),
         tech_info=fields.text(entry, "techInfo", 500),
         transaction=fields.reference(fields.text(entry, "transactionId")),
+        monitor_number=fields.whole_or_none(entry, "variableMonitoringId"),
+        kind=fields.text(entry, "eventNotificationType", 30),
+        cause=fields.whole_or_none(entry, "cause"),
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from core.errors import Invalid
@@ -67,3 +68,19 @@ def reason(parent: Json) -> str:
 def text(parent: Json, name: str, limit: int = 255) -> str:
     """An optional text; empty equals absent (P087)."""
     return str(parent.get(name) or "")[:limit]
+
+
+def status_and_reason(parent: Json, status: str, info: str = "statusInfo") -> str:
+    """A status with what the station adds to it, for people."""
+    more = parent.get(info)
+    told = [more.get("reasonCode"), more.get("additionalInfo")] if isinstance(more, Mapping) else []
+    return " · ".join(str(text) for text in (parent.get(status), *told) if text)
+
+
+def decimal(value: Any) -> Decimal | None:
+    """A number that a column can hold; ``None`` for anything else, since it only describes."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and number.adjusted() < 18 else None

@@ -6,10 +6,16 @@ from datetime import datetime
 from core import clock
 from stations.domain import timestamps
 from stations.domain.events import ReportPartReceived, StationBooted, VariableReported
-from stations.domain.words import Registration
+from stations.domain.words import Capability, Registration, Version
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.v201 import fields
 from stations.services import device_model, provisioning
+
+LACKS: Mapping[Version, frozenset[Capability]] = {
+    Version.V201: frozenset({Capability.EVENT_STREAMS, Capability.RESUME, Capability.TARIFF}),
+    Version.V21: frozenset(),
+}
+"""What a version has no words for."""
 
 REGISTRATION: Mapping[Registration, str] = {
     Registration.ACCEPTED: "Accepted",
@@ -21,8 +27,13 @@ INT64_MAX = 2**63 - 1
 
 def boot(socket: Socket, payload: Json, received_at: datetime) -> Json:
     registered = provisioning.boot(
-        socket, decode_boot(payload), version=socket.version.value, received_at=received_at
+        socket,
+        decode_boot(payload),
+        version=socket.version.value,
+        lacks=LACKS[socket.version],
+        received_at=received_at,
     )
+    socket.treat(registered.treatment)
     socket.registration = registered.registration
     socket.heartbeat_interval_s = registered.interval_s
     socket.ever_booted = True
@@ -87,4 +98,7 @@ def _variables(data: Json) -> Iterator[VariableReported]:
             data_type=fields.text(described, "dataType"),
             unit=fields.text(described, "unit"),
             constant=bool(attribute.get("constant", False)),
+            min_limit=fields.decimal(described.get("minLimit")),
+            max_limit=fields.decimal(described.get("maxLimit")),
+            values_list=fields.text(described, "valuesList", 1000),
         )

@@ -11,7 +11,15 @@ from stations.domain import intents
 from stations.ocpp import v201
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import Decided, Outbound, Routes
-from stations.ocpp.v21 import battery_swaps, certificates, grid_support, outbound, smart_charging
+from stations.ocpp.v21 import (
+    battery_swaps,
+    certificates,
+    grid_support,
+    monitoring,
+    outbound,
+    smart_charging,
+    streams,
+)
 
 ROUTES: Routes = {
     **v201.ROUTES,
@@ -28,6 +36,9 @@ ROUTES: Routes = {
     "Get15118EVCertificate": Decided(certificates.ev_certificate),
     "GetCertificateChainStatus": Decided(certificates.chain_status),
     "GetCertificateStatus": Decided(certificates.certificate_status),
+    "ClosePeriodicEventStream": Decided(streams.close_stream),
+    "NotifyPeriodicEventStream": Decided(streams.notify),
+    "OpenPeriodicEventStream": Decided(streams.open_stream),
 }
 
 OUTBOUND: Outbound = {
@@ -50,6 +61,13 @@ OUTBOUND: Outbound = {
     intents.InstallCertificate: certificates.install_certificate,
     intents.RenewCertificate: certificates.renew_certificate,
     intents.SendSignedCertificate: certificates.certificate_signed,
+    intents.ResetStation: outbound.reset,
+    intents.TriggerMessage: outbound.trigger_message,
+    intents.SetVariableMonitoring: monitoring.set_monitors,
+    intents.CustomerInformation: monitoring.ask_customer,
+    intents.AdjustEventStream: streams.adjust,
+    intents.GetEventStreams: streams.get_streams,
+    intents.SetNetworkProfile: outbound.set_profile,
 }
 
 ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
@@ -61,6 +79,8 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "NotifyAllowedEnergyTransfer": smart_charging.absorb_allowed,
     "SetChargingProfile": smart_charging.absorb_set,
     "UpdateDynamicSchedule": smart_charging.absorb_update,
+    "AdjustPeriodicEventStream": streams.absorb_adjusted,
+    "GetPeriodicEventStream": streams.absorb_list,
 }
 
 interpret = v201.interpret
