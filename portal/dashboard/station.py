@@ -17,9 +17,9 @@ from portal.dashboard.forms import SettingsForm, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.stations import one_with_evses
 from portal.dashboard.words import CHARGING_REASON
-from stations.domain.words import Registration
+from stations.domain.words import Capability, Registration
 from stations.models import Alert, ChargingStation, Transaction
-from stations.services import network_profiles, provisioning, stations
+from stations.services import data_transfer_rules, network_profiles, provisioning, stations
 from stations.services.smart_charging import looking
 
 TABS = (
@@ -29,6 +29,7 @@ TABS = (
     ("station_charging", gettext_lazy("Smart charging"), Permission.STATIONS_VIEW),
     ("station_variables", gettext_lazy("Variables"), Permission.STATIONS_VIEW),
     ("station_monitoring", gettext_lazy("Monitoring"), Permission.STATIONS_VIEW),
+    ("station_displays", gettext_lazy("Display"), Permission.STATIONS_VIEW),
     ("station_messages", gettext_lazy("Messages"), Permission.MESSAGES_VIEW),
     ("station_connect", gettext_lazy("Connection"), Permission.STATIONS_VIEW),
     ("station_firmware", gettext_lazy("Firmware & logs"), Permission.STATIONS_VIEW),
@@ -48,9 +49,18 @@ def frame(request: OperatorRequest, station: ChargingStation, tab: str) -> dict[
         "section": "stations",
         "station": station,
         "tab": tab,
-        "tabs": [(name, text) for name, text, needed in TABS if request.actor.can(needed)],
+        "tabs": [
+            (name, text)
+            for name, text, needed in TABS
+            if request.actor.can(needed) and (name != "station_displays" or has_display(station))
+        ],
         "open_alerts": Alert.objects.filter(station=station, cleared_at=None).order_by("severity")[:3],
     }
+
+
+def has_display(station: ChargingStation) -> bool:
+    """By its version, or by a rule of the organization for stations of its vendor."""
+    return station.supports(Capability.DISPLAY) or data_transfer_rules.for_display(station) is not None
 
 
 @require_safe

@@ -114,6 +114,16 @@ COMMAND: Mapping[str, Text] = {
     "adjust_periodic_event_stream": _("Adjust an event stream"),
     "get_periodic_event_stream": _("List event streams"),
     "set_network_profile": _("Write a network profile"),
+    "set_display_message": _("Show a message"),
+    "get_display_messages": _("Read messages on the display"),
+    "clear_display_message": _("Clear a message"),
+    "cost_updated": _("Tell the cost so far"),
+    "data_transfer": _("Vendor message"),
+    "set_default_tariff": _("Set the default tariff"),
+    "change_transaction_tariff": _("Change the tariff of a session"),
+    "get_tariffs": _("Read tariffs"),
+    "clear_tariffs": _("Clear tariffs"),
+    "notify_web_payment_started": _("Announce a payment on the web"),
     "call": _("Raw call"),
 }
 
@@ -152,6 +162,8 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "clear_charging_profile": _("waiting for the composite schedule"),
     "get_charging_profiles": _("waiting for all parts of the report"),
     "use_priority_charging": _("waiting for the station to tell of it"),
+    "set_display_message": _("waiting for the message to be read back"),
+    "get_display_messages": _("waiting for all parts of the report"),
 }
 
 CHARGING_REASON: Mapping[str, Text] = {
@@ -355,6 +367,12 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         (
             Entry("users", _("Users & roles"), icon="users", permission=_P.ORG_USERS),
             Entry("developer", _("API keys"), icon="key", permission=_P.ORG_API),
+            Entry(
+                "data_transfer_rules",
+                _("Vendor rules"),
+                icon="messages",
+                permission=_P.COMMANDS_EXPERT,
+            ),
             Entry("audit", _("Audit log"), icon="history", permission=_P.AUDIT_VIEW),
         ),
     ),

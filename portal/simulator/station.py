@@ -52,6 +52,8 @@ class SimulatedStation(OnlineStation):
         self.local_list_version: int = 0
         self.safe = Safe()
         self.monitors: dict[int, Json] = {}
+        self.display: dict[int, Json] = {}
+        self.tariffs: dict[int, str] = {}
         self.event_number = 0
         self.reset_scheduled = False
         self._held: tuple[str, Callable[[], Json], Callable[[Json], None]] | None = None

@@ -4,7 +4,15 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from portal.simulator import commands, device_model, monitoring, reservations, security, smart_charging
+from portal.simulator import (
+    commands,
+    device_model,
+    displays,
+    monitoring,
+    reservations,
+    security,
+    smart_charging,
+)
 from portal.simulator.actions import ACTIONS_21, ACTIONS_201
 from portal.simulator.dialect import Cause, Message
 from portal.simulator.journal import Json
@@ -378,6 +386,15 @@ COMMANDS: Mapping[str, Command] = {
     "SetMonitoringLevel": monitoring.set_level,
     "CustomerInformation": monitoring.customer_information,
     "SetNetworkProfile": monitoring.set_network_profile,
+    "SetDisplayMessage": lambda station, sent: displays.show(station, sent["message"]),
+    "GetDisplayMessages": displays.report,
+    "ClearDisplayMessage": lambda station, sent: displays.clear(station, sent["id"]),
+    "CostUpdated": lambda station, sent: Reply({}),
+    "SetDefaultTariff": lambda station, sent: displays.set_tariff(station, sent["evseId"], sent["tariff"]),
+    "ChangeTransactionTariff": lambda station, sent: displays.change_tariff(station, sent["transactionId"]),
+    "GetTariffs": lambda station, sent: displays.tell_tariffs(station, sent["evseId"]),
+    "ClearTariffs": displays.clear_tariffs,
+    "NotifyWebPaymentStarted": lambda station, sent: Reply({}),
     "ClearCache": lambda station, sent: commands.status("Accepted"),
     "DataTransfer": _data_transfer,
     "GetLocalListVersion": lambda station, sent: Reply({"versionNumber": station.local_list_version}),

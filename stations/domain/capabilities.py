@@ -46,6 +46,7 @@ PRINCIPAL: Mapping[Capability, frozenset[str]] = {
     Capability.NETWORK_PROFILE: frozenset({"set_network_profile"}),
     Capability.RESERVATION: frozenset({"reserve_now"}),
     Capability.SMART_CHARGING: frozenset({"set_charging_profile"}),
+    Capability.TARIFF: frozenset({"set_default_tariff"}),
     Capability.TRANSACTION_STATUS: frozenset({"get_transaction_status"}),
 }
 """The commands whose refusal as unknown speaks for the whole capability; others may be lacking alone."""

@@ -10,6 +10,11 @@ SECRET_NAME = re.compile(
     r"authorizationkey|passw|secret|token_?secret|private_?key|vpn_?key|apikey|sim_?pin|customer_?identifier",
     re.IGNORECASE,
 )
+SECRET_VARIABLE = re.compile(
+    r"passw|passphrase|secret|credential|token|psk"
+    r"|(authori[sz]ation|private|shared|encryption|signing|access|api|vpn|wifi|master)[_\- ]?key",
+    re.IGNORECASE,
+)
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
 )

@@ -3,7 +3,9 @@ from stations.models.certificates import ContractRequest, InstalledCertificate, 
 from stations.models.commands import Command
 from stations.models.connections import Connection, Gateway, Presence
 from stations.models.credentials import StationCredential
+from stations.models.data_transfers import DataTransfer, DataTransferRule
 from stations.models.device_model import CustomerData, VariableChange, VariableValue
+from stations.models.displays import DisplayMessage
 from stations.models.evses import Connector, Evse
 from stations.models.firmware import FirmwareJob, JobStep, LogJob
 from stations.models.frames import RawFrame
@@ -16,12 +18,8 @@ from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.reservations import Reservation
 from stations.models.sites import Site
-from stations.models.smart_charging import (
-    ChargingLimit,
-    ChargingPlan,
-    CompositeSchedule,
-    InstalledProfile,
-)
+from stations.models.smart_charging import ChargingLimit, ChargingPlan, CompositeSchedule, InstalledProfile
+from stations.models.station_tariffs import Settlement, StationTariff
 from stations.models.stations import ChargingStation
 from stations.models.transactions import OrphanStop, Transaction, TransactionConflict, TransactionEvent
 
@@ -37,7 +35,10 @@ __all__ = [
     "Connector",
     "ContractRequest",
     "CustomerData",
+    "DataTransfer",
+    "DataTransferRule",
     "DerControl",
+    "DisplayMessage",
     "EventStream",
     "Evse",
     "FirmwareJob",
@@ -58,12 +59,14 @@ __all__ = [
     "Report",
     "Reservation",
     "SecurityEvent",
+    "Settlement",
     "SignedMeterData",
     "SigningRequest",
     "Site",
     "SiteLimit",
     "StationCredential",
     "StationEvent",
+    "StationTariff",
     "StreamValue",
     "Transaction",
     "TransactionConflict",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from stations.domain.treatment import Treatment
+from stations.domain.vendor_data import Masks
 from stations.domain.words import Registration, Version
 
 TOLERANCES = ("no_subprotocol", "hex_password", "integer_ids", "binary_frames")
@@ -71,6 +72,8 @@ class Socket:
     ping_interval_s: int = 25
     pong_required: bool = True
     heartbeat_interval_s: int = 300
+    data_masks: Masks | None = None
+    """The operator's paths in bodies of vendors; looked up with each DataTransfer, ``None`` before the first."""
     memory: Memory = field(default_factory=Memory)
     ask: Callable[[str, Json], Json] | None = None
     """Send a CALL to this station from a handler's thread and wait for its answer; set by the session."""

@@ -20,7 +20,7 @@ from stations.ocpp.routing import OutboundCall
 from stations.ocpp.schemas import Kind
 from stations.ocpp.tables import Tables
 from stations.ocpp.threads import AWAY
-from stations.services import answering, commands, learning, provisioning
+from stations.services import answering, commands, data_transfers, learning, provisioning
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +113,8 @@ class Deliveries:
         for part in (call, *call.more):
             schemas.check_own(self._socket.version, part.action, Kind.REQUEST, part.payload)
         self._check_registration(call.action)
+        if call.action == "DataTransfer":
+            self._socket.data_masks = data_transfers.masks_of(self._socket.organization_id)
         return call
 
     def _check_registration(self, action: str) -> None:

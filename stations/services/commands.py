@@ -26,7 +26,7 @@ from stations.domain.intents import Intent
 from stations.domain.secrecy import masked
 from stations.domain.words import Capability, CommandStatus
 from stations.models import ChargingStation, Command
-from stations.services import command_news, completing, effects, preconditions, settling
+from stations.services import command_news, completing, concealing, effects, preconditions, settling
 from stations.services.command_news import Place
 
 NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
@@ -184,7 +184,7 @@ def settle(
         "before": before,
         "status": status.value,
         "now": now,
-        "response": Jsonb(masked(response)) if response is not None else None,
+        "response": Jsonb(concealing.answer(command_id, action, response)) if response is not None else None,
         "error": Jsonb(masked(error)) if error is not None else None,
         "action": action,
         "message_id": message_id,
@@ -306,8 +306,9 @@ def _require_in_service(station: ChargingStation) -> Standing:
 def _draft(station: ChargingStation, intent: Intent, by: Actor) -> Command:
     parameters = intents.to_json(intent)
     preconditions.require_storable(parameters)
-    shown = masked(orjson.loads(orjson.dumps(parameters)))
-    secret = shown != orjson.loads(orjson.dumps(parameters))
+    plain = orjson.loads(orjson.dumps(parameters))
+    shown = concealing.parameters(station.organization_id, intent.name, plain)
+    secret = shown != plain
     return Command(
         organization_id=station.organization_id,
         station=station,

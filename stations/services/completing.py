@@ -12,7 +12,15 @@ from core.errors import Invalid
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
-from stations.services import grid_support, network_profiles, preconditions, reservations
+from stations.services import (
+    costs,
+    displays,
+    grid_support,
+    network_profiles,
+    preconditions,
+    reservations,
+    station_tariffs,
+)
 from stations.services.certificates import completing as certificates
 from stations.services.certificates import installed
 from stations.services.numbers import next_request_id as next_request_id
@@ -92,4 +100,11 @@ COMPLETE: Mapping[type[Intent], Complete] = {
     intents.GetReport: _report,
     intents.CustomerInformation: _customer,
     intents.SetNetworkProfile: network_profiles.check,
+    intents.SetDisplayMessage: displays.prepare,
+    intents.GetDisplayMessages: displays.prepare_reading,
+    intents.ClearDisplayMessage: displays.prepare_clearing,
+    intents.CostUpdated: costs.prepare,
+    intents.SetDefaultTariff: station_tariffs.prepare_default,
+    intents.ChangeTransactionTariff: station_tariffs.prepare_change,
+    intents.NotifyWebPaymentStarted: station_tariffs.prepare_web_payment,
 }

@@ -125,6 +125,19 @@ def controls_reported(station_id: UUID, request_id: int) -> None:
         _seen(command, "All parts arrived.")
 
 
+def display_reported(station_id: UUID, number: int, texts: list[str]) -> None:
+    """A message that was to be shown is at the station, in the words that were sent."""
+    for command in _awaited(station_id, "set_display_message").filter(parameters__number=number):
+        if [one["text"] for one in command.parameters["texts"]] == texts:
+            _seen(command, "The station reports the message as sent.")
+
+
+def displays_reported(station_id: UUID, request_id: int) -> None:
+    """All parts of a report of messages on displays."""
+    for command in _awaited(station_id, "get_display_messages").filter(parameters__request_id=request_id):
+        _seen(command, "All parts arrived.")
+
+
 def batteries_swapped(station_id: UUID, request_id: int, kind: str) -> None:
     """Batteries were handed out or taken back as requested."""
     for command in _awaited(station_id, "request_battery_swap").filter(parameters__request_id=request_id):

@@ -12,6 +12,7 @@ from stations.services import (
     commands,
     connections,
     credentials,
+    data_transfers,
     monitoring,
     offline,
     partitions,
@@ -59,6 +60,7 @@ def tidy() -> dict[str, int | None]:
     jobs: dict[str, Callable[[], int]] = {
         "partitions": lambda: sum(partitions.maintain(now)),
         "orphans": lambda: transactions.orphan_overdue(now),
+        "data_transfers": lambda: data_transfers.forget(now),
         "connections": _forget_connections,
         "charging_profiles": profiles.forget_over,
         "monitoring": lambda: monitoring.forget_old(now),

@@ -8,7 +8,9 @@ from typing import Any
 
 from portal.api.command_bodies import (
     certificates,
+    data_transfers,
     device_model,
+    displays,
     firmware,
     grid_support,
     monitoring,
@@ -17,6 +19,7 @@ from portal.api.command_bodies import (
     remote_control,
     reservations,
     smart_charging,
+    station_tariffs,
 )
 from portal.api.command_bodies.base import CommandBody
 
@@ -32,6 +35,9 @@ BODIES: Mapping[str, type[CommandBody]] = {
     **certificates.BODIES,
     **monitoring.BODIES,
     **network.BODIES,
+    **displays.BODIES,
+    **data_transfers.BODIES,
+    **station_tariffs.BODIES,
     **raw.BODIES,
 }
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
@@ -44,5 +50,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **certificates.EXAMPLES,
     **monitoring.EXAMPLES,
     **network.EXAMPLES,
+    **displays.EXAMPLES,
+    **data_transfers.EXAMPLES,
+    **station_tariffs.EXAMPLES,
     **raw.EXAMPLES,
 }

@@ -17,6 +17,7 @@ from stations.domain.intents.certificates import (
     RotatePassword,
     SendSignedCertificate,
 )
+from stations.domain.intents.data_transfers import DataTransfer
 from stations.domain.intents.device_model import (
     ClearCache,
     GetBaseReport,
@@ -24,6 +25,12 @@ from stations.domain.intents.device_model import (
     GetVariables,
     SetVariables,
     VariableItem,
+)
+from stations.domain.intents.displays import (
+    ClearDisplayMessage,
+    CostUpdated,
+    GetDisplayMessages,
+    SetDisplayMessage,
 )
 from stations.domain.intents.firmware import GetLog, PublishFirmware, UnpublishFirmware, UpdateFirmware
 from stations.domain.intents.grid_support import (
@@ -65,6 +72,13 @@ from stations.domain.intents.smart_charging import (
     UpdateDynamicSchedule,
     UsePriorityCharging,
 )
+from stations.domain.intents.station_tariffs import (
+    ChangeTransactionTariff,
+    ClearTariffs,
+    GetTariffs,
+    NotifyWebPaymentStarted,
+    SetDefaultTariff,
+)
 
 __all__ = [
     "INTENTS",
@@ -74,26 +88,34 @@ __all__ = [
     "Call",
     "CancelReservation",
     "ChangeAvailability",
+    "ChangeTransactionTariff",
     "ClearCache",
     "ClearChargingProfile",
     "ClearDerControl",
+    "ClearDisplayMessage",
+    "ClearTariffs",
     "ClearVariableMonitoring",
+    "CostUpdated",
     "CustomerInformation",
+    "DataTransfer",
     "DeleteCertificate",
     "GetBaseReport",
     "GetChargingProfiles",
     "GetCompositeSchedule",
     "GetDerControl",
+    "GetDisplayMessages",
     "GetEventStreams",
     "GetInstalledCertificates",
     "GetLog",
     "GetMonitoringReport",
     "GetReport",
+    "GetTariffs",
     "GetVariables",
     "InstallCertificate",
     "Intent",
     "MonitorItem",
     "NotifyAllowedEnergyTransfer",
+    "NotifyWebPaymentStarted",
     "PublishFirmware",
     "RenewCertificate",
     "RequestBatterySwap",
@@ -104,7 +126,9 @@ __all__ = [
     "RotatePassword",
     "SendSignedCertificate",
     "SetChargingProfile",
+    "SetDefaultTariff",
     "SetDerControl",
+    "SetDisplayMessage",
     "SetMonitoringBase",
     "SetMonitoringLevel",
     "SetNetworkProfile",
@@ -168,6 +192,16 @@ INTENTS: Mapping[str, type[Intent]] = {
         AdjustEventStream,
         GetEventStreams,
         SetNetworkProfile,
+        SetDisplayMessage,
+        GetDisplayMessages,
+        ClearDisplayMessage,
+        CostUpdated,
+        DataTransfer,
+        SetDefaultTariff,
+        ChangeTransactionTariff,
+        GetTariffs,
+        ClearTariffs,
+        NotifyWebPaymentStarted,
         Call,
     )
 }

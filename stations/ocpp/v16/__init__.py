@@ -10,6 +10,7 @@ from stations.ocpp.v16 import (
     answers,
     authorization,
     certificates,
+    data_transfer,
     firmware,
     outbound,
     provisioning,
@@ -22,9 +23,9 @@ from stations.ocpp.v16 import (
 ROUTES: Routes = {
     "Authorize": Decided(authorization.authorize),
     "BootNotification": Decided(provisioning.boot),
-    "DataTransfer": Direct(provisioning.data_transfer),
     "DiagnosticsStatusNotification": Decided(firmware.diagnostics_status),
     "FirmwareStatusNotification": Decided(firmware.firmware_status),
+    "DataTransfer": Decided(data_transfer.receive),
     "Heartbeat": Direct(provisioning.heartbeat),
     "LogStatusNotification": Decided(firmware.log_status),
     "MeterValues": transactions.METER_VALUES,
@@ -60,6 +61,8 @@ OUTBOUND: Outbound = {
     intents.SendSignedCertificate: certificates.certificate_signed,
     intents.UpdateFirmware: firmware.update_firmware,
     intents.ClearCache: outbound.clear_cache,
+    intents.SetDisplayMessage: data_transfer.display_text,
+    intents.DataTransfer: data_transfer.send,
     intents.Call: outbound.call,
 }
 

@@ -1,4 +1,4 @@
-"""BootNotification, Heartbeat and DataTransfer (1.6 sections 4.2, 4.3 and 4.6)."""
+"""BootNotification and Heartbeat (1.6 sections 4.2 and 4.6)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -59,8 +59,3 @@ def decode_boot(payload: Json) -> StationBooted:
 
 def heartbeat(socket: Socket, payload: Json, received_at: datetime) -> Json:
     return {"currentTime": clock.to_wire(clock.now())}
-
-
-def data_transfer(socket: Socket, payload: Json, received_at: datetime) -> Json:
-    """No vendor's messages are understood here; answered even before the boot (P089)."""
-    return {"status": "UnknownVendorId"}

@@ -14,6 +14,7 @@ from stations.ocpp.v201 import (
     customers,
     data_transfer,
     device_model,
+    displays,
     firmware,
     iso15118,
     monitoring,
@@ -30,10 +31,10 @@ ROUTES: Routes = {
     "Authorize": Decided(authorization.authorize),
     "BootNotification": Decided(provisioning.boot),
     "ClearedChargingLimit": Decided(smart_charging.cleared_limit),
-    "DataTransfer": Direct(data_transfer.data_transfer),
     "FirmwareStatusNotification": Decided(firmware.firmware_status),
     "Get15118EVCertificate": Decided(iso15118.ev_certificate),
     "GetCertificateStatus": Decided(iso15118.certificate_status),
+    "DataTransfer": Decided(data_transfer.receive),
     "Heartbeat": Direct(availability.heartbeat),
     "LogStatusNotification": Decided(firmware.log_status),
     "MeterValues": transactions.METER_VALUES,
@@ -41,6 +42,7 @@ ROUTES: Routes = {
     "NotifyEVChargingNeeds": Decided(smart_charging.notify_needs),
     "NotifyEVChargingSchedule": Decided(smart_charging.notify_car_schedule),
     "NotifyCustomerInformation": Decided(customers.notify),
+    "NotifyDisplayMessages": Decided(displays.notify),
     "NotifyEvent": Chosen(availability.pick_event_route),
     "NotifyMonitoringReport": Decided(monitoring.notify_report),
     "NotifyReport": Decided(provisioning.notify_report),
@@ -88,6 +90,11 @@ OUTBOUND: Outbound = {
     intents.SetMonitoringLevel: monitoring.set_level,
     intents.CustomerInformation: customers.ask,
     intents.SetNetworkProfile: network.set_profile,
+    intents.SetDisplayMessage: displays.set_display_message,
+    intents.GetDisplayMessages: displays.get_display_messages,
+    intents.ClearDisplayMessage: displays.clear_display_message,
+    intents.CostUpdated: displays.cost_updated,
+    intents.DataTransfer: data_transfer.send,
     intents.Call: outbound.call,
 }
 
@@ -115,6 +122,7 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "SetMonitoringLevel": monitoring.absorb_level,
     "CustomerInformation": customers.absorb_promise,
     "SetNetworkProfile": network.absorb_profile,
+    "SetDisplayMessage": displays.absorb_set,
 }
 
 interpret = answers.interpret

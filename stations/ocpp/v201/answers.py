@@ -24,6 +24,7 @@ GOOD = frozenset(
 ALSO_GOOD: Mapping[str, frozenset[str]] = {
     "ClearChargingProfile": frozenset({"Unknown"}),
     "GetChargingProfiles": frozenset({"NoProfiles"}),
+    "GetDisplayMessages": frozenset({"Unknown"}),
     "GetInstalledCertificateIds": frozenset({"NotFound"}),
 }
 """What means that nothing was there to be done or told."""

@@ -12,12 +12,16 @@ from stations.ocpp import v201
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import Decided, Outbound, Routes
 from stations.ocpp.v21 import (
+    answers,
     battery_swaps,
     certificates,
+    displays,
     grid_support,
     monitoring,
     outbound,
+    payments,
     smart_charging,
+    station_tariffs,
     streams,
 )
 
@@ -26,6 +30,7 @@ ROUTES: Routes = {
     "BatterySwap": Decided(battery_swaps.battery_swap),
     "NotifyDERAlarm": Decided(grid_support.alarm),
     "NotifyDERStartStop": Decided(grid_support.start_stop),
+    "NotifySettlement": Decided(payments.notify_settlement),
     "ReportDERControl": Decided(grid_support.report),
     "NotifyChargingLimit": Decided(smart_charging.notify_limit),
     "NotifyEVChargingNeeds": Decided(smart_charging.notify_needs),
@@ -39,6 +44,7 @@ ROUTES: Routes = {
     "ClosePeriodicEventStream": Decided(streams.close_stream),
     "NotifyPeriodicEventStream": Decided(streams.notify),
     "OpenPeriodicEventStream": Decided(streams.open_stream),
+    "VatNumberValidation": Decided(payments.validate_vat_number),
 }
 
 OUTBOUND: Outbound = {
@@ -48,6 +54,12 @@ OUTBOUND: Outbound = {
     intents.SetDerControl: grid_support.set_der_control,
     intents.GetDerControl: grid_support.get_der_control,
     intents.ClearDerControl: grid_support.clear_der_control,
+    intents.SetDisplayMessage: displays.set_display_message,
+    intents.SetDefaultTariff: station_tariffs.set_default,
+    intents.ChangeTransactionTariff: station_tariffs.change,
+    intents.GetTariffs: station_tariffs.get,
+    intents.ClearTariffs: station_tariffs.clear,
+    intents.NotifyWebPaymentStarted: payments.web_payment_started,
     intents.RequestBatterySwap: battery_swaps.request_battery_swap,
     intents.AfrrSignal: smart_charging.afrr_signal,
     intents.ClearChargingProfile: smart_charging.clear_profiles,
@@ -72,6 +84,8 @@ OUTBOUND: Outbound = {
 
 ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     **v201.ABSORB,
+    "ClearTariffs": station_tariffs.absorb_cleared,
+    "GetTariffs": station_tariffs.absorb_told,
     "SetDERControl": grid_support.absorb_set,
     "ClearDERControl": grid_support.absorb_cleared,
     "ClearChargingProfile": smart_charging.absorb_cleared,
@@ -83,4 +97,4 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "GetPeriodicEventStream": streams.absorb_list,
 }
 
-interpret = v201.interpret
+interpret = answers.interpret

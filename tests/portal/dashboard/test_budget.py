@@ -48,6 +48,7 @@ def test_a_list_needs_few_queries(browser: Client, home: str, many: list[Chargin
         "transactions/",
         "variables/",
         "monitoring/",
+        "display/",
         "firmware/",
         "security/",
         "messages/",

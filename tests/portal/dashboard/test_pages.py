@@ -27,6 +27,8 @@ PATHS = [
     "stations/{}/security/",
     "stations/{}/messages/",
     "stations/{}/charging/",
+    "stations/{}/display/",
+    "data-transfer-rules/",
     "stations/{}/variables/",
     "stations/{}/transactions/",
     "sessions/",
