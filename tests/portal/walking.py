@@ -14,15 +14,24 @@ from core.models import ApiKey, Membership, Organization
 from core.services import keys
 from stations.domain import intents
 from stations.domain.certificates import CertificateUse, SigningRequested
+from stations.domain.data_transfers import RuleUse
+from stations.domain.displays import DisplayStatus
 from stations.domain.station import StationRef
 from stations.models import (
     Alert,
     ChargingStation,
+    DataTransferRule,
+    DisplayMessage,
+    EventStream,
     InstalledCertificate,
     InstalledProfile,
+    Quirk,
+    Report,
     Reservation,
     SigningRequest,
     Transaction,
+    Variable,
+    VariableChange,
 )
 from stations.services import commands, stations
 from stations.services.certificates import installed, signing
@@ -106,6 +115,8 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "users": alice.pk,
         "developer": key.pk,
         **_furnish_blocks(station, actor),
+        **_furnish_reports(station),
+        **_furnish_vendors(station),
     }
 
 
@@ -139,6 +150,40 @@ def _furnish_blocks(station: ChargingStation, actor: Actor) -> dict[str, object]
         "certificates/requests": request,
         "request": request,
     }
+
+
+def _furnish_reports(station: ChargingStation) -> dict[str, object]:
+    """What the device model keeps of a station: a variable about to change, a stream, a report of a customer."""
+    now = clock.now()
+    variable = Variable.objects.create(
+        station=station,
+        component="OCPPCommCtrlr",
+        variable="Interval",
+        value="1",
+        changed_at=now,
+        reported_at=now,
+    )
+    change = VariableChange.objects.create(station=station, variable=variable, value="2", by="Alice", at=now)
+    stream = EventStream.objects.create(station=station, number=1, monitor_number=1, opened_at=now)
+    report = Report.objects.create(station=station, about=Report.About.CUSTOMER, request_id=1)
+    return {"variable": variable.pk, "change": change.pk, "stream": stream.pk, "report": report.pk}
+
+
+def _furnish_vendors(station: ChargingStation) -> dict[str, object]:
+    """What stands on a display, and how the organization treats a vendor's stations and messages."""
+    organization = station.organization
+    message = DisplayMessage.objects.create(
+        station=station,
+        number=1,
+        priority="normal_cycle",
+        status=DisplayStatus.INSTALLED,
+        created_at=clock.now(),
+    )
+    quirk = Quirk.objects.create(organization=organization, vendor="Acme", reason="Speaks oddly")
+    rule = DataTransferRule.objects.create(
+        organization=organization, use=RuleUse.ANSWER, vendor_id="com.acme"
+    )
+    return {"message": message.pk, "quirks": quirk.pk, "data-transfer-rules": rule.pk}
 
 
 def of_walk(things: Mapping[str, object]) -> tuple[ChargingStation, Transaction, ApiKey]:

@@ -307,6 +307,7 @@ def authorization(name: str) -> Any:
     return words.AUTHORIZATION.get(name, name) or UNKNOWN
 
 
+@register.filter
 def report_state(name: str) -> words.Word:
     return words.REPORT_STATE[name]
 
