@@ -84,3 +84,12 @@ def decimal(value: Any) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() and number.adjusted() < 18 else None
+
+
+def plain(value: Any) -> Any:
+    """Content that is kept as JSON: numbers whose digits the door had kept become numbers again."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
