@@ -12,6 +12,8 @@ from core import clock
 
 FOLDER = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
 DEPTH_MAX = 8
+SENDS = frozenset({"NotifyPeriodicEventStream"})
+"""What gets no answer, and so has one schema only."""
 
 
 class Action(NamedTuple):
@@ -46,7 +48,8 @@ def schema(version: str, action: str, kind: str = "Request") -> dict[str, Any]:
     """The schema of the message as its publisher gives it."""
     folder = files("ocpp") / FOLDER[version] / "schemas"
     suffix = {"Request": "", "Response": "Response"}[kind] if version == "1.6" else kind
-    document: dict[str, Any] = json.loads((folder / f"{action}{suffix}.json").read_text("utf-8-sig"))
+    name = action if action in SENDS else f"{action}{suffix}"
+    document: dict[str, Any] = json.loads((folder / f"{name}.json").read_text("utf-8-sig"))
     return document
 
 
