@@ -23,9 +23,9 @@ from stations.ocpp.ingest import Ingest
 from stations.ocpp.pool import Pool
 from tests.factories import make_actor, make_organization, make_station, make_token
 from tests.fuzz import valid
-from tests.fuzz.door import Door, watched
 from tests.fuzz.judging import complaints
 from tests.fuzz.mutations import spoilt
+from tests.wire.door import Door, watched
 from tests.wire.examples import SENDS, actions
 
 FRAMES = int(os.environ.get("FUZZ_FRAMES", "2000"))
