@@ -26,11 +26,11 @@ class Message:
 
 @dataclass
 class Story:
-    """Messages in the order in which a station without faults tells them."""
+    """Messages in the order in which a station without faults tells them; the Wh of each session that ends."""
 
     version: str
     messages: list[Message] = field(default_factory=list)
-    ended: int = 0
+    ended_wh: list[int] = field(default_factory=list)
 
 
 def story(version: str, number: int) -> Story:
@@ -43,7 +43,8 @@ def story(version: str, number: int) -> Story:
         begin = session * ROOM_MINUTES
         minutes = sorted({begin, *chance.sample(range(begin + 1, begin + 50), chance.choice((1, 1, 2, 3)))})
         ends = session < count - 1 or chance.random() < 0.8
-        told.ended += ends
+        if ends:
+            told.ended_wh.append((minutes[-1] - begin) * WH_PER_MINUTE)
         write = _numbered if version == "1.6" else _evented
         token = TOKENS[session] if ends else STRANGER
         told.messages += write(session, minutes, register_wh, token, ends=ends, chance=chance)
