@@ -6,9 +6,11 @@ from stations.models.evses import Connector, Evse
 from stations.models.frames import RawFrame
 from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
+from stations.models.local_lists import LocalList, LocalListEntry
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.reservations import Reservation
+from stations.models.session_repair import SessionDecision, StatusAnswer
 from stations.models.sites import Site
 from stations.models.smart_charging import (
     ChargingLimit,
@@ -34,6 +36,8 @@ __all__ = [
     "Gateway",
     "GridEvent",
     "InstalledProfile",
+    "LocalList",
+    "LocalListEntry",
     "MeterReading",
     "OrphanStop",
     "Presence",
@@ -41,10 +45,12 @@ __all__ = [
     "Report",
     "Reservation",
     "SecurityEvent",
+    "SessionDecision",
     "SignedMeterData",
     "Site",
     "SiteLimit",
     "StationCredential",
+    "StatusAnswer",
     "Transaction",
     "TransactionConflict",
     "TransactionEvent",

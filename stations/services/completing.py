@@ -12,8 +12,10 @@ from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation
 from stations.services import grid_support, preconditions, reservations
+from stations.services.local_lists import holding as local_lists
 from stations.services.numbers import next_request_id as next_request_id
 from stations.services.smart_charging import completing as smart_charging
+from stations.services.transactions import inquiries
 
 Complete = Callable[[ChargingStation, Any, Actor], Intent]
 
@@ -59,4 +61,7 @@ COMPLETE: Mapping[type[Intent], Complete] = {
     intents.UsePriorityCharging: smart_charging.use_priority,
     intents.NotifyAllowedEnergyTransfer: smart_charging.allow_transfers,
     intents.UpdateDynamicSchedule: smart_charging.update_dynamic,
+    intents.SendLocalList: local_lists.prepare,
+    intents.GetLocalListVersion: local_lists.prepare_reading,
+    intents.GetTransactionStatus: inquiries.prepare,
 }

@@ -16,6 +16,7 @@ from stations.domain.intents.grid_support import (
     RequestBatterySwap,
     SetDerControl,
 )
+from stations.domain.intents.local_lists import GetLocalListVersion, SendLocalList
 from stations.domain.intents.raw import Call
 from stations.domain.intents.remote_control import (
     ChangeAvailability,
@@ -36,6 +37,7 @@ from stations.domain.intents.smart_charging import (
     UpdateDynamicSchedule,
     UsePriorityCharging,
 )
+from stations.domain.intents.transaction_status import GetTransactionStatus
 
 __all__ = [
     "INTENTS",
@@ -49,6 +51,8 @@ __all__ = [
     "GetChargingProfiles",
     "GetCompositeSchedule",
     "GetDerControl",
+    "GetLocalListVersion",
+    "GetTransactionStatus",
     "GetVariables",
     "Intent",
     "NotifyAllowedEnergyTransfer",
@@ -57,6 +61,7 @@ __all__ = [
     "RequestStopTransaction",
     "ReserveNow",
     "ResetStation",
+    "SendLocalList",
     "SetChargingProfile",
     "SetDerControl",
     "SetVariables",
@@ -95,6 +100,9 @@ INTENTS: Mapping[str, type[Intent]] = {
         UpdateDynamicSchedule,
         NotifyAllowedEnergyTransfer,
         AfrrSignal,
+        SendLocalList,
+        GetLocalListVersion,
+        GetTransactionStatus,
         Call,
     )
 }

@@ -9,6 +9,7 @@ from stations.ocpp.routing import Decided, Direct, Outbound, Routes
 from stations.ocpp.v16 import (
     answers,
     authorization,
+    local_lists,
     outbound,
     provisioning,
     reports,
@@ -48,6 +49,8 @@ OUTBOUND: Outbound = {
     intents.ClearChargingProfile: smart_charging.clear_profiles,
     intents.GetCompositeSchedule: smart_charging.get_composite,
     intents.SetChargingProfile: smart_charging.set_profile,
+    intents.SendLocalList: local_lists.send,
+    intents.GetLocalListVersion: local_lists.get_version,
     intents.Call: outbound.call,
 }
 
@@ -58,6 +61,8 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "ClearChargingProfile": smart_charging.absorb_cleared,
     "GetCompositeSchedule": smart_charging.absorb_composite,
     "SetChargingProfile": smart_charging.absorb_set,
+    "SendLocalList": local_lists.absorb_sent,
+    "GetLocalListVersion": local_lists.absorb_version,
 }
 
 interpret = answers.interpret

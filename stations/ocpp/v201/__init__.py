@@ -11,11 +11,13 @@ from stations.ocpp.v201 import (
     authorization,
     availability,
     data_transfer,
+    local_lists,
     outbound,
     provisioning,
     reservations,
     security,
     smart_charging,
+    transaction_status,
     transactions,
 )
 
@@ -54,6 +56,9 @@ OUTBOUND: Outbound = {
     intents.GetChargingProfiles: smart_charging.get_profiles_201,
     intents.GetCompositeSchedule: smart_charging.get_composite,
     intents.SetChargingProfile: smart_charging.set_profile,
+    intents.SendLocalList: local_lists.send,
+    intents.GetLocalListVersion: local_lists.get_version,
+    intents.GetTransactionStatus: transaction_status.ask,
     intents.Call: outbound.call,
 }
 
@@ -67,6 +72,9 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "GetChargingProfiles": smart_charging.absorb_profiles,
     "GetCompositeSchedule": smart_charging.absorb_composite,
     "SetChargingProfile": smart_charging.absorb_set,
+    "SendLocalList": local_lists.absorb_sent,
+    "GetLocalListVersion": local_lists.absorb_version,
+    "GetTransactionStatus": transaction_status.absorb,
 }
 
 interpret = answers.interpret

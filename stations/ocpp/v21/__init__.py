@@ -11,7 +11,7 @@ from stations.domain import intents
 from stations.ocpp import v201
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import Decided, Outbound, Routes
-from stations.ocpp.v21 import battery_swaps, grid_support, outbound, smart_charging
+from stations.ocpp.v21 import battery_swaps, grid_support, local_lists, outbound, smart_charging
 
 ROUTES: Routes = {
     **v201.ROUTES,
@@ -42,6 +42,7 @@ OUTBOUND: Outbound = {
     intents.SetChargingProfile: smart_charging.set_profile,
     intents.UpdateDynamicSchedule: smart_charging.update_dynamic,
     intents.UsePriorityCharging: smart_charging.use_priority,
+    intents.SendLocalList: local_lists.send,
 }
 
 ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
