@@ -91,6 +91,9 @@ COMMAND: Mapping[str, Text] = {
     "update_dynamic_schedule": _("Update a dynamic schedule"),
     "notify_allowed_energy_transfer": _("Allow energy transfers"),
     "afrr_signal": _("aFRR signal"),
+    "send_local_list": _("Send the local list"),
+    "get_local_list_version": _("Read the version of the local list"),
+    "get_transaction_status": _("Ask how a session stands"),
     "call": _("Raw call"),
 }
 
@@ -125,6 +128,7 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "clear_charging_profile": _("waiting for the composite schedule"),
     "get_charging_profiles": _("waiting for all parts of the report"),
     "use_priority_charging": _("waiting for the station to tell of it"),
+    "send_local_list": _("waiting for the version to be read back"),
 }
 
 CHARGING_REASON: Mapping[str, Text] = {

@@ -14,6 +14,7 @@ from core.services import keys
 from stations.domain import intents
 from stations.models import Alert, ChargingStation, Transaction
 from stations.services import commands, stations
+from stations.services.local_lists import holding
 from tests import factories
 
 CONVERTED = re.compile(r"<(\w+):(\w+)>")
@@ -88,6 +89,7 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "transactions": session.pk,
         "alerts": alert.pk,
         "commands": command.pk,
+        "local-lists": holding.row_of(station.pk).pk,
         "sites": station.site_id,
         "tokens": factories.make_token(actor).pk,
         "users": alice.pk,

@@ -9,10 +9,12 @@ from typing import Any
 from portal.api.command_bodies import (
     device_model,
     grid_support,
+    local_lists,
     raw,
     remote_control,
     reservations,
     smart_charging,
+    transaction_status,
 )
 from portal.api.command_bodies.base import CommandBody
 
@@ -24,6 +26,8 @@ BODIES: Mapping[str, type[CommandBody]] = {
     **reservations.BODIES,
     **grid_support.BODIES,
     **smart_charging.BODIES,
+    **local_lists.BODIES,
+    **transaction_status.BODIES,
     **raw.BODIES,
 }
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
@@ -32,5 +36,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **reservations.EXAMPLES,
     **grid_support.EXAMPLES,
     **smart_charging.EXAMPLES,
+    **local_lists.EXAMPLES,
+    **transaction_status.EXAMPLES,
     **raw.EXAMPLES,
 }

@@ -5,6 +5,7 @@ offline would accept them if they were left out.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Case, Value, When
@@ -23,9 +24,36 @@ def wanted(local_list: LocalList, shape: Shape | None = None) -> Fitted:
     """What the list should hold now; valid tokens and newer ones lead where it is too short for all."""
     if local_list.withdrawn:
         return Fitted({})
-    groups = list(local_list.groups.values_list("pk", flat=True))
+    groups = [group.pk for group in local_list.groups.all()]
     entries = _entries(local_list.station.organization_id, groups)
     return local_lists.fit(entries, shape or local_list.known_shape)
+
+
+class Wishes:
+    """What lists should hold, computed once for all that should hold the same.
+
+    Their ``station`` is loaded, their ``groups`` are prefetched.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], Wish] = {}
+
+    def of(self, row: LocalList) -> "Wish":
+        groups = tuple(sorted(str(group.pk) for group in row.groups.all()))
+        key = (row.station.organization_id, groups, row.known_shape, row.withdrawn)
+        if key not in self._known:
+            fitted = wanted(row)
+            self._known[key] = Wish(local_lists.digest(fitted.content), len(fitted.content), fitted.left_out)
+        return self._known[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The digest of what a list should hold, how many entries that are, and how many tokens it has no place for."""
+
+    digest: str
+    entries: int
+    left_out: int
 
 
 def _entries(organization_id: UUID, groups: list[UUID]) -> Iterator[Entry]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from stations.domain import local_lists
 from stations.domain.local_lists import ListState
 from stations.models import LocalList
 from stations.services.local_lists import content
@@ -17,11 +16,10 @@ class Standing:
     left_out: int
 
 
-def standing_of(row: LocalList) -> Standing:
-    """Compared with the tokens of this moment; ``station`` is loaded."""
-    fitted = content.wanted(row)
-    state = _state(row, local_lists.digest(fitted.content))
-    return Standing(state, len(fitted.content), fitted.left_out)
+def standing_of(row: LocalList, wishes: content.Wishes | None = None) -> Standing:
+    """Compared with the tokens of this moment; ``station`` is loaded. ``wishes`` are shared where there are many."""
+    wish = (wishes or content.Wishes()).of(row)
+    return Standing(_state(row, wish.digest), wish.entries, wish.left_out)
 
 
 def _state(row: LocalList, wanted: str) -> ListState:

@@ -9,7 +9,6 @@ from django.db.transaction import atomic
 
 from core import access, clock
 from core.errors import DomainError
-from stations.domain import local_lists
 from stations.domain.intents import GetLocalListVersion, Intent, SendLocalList
 from stations.domain.words import CommandStatus, Registration
 from stations.models import ChargingStation, Command, LocalList
@@ -39,36 +38,19 @@ def keep(now: datetime) -> int:
 
     The version is read after a boot and daily; a list that differs, or whose state is unknown, is sent.
     """
-    wishes = _Wishes()
-    return sum(_say(row.station_id, *due) for row in _candidates(now) if (due := wishes.due(row, now)))
+    wishes = content.Wishes()
+    return sum(_say(row.station_id, *due) for row in _candidates(now) if (due := _due(row, wishes, now)))
 
 
-class _Wishes:
-    """What lists should hold, computed once for all that should hold the same."""
-
-    def __init__(self) -> None:
-        self._digests: dict[tuple[object, ...], str] = {}
-
-    def due(self, row: LocalList, now: datetime) -> tuple[Intent, str] | None:
-        booted_at = row.station.booted_at
-        told_at = row.reported_at
-        if told_at is None or told_at < now - CHECKED_EVERY or (booted_at and told_at < booted_at):
-            return GetLocalListVersion(), "The version of the list is read daily and after a boot."
-        if row.sent_at is None or not row.certain or row.drifted:
-            return SendLocalList(mode="full"), "It is not known what the list of the station holds."
-        if row.digest != self.digest(row):
-            return SendLocalList(), "Tokens have changed."
-        return None
-
-    def digest(self, row: LocalList) -> str:
-        if row.withdrawn:
-            return local_lists.digest({})
-        groups = tuple(sorted(str(group.pk) for group in row.groups.all()))
-        shape = row.known_shape
-        key = (row.station.organization_id, groups, shape)
-        if key not in self._digests:
-            self._digests[key] = local_lists.digest(content.wanted(row, shape).content)
-        return self._digests[key]
+def _due(row: LocalList, wishes: content.Wishes, now: datetime) -> tuple[Intent, str] | None:
+    booted_at, told_at = row.station.booted_at, row.reported_at
+    if told_at is None or told_at < now - CHECKED_EVERY or (booted_at and told_at < booted_at):
+        return GetLocalListVersion(), "The version of the list is read daily and after a boot."
+    if row.sent_at is None or not row.certain or row.drifted:
+        return SendLocalList(mode="full"), "It is not known what the list of the station holds."
+    if row.digest != wishes.of(row).digest:
+        return SendLocalList(), "Tokens have changed."
+    return None
 
 
 def _candidates(now: datetime) -> Iterator[LocalList]:
