@@ -89,10 +89,19 @@ def _look_at_function(function: FunctionType, reached: Reached) -> list[Any]:
     if not function.__module__.startswith(DOOR):
         return []
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    reached.texts.update(text for text in texts if isinstance(text, str))
     closure = inspect.getclosurevars(function).nonlocals
-    return [*_named(tree, {**function.__globals__, **closure}), *closure.values()]
+    names = {**function.__globals__, **closure}
+    reached.texts.update(_texts(tree, names))
+    return [*_named(tree, names), *closure.values()]
+
+
+def _texts(tree: ast.AST, names: dict[str, Any]) -> Iterator[str]:
+    """The texts that stand in the source or that its constants stand for."""
+    for node in ast.walk(tree):
+        value = node.value if isinstance(node, ast.Constant) else None
+        text = names.get(node.id) if isinstance(node, ast.Name) else value
+        if isinstance(text, str):
+            yield text
 
 
 def _named(tree: ast.AST, names: dict[str, Any]) -> Iterator[Any]:

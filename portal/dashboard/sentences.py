@@ -45,6 +45,7 @@ FILLED = (
     _("Transaction %(reference)s ended: %(cause)s."),
     _("EVSE %(evse)s reports %(status)s."),
     _("All parts arrived: %(count)s variables."),
+    _("The station tells version %(version)s of its list."),
     _("%(what)s reports a fault: %(cause)s."),
     _("%(what)s waits to be accepted."),
     _("Too many refused tries in a minute from %(address)s. Somebody may be guessing the password."),

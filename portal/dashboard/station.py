@@ -18,7 +18,7 @@ from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.stations import one_with_evses
 from portal.dashboard.words import CHARGING_REASON
 from stations.domain.words import Capability, Registration
-from stations.models import Alert, ChargingStation, Transaction
+from stations.models import Alert, ChargingStation, StatusAnswer, Transaction
 from stations.services import data_transfer_rules, network_profiles, provisioning, stations
 from stations.services.smart_charging import looking
 
@@ -27,6 +27,7 @@ TABS = (
     ("station_commands", gettext_lazy("Commands"), Permission.STATIONS_VIEW),
     ("station_transactions", gettext_lazy("Transactions"), Permission.SESSIONS_VIEW),
     ("station_charging", gettext_lazy("Smart charging"), Permission.STATIONS_VIEW),
+    ("station_local_list", gettext_lazy("Local list"), Permission.STATIONS_VIEW),
     ("station_variables", gettext_lazy("Variables"), Permission.STATIONS_VIEW),
     ("station_monitoring", gettext_lazy("Monitoring"), Permission.STATIONS_VIEW),
     ("station_displays", gettext_lazy("Display"), Permission.STATIONS_VIEW),
@@ -101,6 +102,7 @@ def transactions_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     rows = Transaction.objects.visible_to(request.actor).filter(station=station)
     context = frame(request, station, "station_transactions")
     context["page"] = page_by_id(rows.select_related("evse", "site", "token"), request.GET.dict())
+    context["answer"] = StatusAnswer.objects.filter(station=station, transaction=None).first()
     return render_page(request, "dashboard/stations/transactions.html", context, partial="results")
 
 

@@ -124,6 +124,9 @@ COMMAND: Mapping[str, Text] = {
     "get_tariffs": _("Read tariffs"),
     "clear_tariffs": _("Clear tariffs"),
     "notify_web_payment_started": _("Announce a payment on the web"),
+    "send_local_list": _("Send the local list"),
+    "get_local_list_version": _("Read the version of the local list"),
+    "get_transaction_status": _("Ask how a session stands"),
     "call": _("Raw call"),
 }
 
@@ -164,6 +167,7 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "use_priority_charging": _("waiting for the station to tell of it"),
     "set_display_message": _("waiting for the message to be read back"),
     "get_display_messages": _("waiting for all parts of the report"),
+    "send_local_list": _("waiting for the version to be read back"),
 }
 
 CHARGING_REASON: Mapping[str, Text] = {

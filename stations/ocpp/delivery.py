@@ -132,12 +132,17 @@ class Deliveries:
                 result = await self._calls.exchange(part.action, part.payload)
                 message_id = message_id or result.message_id
                 answered.append((part, result.payload))
+                if call.builds_up and self._is_refusal(part, result.payload):
+                    break
         except CallFailed as failed:
             status = CommandStatus.TIMED_OUT if failed.code == "timeout" else CommandStatus.FAILED
             error = _error(failed.code, failed.description)
             return Ending(status, error, message_id or failed.message_id, tuple(answered))
         word = self._tables.interpret(call.action, _joined([payload for _, payload in answered]))
         return Ending(CommandStatus(word), None, message_id, tuple(answered))
+
+    def _is_refusal(self, part: OutboundCall, payload: Json) -> bool:
+        return self._tables.interpret(part.action, payload) != CommandStatus.ACCEPTED
 
     def _settle(self, command_id: UUID, call: OutboundCall, ending: Ending) -> None:
         """On a thread: store what the answers say, then how the command ended."""

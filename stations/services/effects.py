@@ -157,6 +157,12 @@ def priority_reported(transaction: Transaction, activated: bool) -> None:
         _seen(command, "Priority charging is on." if activated else "Priority charging is off.")
 
 
+def list_version_told(station_id: UUID, version: int) -> None:
+    """The station's local list has the version that was sent last."""
+    for command in _awaited(station_id, "send_local_list"):
+        _seen(command, f"The station tells version {version} of its list.")
+
+
 def awaits_schedule(station_id: UUID) -> bool:
     """Whether a change of charging profiles waits to be seen in a composite schedule."""
     return any(_awaited(station_id, name).exists() for name in CHANGES_OF_PROFILES)

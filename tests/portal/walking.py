@@ -35,6 +35,7 @@ from stations.models import (
 )
 from stations.services import commands, stations
 from stations.services.certificates import installed, signing
+from stations.services.local_lists import holding
 from tests import factories, pki
 
 HOUR = timedelta(hours=1)
@@ -110,6 +111,7 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "transactions": session.pk,
         "alerts": alert.pk,
         "commands": command.pk,
+        "local-lists": holding.row_of(station.pk).pk,
         "sites": station.site_id,
         "tokens": factories.make_token(actor).pk,
         "users": alice.pk,

@@ -1,0 +1,37 @@
+"""How the list of a station stands, for pages and the API; reads only."""
+
+from dataclasses import dataclass
+
+from stations.domain.local_lists import ListState
+from stations.models import LocalList
+from stations.services.local_lists import content
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """``wanted`` counts what the list should hold, ``left_out`` the tokens that have no place in it."""
+
+    state: ListState
+    wanted: int
+    left_out: int
+
+
+def standing_of(row: LocalList, wishes: content.Wishes | None = None) -> Standing:
+    """Compared with the tokens of this moment; ``station`` is loaded. ``wishes`` are shared where there are many."""
+    wish = (wishes or content.Wishes()).of(row)
+    return Standing(_state(row, wish.digest), wish.entries, wish.left_out)
+
+
+def _state(row: LocalList, wanted: str) -> ListState:
+    booted_at = row.station.booted_at
+    if row.unsupported_at and (booted_at is None or booted_at < row.unsupported_at):
+        return ListState.NOT_SUPPORTED
+    if not row.certain:
+        return ListState.UNCONFIRMED
+    if row.drifted:
+        return ListState.DRIFTED
+    if row.failure:
+        return ListState.REFUSED
+    if row.sent_at is None:
+        return ListState.UNKNOWN
+    return ListState.CURRENT if row.digest == wanted else ListState.OUTDATED
