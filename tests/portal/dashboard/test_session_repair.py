@@ -102,6 +102,7 @@ def test_what_speaks_for_the_end_is_shown_with_all_that_is_known(
         received_at=session.last_event_at,
         energy_wh=3333,
         samples=[],
+        digest=0,
     )
     text = read(browser, page)
 
