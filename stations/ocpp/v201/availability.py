@@ -101,7 +101,7 @@ def _event(socket: Socket, entry: Json, received_at: datetime) -> StationEventRe
         evse_id=evse_id,
         connector_id=connector_id,
         cleared=bool(entry.get("cleared", False)),
-        severity=fields.whole_or_none(entry, "severity"),
+        severity=fields.severity(entry.get("severity")),
         tech_code=fields.text(entry, "techCode", 50),
         tech_info=fields.text(entry, "techInfo", 500),
         transaction=fields.reference(fields.text(entry, "transactionId")),

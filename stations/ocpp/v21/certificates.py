@@ -77,7 +77,7 @@ def _asked(entry: Json) -> StatusAsked:
 def _status(entry: Json, found: Found) -> Json:
     return {
         "certificateHashData": entry["certificateHashData"],
-        "source": entry["source"],
+        "source": "CRL" if entry["source"] == "CRL" else "OCSP",
         "status": STANDING[found.standing],
         "nextUpdate": clock.to_wire(found.next_update or clock.now()),
     }

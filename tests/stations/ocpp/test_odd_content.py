@@ -7,7 +7,14 @@ import pytest
 
 from core.access import Actor
 from stations.domain import intents
-from stations.models import BatterySwap, DerControl, InstalledProfile, MeterReading
+from stations.models import (
+    BatterySwap,
+    DerControl,
+    InstalledProfile,
+    MeterReading,
+    MonitoringState,
+    StationEvent,
+)
 from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X, ask
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.opening import Open, is_alive
@@ -127,3 +134,40 @@ def test_p213_an_answer_that_names_an_impossible_place_ends_the_command_as_faile
     assert "evse.id" in read.error["description"]
     assert read.response == {"getVariableResult": [{**result, "attributeValue": "1"}]}
     assert written.status in {"accepted", "failed"}
+
+
+def test_p080_an_event_of_a_severity_that_no_scale_has_is_kept_without_it(open_station: Open) -> None:
+    station = open_station("2.1")
+    told = wire("v201/NotifyEvent.lock_failure")
+    told["eventData"][0] |= {"severity": 99_999, "variableMonitoringId": 7}
+
+    assert station.call("NotifyEvent", told) == {}
+
+    event = StationEvent.objects.get(station=station.row)
+    assert event.severity is None
+
+
+@pytest.mark.parametrize("version", VERSIONS_2X)
+def test_a_level_that_no_scale_has_ends_its_command(charger: Charger, alice: Actor, version: str) -> None:
+    level = intents.Call(action="SetMonitoringLevel", payload={"severity": 99_999})
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, level, {"status": "Accepted"})
+
+    assert command.status == "accepted"
+    assert not MonitoringState.objects.filter(station=charger.station, level__isnull=False).exists()
+
+
+def test_p080_a_lenient_station_may_ask_a_source_of_its_own_for_the_status_of_a_certificate(
+    open_station: Open,
+) -> None:
+    station = open_station("2.1", lenient=True)
+    certificate = {
+        "hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "c",
+    }  # fmt: skip
+    asked = {"source": "Oracle", "urls": ["https://127.0.0.1/x"], "certificateHashData": certificate}
+
+    answer = station.call("GetCertificateChainStatus", {"certificateStatusRequests": [asked]})
+
+    assert answer["certificateStatus"][0]["certificateHashData"] == certificate
+    assert answer["certificateStatus"][0]["status"] in {"Failed", "Unknown"}
