@@ -1,13 +1,26 @@
 """No violation that axe finds, on every page, in both themes, on desk and phone."""
 
+from datetime import timedelta
+
 import pytest
 
 from core import clock
 from core.access import Actor
 from core.models import Organization
 from stations.domain import intents
-from stations.models import ChargingLimit, ChargingStation, CompositeSchedule, InstalledProfile
+from stations.domain.local_lists import Entry, Shape
+from stations.models import (
+    ChargingLimit,
+    ChargingStation,
+    CompositeSchedule,
+    InstalledProfile,
+    OrphanStop,
+    SessionDecision,
+    StatusAnswer,
+    Transaction,
+)
 from stations.services import commands, stations
+from stations.services.local_lists import holding
 from tests import factories
 from tests.browser.conftest import DESK, PHONE, violations
 
@@ -19,11 +32,14 @@ PAGES = {
     "commands": "stations/{station}/commands/",
     "transactions": "stations/{station}/transactions/",
     "charging": "stations/{station}/charging/",
+    "local list": "stations/{station}/local-list/",
     "variables": "stations/{station}/variables/",
     "messages": "stations/{station}/messages/",
     "connect": "stations/{station}/connect/",
     "settings": "stations/{station}/settings/",
     "sessions": "sessions/",
+    "repairs": "sessions/repair/",
+    "repair": "sessions/{session}/repair/",
     "alerts": "alerts/",
     "sites": "sites/",
     "tokens": "tokens/",
@@ -41,7 +57,55 @@ def station(actor: Actor) -> ChargingStation:
     stations.add_evse(made, 1)
     commands.issue(made, intents.UnlockConnector(evse_id=1), by=actor)
     _limit(made, actor)
+    _local_list(made)
+    _session_without_end(made)
     return made
+
+
+def _local_list(station: ChargingStation) -> None:
+    """One that the station took, and that somebody else changed since."""
+    holding.row_of(station.pk)
+    holding.sending(station.pk, "full", Shape())
+    (number,) = holding.number_messages(station.pk, 1)
+    entry = Entry(value="04A1B2C3D4", type="ISO14443", status="blocked")
+    holding.took(station.pk, number, full=True, placed=[entry], removed=[], at=clock.now())
+    holding.version_told(station.pk, 77, clock.now())
+
+
+def _session_without_end(station: ChargingStation) -> None:
+    """Silent for two days, denied by the station, with a stop that fits it and a decision to wait."""
+    began = clock.now() - timedelta(days=2)
+    session = Transaction.objects.create(
+        organization_id=station.organization_id,
+        site_id=station.site_id,
+        station=station,
+        evse=station.evses.get(evse_id=1),
+        reference="stuck",
+        started_at=began,
+        last_event_at=began,
+        meter_start_wh=1000,
+        meter_last_wh=3500,
+        energy_wh=2500,
+    )
+    StatusAnswer.objects.create(
+        station=station, transaction=session, ongoing=False, messages_in_queue=False, answered_at=clock.now()
+    )
+    OrphanStop.objects.create(
+        station=station,
+        number=-1,
+        meter_stop_wh=5000,
+        occurred_at=began,
+        received_at=began,
+        suggested=session,
+    )
+    SessionDecision.objects.create(
+        transaction=session,
+        kind="wait",
+        waits_until=clock.now() - timedelta(hours=1),
+        reason="The modem was replaced.",
+        decided_by="user:anna@example.org",
+        decided_at=began,
+    )
 
 
 def _limit(station: ChargingStation, actor: Actor) -> None:
@@ -83,9 +147,10 @@ def test_no_page_has_a_violation(
     theme, viewport, open_page, organization: Organization, station: ChargingStation
 ):
     page = open_page(viewport=viewport, theme=theme)
+    session = station.transactions.get()
     found = {}
     for name, path in PAGES.items():
-        page.goto(f"/o/{organization.slug}/{path.format(station=station.pk)}")
+        page.goto(f"/o/{organization.slug}/{path.format(station=station.pk, session=session.pk)}")
         found |= {f"{name}: {what}": where for what, where in violations(page).items()}
     assert found == {}
 
