@@ -53,8 +53,9 @@ def row_of(station_id: UUID) -> LocalList:
     return LocalList.objects.get_or_create(station_id=station_id)[0]
 
 
+@atomic
 def sending(station_id: UUID, mode: str, shape: Shape) -> Sending:
-    """What has to be said now to a station whose list has that shape. Run inside a database transaction.
+    """What has to be said now to a station whose list has that shape.
 
     The whole list where only that leads anywhere: the first time, when it is not known what the station
     holds, and when it comes back with another shape.
@@ -72,6 +73,7 @@ def sending(station_id: UUID, mode: str, shape: Shape) -> Sending:
     return Sending(full=False, changes=local_lists.changes(held, wanted.content))
 
 
+@atomic
 def number_messages(station_id: UUID, count: int) -> range:
     """Versions for that many messages: above all that we or the station ever named, so that each is newer.
 

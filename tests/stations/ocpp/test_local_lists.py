@@ -15,6 +15,7 @@ from drivers.services import tokens
 from stations.domain import intents
 from stations.domain.local_lists import ListState
 from stations.models import ChargingStation, Command, LocalList, Variable
+from stations.services import sweeping
 from stations.services.local_lists import holding, looking, managing, upkeep
 from tests.factories import make_actor, make_organization, make_token
 from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X, ask, ended, issue, with_effect
@@ -79,7 +80,7 @@ def send(
 
 
 def sweep(charger: Charger, *, later: timedelta = timedelta()) -> None:
-    """What the sweeper does, as if at that time, for all stations; the others' have nothing due."""
+    """What the sweeper does, as if at that time."""
     upkeep.keep(clock.now() + later)
 
 
@@ -297,6 +298,7 @@ def test_p217_changes_that_are_refused_lead_to_the_whole_list(
         make_token(alice, "TWO", type_="ISO14443")
         changed, refused = ask(charger, socket, alice, CHANGES, {"status": word})
         whole = socket.next_call()
+        assert state_of(charger) is ListState.UNCONFIRMED
         socket.reply(whole, ACCEPTED)
         socket.reply(socket.next_call(), version_answer(socket, 3))
         eventually(lambda: list_of(charger).reported_version == 3)
@@ -531,6 +533,17 @@ def test_an_erased_token_is_taken_off_the_lists_of_stations(charger: Charger, al
         call = follow(charger, socket)
 
     assert (items_in(call), held(charger)) == ([("ERASED", None)], {})
+
+
+def test_the_sweeper_keeps_lists_and_asks_about_sessions(charger: Charger, alice: Actor) -> None:
+    managing.keep(charger.station, automatic=True, groups=[], by=alice)
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        done = sweeping.sweep()
+        assert socket.next_call()[2] == "GetLocalListVersion"
+
+    assert done["local_lists"] is not None
+    assert done["session_states"] is not None
 
 
 def test_a_list_that_nobody_keeps_is_not_sent_by_itself(charger: Charger, alice: Actor) -> None:
