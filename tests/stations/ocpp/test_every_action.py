@@ -21,11 +21,10 @@ from stations.ocpp import lenient, raw_calls
 from tests.stations.ocpp.asking import ask, ended, issue
 from tests.stations.ocpp.knocking import Charger
 from tests.wire.client import WireStation
-from tests.wire.examples import Action, actions, fullest, schema, smallest
+from tests.wire.examples import SENDS, Action, actions, fullest, schema, smallest
 
 FROM_STATIONS = actions("CS->CSMS", "both")
 TO_STATIONS = actions("CSMS->CS", "both")
-SENDS = frozenset({"NotifyPeriodicEventStream"})
 KEPT_ELSEWHERE = frozenset({RawFrame, Connection, Presence})
 """The log of frames and connections: written for every message, so no sign of an effect."""
 
