@@ -102,13 +102,6 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         last_at=now,
     )
     command = commands.issue(station, intents.ResetStation(kind="on_idle"), by=actor)
-    reserved = commands.issue(
-        station, intents.ReserveNow(token_value="04A2B6C8DA", expires_at=now + timedelta(hours=1)), by=actor
-    )
-    profile = InstalledProfile.objects.create(
-        station=station, evse_id=1, profile_id=7, purpose="tx_default_profile", stack_level=0, kind="absolute",
-        source="CSO", content={}, installed_at=now,
-    )  # fmt: skip
     key, _ = keys.create(organization, name="walked", scopes=["*"], by=actor)
     return {
         "organization": organization.slug,
@@ -118,8 +111,6 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "transactions": session.pk,
         "alerts": alert.pk,
         "commands": command.pk,
-        "reservations": reserved.parameters["reservation"],
-        "charging-profiles": profile.pk,
         "local-lists": holding.row_of(station.pk).pk,
         "sites": station.site_id,
         "tokens": factories.make_token(actor).pk,

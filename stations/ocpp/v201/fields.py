@@ -9,8 +9,8 @@ from core.errors import Invalid
 from stations.domain.events import TokenShown
 from stations.ocpp.context import Json
 
-INT64_MAX = 2**63 - 1
 INT32_MAX = 2**31 - 1
+INT64_MAX = 2**63 - 1
 REFERENCE_MAX = 64
 DEBUG = 9
 
@@ -18,13 +18,6 @@ DEBUG = 9
 def whole(value: Any, field: str, *, largest: int = INT32_MAX) -> int:
     """A count or number from 0 up. Raises :class:`Invalid` naming the field."""
     if isinstance(value, bool) or value != int(value) or not 0 <= value <= largest:
-        raise Invalid(f"{field} is out of range.", field=field)
-    return int(value)
-
-
-def signed(value: Any, field: str) -> int:
-    """A number that a station chose as a name. Raises :class:`Invalid` for one that no column holds."""
-    if value != int(value) or not -INT64_MAX <= value <= INT64_MAX:
         raise Invalid(f"{field} is out of range.", field=field)
     return int(value)
 
