@@ -117,7 +117,10 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         "timeout": env.int("DATABASE_POOL_TIMEOUT", default=10),
     },
     connect_timeout=5,
+    prepare_threshold=5,  # only core.statements prepares; Django's own cursors never do
 )
+# Off behind a pooler that hands out connections by transaction and knows no prepared statements.
+DATABASE_PREPARE = env.bool("DATABASE_PREPARE", default=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Valkey: wake-ups and live updates; the truth is never kept there -----------------------------------
