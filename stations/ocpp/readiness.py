@@ -95,7 +95,8 @@ class Probe:
 
 def probe_gap_s() -> float:
     """Seconds from one probe's end to the next; shorter where readiness is to be lost sooner."""
-    return min(PROBE_SECONDS, settings.OCPP_UNREADY_AFTER / 15)
+    unready_after_s: int = settings.OCPP_UNREADY_AFTER
+    return min(PROBE_SECONDS, unready_after_s / 15)
 
 
 def random_wait_s(between: tuple[int, int] = AWAY_S) -> int:
