@@ -143,7 +143,8 @@ def _row(turns: list[Turn]) -> Row:
         f"{_ms(everything, 0.5)} / {_ms(everything, 0.99)} in all {len(turns)}",
         "<= 5 ms (<= 2 / 10 ms later)",
         f"{len(best.times)} commands a turn, one in flight; three bare commits took "
-        f"{COMMITS * commit * 1000:.1f} ms just after; CPU per command: issuer {best.issuer * 1e3:.1f} ms, gateway {best.gateway * 1e3:.1f} ms, "
+        f"{COMMITS * commit * 1000:.1f} ms just after; CPU per command: issuer {best.issuer * 1e3:.1f} ms, "
+        f"gateway {best.gateway * 1e3:.1f} ms, "
         f"PostgreSQL {best.postgres * 1e3:.1f} ms; processes of others {best.others:.0%} "
         f"(all turns {min(t.others for t in turns):.0%} to "
         f"{max(t.others for t in turns):.0%})",
