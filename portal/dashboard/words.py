@@ -91,6 +91,12 @@ COMMAND: Mapping[str, Text] = {
     "update_dynamic_schedule": _("Update a dynamic schedule"),
     "notify_allowed_energy_transfer": _("Allow energy transfers"),
     "afrr_signal": _("aFRR signal"),
+    "reserve_now": _("Reserve"),
+    "cancel_reservation": _("Cancel a reservation"),
+    "set_der_control": _("Set a grid control"),
+    "get_der_control": _("Read grid controls"),
+    "clear_der_control": _("Clear grid controls"),
+    "request_battery_swap": _("Hand out a battery"),
     "call": _("Raw call"),
 }
 
@@ -125,6 +131,10 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "clear_charging_profile": _("waiting for the composite schedule"),
     "get_charging_profiles": _("waiting for all parts of the report"),
     "use_priority_charging": _("waiting for the station to tell of it"),
+    "reserve_now": _("waiting for the connector's status"),
+    "cancel_reservation": _("waiting for the connector's status"),
+    "get_der_control": _("waiting for all parts of the report"),
+    "request_battery_swap": _("waiting for the batteries"),
 }
 
 CHARGING_REASON: Mapping[str, Text] = {

@@ -39,7 +39,19 @@ def test_a_list_needs_few_queries(browser: Client, home: str, many: list[Chargin
 
 
 @pytest.mark.parametrize(
-    "tab", ["", "charging/", "commands/", "transactions/", "variables/", "messages/", "connect/", "settings/"]
+    "tab",
+    [
+        "",
+        "reservations/",
+        "charging/",
+        "grid/",
+        "commands/",
+        "transactions/",
+        "variables/",
+        "messages/",
+        "connect/",
+        "settings/",
+    ],
 )
 def test_a_tab_of_a_station_needs_few_queries(
     browser: Client, home: str, station: ChargingStation, tab: str
