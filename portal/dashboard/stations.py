@@ -71,7 +71,9 @@ def one_with_evses(request: OperatorRequest, pk: UUID) -> ChargingStation:
     """As :func:`with_evses`, for one station in two queries where it has told its EVSEs."""
     rows = Evse.objects.visible_to(request.actor).filter(station_id=pk)
     evses = list(
-        rows.select_related("active", "station__presence", "station__site").prefetch_related("connectors")
+        rows.select_related(
+            "active__token", "active__charging_plan", "station__presence", "station__site"
+        ).prefetch_related("connectors")
     )
     if not evses:
         return load(with_evses(ChargingStation.objects.visible_to(request.actor)), pk)
