@@ -126,7 +126,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # -- Valkey: wake-ups and live updates; the truth is never kept there -----------------------------------
 VALKEY_URL = env.str("VALKEY_URL", default="redis://127.0.0.1:6379/0")
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": VALKEY_URL},
+    "default": {"BACKEND": "portal.cache.ValkeyCache", "LOCATION": VALKEY_URL},
 }
 
 CELERY_BROKER_URL = VALKEY_URL
