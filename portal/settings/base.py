@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from portal import runtime
 from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse, SigningStatus, SigningUse
+from stations.domain.displays import STATES
 from stations.domain.firmware import JobStatus
 from stations.domain.words import CommandStatus
 
@@ -262,6 +263,7 @@ SPECTACULAR_SETTINGS = {
         "CommandStatusEnum": [(word.value, word.value) for word in CommandStatus],
         "JobStatusEnum": [(word.value, word.value) for word in JobStatus],
         "SigningStatusEnum": [(word.value, word.value) for word in SigningStatus],
+        "DisplayStateEnum": [(word, word) for word in STATES],
         "MonitorTypeEnum": "portal.api.command_bodies.monitoring.MONITOR_TYPES",
         "TokenTypeEnum": "drivers.models.TokenType",
     },
