@@ -10,6 +10,7 @@ from stations.domain.events import TokenShown
 from stations.ocpp.context import Json
 
 INT32_MAX = 2**31 - 1
+INT64_MAX = 2**63 - 1
 REFERENCE_MAX = 64
 DEBUG = 9
 
