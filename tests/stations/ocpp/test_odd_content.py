@@ -18,6 +18,7 @@ from stations.models import (
 from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X, ask
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.opening import Open, is_alive
+from tests.wire.client import CallError
 from tests.wire.golden import wire
 
 CUSTOM = {"vendorId": "org.example", "share": 0.5}
@@ -171,3 +172,31 @@ def test_p080_a_lenient_station_may_ask_a_source_of_its_own_for_the_status_of_a_
 
     assert answer["certificateStatus"][0]["certificateHashData"] == certificate
     assert answer["certificateStatus"][0]["status"] in {"Failed", "Unknown"}
+
+
+def test_p172_an_event_of_a_number_beyond_its_column_is_refused_by_name(open_station: Open) -> None:
+    station = open_station("2.0.1")
+    told = wire("v201/NotifyEvent.lock_failure")
+    told["eventData"][0]["eventId"] = 2**63
+
+    with pytest.raises(CallError) as refused:
+        station.call("NotifyEvent", told)
+
+    assert refused.value.code == "PropertyConstraintViolation"
+    assert "eventId" in refused.value.description
+    assert not StationEvent.objects.filter(station=station.row).exists()
+
+
+@pytest.mark.parametrize("requests", [[], [{"source": "OCSP", "urls": ["https://127.0.0.1/x"]}]])
+def test_p081_a_question_for_certificates_without_a_hash_is_refused_in_lenient_as_well(
+    open_station: Open, requests: list[Any]
+) -> None:
+    station = open_station("2.1", lenient=True)
+    odd = {"hashAlgorithm": "MD5", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "c"}
+    asked = [{**request, "certificateHashData": odd} for request in requests]
+
+    with pytest.raises(CallError) as refused:
+        station.call("GetCertificateChainStatus", {"certificateStatusRequests": asked})
+
+    assert refused.value.code in {"PropertyConstraintViolation", "OccurrenceConstraintViolation"}
+    assert is_alive(station)
