@@ -11,7 +11,6 @@ from stations.ocpp.context import Json
 
 INT64_MAX = 2**63 - 1
 INT32_MAX = 2**31 - 1
-INT64_MAX = 2**63 - 1
 REFERENCE_MAX = 64
 DEBUG = 9
 

@@ -180,9 +180,10 @@ def held_by(row: LocalList) -> Content:
 
 
 def _locked(station_id: UUID) -> LocalList:
-    return (
-        LocalList.objects.select_for_update(of=("self",)).select_related("station").get(station_id=station_id)
-    )
+    """Also of a station that had none: it may have been sent one word for word."""
+    rows = LocalList.objects.select_for_update(of=("self",)).select_related("station")
+    row = rows.filter(station_id=station_id).first()
+    return row or rows.get(pk=row_of(station_id).pk)
 
 
 def _drop(row: LocalList, entries: Sequence[Entry] | None) -> None:

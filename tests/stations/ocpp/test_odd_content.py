@@ -200,3 +200,18 @@ def test_p081_a_question_for_certificates_without_a_hash_is_refused_in_lenient_a
 
     assert refused.value.code in {"PropertyConstraintViolation", "OccurrenceConstraintViolation"}
     assert is_alive(station)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("word", ["Failed", "VersionMismatch", "Accepted"])
+def test_p217_a_list_sent_word_for_word_to_a_station_without_one_ends_as_answered(
+    charger: Charger, alice: Actor, version: str, word: str
+) -> None:
+    said = {"updateType": "Full", "listVersion" if version == "1.6" else "versionNumber": 3}
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(
+            charger, socket, alice, intents.Call(action="SendLocalList", payload=said), {"status": word}
+        )
+
+    assert command.status == ("accepted" if word == "Accepted" else "rejected")
