@@ -69,7 +69,7 @@ def _decode(item: Json) -> tuple[TokenShown, Entry | None]:
     return token, Entry(
         value=token.value,
         type="",
-        status=STATUS[info["status"]],
+        status=STATUS.get(info["status"], Verdict.INVALID.value),
         group_value=info.get("parentIdTag", ""),
         expires_at=datetime.fromisoformat(expiry) if expiry else None,
     )
