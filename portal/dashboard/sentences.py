@@ -1,7 +1,7 @@
-"""What services have stored as a sentence, told in the reader's language.
+"""What services say as a sentence, told in the reader's language.
 
 Alerts and refused connections keep the sentence of their moment in English, with what it was about filled
-in. Those that are known here are told in the chosen language; any other stays as it is.
+in; refusals are raised so. Those that are known here are told in the chosen language; any other stays as it is.
 """
 
 import re
@@ -10,7 +10,17 @@ from functools import cache
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_noop as _
 
+from portal.dashboard import refusals
+
 PLAIN = (
+    _("The connection is closed."),
+    _("Too many messages wait for this station."),
+    _("Priority charging is off."),
+    _("Priority charging is on."),
+    _("All parts arrived."),
+    _("No answer was recorded. It may have been carried out."),
+    _("The station is not connected."),
+    _("It was not sent in time."),
     _("It sent no password."),
     _("It sent a password, but none has been issued for this station. Make a new one."),
     _("It sent an Authorization header that is not one of HTTP Basic."),
@@ -28,6 +38,8 @@ PLAIN = (
     _("The station is set to no authentication, which is switched off here (OCPP_ALLOW_UNAUTHENTICATED)."),
 )
 FILLED = (
+    _("No answer within %(seconds)s s."),
+    _("All parts arrived: %(count)s profiles."),
     _("It sent a password that is not the one issued; its length is %(length)s."),
     _(
         "It called itself “%(said)s”; the station here is “%(meant)s”. "
@@ -61,10 +73,10 @@ def told(sentence: str) -> str:
     """The sentence in the present language, where it is one of ours."""
     if not sentence or (get_language() or "en").startswith("en"):
         return sentence
-    for template in FILLED:
+    for template in (*FILLED, *refusals.FILLED):
         if match := _pattern(template).fullmatch(sentence):
             return gettext(template) % {name: _word(text) for name, text in match.groupdict().items()}
-    return gettext(sentence) if sentence in PLAIN else sentence
+    return gettext(sentence) if sentence in PLAIN or sentence in refusals.PLAIN else sentence
 
 
 @cache

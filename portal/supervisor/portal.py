@@ -55,11 +55,12 @@ class Portal:
         self._compose_environment()
         with step("Schema, pages, first administrator"):
             self.login = json.loads(self._manage("setup", DATABASE_URL=self.owner_url).splitlines()[-1])
+        self._start_gateways()  # they load while the demo is made
         if self.options.demo:
             with step("Demo data"):
                 self.demo_lines = self._manage("demo").splitlines()
         with step("Server, worker, beat"):
-            self._start_processes()
+            self._start_background()
             self._wait_until_ready()
         self._look_out()
         self._show()
@@ -152,12 +153,14 @@ class Portal:
     def _drain_spread_s(self) -> int:
         return DEMO_DRAIN_SPREAD_S if self.options.demo else DRAIN_SPREAD_S
 
-    def _start_processes(self) -> None:
+    def _start_gateways(self) -> None:
         patience_s = float(self.environment["OCPP_DRAIN_SPREAD"]) + AFTER_DRAIN_S
         for number in range(1, self.options.gateways + 1):
             self._launch(
                 self.gateways, f"Server {number}", self._serve_command(number), patience_s=patience_s
             )
+
+    def _start_background(self) -> None:
         for name, words in (("Worker", WORKER), ("Beat", [*BEAT, *self._beat_files()])):
             self._launch(self.background, name, [sys.executable, *words], patience_s=25)
 
