@@ -17,7 +17,7 @@ from portal.dashboard.words import STATUS
 from stations.domain.words import Version
 from stations.models import ChargingStation, Evse, Site
 
-FACETS = ("charging", "available", "plugged_in", "paused", "faulted", "unavailable", "offline")
+FACETS = ("charging", "available", "plugged_in", "paused", "reserved", "faulted", "unavailable", "offline")
 TEMPLATE = "dashboard/stations/list.html"
 
 
