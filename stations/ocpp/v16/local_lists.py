@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from drivers.authorization import Verdict
-from stations.domain import intents
+from stations.domain import intents, timestamps
 from stations.domain.events import TokenShown
 from stations.domain.local_lists import Entry, Shape
 from stations.ocpp import local_lists
@@ -71,7 +71,7 @@ def _decode(item: Json) -> tuple[TokenShown, Entry | None]:
         type="",
         status=STATUS.get(info["status"], Verdict.INVALID.value),
         group_value=info.get("parentIdTag", ""),
-        expires_at=datetime.fromisoformat(expiry) if expiry else None,
+        expires_at=timestamps.instant(expiry),
     )
 
 

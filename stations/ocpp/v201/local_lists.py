@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from drivers.authorization import Verdict
-from stations.domain import intents
+from stations.domain import intents, timestamps
 from stations.domain.events import TokenShown
 from stations.domain.local_lists import Entry, Shape
 from stations.ocpp import local_lists
@@ -85,5 +85,5 @@ def _decode(item: Json) -> tuple[TokenShown, Entry | None]:
         type=token.type,
         status=STATUS.get(info["status"], Verdict.INVALID.value),
         group_value=info.get("groupIdToken", {}).get("idToken", ""),
-        expires_at=datetime.fromisoformat(expiry) if expiry else None,
+        expires_at=timestamps.instant(expiry),
     )
