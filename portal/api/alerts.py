@@ -35,6 +35,7 @@ class AlertFilter(filters.FilterSet):
     open = filters.BooleanFilter(field_name="cleared_at", lookup_expr="isnull")
     acknowledged = filters.BooleanFilter(field_name="acknowledged_at", lookup_expr="isnull", exclude=True)
     station = filters.UUIDFilter(field_name="station_id")
+    search = filters.CharFilter(field_name="detail", lookup_expr="icontains")
 
     class Meta:
         model = Alert
