@@ -1,6 +1,6 @@
 """Recording who did what; called by every service that writes for an actor, inside its transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import Model
@@ -21,14 +21,29 @@ def record(
 
     Texts are cut to their columns: an entry that is too long must not undo what it tells of.
     """
-    return AuditEntry.objects.create(
+    entry = _entry(action, thing, by, changes or {}, reason)
+    entry.save(force_insert=True)
+    return entry
+
+
+def record_each(
+    action: str, things: Iterable[tuple[Model, Mapping[str, Any]]], *, by: Actor, reason: str = ""
+) -> None:
+    """Add one entry for each thing and its changes, together."""
+    AuditEntry.objects.bulk_create(
+        [_entry(action, thing, by, changes, reason) for thing, changes in things], batch_size=500
+    )
+
+
+def _entry(action: str, thing: Model, by: Actor, changes: Mapping[str, Any], reason: str) -> AuditEntry:
+    return AuditEntry(
         organization_id=getattr(thing, "organization_id", None) or by.organization_id,
         actor=by.label[:200],
         action=action,
         object_type=thing._meta.label_lower,
         object_id=str(thing.pk),
         object_label=str(thing)[:200],
-        changes=dict(changes or {}),
+        changes=dict(changes),
         reason=reason.replace("\x00", "")[:500],
         address=by.address[:64],
         request_id=by.request_id[:64],
