@@ -11,6 +11,7 @@ from stations.models import (
     BatterySwap,
     DerControl,
     InstalledProfile,
+    LocalListEntry,
     MeterReading,
     MonitoringState,
     StationEvent,
@@ -200,3 +201,40 @@ def test_p081_a_question_for_certificates_without_a_hash_is_refused_in_lenient_a
 
     assert refused.value.code in {"PropertyConstraintViolation", "OccurrenceConstraintViolation"}
     assert is_alive(station)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("word", ["Failed", "VersionMismatch", "Accepted"])
+def test_p217_a_list_sent_word_for_word_to_a_station_without_one_ends_as_answered(
+    charger: Charger, alice: Actor, version: str, word: str
+) -> None:
+    said = {"updateType": "Full", "listVersion" if version == "1.6" else "versionNumber": 3}
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(
+            charger, socket, alice, intents.Call(action="SendLocalList", payload=said), {"status": word}
+        )
+
+    assert command.status == ("accepted" if word == "Accepted" else "rejected")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_p217_a_token_that_was_sent_as_charging_elsewhere_is_kept_as_invalid_with_its_expiry(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    said: dict[str, Any] = {"updateType": "Full", "listVersion" if version == "1.6" else "versionNumber": 3}
+    expiry = "expiryDate" if version == "1.6" else "cacheExpiryDateTime"
+    info = {"status": "ConcurrentTx", expiry: "2035-03-01t10:00:00z"}
+    if version == "1.6":
+        said["localAuthorizationList"] = [{"idTag": "ALICE", "idTagInfo": info}]
+    else:
+        token = {"idToken": "ALICE", "type": "Central"}
+        said["localAuthorizationList"] = [{"idToken": token, "idTokenInfo": info}]
+    with charger.dial(version) as socket:
+        socket.boot()
+        call = intents.Call(action="SendLocalList", payload=said)
+        _, command = ask(charger, socket, alice, call, {"status": "Accepted"})
+
+    assert command.status == "accepted"
+    kept = LocalListEntry.objects.get(local_list__station=charger.station)
+    assert (kept.status, str(kept.expires_at)) == ("invalid", "2035-03-01 10:00:00+00:00")
