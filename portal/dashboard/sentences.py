@@ -38,6 +38,11 @@ PLAIN = (
     _("The station is set to no authentication, which is switched off here (OCPP_ALLOW_UNAUTHENTICATED)."),
 )
 FILLED = (
+    _("Link %(number)s of the chain is missing; the next one is %(next)s."),
+    _("Entry %(entry)s (link %(number)s) was deleted."),
+    _("Entry %(entry)s (link %(number)s) is not what was linked: it, or a link before, was changed."),
+    _("The link %(number)s noted earlier is not in the chain; its end was cut off or replaced."),
+    _("Entry %(entry)s of %(moment)s was never linked: it was added out of order."),
     _("No answer within %(seconds)s s."),
     _("All parts arrived: %(count)s profiles."),
     _("It sent a password that is not the one issued; its length is %(length)s."),
