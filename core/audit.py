@@ -17,11 +17,25 @@ def record(
     changes: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> AuditEntry:
-    """Add one entry. ``changes`` maps a field to its ``[before, after]`` and must hold no secret.
+    """Add one entry. ``changes`` maps a field to its ``[before, after]`` and must hold no secret."""
+    written = entry(action, thing, by=by, changes=changes, reason=reason)
+    written.save(force_insert=True)
+    return written
+
+
+def entry(
+    action: str,
+    thing: Model,
+    *,
+    by: Actor,
+    changes: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> AuditEntry:
+    """The same entry not yet stored, for who stores it by one statement with what it tells of.
 
     Texts are cut to their columns: an entry that is too long must not undo what it tells of.
     """
-    return AuditEntry.objects.create(
+    return AuditEntry(
         organization_id=getattr(thing, "organization_id", None) or by.organization_id,
         actor=by.label[:200],
         action=action,

@@ -31,7 +31,7 @@ from stations.services import commands
 
 PREFER_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
 MAX_WAIT_S = 60
-EXPERT = frozenset({"call"})
+EXPERT = frozenset({"call", "data_transfer"})
 
 Bodies = PolymorphicProxySerializer(
     component_name="NewCommand",

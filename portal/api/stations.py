@@ -245,6 +245,9 @@ class VariableView(serializers.Serializer):
     data_type = serializers.CharField()
     unit = serializers.CharField()
     pending_value = serializers.CharField()
+    min_limit = Number(allow_null=True)
+    max_limit = Number(allow_null=True)
+    values_list = serializers.CharField()
     changed_at = serializers.DateTimeField()
     reported_at = serializers.DateTimeField()
 

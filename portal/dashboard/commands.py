@@ -4,17 +4,14 @@ from collections.abc import Callable, Mapping
 from uuid import UUID
 
 import orjson
-from django.contrib import messages
 from django.http import HttpResponse, QueryDict
-from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from core.access import Permission
 from core.errors import Invalid
-from portal.accounts import recently_proven
 from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.fresh import confirmed_first
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.station import find, frame
 from portal.dashboard.words import MESSAGE
@@ -49,10 +46,10 @@ def send(request: OperatorRequest, pk: UUID) -> HttpResponse:
     """The service checks the permission that the command needs."""
     station = find(request, pk)
     name = request.POST.get("command", "")
-    if name in NEEDS_FRESH_SIGN_IN and not recently_proven(request):
-        back = urlencode({"next": address(request, "station_commands", pk)})
-        messages.warning(request, _("Confirm that it is you, then press the button again."))
-        return go(request, f"{reverse('account_reauthenticate')}?{back}")
+    if name in NEEDS_FRESH_SIGN_IN:
+        first = confirmed_first(request, address(request, "station_commands", pk))
+        if first is not None:
+            return first
     if name not in FORMS:
         raise Invalid(_("There is no such command."), field="command")
     commands.issue(
@@ -95,7 +92,7 @@ def _page(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
 
 def _reset(values: QueryDict) -> Intent:
     kind = values.get("kind", "on_idle")
-    if kind not in ("on_idle", "immediate"):
+    if kind not in ("on_idle", "immediate", intents.RESUME):
         raise Invalid(_("Choose how to restart."), field="kind")
     return intents.ResetStation(kind=kind)
 
@@ -167,6 +164,7 @@ FORMS: Mapping[str, Callable[[QueryDict], Intent]] = {
     "change_availability": _availability,
     "trigger_message": _trigger,
     "get_base_report": _report,
+    "clear_cache": lambda _values: intents.ClearCache(),
     "get_variables": _read,
     "set_variables": _set,
     "call": _call,

@@ -33,6 +33,7 @@ PLAIN = (
     _("The station needs a client certificate, and no proxy that checks certificates is set up here."),
     _("The station booted again."),
     _("The message arrived."),
+    _("There is no such reservation at this station."),
     _("The station says that the connector is unlocked."),
     _("The connection was lost before the answer. It may have been carried out."),
     _("The station is set to no authentication, which is switched off here (OCPP_ALLOW_UNAUTHENTICATED)."),
@@ -61,7 +62,13 @@ FILLED = (
     _("Transaction %(reference)s began."),
     _("Transaction %(reference)s ended: %(cause)s."),
     _("EVSE %(evse)s reports %(status)s."),
+    _("The station reports %(what)s."),
+    _("EVSE %(evse)s is reserved already. Cancel that reservation first."),
+    _("The reservation has ended already (%(state)s)."),
+    _("Choose a time within the next %(days)s days."),
+    _("The station has no EVSE %(evse)s; it has %(known)s."),
     _("All parts arrived: %(count)s variables."),
+    _("The station tells version %(version)s of its list."),
     _("%(what)s reports a fault: %(cause)s."),
     _("%(what)s waits to be accepted."),
     _("Too many refused tries in a minute from %(address)s. Somebody may be guessing the password."),
@@ -70,7 +77,13 @@ FILLED = (
         "Make a new password if one of them is not yours."
     ),
 )
-WORDS = (_("right"), _("wrong"), _("no cause given"), _("no reason given"))
+WORDS = (
+    _("right"),
+    _("wrong"),
+    _("no cause given"),
+    _("no reason given"),
+    _(" From 3 to 2 it can be confirmed, where the station allows it."),
+)
 GAP = re.compile(r"%\((\w+)\)s")
 
 
@@ -87,7 +100,7 @@ def told(sentence: str) -> str:
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
     pieces = GAP.split(template)
-    fixed = [re.escape(piece) if at % 2 == 0 else f"(?P<{piece}>.+?)" for at, piece in enumerate(pieces)]
+    fixed = [re.escape(piece) if at % 2 == 0 else f"(?P<{piece}>.*?)" for at, piece in enumerate(pieces)]
     return re.compile("".join(fixed), re.DOTALL)
 
 

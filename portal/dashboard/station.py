@@ -1,4 +1,4 @@
-"""One station: header, Live, Transactions, Variables and Settings."""
+"""One station: header, Live, Transactions and Settings."""
 
 from typing import Any
 from uuid import UUID
@@ -11,25 +11,32 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.access import Permission
 from core.errors import DomainError
-from portal.dashboard import evses, plots
+from portal.dashboard import evses, learned, plots, reserved
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import SettingsForm, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.stations import one_with_evses
 from portal.dashboard.words import CHARGING_REASON
-from stations.domain.words import Registration
-from stations.models import Alert, ChargingStation, Transaction, Variable
-from stations.services import provisioning, stations
+from stations.domain.words import Capability, Registration
+from stations.models import Alert, ChargingStation, StatusAnswer, Transaction
+from stations.services import data_transfer_rules, network_profiles, provisioning, stations
 from stations.services.smart_charging import looking
 
 TABS = (
     ("station", gettext_lazy("Live"), Permission.STATIONS_VIEW),
     ("station_commands", gettext_lazy("Commands"), Permission.STATIONS_VIEW),
     ("station_transactions", gettext_lazy("Transactions"), Permission.SESSIONS_VIEW),
+    ("station_reservations", gettext_lazy("Reservations"), Permission.STATIONS_VIEW),
     ("station_charging", gettext_lazy("Smart charging"), Permission.STATIONS_VIEW),
+    ("station_local_list", gettext_lazy("Local list"), Permission.STATIONS_VIEW),
+    ("station_grid", gettext_lazy("Grid"), Permission.STATIONS_VIEW),
     ("station_variables", gettext_lazy("Variables"), Permission.STATIONS_VIEW),
+    ("station_monitoring", gettext_lazy("Monitoring"), Permission.STATIONS_VIEW),
+    ("station_displays", gettext_lazy("Display"), Permission.STATIONS_VIEW),
     ("station_messages", gettext_lazy("Messages"), Permission.MESSAGES_VIEW),
     ("station_connect", gettext_lazy("Connection"), Permission.STATIONS_VIEW),
+    ("station_firmware", gettext_lazy("Firmware & logs"), Permission.STATIONS_VIEW),
+    ("station_security", gettext_lazy("Security"), Permission.STATIONS_VIEW),
     ("station_settings", gettext_lazy("Settings"), Permission.STATIONS_VIEW),
 )
 
@@ -45,9 +52,18 @@ def frame(request: OperatorRequest, station: ChargingStation, tab: str) -> dict[
         "section": "stations",
         "station": station,
         "tab": tab,
-        "tabs": [(name, text) for name, text, needed in TABS if request.actor.can(needed)],
+        "tabs": [
+            (name, text)
+            for name, text, needed in TABS
+            if request.actor.can(needed) and (name != "station_displays" or has_display(station))
+        ],
         "open_alerts": Alert.objects.filter(station=station, cleared_at=None).order_by("severity")[:3],
     }
+
+
+def has_display(station: ChargingStation) -> bool:
+    """By its version, or by a rule of the organization for stations of its vendor."""
+    return station.supports(Capability.DISPLAY) or data_transfer_rules.for_display(station) is not None
 
 
 @require_safe
@@ -63,12 +79,13 @@ def head(request: OperatorRequest, pk: UUID) -> HttpResponse:
 @operator(Permission.STATIONS_VIEW)
 def live_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     station = one_with_evses(request, pk)
-    commands, running = evses.recent_commands(station), evses.running_sessions(station)
+    commands = evses.recent_commands(station)
     context = frame(request, station, "station")
-    limits = looking.read(station.pk)
-    context["cards"] = [
-        evses.contents(evse, station, commands, running, limits) for evse in station.shown_evses
-    ]
+    limits, kept = looking.read(station.pk), reserved.kept_now(station)
+    own = reserved.by_evse(kept)
+    context["cards"] = [evses.contents(evse, station, commands, limits, own) for evse in station.shown_evses]
+    context["kept_anywhere"] = [one for one in kept if not one.evse_id]
+    context.update(minutes=reserved.MINUTES, usual=reserved.USUAL)
     context["reasons"] = CHARGING_REASON
     context["commands"] = commands[:5]
     context["tokens"] = evses.tokens_to_start_with(request.actor)[: evses.TOKENS_OFFERED]
@@ -88,20 +105,8 @@ def transactions_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     rows = Transaction.objects.visible_to(request.actor).filter(station=station)
     context = frame(request, station, "station_transactions")
     context["page"] = page_by_id(rows.select_related("evse", "site", "token"), request.GET.dict())
+    context["answer"] = StatusAnswer.objects.filter(station=station, transaction=None).first()
     return render_page(request, "dashboard/stations/transactions.html", context, partial="results")
-
-
-@require_safe
-@operator(Permission.STATIONS_VIEW)
-def variables_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    station = find(request, pk)
-    words = request.GET.get("q", "").strip()
-    rows = Variable.objects.visible_to(request.actor).filter(station=station)
-    if words:
-        rows = rows.filter(variable__icontains=words) | rows.filter(component__icontains=words)
-    context = frame(request, station, "station_variables")
-    context.update(variables=rows[:500], words=words)
-    return render_page(request, "dashboard/stations/variables.html", context, partial="results")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -114,7 +119,13 @@ def settings_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
         if form.is_valid() and _saved(form, station, request):
             messages.success(request, _("Saved."))
             return go(request, address(request, "station_settings", pk))
-    context = {**frame(request, station, "station_settings"), "form": form}
+    context = {
+        **frame(request, station, "station_settings"),
+        "form": form,
+        "capabilities": learned.lines(station),
+        "slots": network_profiles.slots_of(station.pk),
+        "network_profiles": list(station.network_profiles.all()),
+    }
     status = 422 if form.errors else 200
     return render_page(request, "dashboard/stations/settings.html", context, status=status)
 

@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from core import clock
 from core.access import Permission
+from stations.domain.certificates import CertificateUse, SigningStatus
+from stations.domain.firmware import JobStatus
 from stations.domain.words import CommandStatus, ConnectorStatus, Effect, Flag, TransactionStatus
 from stations.models import Command
 
@@ -91,6 +93,46 @@ COMMAND: Mapping[str, Text] = {
     "update_dynamic_schedule": _("Update a dynamic schedule"),
     "notify_allowed_energy_transfer": _("Allow energy transfers"),
     "afrr_signal": _("aFRR signal"),
+    "update_firmware": _("Update firmware"),
+    "publish_firmware": _("Publish firmware"),
+    "unpublish_firmware": _("Withdraw published firmware"),
+    "get_log": _("Request a log"),
+    "certificate_signed": _("Hand over the certificate"),
+    "install_certificate": _("Install a root certificate"),
+    "delete_certificate": _("Delete a certificate"),
+    "get_installed_certificates": _("Read installed certificates"),
+    "renew_certificate": _("Renew the certificate"),
+    "rotate_password": _("Give it a new password"),
+    "get_report": _("Read chosen variables"),
+    "clear_cache": _("Clear the authorization cache"),
+    "set_variable_monitoring": _("Set monitors"),
+    "clear_variable_monitoring": _("Clear monitors"),
+    "get_monitoring_report": _("Read monitors"),
+    "set_monitoring_base": _("Choose the set of monitors"),
+    "set_monitoring_level": _("Choose the level of monitoring"),
+    "customer_information": _("Data of a customer"),
+    "adjust_periodic_event_stream": _("Adjust an event stream"),
+    "get_periodic_event_stream": _("List event streams"),
+    "set_network_profile": _("Write a network profile"),
+    "set_display_message": _("Show a message"),
+    "get_display_messages": _("Read messages on the display"),
+    "clear_display_message": _("Clear a message"),
+    "cost_updated": _("Tell the cost so far"),
+    "data_transfer": _("Vendor message"),
+    "set_default_tariff": _("Set the default tariff"),
+    "change_transaction_tariff": _("Change the tariff of a session"),
+    "get_tariffs": _("Read tariffs"),
+    "clear_tariffs": _("Clear tariffs"),
+    "notify_web_payment_started": _("Announce a payment on the web"),
+    "send_local_list": _("Send the local list"),
+    "get_local_list_version": _("Read the version of the local list"),
+    "get_transaction_status": _("Ask how a session stands"),
+    "reserve_now": _("Reserve"),
+    "cancel_reservation": _("Cancel a reservation"),
+    "set_der_control": _("Set a grid control"),
+    "get_der_control": _("Read grid controls"),
+    "clear_der_control": _("Clear grid controls"),
+    "request_battery_swap": _("Hand out a battery"),
     "call": _("Raw call"),
 }
 
@@ -120,11 +162,22 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "change_availability": _("waiting for the connector's status"),
     "trigger_message": _("waiting for the message"),
     "get_base_report": _("waiting for all parts of the report"),
+    "renew_certificate": _("waiting for the station's request to sign"),
+    "get_report": _("waiting for all parts of the report"),
+    "get_monitoring_report": _("waiting for all parts of the report"),
+    "customer_information": _("waiting for all parts of the report"),
     "set_variables": _("waiting for the value to be read back"),
     "set_charging_profile": _("waiting for the composite schedule"),
     "clear_charging_profile": _("waiting for the composite schedule"),
     "get_charging_profiles": _("waiting for all parts of the report"),
     "use_priority_charging": _("waiting for the station to tell of it"),
+    "set_display_message": _("waiting for the message to be read back"),
+    "get_display_messages": _("waiting for all parts of the report"),
+    "send_local_list": _("waiting for the version to be read back"),
+    "reserve_now": _("waiting for the connector's status"),
+    "cancel_reservation": _("waiting for the connector's status"),
+    "get_der_control": _("waiting for all parts of the report"),
+    "request_battery_swap": _("waiting for the batteries"),
 }
 
 CHARGING_REASON: Mapping[str, Text] = {
@@ -142,6 +195,79 @@ PROFILE_PURPOSE: Mapping[str, Text] = {
     "charging_station_external_constraints": _("Limit of others"),
     "priority_charging": _("Priority charging"),
     "local_generation": _("Local generation"),
+}
+
+JOB_STATE: Mapping[str, Word] = {
+    JobStatus.SENT: Word(_("Asked"), icon="send", look="unavailable"),
+    JobStatus.ACCEPTED: Word(_("Accepted"), icon="check", look="plugged_in"),
+    JobStatus.SCHEDULED: Word(_("Planned"), icon="clock", look="reserved"),
+    JobStatus.DOWNLOADING: Word(_("Downloading"), icon="download", look="charging"),
+    JobStatus.DOWNLOADED: Word(_("Downloaded"), icon="file-check", look="charging"),
+    JobStatus.INSTALLING: Word(_("Installing"), icon="cpu", look="charging"),
+    JobStatus.REBOOTING: Word(_("Restarting"), icon="refresh", look="charging"),
+    JobStatus.INSTALLED: Word(_("Installed"), icon="circle-check", look="available"),
+    JobStatus.PUBLISHED: Word(_("Published"), icon="circle-check", look="available"),
+    JobStatus.WITHDRAWN: Word(_("Withdrawn"), icon="circle-minus", look="unavailable"),
+    JobStatus.UPLOADING: Word(_("Uploading"), icon="upload", look="charging"),
+    JobStatus.UPLOADED: Word(_("Uploaded"), icon="circle-check", look="available"),
+    JobStatus.NOTHING: Word(_("Nothing to send"), icon="circle-minus", look="unavailable"),
+    JobStatus.FAILED: Word(_("Failed"), icon="alert-triangle", look="faulted"),
+    JobStatus.REFUSED: Word(_("Refused"), icon="x", look="faulted"),
+    JobStatus.REPLACED: Word(_("Replaced by a newer one"), icon="circle-minus", look="unavailable"),
+}
+UNCONFIRMED = Word(_("Installed, not confirmed"), icon="help", look="paused")
+
+WHAT_TO_TRY: Mapping[str, Text] = {
+    "DownloadFailed": _("Can the station reach the address? Check name, port and password in it."),
+    "InvalidSignature": _("The file was changed, or was signed with another certificate."),
+    "InvalidChecksum": _("The file is not the one that the checksum was made of."),
+    "InstallationFailed": _("Is the file made for this model? Restart the station and try once more."),
+    "InstallVerificationFailed": _("Is the file made for this model? Ask the maker."),
+    "PublishFailed": _("Look at the free space of the local controller and try again."),
+    "UploadFailure": _("Can the station reach the address, and may it write there?"),
+    "PermissionDenied": _("The server refused the upload: check user and password in the address."),
+    "BadMessage": _("The station could not read the request; ask for another period."),
+    "NotSupportedOperation": _("The station cannot upload by this kind of address; try https or ftp."),
+    "InvalidCertificate": _("The signing certificate is not one that the maker of the station issued."),
+    "RevokedCertificate": _("The maker has revoked the signing certificate; get the file anew."),
+}
+
+SIGNING_STATE: Mapping[str, Word] = {
+    SigningStatus.RECEIVED: Word(_("Received"), icon="clock", look="plugged_in"),
+    SigningStatus.WAITING: Word(_("Waits for a certificate"), icon="hourglass", look="paused"),
+    SigningStatus.SIGNED: Word(_("Signed"), icon="certificate", look="plugged_in"),
+    SigningStatus.SENT: Word(_("Sent"), icon="send", look="charging"),
+    SigningStatus.ACCEPTED: Word(_("In use"), icon="circle-check", look="available"),
+    SigningStatus.FAILED: Word(_("Failed"), icon="alert-triangle", look="faulted"),
+    SigningStatus.REJECTED: Word(_("Rejected"), icon="x", look="faulted"),
+    SigningStatus.REPLACED: Word(_("Replaced by a newer one"), icon="circle-minus", look="unavailable"),
+}
+
+CERTIFICATE_USE: Mapping[str, Text] = {
+    "": _("The station's own"),
+    CertificateUse.CSMS_ROOT: _("Root of this portal"),
+    CertificateUse.MANUFACTURER_ROOT: _("Root of the maker"),
+    CertificateUse.V2G_ROOT: _("V2G root"),
+    CertificateUse.MO_ROOT: _("Root of contracts"),
+    CertificateUse.OEM_ROOT: _("Root of car makers"),
+    CertificateUse.V2G_CHAIN: _("V2G certificate with its chain"),
+    "charging_station_certificate": _("The station's own"),
+    "v2g_certificate": _("V2G certificate (ISO 15118-2)"),
+    "v2g20_certificate": _("V2G certificate (ISO 15118-20)"),
+}
+
+LOG_KIND: Mapping[str, Text] = {
+    "diagnostics": _("Diagnostics log"),
+    "security": _("Security log"),
+    "data_collector": _("Log of the data collector"),
+    "": _("Log that nobody asked for here"),
+}
+
+SECURITY_PROFILE: Mapping[int, Text] = {
+    0: _("0 · no password: anybody may call itself this station"),
+    1: _("1 · password without TLS: only for a trusted network"),
+    2: _("2 · TLS and password"),
+    3: _("3 · TLS and client certificate"),
 }
 
 SESSION_STATE: Mapping[str, Word] = {
@@ -194,6 +320,21 @@ FLAG: Mapping[str, Text] = {
     Flag.OTHER_LOCATION: _("No register of the outlet was reported"),
 }
 
+REPORT_STATE: Mapping[str, Word] = {
+    "asked": Word(_("Asked for"), icon="send", look="plugged_in"),
+    "arriving": Word(_("Arriving"), icon="hourglass", look="charging"),
+    "complete": Word(_("Complete"), icon="check", look="available"),
+    "incomplete": Word(_("Incomplete"), icon="alert-triangle", look="paused"),
+    "empty": Word(_("Nothing to report"), icon="circle-minus", look="unavailable"),
+    "refused": Word(_("Refused"), icon="x", look="faulted"),
+}
+
+CHANGE_STATE: Mapping[str, Word] = {
+    "draft": Word(_("To be sent"), icon="pencil", look="plugged_in"),
+    "sent": Word(_("On its way"), icon="send", look="charging"),
+    "refused": Word(_("Refused"), icon="x", look="faulted"),
+}
+
 SEVERITY: Mapping[str, Word] = {
     "critical": Word(_("Critical"), icon="alert-triangle", look="faulted"),
     "warning": Word(_("Warning"), icon="alert-circle", look="paused"),
@@ -228,6 +369,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             Entry("sessions", _("Sessions"), icon="bolt", permission=_P.SESSIONS_VIEW, counts="sessions"),
             Entry("alerts", _("Alerts"), icon="bell", permission=_P.ALERTS_VIEW, counts="alerts"),
             Entry("sites", _("Sites"), icon="map-pin", permission=_P.STATIONS_VIEW),
+            Entry("quirks", _("Quirks"), icon="settings", permission=_P.STATIONS_EDIT),
         ),
     ),
     (
@@ -239,6 +381,12 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         (
             Entry("users", _("Users & roles"), icon="users", permission=_P.ORG_USERS),
             Entry("developer", _("API keys"), icon="key", permission=_P.ORG_API),
+            Entry(
+                "data_transfer_rules",
+                _("Vendor rules"),
+                icon="messages",
+                permission=_P.COMMANDS_EXPERT,
+            ),
             Entry("audit", _("Audit log"), icon="history", permission=_P.AUDIT_VIEW),
         ),
     ),

@@ -9,6 +9,10 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import runtime
+from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse, SigningStatus, SigningUse
+from stations.domain.displays import STATES
+from stations.domain.firmware import JobStatus
+from stations.domain.words import CommandStatus
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # django-environ ships no types
@@ -114,7 +118,10 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         "timeout": env.int("DATABASE_POOL_TIMEOUT", default=10),
     },
     connect_timeout=5,
+    prepare_threshold=5,  # only core.statements prepares; Django's own cursors never do
 )
+# Off behind a pooler that hands out connections by transaction and knows no prepared statements.
+DATABASE_PREPARE = env.bool("DATABASE_PREPARE", default=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Valkey: wake-ups and live updates; the truth is never kept there -----------------------------------
@@ -251,10 +258,25 @@ SPECTACULAR_SETTINGS = {
         "SendablePurposeEnum": "portal.api.command_bodies.smart_charging.SENDABLE",
         "ProfileKindEnum": "portal.api.command_bodies.smart_charging.KINDS",
         "RateUnitEnum": "stations.domain.smart_charging.RATE_UNITS",
+        "CertificateUseEnum": [(use.value, use.value) for use in CertificateUse],
+        "InstallableCertificateEnum": [(use.value, use.value) for use in INSTALLABLE],
+        "RenewableCertificateEnum": [(use, use) for use in RENEWABLE],
+        "RequestedCertificateEnum": [(use.value, use.value) for use in SigningUse],
+        "CommandStatusEnum": [(word.value, word.value) for word in CommandStatus],
+        "JobStatusEnum": [(word.value, word.value) for word in JobStatus],
+        "SigningStatusEnum": [(word.value, word.value) for word in SigningStatus],
+        "DisplayStateEnum": [(word, word) for word in STATES],
+        "MonitorTypeEnum": "portal.api.command_bodies.monitoring.MONITOR_TYPES",
+        "TokenTypeEnum": "drivers.models.TokenType",
     },
 }
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=20)
 API_RATE_BURST = env.int("API_RATE_BURST", default=100)
+
+# -- what goes out to addresses that others chose (docs/operators/security.md) -----------------------------
+EGRESS_ALLOW = tuple(env.list("EGRESS_ALLOW", default=[]))
+CERTIFICATE_SIGNER = env.str("CERTIFICATE_SIGNER", default="")
+CONTRACT_PROVIDER = env.str("CONTRACT_PROVIDER", default="")
 
 # -- the chargers' door (spec: docs/operators/settings.md) --------------------------------------------------
 OCPP_HIDE_UNKNOWN_STATIONS = env.bool("OCPP_HIDE_UNKNOWN_STATIONS", default=True)
@@ -269,6 +291,7 @@ OCPP_HANDLER_DEADLINE = env.int("OCPP_HANDLER_DEADLINE", default=20)
 OCPP_PING_INTERVAL = env.int("OCPP_PING_INTERVAL", default=25)
 OCPP_HEARTBEAT_INTERVAL = env.int("OCPP_HEARTBEAT_INTERVAL", default=300)
 OCPP_BOOT_DEADLINE = env.int("OCPP_BOOT_DEADLINE", default=60)
+OCPP_UNREADY_AFTER = env.int("OCPP_UNREADY_AFTER", default=30)
 OCPP_DRAIN_SPREAD = env.int("OCPP_DRAIN_SPREAD", default=20)
 OCPP_ORPHAN_GRACE_HOURS = env.int("OCPP_ORPHAN_GRACE", default=24)
 OCPP_LOG_MAX_BYTES = env.int("OCPP_LOG_MAX_BYTES", default=65_536)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from portal.simulator import commands, configuration, reservations
+from portal.simulator import commands, configuration, local_list, reservations, security
 from portal.simulator.actions import ACTIONS_16
 from portal.simulator.dialect import Cause, Message
 from portal.simulator.journal import Json
@@ -211,20 +211,28 @@ def _composite(station: "SimulatedStation", payload: Json) -> Reply:
     )
 
 
-def _local_list(station: "SimulatedStation", payload: Json) -> Reply:
-    entries = {
-        entry["idTag"]: entry.get("idTagInfo", {}).get("status")
-        for entry in payload.get("localAuthorizationList", [])
-    }
-    return commands.send_local_list(
-        station, payload["listVersion"], entries, full=payload["updateType"] == "Full"
-    )
-
-
 def _data_transfer(station: "SimulatedStation", payload: Json) -> Reply:
     if payload["vendorId"] != station.hardware.vendor:
         return commands.status("UnknownVendorId")
     return Reply({"status": "Accepted", "data": str(payload.get("data", ""))})
+
+
+def _trigger(station: "SimulatedStation", payload: Json) -> Reply:
+    wanted = payload["requestedMessage"]
+    return security.trigger(station, wanted) or commands.trigger(station, wanted, payload.get("connectorId"))
+
+
+def _update_firmware(station: "SimulatedStation", payload: Json) -> Reply:
+    """Answered with nothing; its states have no request id."""
+    reply = security.update(station, "FirmwareStatusNotification", payload["location"], None)
+    return Reply({}, reply.afterwards)
+
+
+def _installed(station: "SimulatedStation", payload: Json) -> Reply:
+    found = [named for _, named in security.installed(station, [payload["certificateType"]])]
+    if not found:
+        return commands.status("NotFound")
+    return Reply({"status": "Accepted", "certificateHashData": found})
 
 
 Command = Callable[["SimulatedStation", Json], Reply]
@@ -238,9 +246,28 @@ COMMANDS: Mapping[str, Command] = {
     "ChangeAvailability": lambda station, sent: commands.change_availability(
         station, sent["connectorId"], operative=sent["type"] == "Operative"
     ),
-    "TriggerMessage": lambda station, sent: commands.trigger(
-        station, sent["requestedMessage"], sent.get("connectorId")
+    "TriggerMessage": _trigger,
+    "ExtendedTriggerMessage": _trigger,
+    "UpdateFirmware": _update_firmware,
+    "SignedUpdateFirmware": lambda station, sent: security.update(
+        station, "SignedFirmwareStatusNotification", sent["firmware"]["location"], sent["requestId"]
     ),
+    "GetDiagnostics": lambda station, sent: security.upload(
+        station, "DiagnosticsStatusNotification", sent["location"], None, failed="UploadFailed"
+    ),
+    "GetLog": lambda station, sent: security.upload(
+        station,
+        "LogStatusNotification",
+        sent["log"]["remoteLocation"],
+        sent["requestId"],
+        failed="UploadFailure",
+    ),
+    "CertificateSigned": lambda station, sent: security.certificate_signed(station, sent["certificateChain"]),
+    "InstallCertificate": lambda station, sent: security.install(
+        station, sent["certificateType"], sent["certificate"]
+    ),
+    "DeleteCertificate": lambda station, sent: security.delete(station, sent["certificateHashData"]),
+    "GetInstalledCertificateIds": _installed,
     "GetConfiguration": lambda station, sent: Reply(configuration.read(station, sent.get("key") or [])),
     "ChangeConfiguration": lambda station, sent: commands.status(
         configuration.change(station, sent["key"], sent["value"])
@@ -251,8 +278,8 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "ClearCache": lambda station, sent: commands.status("Accepted"),
     "DataTransfer": _data_transfer,
-    "GetLocalListVersion": lambda station, sent: Reply({"listVersion": station.local_list_version}),
-    "SendLocalList": _local_list,
+    "GetLocalListVersion": local_list.get_version_16,
+    "SendLocalList": local_list.send_16,
     "SetChargingProfile": lambda station, sent: commands.set_profile(
         station, sent["connectorId"], sent["csChargingProfiles"]
     ),

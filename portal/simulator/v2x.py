@@ -4,7 +4,16 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from portal.simulator import commands, device_model, reservations, smart_charging
+from portal.simulator import (
+    commands,
+    device_model,
+    displays,
+    local_list,
+    monitoring,
+    reservations,
+    security,
+    smart_charging,
+)
 from portal.simulator.actions import ACTIONS_21, ACTIONS_201
 from portal.simulator.dialect import Cause, Message
 from portal.simulator.journal import Json
@@ -297,15 +306,6 @@ def _base_report(station: "SimulatedStation", payload: Json) -> Reply:
     return commands.status("Accepted", send)
 
 
-def _local_list(station: "SimulatedStation", payload: Json) -> Reply:
-    entries = {
-        entry["idToken"]["idToken"]: entry.get("idTokenInfo", {}).get("status")
-        for entry in payload.get("localAuthorizationList", [])
-    }
-    full = payload["updateType"] == "Full"
-    return commands.send_local_list(station, payload["versionNumber"], entries, full=full)
-
-
 def _transaction_status(station: "SimulatedStation", payload: Json) -> Reply:
     answer: Json = {"messagesInQueue": len(station.queue) > 0}
     if "transactionId" in payload:
@@ -320,6 +320,14 @@ def _data_transfer(station: "SimulatedStation", payload: Json) -> Reply:
     return Reply({"status": "Accepted", **({"data": payload["data"]} if "data" in payload else {})})
 
 
+def _installed(station: "SimulatedStation", payload: Json) -> Reply:
+    found = security.installed(station, payload.get("certificateType", []))
+    if not found:
+        return commands.status("NotFound")
+    entries = [{"certificateType": kind, "certificateHashData": named} for kind, named in found]
+    return Reply({"status": "Accepted", "certificateHashDataChain": entries})
+
+
 Command = Callable[["SimulatedStation", Json], Reply]
 COMMANDS: Mapping[str, Command] = {
     "RequestStartTransaction": _request_start,
@@ -329,9 +337,28 @@ COMMANDS: Mapping[str, Command] = {
     "ChangeAvailability": lambda station, sent: commands.change_availability(
         station, sent.get("evse", {}).get("id", 0), operative=sent["operationalStatus"] == "Operative"
     ),
-    "TriggerMessage": lambda station, sent: commands.trigger(
-        station, sent["requestedMessage"], sent.get("evse", {}).get("id")
+    "TriggerMessage": lambda station, sent: (
+        security.trigger(station, sent["requestedMessage"])
+        or commands.trigger(station, sent["requestedMessage"], sent.get("evse", {}).get("id"))
     ),
+    "UpdateFirmware": lambda station, sent: security.update(
+        station, "FirmwareStatusNotification", sent["firmware"]["location"], sent["requestId"]
+    ),
+    "PublishFirmware": lambda station, sent: security.publish(station, sent["location"], sent["requestId"]),
+    "UnpublishFirmware": lambda station, sent: commands.status("Unpublished"),
+    "GetLog": lambda station, sent: security.upload(
+        station,
+        "LogStatusNotification",
+        sent["log"]["remoteLocation"],
+        sent["requestId"],
+        failed="UploadFailure",
+    ),
+    "CertificateSigned": lambda station, sent: security.certificate_signed(station, sent["certificateChain"]),
+    "InstallCertificate": lambda station, sent: security.install(
+        station, sent["certificateType"], sent["certificate"]
+    ),
+    "DeleteCertificate": lambda station, sent: security.delete(station, sent["certificateHashData"]),
+    "GetInstalledCertificateIds": _installed,
     "GetVariables": lambda station, sent: Reply(
         {"getVariableResult": [device_model.get(station, one) for one in sent["getVariableData"]]}
     ),
@@ -343,10 +370,27 @@ COMMANDS: Mapping[str, Command] = {
     "ReserveNow": lambda station, sent: reservations.reserve(
         station, sent["id"], sent.get("evseId"), sent["idToken"]["idToken"], sent["expiryDateTime"]
     ),
+    "GetReport": monitoring.get_report,
+    "SetVariableMonitoring": monitoring.set_monitors,
+    "ClearVariableMonitoring": monitoring.clear_monitors,
+    "GetMonitoringReport": monitoring.get_monitoring_report,
+    "SetMonitoringBase": monitoring.set_base,
+    "SetMonitoringLevel": monitoring.set_level,
+    "CustomerInformation": monitoring.customer_information,
+    "SetNetworkProfile": monitoring.set_network_profile,
+    "SetDisplayMessage": lambda station, sent: displays.show(station, sent["message"]),
+    "GetDisplayMessages": displays.report,
+    "ClearDisplayMessage": lambda station, sent: displays.clear(station, sent["id"]),
+    "CostUpdated": lambda station, sent: Reply({}),
+    "SetDefaultTariff": lambda station, sent: displays.set_tariff(station, sent["evseId"], sent["tariff"]),
+    "ChangeTransactionTariff": lambda station, sent: displays.change_tariff(station, sent["transactionId"]),
+    "GetTariffs": lambda station, sent: displays.tell_tariffs(station, sent["evseId"]),
+    "ClearTariffs": displays.clear_tariffs,
+    "NotifyWebPaymentStarted": lambda station, sent: Reply({}),
     "ClearCache": lambda station, sent: commands.status("Accepted"),
     "DataTransfer": _data_transfer,
-    "GetLocalListVersion": lambda station, sent: Reply({"versionNumber": station.local_list_version}),
-    "SendLocalList": _local_list,
+    "GetLocalListVersion": local_list.get_version_2x,
+    "SendLocalList": local_list.send_2x,
     "SetChargingProfile": lambda station, sent: commands.set_profile(
         station, sent["evseId"], sent["chargingProfile"]
     ),

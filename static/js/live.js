@@ -118,6 +118,12 @@ function inUse(element) { // an open menu or dialog, or a field being filled in,
   return element.querySelector("dialog[open],details.menu[open]") || (element.contains(active) && active.matches("select,input,textarea"));
 }
 
+function refused({ elt, target, xhr }) { // says why beside the control, or above what its dialog was about
+  const place = elt.matches("form") && !elt.closest("dialog") ? elt : target;
+  place.querySelector(":scope > [data-refusal]")?.remove();
+  place.insertAdjacentHTML(place === elt ? "beforeend" : "afterbegin", xhr.responseText);
+}
+
 body.addEventListener("htmx:configRequest", (event) => { if (byLive(event)) event.detail.headers["X-Live"] = "1"; });
 body.addEventListener("htmx:beforeSwap", (event) => {
   const status = event.detail.xhr.status;
@@ -125,8 +131,8 @@ body.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.shouldSwap = false;
     setTimeout(() => htmx.trigger(event.detail.elt, "live:again"), 1500);
   } else if ([403, 404, 409, 422].includes(status) && !byLive(event)) {
-    event.detail.shouldSwap = true; // a refusal says why, in the place of the control
-    event.detail.isError = false;
+    event.detail.shouldSwap = event.detail.isError = false;
+    refused(event.detail);
   }
 });
 body.addEventListener("htmx:afterSwap", (event) => event.detail.target.classList.remove("broken"));

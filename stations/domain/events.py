@@ -166,6 +166,9 @@ class VariableReported:
     data_type: str = ""
     unit: str = ""
     constant: bool = False
+    min_limit: Decimal | None = None
+    max_limit: Decimal | None = None
+    values_list: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +210,9 @@ class StationEventReported:
     tech_code: str = ""
     tech_info: str = ""
     transaction: str = ""
+    monitor_number: int | None = None
+    kind: str = ""
+    cause: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

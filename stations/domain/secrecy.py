@@ -7,11 +7,21 @@ from typing import Any
 
 MASK = "****"
 SECRET_NAME = re.compile(
-    r"authorizationkey|passw|secret|token_?secret|private_?key|vpnkey|apikey", re.IGNORECASE
+    r"authorizationkey|passw|secret|token_?secret|private_?key|vpn_?key|apikey|sim_?pin|customer_?identifier",
+    re.IGNORECASE,
+)
+SECRET_VARIABLE = re.compile(
+    r"passw|passphrase|secret|credential|token|psk"
+    r"|(authori[sz]ation|private|shared|encryption|signing|access|api|vpn|wifi|master)[_\- ]?key",
+    re.IGNORECASE,
 )
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
 )
+URL_USER = re.compile(r"://[^/?#\s@]*@")
+URL_QUERY = re.compile(r"([?&][^=&?#\s]*=)[^&#\s]*")
+ADDRESS_NAMES = ("location", "remoteLocation")
+"""Addresses of files: whoever has one with its query may often fetch or place the file."""
 VALUE_NAMES = ("value", "attributeValue", "attribute_value", "actualValue")
 
 
@@ -31,7 +41,14 @@ def masked(value: Any) -> Any:
         return float(value)
     if isinstance(value, str) and "PRIVATE KEY" in value:
         return PRIVATE_KEY.sub(MASK, value)
+    if isinstance(value, str) and "://" in value:
+        return URL_USER.sub(f"://{MASK}@", value)
     return value
+
+
+def masked_address(url: str) -> str:
+    """The address of a file without what opens it: user information and the values of its query."""
+    return URL_QUERY.sub(rf"\1{MASK}", URL_USER.sub(f"://{MASK}@", url))
 
 
 def _masked_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,6 +57,8 @@ def _masked_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
         key: MASK
         if value is not None
         and ((is_secret(key) and isinstance(value, str)) or (named_secret and key in VALUE_NAMES))
+        else masked_address(value)
+        if key in ADDRESS_NAMES and isinstance(value, str)
         else masked(value)
         for key, value in mapping.items()
     }

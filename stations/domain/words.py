@@ -23,6 +23,14 @@ class Capability(StrEnum):
     FIRMWARE = "firmware"
     DISPLAY = "display"
     TRANSACTION_STATUS = "transaction_status"
+    CUSTOMER_INFORMATION = "customer_information"
+    NETWORK_PROFILE = "network_profile"
+    EVENT_STREAMS = "event_streams"
+    RESUME = "resume"
+    AUTHORIZATION_CACHE = "authorization_cache"
+    TARIFF = "tariff"
+    ISO15118 = "iso15118"
+    REMOTE_TRIGGER = "remote_trigger"
 
 
 class Registration(StrEnum):

@@ -1,21 +1,27 @@
 from stations.models.alerts import Alert, SecurityEvent
+from stations.models.certificates import ContractRequest, InstalledCertificate, SigningRequest
 from stations.models.commands import Command
 from stations.models.connections import Connection, Gateway, Presence
 from stations.models.credentials import StationCredential
+from stations.models.data_transfers import DataTransfer, DataTransferRule
+from stations.models.device_model import CustomerData, VariableChange, VariableValue
+from stations.models.displays import DisplayMessage
 from stations.models.evses import Connector, Evse
+from stations.models.firmware import FirmwareJob, JobStep, LogJob
 from stations.models.frames import RawFrame
 from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
+from stations.models.local_lists import LocalList, LocalListEntry
+from stations.models.monitoring import EventStream, Monitor, MonitoringState, StationEvent, StreamValue
+from stations.models.network import NetworkProfile
+from stations.models.quirks import Quirk
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.reservations import Reservation
+from stations.models.session_repair import SessionDecision, StatusAnswer
 from stations.models.sites import Site
-from stations.models.smart_charging import (
-    ChargingLimit,
-    ChargingPlan,
-    CompositeSchedule,
-    InstalledProfile,
-)
+from stations.models.smart_charging import ChargingLimit, ChargingPlan, CompositeSchedule, InstalledProfile
+from stations.models.station_tariffs import Settlement, StationTariff
 from stations.models.stations import ChargingStation
 from stations.models.transactions import OrphanStop, Transaction, TransactionConflict, TransactionEvent
 
@@ -29,24 +35,49 @@ __all__ = [
     "CompositeSchedule",
     "Connection",
     "Connector",
+    "ContractRequest",
+    "CustomerData",
+    "DataTransfer",
+    "DataTransferRule",
     "DerControl",
+    "DisplayMessage",
+    "EventStream",
     "Evse",
+    "FirmwareJob",
     "Gateway",
     "GridEvent",
+    "InstalledCertificate",
     "InstalledProfile",
+    "JobStep",
+    "LocalList",
+    "LocalListEntry",
+    "LogJob",
     "MeterReading",
+    "Monitor",
+    "MonitoringState",
+    "NetworkProfile",
     "OrphanStop",
     "Presence",
+    "Quirk",
     "RawFrame",
     "Report",
     "Reservation",
     "SecurityEvent",
+    "SessionDecision",
+    "Settlement",
     "SignedMeterData",
+    "SigningRequest",
     "Site",
     "SiteLimit",
     "StationCredential",
+    "StationEvent",
+    "StationTariff",
+    "StatusAnswer",
+    "StreamValue",
     "Transaction",
     "TransactionConflict",
     "TransactionEvent",
     "Variable",
+    "VariableChange",
+    "VariableValue",
 ]

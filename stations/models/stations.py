@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
+from stations.domain import capabilities
 from stations.domain.words import Capability, ConnectorStatus, Registration
 from stations.models.sites import Site
 
@@ -82,6 +83,9 @@ class ChargingStation(models.Model):
     boot_reason = models.CharField(max_length=30, blank=True)
     booted_at = models.DateTimeField(null=True, blank=True)
     boot_version = models.CharField(max_length=8, blank=True)
+    own_settings = ArrayField(models.CharField(max_length=30), default=list, blank=True)
+    quirks = models.JSONField(default=dict, blank=True)
+    capabilities = models.JSONField(default=dict, blank=True)
     unsupported = ArrayField(models.CharField(max_length=50), default=list, blank=True)
     schema_refusals = models.PositiveIntegerField(default=0)
 
@@ -117,12 +121,8 @@ class ChargingStation(models.Model):
         return self.registration == Registration.ACCEPTED
 
     def supports(self, capability: Capability) -> bool:
-        """Whether the station, in the version of its last boot and by what it refused, can do it."""
-        if capability.value in self.unsupported:
-            return False
-        only_2x = {Capability.RESET_EVSE, Capability.DEVICE_MODEL, Capability.MONITORING,
-                   Capability.TRANSACTION_STATUS, Capability.DISPLAY}  # fmt: skip
-        return capability not in only_2x or not self.boot_version.startswith("1.")
+        """Whether the station can do it, by all that is known; what nobody told is taken for possible."""
+        return capabilities.judged(self.capabilities, capability).able is not False
 
     def tolerates(self, tolerance: str) -> bool:
         """One of ``no_subprotocol``, ``hex_password``, ``integer_ids``, ``binary_frames`` (ocpp.md section 4)."""

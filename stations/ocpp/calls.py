@@ -29,6 +29,7 @@ LEADS_TO = {
     "GetChargingProfiles": ("ReportChargingProfiles",),
     "GetMonitoringReport": ("NotifyMonitoringReport",),
     "GetLog": ("LogStatusNotification",),
+    "PublishFirmware": ("PublishFirmwareStatusNotification",),
     "UpdateFirmware": ("FirmwareStatusNotification",),
 }
 TRIGGERS = {
@@ -176,7 +177,7 @@ class Calls:
     def _send(self, pending: _Pending, payload: Json) -> None:
         text = frames.call(pending.message_id, pending.action, payload)
         head = [frames.CALL, pending.message_id, pending.action]
-        shown = masking.loggable_own(text, pending.action, payload, head)
+        shown = masking.loggable_own(text, pending.action, payload, head, self._socket.data_masks)
         self._recorder.sent(frames.CALL, pending.message_id, pending.action, text, shown)
         self._say(text)
 

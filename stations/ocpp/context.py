@@ -7,7 +7,12 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+from stations.domain.treatment import Treatment
+from stations.domain.vendor_data import Masks
 from stations.domain.words import Registration, Version
+
+TOLERANCES = ("no_subprotocol", "hex_password", "integer_ids", "binary_frames")
+NO_PONG = "no_pong"
 
 Json = Mapping[str, Any]
 Value = TypeVar("Value")
@@ -67,6 +72,8 @@ class Socket:
     ping_interval_s: int = 25
     pong_required: bool = True
     heartbeat_interval_s: int = 300
+    data_masks: Masks | None = None
+    """The operator's paths in bodies of vendors; looked up with each DataTransfer, ``None`` before the first."""
     memory: Memory = field(default_factory=Memory)
     ask: Callable[[str, Json], Json] | None = None
     """Send a CALL to this station from a handler's thread and wait for its answer; set by the session."""
@@ -74,6 +81,15 @@ class Socket:
     @property
     def accepted(self) -> bool:
         return self.registration == Registration.ACCEPTED
+
+    def treat(self, treatment: Treatment) -> None:
+        """How this station is to be treated, once its boot told what make it is; its sub-protocol stays."""
+        self.lenient = treatment.lenient
+        self.tolerances = frozenset(word for word in TOLERANCES if treatment.tolerates(word))
+        self.energy_factor = treatment.energy_factor
+        if treatment.call_timeout_s is not None:
+            self.call_timeout_s = treatment.call_timeout_s
+        self.pong_required = not treatment.tolerances.get(NO_PONG, False)
 
     def tolerates(self, tolerance: str) -> bool:
         return tolerance in self.tolerances

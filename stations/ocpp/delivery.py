@@ -7,10 +7,9 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.transaction import atomic
-
 from core import clock
 from core.errors import DomainError, NotSupported
+from stations.domain.intents import Intent
 from stations.domain.words import CommandStatus, Registration
 from stations.ocpp import pool, schemas
 from stations.ocpp.calls import CallFailed, Calls
@@ -20,7 +19,7 @@ from stations.ocpp.routing import OutboundCall
 from stations.ocpp.schemas import Kind
 from stations.ocpp.tables import Tables
 from stations.ocpp.threads import AWAY
-from stations.services import commands, provisioning
+from stations.services import answering, commands, data_transfers, learning, provisioning
 
 logger = logging.getLogger(__name__)
 
@@ -91,28 +90,32 @@ class Deliveries:
             )
 
     def _prepare(self, command_id: UUID) -> OutboundCall | None:
-        """On a thread: claim and translate in one transaction, so that what cannot be said was never sent."""
+        """On a thread: translate, then claim, so that what cannot be said was never sent."""
         try:
-            with atomic():
-                claimed = commands.claim(command_id, epoch=self._socket.epoch)
-                return self._translated(claimed) if claimed is not None else None
+            intent = commands.wish(command_id, epoch=self._socket.epoch)
+            call = self._translated(intent) if intent is not None else None
         except NotSupported as error:
             ending = Ending(CommandStatus.NOT_SUPPORTED, _error("not_supported", error.message))
         except DomainError as error:
             ending = Ending(CommandStatus.FAILED, _error(error.code, error.message))
         except Refused as refused:
             ending = Ending(CommandStatus.FAILED, _error("invalid_request", refused.description))
+        else:
+            claimed = call is not None and commands.claim(command_id, epoch=self._socket.epoch)
+            return call if claimed else None
         commands.settle(command_id, ending.status, error=ending.error)
         return None
 
-    def _translated(self, claimed: commands.Claimed) -> OutboundCall:
-        translate = self._tables.outbound.get(type(claimed.intent))
+    def _translated(self, intent: Intent) -> OutboundCall:
+        translate = self._tables.outbound.get(type(intent))
         if translate is None:
-            raise NotSupported(f"OCPP {self._socket.version} has no “{claimed.intent.name}”.")
-        call = translate(self._socket, claimed.intent)
+            raise NotSupported(f"OCPP {self._socket.version} has no “{intent.name}”.")
+        call = translate(self._socket, intent)
         for part in (call, *call.more):
             schemas.check_own(self._socket.version, part.action, Kind.REQUEST, part.payload)
         self._check_registration(call.action)
+        if call.action == "DataTransfer":
+            self._socket.data_masks = data_transfers.masks_of(self._socket.organization_id)
         return call
 
     def _check_registration(self, action: str) -> None:
@@ -130,6 +133,8 @@ class Deliveries:
                 result = await self._calls.exchange(part.action, part.payload)
                 message_id = message_id or result.message_id
                 answered.append((part, result.payload))
+                if call.builds_up and self._is_refusal(part, result.payload):
+                    break
         except CallFailed as failed:
             status = CommandStatus.TIMED_OUT if failed.code == "timeout" else CommandStatus.FAILED
             error = _error(failed.code, failed.description)
@@ -137,14 +142,15 @@ class Deliveries:
         word = self._tables.interpret(call.action, _joined([payload for _, payload in answered]))
         return Ending(CommandStatus(word), None, message_id, tuple(answered))
 
+    def _is_refusal(self, part: OutboundCall, payload: Json) -> bool:
+        return self._tables.interpret(part.action, payload) != CommandStatus.ACCEPTED
+
     def _settle(self, command_id: UUID, call: OutboundCall, ending: Ending) -> None:
         """On a thread: store what the answers say, then how the command ended."""
-        absorb = self._tables.absorb.get(call.action)
-        if absorb is not None:
-            for part, payload in ending.answered:
-                absorb(self._socket, part.payload, payload, clock.now())
+        ending = self._absorbed(command_id, call, ending)
         if ending.error is not None and ending.error["code"] in UNKNOWN_TO_STATION:
             provisioning.note_unsupported(self._socket.station_id, call.action)
+            learning.from_refusal(command_id, call.action, str(ending.error["code"]), clock.now())
         commands.settle(
             command_id,
             ending.status,
@@ -153,6 +159,19 @@ class Deliveries:
             action=call.action,
             message_id=ending.message_id,
         )
+
+    def _absorbed(self, command_id: UUID, call: OutboundCall, ending: Ending) -> Ending:
+        """Keep what the answers say; one that says the impossible fails the command instead of leaving it open."""
+        absorb = self._tables.absorb.get(call.action)
+        if absorb is None:
+            return ending
+        try:
+            with answering.about(command_id):
+                for part, payload in ending.answered:
+                    absorb(self._socket, part.payload, payload, clock.now())
+        except DomainError as error:
+            return ending._replace(status=CommandStatus.FAILED, error=_error("invalid_answer", error.message))
+        return ending
 
 
 class NotAccepted(DomainError):

@@ -43,13 +43,15 @@ def parse(text: str, *, integer_ids: bool = False, verbatim: bool = False) -> Fr
     """Read a frame; never raises.
 
     ``integer_ids`` takes integers as message ids (P054); ``verbatim`` keeps the text of every number, for
-    the versions of OCPP whose ``customData`` has to come through as sent (P086).
+    the versions of OCPP whose ``customData`` and vendors' bodies have to come through as sent (P086).
     """
     raw = text.encode()
     frame = Frame(text, len(raw))
     try:
         parsed = orjson.loads(text)
-        if not guard.is_plain(raw, parsed) or (verbatim and b"customData" in raw):
+        if not guard.is_plain(raw, parsed) or (
+            verbatim and (b"customData" in raw or b'"DataTransfer"' in raw)
+        ):
             parsed = guard.parse_exactly(raw)
     except ValueError:
         parsed = _parse_doubtful(raw, frame)

@@ -13,16 +13,18 @@ from typing import Any, NoReturn
 
 import orjson
 
-MAX_DEPTH = 32
+from stations.domain.nesting import ALL_BUT_BRACKETS, MAX_DEPTH, is_deep
+
 MAX_DIGITS = 20
+MAX_NUMBER = 400
 MAX_MEMBERS = 10_000
 EXACT_DIGITS = 15
 INT64_MAX = 2**63 - 1
 
 _DIGITS_TO_ZERO = bytes(ord("0") if 48 <= byte <= 57 else byte for byte in range(256))
-_ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _LONG_NUMBER = b"0" * (EXACT_DIGITS + 1)
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_HUGE_EXPONENT = re.compile(r"[eE][+-]?0*[1-9][0-9]{3}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -44,16 +46,6 @@ def is_plain(raw: bytes, parsed: Any) -> bool:
     )
 
 
-def is_deep(raw: bytes) -> bool:
-    """Whether brackets are nested too deeply; those inside of texts count as well."""
-    brackets = raw.translate(None, _ALL_BUT_BRACKETS)
-    for _ in range(MAX_DEPTH):
-        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
-        if not brackets:
-            return False
-    return True
-
-
 def parse_exactly(raw: bytes) -> Any:
     """Parse with every check; numbers with a fraction come as :class:`Decimal`, digits as they were sent.
 
@@ -73,7 +65,7 @@ def parse_exactly(raw: bytes) -> Any:
 
 
 def _nesting(bare: bytes) -> int:
-    brackets = bare.translate(None, _ALL_BUT_BRACKETS)
+    brackets = bare.translate(None, ALL_BUT_BRACKETS)
     return max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
 
 
@@ -95,9 +87,16 @@ def _integer(text: str) -> int | Decimal:
 
 
 def _number(text: str) -> Decimal:
-    if math.isinf(float(text)):
+    """What is too small for a double is refused as what is too large: no column holds it as it was sent."""
+    if len(text) > MAX_NUMBER:
+        raise Unsafe("has a number of too many digits")
+    size = float(text)
+    if math.isinf(size) or _HUGE_EXPONENT.search(text):
         raise Unsafe("has a number beyond double range")
-    return Decimal(text)
+    number = Decimal(text)
+    if number and not size:
+        raise Unsafe("has a number beyond double range")
+    return number
 
 
 def _constant(text: str) -> NoReturn:

@@ -16,7 +16,7 @@ from stations.domain.words import Registration
 from stations.ocpp import admission, gateway, metrics, upgrade
 from stations.ocpp.admission import Admitted, Refused
 from stations.ocpp.consumer import StationConsumer
-from stations.ocpp.context import Socket
+from stations.ocpp.context import NO_PONG, TOLERANCES, Socket
 from stations.ocpp.gateway import Gateway
 from stations.ocpp.lines import Line
 from stations.ocpp.readiness import random_wait_s
@@ -33,8 +33,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Coroutine[Any, Any, None]]
 
-TOLERANCES = ("no_subprotocol", "hex_password", "integer_ids", "binary_frames")
-NO_PONG = "no_pong"
 CHALLENGE = (b"WWW-Authenticate", b'Basic realm="ocpp"')
 WORD_OF = {gateway.REPLACED: "replaced", gateway.BARRED: "barred", gateway.UNREADY: "not_ready"}
 CODE_WORD = {1001: "restart", 1012: "restart"}
@@ -138,8 +136,8 @@ def _tell_of_take_over(here: Gateway, request: Upgrade, candidate: Candidate, op
 
 
 def _socket(here: Gateway, request: Upgrade, candidate: Candidate, admitted: Admitted, epoch: int) -> Socket:
-    own = candidate
-    ping = settings.OCPP_PING_INTERVAL if own.ping_interval_s is None else own.ping_interval_s
+    own, treatment = candidate, candidate.treatment
+    ping = treatment.ping_interval_s
     return Socket(
         station_id=own.id,
         organization_id=own.organization_id,
@@ -149,16 +147,16 @@ def _socket(here: Gateway, request: Upgrade, candidate: Candidate, admitted: Adm
         epoch=epoch,
         gateway=here.id,
         registration=Registration(own.registration),
-        lenient=own.lenient,
+        lenient=treatment.lenient,
         tolerances=frozenset(word for word in TOLERANCES if own.tolerates(word)),
         subprotocol=admitted.subprotocol,
         address=request.address,
         ever_booted=own.booted_at is not None,
-        energy_factor=own.energy_factor,
+        energy_factor=treatment.energy_factor,
         max_power_w=own.max_power_w,
-        call_timeout_s=own.call_timeout_s or settings.OCPP_CALL_TIMEOUT,
-        ping_interval_s=ping,
-        pong_required=not own.tolerances.get(NO_PONG, False),
+        call_timeout_s=treatment.call_timeout_s or settings.OCPP_CALL_TIMEOUT,
+        ping_interval_s=settings.OCPP_PING_INTERVAL if ping is None else ping,
+        pong_required=not treatment.tolerances.get(NO_PONG, False),
         heartbeat_interval_s=own.heartbeat_interval_s or settings.OCPP_HEARTBEAT_INTERVAL,
     )
 

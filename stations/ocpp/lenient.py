@@ -47,7 +47,8 @@ def repair(
     Raises :class:`Refused` for the first fault that is not cosmetic.
     """
     keys = (KEY_FIELDS_16 if version is Version.V16 else KEY_FIELDS_2X).get(action, ())
-    mending = _Mending(schema, payload, keys, clock.to_wire(received_at))
+    ends = ends_session(action, payload)
+    mending = _Mending(schema, payload, keys, clock.to_wire(received_at), ends=ends)
     for _ in range(ROUNDS):
         fresh = [deviation for deviation in schema.deviations(payload) if mending.is_open(deviation)]
         if not fresh:
@@ -72,6 +73,7 @@ class _Mending:
     payload: Any
     keys: tuple[Path, ...]
     received_at: str
+    ends: bool = False
     repairs: list[str] = field(default_factory=list)
     settled: set[tuple[str, Path]] = field(default_factory=set)
 
@@ -228,6 +230,16 @@ def _mend_length(mending: _Mending, deviation: Deviation) -> None:
     mending.put(deviation.path, text, "length")
 
 
+def _mend_range(mending: _Mending, deviation: Deviation) -> None:
+    """An end of a session loses the option that holds the number; every other message is refused for it."""
+    path = deviation.path
+    while mending.schema.is_required(path) or (path and isinstance(path[-1], int)):
+        path = path[:-1]
+    if not mending.ends or not path or mending.is_key(path):
+        raise deviation.refusal()
+    mending.drop(path, "range")
+
+
 def _mend_few(mending: _Mending, deviation: Deviation) -> None:
     mending.note("few", deviation.path)
 
@@ -239,5 +251,7 @@ _MENDERS: Mapping[str, Callable[[_Mending, Deviation], None]] = {
     "additionalProperties": _mend_unknown,
     "enum": _mend_word,
     "maxLength": _mend_length,
+    "maximum": _mend_range,
+    "minimum": _mend_range,
     "minItems": _mend_few,
 }

@@ -4,57 +4,66 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-from django.conf import settings
-
-from stations.domain.secrecy import MASK, PRIVATE_KEY, VALUE_NAMES, is_secret
-from stations.ocpp import frames, guard
+from stations.domain.secrecy import MASK, PRIVATE_KEY, SECRET_VARIABLE, VALUE_NAMES, is_secret
+from stations.domain.vendor_data import Masks, body_shown, parsed, paths_of
+from stations.ocpp import frames
 from stations.ocpp.frames import Frame
 
 WITH_SECRETS = frozenset(
     {
         "ChangeConfiguration", "GetConfiguration", "SetVariables", "GetVariables", "NotifyReport", "NotifyEvent",
         "SetNetworkProfile", "GetLog", "GetDiagnostics", "UpdateFirmware", "SignedUpdateFirmware",
-        "PublishFirmware", "DataTransfer",
+        "PublishFirmware", "DataTransfer", "CustomerInformation", "NotifyCustomerInformation",
     }
 )  # fmt: skip
-SECRET_VARIABLE = re.compile(
-    r"passw|passphrase|secret|credential|token|psk"
-    r"|(authori[sz]ation|private|shared|encryption|signing|access|api|vpn|wifi|master)[_\- ]?key",
-    re.IGNORECASE,
-)
+CUSTOMER = "NotifyCustomerInformation"
+NO_MASKS: Masks = {}
 VPN_SECRETS = frozenset({"password", "key"})
 # Neither pattern can begin again inside of what it has looked at, so both take linear time on any text.
 _URL_USER = re.compile(r"://[^/?#\s@]*@")
 _URL_QUERY = re.compile(r"([?&][^=&?#\s]*=)[^&#\s]*")
 
 
-def loggable(frame: Frame, action: str) -> str:
-    """The text of a station's frame as it may be kept; ``action`` is that of the CALL it belongs to."""
+def loggable(frame: Frame, action: str, masks: Masks | None = NO_MASKS) -> str:
+    """The text of a station's frame as it may be kept; ``action`` is that of the CALL it belongs to.
+
+    ``masks`` are the operator's paths in bodies of vendors, ``None`` while they are not known.
+    """
     if frame.problem is not None and not isinstance(frame.payload, dict):
         return _of_unreadable(frame.text)
     if action not in WITH_SECRETS:
         return _without_private_keys(frame.text)
     head = [frame.type, frame.message_id, frame.action] if frame.action else [frame.type, frame.message_id]
-    return _of_parts(frame.text, head, action, frame.payload)
+    payload = _as_sent(frame) if action == CUSTOMER else frame.payload
+    return _of_parts(frame.text, head, action, payload, masks)
 
 
-def loggable_own(text: str, action: str, payload: Any, head: list[Any]) -> str:
+def loggable_own(
+    text: str, action: str, payload: Any, head: list[Any], masks: Masks | None = NO_MASKS
+) -> str:
     """The text of our own frame as it may be kept; ``head`` is what stands before the payload."""
     if action not in WITH_SECRETS:
         return _without_private_keys(text)
-    return _of_parts(text, head, action, payload)
+    return _of_parts(text, head, action, payload, masks)
 
 
-def masked(payload: Any, action: str) -> Any:
+def masked(payload: Any, action: str, masks: Masks | None = NO_MASKS) -> Any:
     """The payload with every secret replaced by ``****``."""
     if action == "DataTransfer" and isinstance(payload, dict):
-        return _data_transfer(payload)
+        return _data_transfer(payload, masks)
+    if action == CUSTOMER and isinstance(payload, dict) and "data" in payload:
+        return {**payload, "data": MASK}
     return _plain(payload)
 
 
-def _of_parts(text: str, head: list[Any], action: str, payload: Any) -> str:
-    hidden = masked(payload, action)
+def _as_sent(frame: Frame) -> Any:
+    """The payload before any repair: what is always masked must not lose what the station wrote beside it."""
+    sent = parsed(frame.text)
+    return sent[3] if isinstance(sent, list) and len(sent) == 4 else frame.payload
+
+
+def _of_parts(text: str, head: list[Any], action: str, payload: Any, masks: Masks | None) -> str:
+    hidden = masked(payload, action, masks)
     return text if hidden == payload else frames.dumps([*head, hidden])
 
 
@@ -106,46 +115,14 @@ def _names_a_secret(mapping: Mapping[str, Any]) -> bool:
     return isinstance(name, str) and SECRET_VARIABLE.search(name) is not None
 
 
-def _data_transfer(payload: dict[str, Any]) -> dict[str, Any]:
-    """A vendor's body: masked by the operator's paths and by names, as a whole where it cannot be read."""
-    data = payload.get("data")
-    if data is None:
+def _data_transfer(payload: dict[str, Any], masks: Masks | None) -> dict[str, Any]:
+    """A vendor's body; hidden as a whole while the operator's paths are not known."""
+    if payload.get("data") is None:
         return payload
-    body = _parsed(data) if isinstance(data, str) else data
-    if isinstance(body, dict | list):
-        hidden = _masked_names(body, _paths_of(str(payload.get("vendorId", ""))), ())
-        shown = data if hidden == body else frames.dumps(hidden) if isinstance(data, str) else hidden
-    else:
-        shown = MASK if isinstance(data, str) and SECRET_VARIABLE.search(data) else data
-    return {**payload, "data": _plain(shown)}
-
-
-def _paths_of(vendor: str) -> frozenset[tuple[str, ...]]:
-    paths = getattr(settings, "OCPP_DATA_TRANSFER_MASKS", {}).get(vendor, ())
-    return frozenset(tuple(path.split(".")) for path in paths)
-
-
-def _masked_names(value: Any, paths: frozenset[tuple[str, ...]], at: tuple[str, ...]) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: MASK
-            if (*at, key) in paths or (SECRET_VARIABLE.search(key) and not isinstance(item, dict | list))
-            else _masked_names(item, paths, (*at, key))
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_masked_names(item, paths, at) for item in value]
-    return value
-
-
-def _parsed(text: str) -> Any:
-    """``None`` for what is no JSON, or nested deeper than a frame may be."""
-    if guard.is_deep(text.encode()):
-        return None
-    try:
-        return orjson.loads(text)
-    except ValueError:
-        return None
+    if masks is None:
+        return {**payload, "data": MASK}
+    paths = paths_of(masks, payload.get("vendorId"))
+    return {**payload, "data": _plain(body_shown(payload["data"], paths))}
 
 
 def _without_url_secrets(text: str) -> str:

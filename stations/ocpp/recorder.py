@@ -13,10 +13,11 @@ from stations.services import frames as frame_log
 class Recorder:
     """Makes log rows of this socket's frames; ``ingest`` writes them within a second."""
 
-    __slots__ = ("_ingest", "_station")
+    __slots__ = ("_ingest", "_socket", "_station")
 
     def __init__(self, socket: Socket, ingest: Ingest) -> None:
         self._ingest = ingest
+        self._socket = socket
         self._station = f"{socket.station_id}\t{socket.epoch}"
 
     def line(
@@ -40,7 +41,7 @@ class Recorder:
             action,
             frame.size,
             verdict,
-            masking.loggable(frame, action),
+            masking.loggable(frame, action, self._socket.data_masks),
             latency_us=latency_us,
             repairs=repairs,
         )

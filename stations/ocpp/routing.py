@@ -59,11 +59,15 @@ Routes = Mapping[str, Route]
 
 @dataclass(frozen=True, slots=True)
 class OutboundCall:
-    """An action with its payload, ready for the wire. ``more`` follow it in the same turn (P212)."""
+    """An action with its payload, ready for the wire. ``more`` follow it in the same turn (P212).
+
+    ``builds_up``: each of them stands on the one before, so none is said after one that was refused.
+    """
 
     action: str
     payload: Json
     more: tuple["OutboundCall", ...] = ()
+    builds_up: bool = False
 
 
 Outbound = Mapping[type[Intent], Callable[[Socket, Any], OutboundCall]]

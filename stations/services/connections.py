@@ -16,7 +16,8 @@ from django.db import connection
 
 from core import clock
 from core.ids import uuid7
-from stations.services import commands
+from stations.domain.treatment import Treatment
+from stations.services import commands, quirks
 from stations.services.credentials import StoredPassword
 
 DEAD_AFTER = timedelta(seconds=20)
@@ -46,10 +47,11 @@ class Candidate:
     energy_factor: Decimal | None
     max_power_w: int | None
     booted_at: datetime | None
+    treatment: Treatment
     passwords: Sequence[StoredPassword]
 
     def tolerates(self, tolerance: str) -> bool:
-        return bool(self.tolerances.get(tolerance, self.lenient))
+        return self.treatment.tolerates(tolerance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,17 @@ class Opened:
     previous_gateway: str
     previous_address: str
     taken_over: bool
+
+
+@dataclass(slots=True)
+class _Own:
+    """The station's own settings, as they go together with those of its make."""
+
+    lenient: bool
+    tolerances: dict[str, bool]
+    call_timeout_s: int | None
+    ping_interval_s: int | None
+    energy_factor: Decimal | None
 
 
 class Place(NamedTuple):
@@ -93,8 +106,10 @@ def find(identity: str) -> Candidate | None:
     first = rows[0]
     if first[0] is None:
         return None
-    passwords = [StoredPassword(*row[18:]) for row in rows if row[18] is not None]
-    return Candidate(*[*first[:11], orjson.loads(first[11]), *first[12:18], passwords])
+    passwords = [StoredPassword(*row[20:]) for row in rows if row[20] is not None]
+    own = _Own(first[10], orjson.loads(first[11]), first[12], first[13], first[15])
+    treatment = quirks.combined(own, orjson.loads(first[18]), first[19])
+    return Candidate(*[*first[:11], own.tolerances, *first[12:18], treatment, passwords])
 
 
 def open(candidate: Candidate, *, version: str, gateway: str, address: str, offered: str) -> Opened:
@@ -209,6 +224,7 @@ _FIND = """
 SELECT s.id, s.organization_id, o.name, s.site_id, s.identity, s.enabled, s.registration, s.security_profile,
        s.unauthenticated_reason, s.pinned_version, s.lenient, s.tolerances::text, s.call_timeout_s,
        s.ping_interval_s, s.heartbeat_interval_s, s.energy_factor, s.max_power_w, s.booted_at,
+       s.quirks::text, s.own_settings,
        c.id, c.state, c.key_id, c.salt, c.digest_text, c.digest_bytes, c.length
 FROM (VALUES (%(identity)s)) AS asked (identity)
 LEFT JOIN stations_chargingstation s ON lower(s.identity) = lower(asked.identity) AND s.retired_at IS NULL

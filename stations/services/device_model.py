@@ -1,32 +1,33 @@
 """The device model: reports in parts, variables read and written, values that wait for a restart.
 
-Set-based: one statement stores a whole message. Who locks what: the report's row first, then variables in
-the order of their names.
+Set-based: one statement stores a whole message. Who locks what: the report's row first, then the station's
+where something is learned of it, then variables in the order of their names.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Value, When
 from django.db.transaction import atomic
 
 from core.ids import uuid7
 from stations import live
 from stations.domain.events import ReportPartReceived, VariableReported
+from stations.domain.monitoring import PartReceived
 from stations.domain.secrecy import MASK, is_secret
 from stations.domain.station import StationSide
-from stations.models import Report, Variable
-from stations.services import effects
+from stations.models import Report, Variable, VariableValue
+from stations.services import answering, learning, reports
 
-REPORT_TIMEOUT = timedelta(minutes=5)
 MAX_VARIABLES = 20_000
-MAX_REPORTS = 200
 WRITE_ONLY = "WriteOnly"
-DEVICE_DATA = "DeviceDataCtrlr"
+DEVICE_DATA, MONITORING = "DeviceDataCtrlr", "MonitoringCtrlr"
+OF_MONITORING = frozenset({"SetVariableMonitoring", "ClearVariableMonitoring"})
 DEFAULT_ITEMS = 50
 DEFAULT_BYTES = 32_768
 
@@ -46,42 +47,47 @@ class Written(StrEnum):
     AFTER_RESTART = "after_restart"
 
 
-def expect_report(station_id: UUID, request_id: int, kind: str) -> None:
-    """We have asked for a report; its parts may have begun to arrive already."""
-    Report.objects.bulk_create(
-        [Report(station_id=station_id, request_id=request_id, kind=kind, requested=True)],
-        update_conflicts=True,
-        unique_fields=["station", "request_id"],
-        update_fields=["kind", "requested"],
-    )
-
-
 def store_part(station: StationSide, part: ReportPartReceived, received_at: datetime) -> Report:
     """Merge one part, whoever asked for it (P210, P211); a part that came before changes nothing twice."""
+    arrived = PartReceived(
+        request_id=part.request_id,
+        seq_no=part.seq_no,
+        to_be_continued=part.to_be_continued,
+        generated_at=part.generated_at,
+    )
     with atomic():
-        report = _report_for_update(station.station_id, part.request_id)
+        reports.lock(station.station_id, Report.About.VARIABLES, part.request_id)
         store(station, part.variables, received_at)
-        if part.seq_no not in report.parts:
-            report.parts = sorted([*report.parts, part.seq_no])
-            report.variable_count += len(part.variables)
-        if not part.to_be_continued:
-            report.last_part = max(part.seq_no, report.last_part or 0)
-        was_complete, report.complete = report.complete, _is_complete(report)
-        report.last_part_at, report.incomplete_at = received_at, None
-        report.save()
-        if report.complete and not was_complete:
-            effects.report_completed(station.station_id, part.request_id, report.variable_count)
-    return report
+        return reports.take_part(station, Report.About.VARIABLES, arrived, len(part.variables), received_at)
 
 
-def store(station: StationSide, variables: Sequence[VariableReported], received_at: datetime) -> int:
-    """Keep reported values; what a report leaves out of a known variable stays. Secrets are masked."""
+def store(
+    station: StationSide,
+    variables: Sequence[VariableReported],
+    received_at: datetime,
+    *,
+    as_set: bool = False,
+) -> int:
+    """Keep values and when they changed; what is left out of a known variable stays. Secrets are masked.
+
+    ``as_set``: not told by the station, but taken by it from us.
+    """
     rows = _known_or_room(station.station_id, variables)
     if not rows:
         return 0
-    with connection.cursor() as cursor:
-        cursor.execute(_UPSERT, {"station": station.station_id, "now": received_at, **_columns(rows)})
-    _tell(station)
+    by = answering.issuer() if as_set else ""
+    values: dict[str, Any] = {
+        "station": station.station_id,
+        "now": received_at,
+        "by": by[:200],
+        **_columns(rows),
+    }
+    with atomic():
+        learning.hold(station.station_id, rows)
+        with connection.cursor() as cursor:
+            cursor.execute(_UPSERT, {**values, "source": "set" if as_set else "reported"})
+        learning.from_variables(station.station_id, rows, received_at)
+        _tell(station)
     return len(rows)
 
 
@@ -90,7 +96,7 @@ def write(
 ) -> None:
     """Values that the station took: at once, or as pending until its next boot (P216)."""
     with atomic():
-        store(station, [item for item, how in written if how is Written.NOW], received_at)
+        store(station, [item for item, how in written if how is Written.NOW], received_at, as_set=True)
         waiting = [item for item, how in written if how is Written.AFTER_RESTART]
         for item in waiting:
             _set_pending(station.station_id, item, received_at)
@@ -100,27 +106,25 @@ def write(
 def apply_pending(station_id: UUID, at: datetime) -> int:
     """The station restarted: values that waited for it are in force."""
     pending = Variable.objects.filter(station_id=station_id).exclude(pending_value="")
+    VariableValue.objects.bulk_create(
+        VariableValue(
+            variable=row, value=row.pending_value, source=VariableValue.Source.SET, by=row.pending_by, at=at
+        )
+        for row in pending.exclude(mutability=WRITE_ONLY)
+    )
     return pending.update(
         value=Case(When(mutability=WRITE_ONLY, then=F("value")), default=F("pending_value")),
         pending_value=Value(""),
+        pending_by=Value(""),
         changed_at=at,
     )
 
 
-def expire_reports(now: datetime) -> int:
-    """Mark reports that stopped midway; what arrived of them stays (P210)."""
-    silent = Q(last_part_at__lt=now - REPORT_TIMEOUT) | Q(
-        last_part_at=None, created_at__lt=now - REPORT_TIMEOUT
-    )
-    open_ = Report.objects.filter(silent, complete=False, incomplete_at=None)
-    return open_.update(incomplete_at=now)
-
-
 def limits_of(station_id: UUID, message: str) -> Limits:
-    """What the station said of the size of ``GetVariables``, ``SetVariables`` or ``GetReport``."""
+    """What the station said of the size of ``GetVariables``, ``SetVariables``, ``SetVariableMonitoring``, ..."""
     rows = Variable.objects.filter(
         station_id=station_id,
-        component__iexact=DEVICE_DATA,
+        component__iexact=MONITORING if message in OF_MONITORING else DEVICE_DATA,
         variable__in=["ItemsPerMessage", "BytesPerMessage"],
         attribute="Actual",
         variable_instance__in=["", message],
@@ -144,25 +148,6 @@ def _tell(station: StationSide) -> None:
         site_id=station.site_id,
         station_id=station.station_id,
     )
-
-
-def _report_for_update(station_id: UUID, request_id: int) -> Report:
-    Report.objects.bulk_create([Report(station_id=station_id, request_id=request_id)], ignore_conflicts=True)
-    _forget_oldest_reports(station_id)
-    return Report.objects.select_for_update().get(station_id=station_id, request_id=request_id)
-
-
-def _forget_oldest_reports(station_id: UUID) -> None:
-    """A station may number its reports as it likes, but not fill the table."""
-    kept = Report.objects.filter(station_id=station_id).order_by("-created_at", "-id")
-    surplus = kept.values_list("pk", flat=True)[MAX_REPORTS : MAX_REPORTS + 100]
-    if found := list(surplus):
-        Report.objects.filter(pk__in=found).delete()
-
-
-def _is_complete(report: Report) -> bool:
-    """The last part and all before it are here; parts count from 0."""
-    return report.last_part is not None and len(set(report.parts)) == report.last_part + 1
 
 
 Name = tuple[str, str, int, int, str, str, str]
@@ -211,6 +196,9 @@ def _columns(rows: Sequence[VariableReported]) -> Mapping[str, list[object]]:
         "data_types": [row.data_type[:20] for row in rows],
         "units": [row.unit[:16] for row in rows],
         "constants": [row.constant for row in rows],
+        "least": [row.min_limit for row in rows],
+        "most": [row.max_limit for row in rows],
+        "choices": [row.values_list[:1000] for row in rows],
     }
 
 
@@ -223,7 +211,7 @@ def shown(item: VariableReported) -> str | None:
 
 
 def _set_pending(station_id: UUID, item: VariableReported, at: datetime) -> None:
-    value = shown(item) or ""
+    waiting = {"pending_value": shown(item) or "", "pending_by": answering.issuer()[:200]}
     Variable.objects.update_or_create(
         station_id=station_id,
         component=item.component[:50],
@@ -233,33 +221,51 @@ def _set_pending(station_id: UUID, item: VariableReported, at: datetime) -> None
         variable=item.variable[:50],
         variable_instance=item.variable_instance[:50],
         attribute=item.attribute,
-        defaults={"pending_value": value},
-        create_defaults={"pending_value": value, "changed_at": at, "reported_at": at},
+        defaults=waiting,
+        create_defaults={**waiting, "changed_at": at, "reported_at": at},
     )
 
 
 _UPSERT = """
-INSERT INTO stations_variable AS v (
-    id, station_id, component, component_instance, evse_id, connector_id, variable, variable_instance,
-    attribute, value, mutability, data_type, unit, constant, pending_value, changed_at, reported_at)
-SELECT r.id, %(station)s, r.component, r.component_instance, r.evse_id, r.connector_id, r.variable,
-       r.variable_instance, r.attribute, r.value, r.mutability, r.data_type, r.unit, r.constant, '',
-       %(now)s, %(now)s
-FROM unnest(%(ids)s::uuid[], %(components)s::text[], %(component_instances)s::text[], %(evses)s::int[],
-            %(connectors)s::int[], %(variables)s::text[], %(variable_instances)s::text[],
+WITH told AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(components)s::text[], %(component_instances)s::text[],
+            %(evses)s::int[], %(connectors)s::int[], %(variables)s::text[], %(variable_instances)s::text[],
             %(attributes)s::text[], %(values)s::text[], %(mutabilities)s::text[], %(data_types)s::text[],
-            %(units)s::text[], %(constants)s::bool[])
+            %(units)s::text[], %(constants)s::bool[], %(least)s::numeric[], %(most)s::numeric[],
+            %(choices)s::text[])
      AS r(id, component, component_instance, evse_id, connector_id, variable, variable_instance, attribute,
-          value, mutability, data_type, unit, constant)
-ON CONFLICT (station_id, component, component_instance, evse_id, connector_id, variable, variable_instance,
-             attribute)
-DO UPDATE SET
-    value = CASE WHEN v.mutability = 'WriteOnly' THEN v.value ELSE excluded.value END,
-    mutability = CASE WHEN excluded.mutability = '' THEN v.mutability ELSE excluded.mutability END,
-    data_type = CASE WHEN excluded.data_type = '' THEN v.data_type ELSE excluded.data_type END,
-    unit = CASE WHEN excluded.unit = '' THEN v.unit ELSE excluded.unit END,
-    constant = v.constant OR excluded.constant,
-    pending_value = CASE WHEN v.pending_value = excluded.value THEN '' ELSE v.pending_value END,
-    changed_at = CASE WHEN v.value IS DISTINCT FROM excluded.value THEN excluded.changed_at ELSE v.changed_at END,
-    reported_at = excluded.reported_at
+          value, mutability, data_type, unit, constant, min_limit, max_limit, values_list)
+), before AS (
+    SELECT v.id, v.value FROM stations_variable v
+    WHERE v.station_id = %(station)s AND v.component = ANY(%(components)s::text[])
+), stored AS (
+    INSERT INTO stations_variable AS v (
+        id, station_id, component, component_instance, evse_id, connector_id, variable, variable_instance,
+        attribute, value, mutability, data_type, unit, constant, min_limit, max_limit, values_list,
+        pending_value, pending_by, changed_at, reported_at)
+    SELECT r.id, %(station)s, r.component, r.component_instance, r.evse_id, r.connector_id, r.variable,
+           r.variable_instance, r.attribute, r.value, r.mutability, r.data_type, r.unit, r.constant,
+           r.min_limit, r.max_limit, r.values_list, '', '', %(now)s, %(now)s
+    FROM told r
+    ON CONFLICT (station_id, component, component_instance, evse_id, connector_id, variable,
+                 variable_instance, attribute)
+    DO UPDATE SET
+        value = CASE WHEN v.mutability = 'WriteOnly' THEN v.value ELSE excluded.value END,
+        mutability = CASE WHEN excluded.mutability = '' THEN v.mutability ELSE excluded.mutability END,
+        data_type = CASE WHEN excluded.data_type = '' THEN v.data_type ELSE excluded.data_type END,
+        unit = CASE WHEN excluded.unit = '' THEN v.unit ELSE excluded.unit END,
+        constant = v.constant OR excluded.constant,
+        min_limit = coalesce(excluded.min_limit, v.min_limit),
+        max_limit = coalesce(excluded.max_limit, v.max_limit),
+        values_list = CASE WHEN excluded.values_list = '' THEN v.values_list ELSE excluded.values_list END,
+        pending_value = CASE WHEN v.pending_value = excluded.value THEN '' ELSE v.pending_value END,
+        changed_at = CASE WHEN v.value IS DISTINCT FROM excluded.value
+                          THEN excluded.changed_at ELSE v.changed_at END,
+        reported_at = excluded.reported_at
+    RETURNING v.id, v.value
+)
+INSERT INTO stations_variablevalue (variable_id, value, source, "by", at)
+SELECT stored.id, stored.value, %(source)s, %(by)s, %(now)s
+FROM stored LEFT JOIN before ON before.id = stored.id
+WHERE stored.value IS NOT NULL AND before.value IS DISTINCT FROM stored.value
 """

@@ -13,12 +13,15 @@ from core import access, audit
 from core.access import Actor, Permission
 from core.errors import DomainError
 from stations import live
+from stations.domain import capabilities
+from stations.domain.capabilities import Source
 from stations.domain.events import StationBooted
 from stations.domain.intents import TriggerMessage
 from stations.domain.station import StationSide
-from stations.domain.words import Registration
+from stations.domain.treatment import Treatment
+from stations.domain.words import Capability, Registration
 from stations.models import Alert, ChargingStation, Command, Presence
-from stations.services import alerts, commands, device_model, effects, stations
+from stations.services import alerts, commands, device_model, effects, firmware, learning, quirks, stations
 
 PENDING_RETRY_S = 60
 JITTER = 0.10
@@ -45,15 +48,28 @@ class Registered:
 
     registration: Registration
     interval_s: int
+    treatment: Treatment
 
 
-def boot(station: StationSide, event: StationBooted, *, version: str, received_at: datetime) -> Registered:
-    """Write down who the station says it is. Repeats change nothing more (P101); sessions stay (P107)."""
+def boot(
+    station: StationSide,
+    event: StationBooted,
+    *,
+    version: str,
+    lacks: frozenset[Capability],
+    received_at: datetime,
+) -> Registered:
+    """Write down who the station says it is. Repeats change nothing more (P101); sessions stay (P107).
+
+    ``lacks`` is what its version of OCPP has no words for.
+    """
     with atomic():
         row = ChargingStation.objects.select_for_update(of=("self",)).get(pk=station.station_id)
         again = row.booted_at is not None
         asked_for = event.reason == TRIGGERED or _was_triggered(row.id, received_at)
         _assign(row, event, version)
+        row.capabilities = learning.by_version(row.capabilities, version, lacks, received_at)
+        row.quirks = quirks.treatment_of(row)
         effects.message_received(row.id, BOOT)
         if not (asked_for and again):
             _start_afresh(row, received_at)
@@ -62,7 +78,7 @@ def boot(station: StationSide, event: StationBooted, *, version: str, received_a
         live.announce_on_commit(
             "station", row.organization_id, row.id, site_id=row.site_id, station_id=row.id
         )
-    return Registered(Registration(row.registration), _interval_s(row))
+    return Registered(Registration(row.registration), _interval_s(row), quirks.effective(row))
 
 
 def decide(station: ChargingStation, registration: Registration, *, by: Actor) -> ChargingStation:
@@ -139,8 +155,10 @@ def _start_afresh(row: ChargingStation, received_at: datetime) -> None:
     """
     row.booted_at = received_at
     row.unsupported = []
+    row.capabilities = capabilities.without(row.capabilities, [Source.ANSWER])
     device_model.apply_pending(row.id, received_at)
     effects.booted(row.id)
+    firmware.booted(row, received_at)
 
 
 def _note_decision_wanted(row: ChargingStation, received_at: datetime) -> None:

@@ -36,8 +36,12 @@ SUSPICIOUS = frozenset(
         "InvalidFirmwareSigningCertificate",
         "InvalidCsmsCertificate",
         "InvalidChargingStationCertificate",
+        "InvalidCentralSystemCertificate",
+        "InvalidChargePointCertificate",
     }
 )
+"""Those that somebody may have a hand in, or that keep a station from connecting; the last two are words of 1.6."""
+
 ALERT = "security_event"
 
 

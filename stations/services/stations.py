@@ -16,6 +16,7 @@ from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
 from core.models import Organization
 from stations import live
+from stations.domain import treatment
 from stations.domain.words import Registration
 from stations.models import ChargingStation, Connector, Evse, Presence, Site
 from stations.services import credentials, sites
@@ -54,6 +55,7 @@ def create(
         fields.setdefault("site", None)
         fields["site"] = fields["site"] or sites.first_site(Organization.objects.get(pk=by.home), by=by)
         _assign(station, fields, by)
+        station.own_settings = sorted(set(fields) & set(treatment.NAMES))
         _check_identity(station)
         _insert(station)
         secret = _credential(station, password)
@@ -67,8 +69,10 @@ def update(station: ChargingStation, values: Mapping[str, Any], *, by: Actor) ->
     by.require(Permission.STATIONS_EDIT, station)
     changes = audit.difference(station, values)
     _assign(station, values, by)
+    decided = sorted({*station.own_settings, *(set(changes) & set(treatment.NAMES))})
+    station.own_settings = decided
     with atomic():
-        station.save(update_fields=[*values, "updated_at"])
+        station.save(update_fields=[*values, "own_settings", "updated_at"])
         audit.record("station.changed", station, by=by, changes=changes)
         if NEEDS_RECONNECT & set(changes):
             disconnect(station, reason="The settings of the station were changed.")

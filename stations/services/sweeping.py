@@ -12,13 +12,18 @@ from stations.services import (
     commands,
     connections,
     credentials,
-    device_model,
+    data_transfers,
+    monitoring,
     offline,
     partitions,
+    reports,
     reservations,
     transactions,
 )
+from stations.services.certificates import sending
+from stations.services.local_lists import upkeep as local_lists
 from stations.services.smart_charging import profiles
+from stations.services.transactions import asking
 
 KEEP_REFUSED = timedelta(days=30)
 KEEP_CONNECTIONS = timedelta(days=365)
@@ -42,10 +47,13 @@ def sweep() -> dict[str, int | None]:
     jobs: dict[str, Callable[[], int]] = {
         "gateways": lambda: len(connections.free_dead_gateways(now)),
         "commands": lambda: commands.sweep(now),
-        "reports": lambda: device_model.expire_reports(now),
+        "reports": lambda: reports.expire(now),
         "credentials": lambda: credentials.expire(now),
+        "certificates": lambda: sending.sweep(now),
         "offline": lambda: offline.watch(now),
         "reservations": lambda: reservations.expire(now),
+        "local_lists": lambda: local_lists.keep(now),
+        "session_states": lambda: asking.ask_after_reconnect(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 
@@ -56,8 +64,10 @@ def tidy() -> dict[str, int | None]:
     jobs: dict[str, Callable[[], int]] = {
         "partitions": lambda: sum(partitions.maintain(now)),
         "orphans": lambda: transactions.orphan_overdue(now),
+        "data_transfers": lambda: data_transfers.forget(now),
         "connections": _forget_connections,
         "charging_profiles": profiles.forget_over,
+        "monitoring": lambda: monitoring.forget_old(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -12,10 +13,32 @@ from core.access import Actor
 from core.models import ApiKey, Membership, Organization
 from core.services import keys
 from stations.domain import intents
-from stations.models import Alert, ChargingStation, Transaction
+from stations.domain.certificates import CertificateUse, SigningRequested
+from stations.domain.data_transfers import RuleUse
+from stations.domain.displays import DisplayStatus
+from stations.domain.station import StationRef
+from stations.models import (
+    Alert,
+    ChargingStation,
+    DataTransferRule,
+    DisplayMessage,
+    EventStream,
+    InstalledCertificate,
+    InstalledProfile,
+    Quirk,
+    Report,
+    Reservation,
+    SigningRequest,
+    Transaction,
+    Variable,
+    VariableChange,
+)
 from stations.services import commands, stations
-from tests import factories
+from stations.services.certificates import installed, signing
+from stations.services.local_lists import holding
+from tests import factories, pki
 
+HOUR = timedelta(hours=1)
 CONVERTED = re.compile(r"<(\w+):(\w+)>")
 RESET_KEY = "password/reset/key/1-set-password/"
 SPELT = {  # regular expressions are spelt out here
@@ -88,11 +111,81 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "transactions": session.pk,
         "alerts": alert.pk,
         "commands": command.pk,
+        "local-lists": holding.row_of(station.pk).pk,
         "sites": station.site_id,
         "tokens": factories.make_token(actor).pk,
         "users": alice.pk,
         "developer": key.pk,
+        **_furnish_blocks(station, actor),
+        **_furnish_reports(station),
+        **_furnish_vendors(station),
     }
+
+
+def _furnish_blocks(station: ChargingStation, actor: Actor) -> dict[str, object]:
+    """What charging, reservations and certificates keep of a station."""
+    now = clock.now()
+    side = StationRef(station_id=station.pk, organization_id=station.organization_id)
+    commands.issue(
+        station, intents.ReserveNow(evse_id=1, token_value="04A2B6C8DA", expires_at=now + HOUR), by=actor
+    )
+    profile = InstalledProfile.objects.create(
+        station=station,
+        evse_id=1,
+        profile_id=7,
+        purpose="tx_default_profile",
+        stack_level=0,
+        kind="absolute",
+        source="CSO",
+        content={"schedules": [{"rate_unit": "A", "periods": [{"start_s": 0, "limit": 16}]}]},
+        installed_at=now,
+    )
+    root = pki.pem(pki.authority().certificate)
+    installed.stored(side, CertificateUse.MANUFACTURER_ROOT, root, now)
+    csr = pki.request(station.identity, station.organization.name)
+    signing.receive(side, SigningRequested(csr=csr), now)
+    request = SigningRequest.objects.get(station=station).pk
+    return {
+        "reservations": Reservation.objects.get(station=station).pk,
+        "charging-profiles": profile.pk,
+        "certificates": InstalledCertificate.objects.get(station=station).pk,
+        "certificates/requests": request,
+        "request": request,
+    }
+
+
+def _furnish_reports(station: ChargingStation) -> dict[str, object]:
+    """What the device model keeps of a station: a variable about to change, a stream, a report of a customer."""
+    now = clock.now()
+    variable = Variable.objects.create(
+        station=station,
+        component="OCPPCommCtrlr",
+        variable="Interval",
+        value="1",
+        changed_at=now,
+        reported_at=now,
+    )
+    change = VariableChange.objects.create(station=station, variable=variable, value="2", by="Alice", at=now)
+    stream = EventStream.objects.create(station=station, number=1, monitor_number=1, opened_at=now)
+    report = Report.objects.create(station=station, about=Report.About.CUSTOMER, request_id=1)
+    return {"variable": variable.pk, "change": change.pk, "stream": stream.pk, "report": report.pk}
+
+
+def _furnish_vendors(station: ChargingStation) -> dict[str, object]:
+    """What stands on a display, and how the organization treats a vendor's stations and messages."""
+    organization = station.organization
+    message = DisplayMessage.objects.create(
+        station=station,
+        number=1,
+        priority="normal_cycle",
+        status=DisplayStatus.INSTALLED,
+        created_at=clock.now(),
+    )
+    quirk = Quirk.objects.create(organization=organization, vendor="Acme", reason="Speaks oddly")
+    rule = DataTransferRule.objects.create(
+        organization=organization, use=RuleUse.ANSWER, vendor_id="com.acme"
+    )
+    return {"message": message.pk, "quirks": quirk.pk, "data-transfer-rules": rule.pk}
 
 
 def of_walk(things: Mapping[str, object]) -> tuple[ChargingStation, Transaction, ApiKey]:
@@ -115,13 +208,17 @@ def _walk(entries: list[Any], before: str) -> Iterator[tuple[str, URLPattern]]:
 
 
 def _filled(pattern: str, things: Mapping[str, object]) -> str:
-    place = pattern.removeprefix("o/<slug:organization>/").removeprefix("api/v1/").partition("/")[0]
+    place = pattern.removeprefix("o/<slug:organization>/").removeprefix("api/v1/").partition("/<")[0]
 
     def value(match: re.Match[str]) -> str:
-        kind, _ = match.groups()
+        kind, name = match.groups()
         if kind == "int":
             return "1"
-        return str(things["organization"] if kind == "slug" else things[place])
+        return str(
+            things["organization"]
+            if kind == "slug"
+            else things[name.removesuffix("_pk") if "_" in name else place]
+        )
 
     plain = CONVERTED.sub(value, pattern)
     return plain.replace("^v1/.*/$", "v1/nothing/here/")

@@ -7,12 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.api.command_bodies import (
+    certificates,
+    data_transfers,
     device_model,
+    displays,
+    firmware,
     grid_support,
+    local_lists,
+    monitoring,
+    network,
     raw,
     remote_control,
     reservations,
     smart_charging,
+    station_tariffs,
+    transaction_status,
 )
 from portal.api.command_bodies.base import CommandBody
 
@@ -24,6 +33,15 @@ BODIES: Mapping[str, type[CommandBody]] = {
     **reservations.BODIES,
     **grid_support.BODIES,
     **smart_charging.BODIES,
+    **firmware.BODIES,
+    **certificates.BODIES,
+    **monitoring.BODIES,
+    **network.BODIES,
+    **displays.BODIES,
+    **data_transfers.BODIES,
+    **station_tariffs.BODIES,
+    **local_lists.BODIES,
+    **transaction_status.BODIES,
     **raw.BODIES,
 }
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
@@ -32,5 +50,14 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **reservations.EXAMPLES,
     **grid_support.EXAMPLES,
     **smart_charging.EXAMPLES,
+    **firmware.EXAMPLES,
+    **certificates.EXAMPLES,
+    **monitoring.EXAMPLES,
+    **network.EXAMPLES,
+    **displays.EXAMPLES,
+    **data_transfers.EXAMPLES,
+    **station_tariffs.EXAMPLES,
+    **local_lists.EXAMPLES,
+    **transaction_status.EXAMPLES,
     **raw.EXAMPLES,
 }

@@ -24,6 +24,8 @@ TRIGGERS = [
     "sign_combined_certificate",
     "publish_firmware_status_notification",
     "diagnostics_status_notification",
+    "sign_v2g20_certificate",
+    "custom_trigger",
 ]
 
 
@@ -50,7 +52,7 @@ class RequestStopTransactionBody(CommandBody):
 
 
 class ResetBody(CommandBody):
-    kind = serializers.ChoiceField(["immediate", "on_idle"])
+    kind = serializers.ChoiceField(["immediate", "on_idle", "immediate_and_resume"])
     evse_id = EvseId(required=False)
 
 
@@ -69,6 +71,7 @@ class TriggerMessageBody(CommandBody):
     message = serializers.ChoiceField(TRIGGERS)
     evse_id = EvseId(required=False)
     connector_id = EvseId(required=False)
+    custom = serializers.CharField(max_length=50, required=False, help_text="The word of `custom_trigger`")
 
 
 BODIES: Mapping[str, type[CommandBody]] = {

@@ -1,9 +1,10 @@
-"""Reading and writing the device model (2.0.1 block B); 1.6 configuration keys are the same thing."""
+"""Reading and writing the device model (2.0.1 blocks B and C); 1.6 configuration keys are the same thing."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from stations.domain.intents.base import Intent
+from stations.domain.words import Capability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,8 +13,10 @@ class VariableItem:
 
     variable: str
     component: str = ""
+    component_instance: str = ""
     instance: str = ""
     evse_id: int | None = None
+    connector_id: int | None = None
     attribute: str = "Actual"
     value: str | None = None
 
@@ -50,3 +53,29 @@ class GetBaseReport(Intent):
 
     kind: str
     request_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetReport(Intent):
+    """GetReport (2.0.1 B08): components by what they are (``active``, ``available``, ``enabled``, ``problem``), by
+    name, or both. An item without a variable means all of its component. Services give the ``request_id``.
+    """
+
+    name: ClassVar[str] = "get_report"
+    permission: ClassVar[str] = "commands.station"
+    effect_window_s: ClassVar[int | None] = 300
+    needs: ClassVar[Capability | None] = Capability.DEVICE_MODEL
+    safe_to_repeat: ClassVar[bool] = True
+
+    criteria: tuple[str, ...] = ()
+    items: tuple[VariableItem, ...] = ()
+    request_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearCache(Intent):
+    """ClearCache (2.0.1 C11, 1.6 section 5.4): the station forgets whom it let charge before."""
+
+    name: ClassVar[str] = "clear_cache"
+    permission: ClassVar[str] = "commands.station"
+    needs: ClassVar[Capability | None] = Capability.AUTHORIZATION_CACHE

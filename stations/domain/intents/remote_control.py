@@ -7,6 +7,8 @@ from uuid import UUID
 
 from stations.domain.intents.base import Intent
 
+RESUME = "immediate_and_resume"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestStartTransaction(Intent):
@@ -45,7 +47,9 @@ class RequestStopTransaction(Intent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResetStation(Intent):
-    """Reset (2.0.1 B11/B12). ``kind`` is ``immediate`` (1.6 Hard) or ``on_idle`` (1.6 Soft)."""
+    """Reset (2.0.1 B11/B12). ``kind`` is ``immediate`` (1.6 Hard), ``on_idle`` (1.6 Soft) or
+    ``immediate_and_resume`` (2.1: sessions go on afterwards).
+    """
 
     name: ClassVar[str] = "reset"
     permission: ClassVar[str] = "commands.station"
@@ -82,7 +86,9 @@ class ChangeAvailability(Intent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerMessage(Intent):
-    """TriggerMessage (2.0.1 F06). ``message`` is the 2.0.1 word in snake case."""
+    """TriggerMessage (2.0.1 F06). ``message`` is the 2.0.1 word in snake case; with ``custom_trigger`` (2.1)
+    ``custom`` is the vendor's own word.
+    """
 
     name: ClassVar[str] = "trigger_message"
     permission: ClassVar[str] = "commands.station"
@@ -92,3 +98,4 @@ class TriggerMessage(Intent):
     message: str
     evse_id: int | None = None
     connector_id: int | None = None
+    custom: str | None = None

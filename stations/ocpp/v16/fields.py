@@ -27,6 +27,14 @@ def evse_id(payload: Json) -> int:
     return int(number)
 
 
+def request_id(payload: Json) -> int | None:
+    """The number of our request; what cannot be one of ours counts as absent (P231)."""
+    value = payload.get("requestId")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= INT32_MAX:
+        return None
+    return int(value)
+
+
 def token(value: Any) -> TokenShown:
     """An idTag, which has no type."""
     return TokenShown(value=str(value)[:255])

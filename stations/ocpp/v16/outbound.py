@@ -9,7 +9,7 @@ from stations.domain.smart_charging import profile_of
 from stations.ocpp.context import Socket
 from stations.ocpp.routing import OutboundCall
 from stations.ocpp.v16 import passwords, smart_charging
-from stations.services import configuration
+from stations.services import configuration, network_profiles
 
 TOKEN_MAX = 20
 VALUE_MAX = 500
@@ -52,6 +52,8 @@ def request_stop(socket: Socket, intent: intents.RequestStopTransaction) -> Outb
 def reset(socket: Socket, intent: intents.ResetStation) -> OutboundCall:
     if intent.evse_id is not None:
         raise NotSupported("OCPP 1.6 stations can only be restarted as a whole.", field="evse_id")
+    if intent.kind == intents.RESUME:
+        raise NotSupported("OCPP 1.6 stations cannot resume sessions after a restart.", field="kind")
     return OutboundCall("Reset", {"type": _word(RESET, intent.kind, "kind")})
 
 
@@ -97,8 +99,16 @@ def get_base_report(socket: Socket, intent: intents.GetBaseReport) -> OutboundCa
     return OutboundCall("GetConfiguration", {})
 
 
+def clear_cache(socket: Socket, intent: intents.ClearCache) -> OutboundCall:
+    return OutboundCall("ClearCache", {})
+
+
 def call(socket: Socket, intent: intents.Call) -> OutboundCall:
+    """In the station's own words; the floor of security holds for them too (S-07)."""
     if intent.action == "ChangeConfiguration":
+        level = str(intent.payload.get("value", "")).strip()
+        if str(intent.payload.get("key", "")).lower() == network_profiles.LEVEL and level.isdigit():
+            network_profiles.require_level(socket.station_id, int(level))
         passwords.announce(socket, str(intent.payload.get("key")), str(intent.payload.get("value")))
     return OutboundCall(intent.action, intent.payload)
 

@@ -1,14 +1,21 @@
-"""BootNotification, Heartbeat and DataTransfer (1.6 sections 4.2, 4.3 and 4.6)."""
+"""BootNotification and Heartbeat (1.6 sections 4.2 and 4.6)."""
 
 from collections.abc import Mapping
 from datetime import datetime
 
 from core import clock
 from stations.domain.events import StationBooted
-from stations.domain.words import Registration
+from stations.domain.words import Capability, Registration
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.v16 import fields
 from stations.services import provisioning
+
+LACKS = frozenset(
+    {Capability.RESET_EVSE, Capability.DEVICE_MODEL, Capability.MONITORING, Capability.TRANSACTION_STATUS,
+     Capability.DISPLAY, Capability.CUSTOMER_INFORMATION, Capability.NETWORK_PROFILE, Capability.EVENT_STREAMS,
+     Capability.RESUME, Capability.TARIFF, Capability.ISO15118}
+)  # fmt: skip
+"""What this version has no words for."""
 
 REGISTRATION: Mapping[Registration, str] = {
     Registration.ACCEPTED: "Accepted",
@@ -19,8 +26,13 @@ REGISTRATION: Mapping[Registration, str] = {
 
 def boot(socket: Socket, payload: Json, received_at: datetime) -> Json:
     registered = provisioning.boot(
-        socket, decode_boot(payload), version=socket.version.value, received_at=received_at
+        socket,
+        decode_boot(payload),
+        version=socket.version.value,
+        lacks=LACKS,
+        received_at=received_at,
     )
+    socket.treat(registered.treatment)
     socket.registration = registered.registration
     socket.heartbeat_interval_s = registered.interval_s
     socket.ever_booted = True
@@ -47,8 +59,3 @@ def decode_boot(payload: Json) -> StationBooted:
 
 def heartbeat(socket: Socket, payload: Json, received_at: datetime) -> Json:
     return {"currentTime": clock.to_wire(clock.now())}
-
-
-def data_transfer(socket: Socket, payload: Json, received_at: datetime) -> Json:
-    """No vendor's messages are understood here; answered even before the boot (P089)."""
-    return {"status": "UnknownVendorId"}

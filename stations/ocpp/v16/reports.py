@@ -1,4 +1,4 @@
-"""StatusNotification, SecurityEventNotification and the states of firmware and logs (1.6 section 4.9)."""
+"""StatusNotification (1.6 section 4.9) and SecurityEventNotification."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,9 +6,9 @@ from datetime import datetime
 from stations.domain import timestamps
 from stations.domain.events import ConnectorStatusReported, SecurityEventReported
 from stations.ocpp.context import Json, Socket
-from stations.ocpp.routing import Collected, Decided
+from stations.ocpp.routing import Collected
 from stations.ocpp.v16 import fields
-from stations.services import effects, security_events
+from stations.services import security_events
 
 
 def decode_status(socket: Socket, payload: Json, received_at: datetime) -> Sequence[ConnectorStatusReported]:
@@ -40,16 +40,6 @@ def security_event(socket: Socket, payload: Json, received_at: datetime) -> Json
     )
     security_events.store(socket, event)
     return {}
-
-
-def seen(message: str) -> Decided:
-    """A state that is answered whether or not we asked for anything (P230); the frame log keeps it."""
-
-    def answer(socket: Socket, payload: Json, received_at: datetime) -> Json:
-        effects.message_received(socket.station_id, message)
-        return {}
-
-    return Decided(answer)
 
 
 STATUS = Collected(decode_status, nothing)

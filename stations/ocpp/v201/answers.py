@@ -1,13 +1,21 @@
 """What stations' answers to our CALLs mean, and what of them is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from stations.domain.events import VariableReported
 from stations.domain.words import CommandStatus
+from stations.models import Report
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.v201 import fields, passwords
-from stations.services import availability, device_model
+from stations.services import (
+    availability,
+    device_model,
+    network_profiles,
+    reading_back,
+    reports,
+    variable_changes,
+)
 from stations.services.device_model import Written
 
 GOOD = frozenset(
@@ -16,10 +24,22 @@ GOOD = frozenset(
 ALSO_GOOD: Mapping[str, frozenset[str]] = {
     "ClearChargingProfile": frozenset({"Unknown"}),
     "GetChargingProfiles": frozenset({"NoProfiles"}),
+    "GetDisplayMessages": frozenset({"Unknown"}),
+    "GetInstalledCertificateIds": frozenset({"NotFound"}),
 }
 """What means that nothing was there to be done or told."""
 
 WRITTEN: Mapping[str, Written] = {"Accepted": Written.NOW, "RebootRequired": Written.AFTER_RESTART}
+
+
+LISTS: Mapping[str, str] = {
+    "SetVariables": "setVariableResult",
+    "SetVariableMonitoring": "setMonitoringResult",
+    "ClearVariableMonitoring": "clearMonitoringResult",
+}
+"""Answers in which every item has a word of its own."""
+
+WORD: Mapping[str, str] = {"SetVariables": "attributeStatus"}
 
 
 def interpret(action: str, response: Json) -> str:
@@ -30,8 +50,9 @@ def interpret(action: str, response: Json) -> str:
 def _is_good(action: str, response: Json) -> bool:
     if action == "GetVariables":
         return any(item.get("attributeStatus") in GOOD for item in response.get("getVariableResult", ()))
-    if action == "SetVariables":
-        return all(item.get("attributeStatus") in GOOD for item in response.get("setVariableResult", ()))
+    if action in LISTS:
+        word = WORD.get(action, "status")
+        return all(item.get(word) in GOOD for item in response.get(LISTS[action], ()))
     good = GOOD | ALSO_GOOD.get(action, frozenset())
     return "status" not in response or response["status"] in good
 
@@ -53,6 +74,10 @@ def absorb_written(socket: Socket, request: Json, response: Json, at: datetime) 
         if item.get("attributeStatus") in WRITTEN and _name(item) in values
     ]
     device_model.write(socket, taken, at)
+    variable_changes.taken(socket, [item for item, _ in taken])
+    _tell_refused(socket, response.get("setVariableResult", ()))
+    if network_profiles.wrote_priority([(item.component, item.variable) for item, _ in taken]):
+        reading_back.network_priority(socket)
     passwords.conclude(socket, response.get("setVariableResult", ()))
 
 
@@ -65,10 +90,20 @@ def absorb_availability(socket: Socket, request: Json, response: Json, at: datet
 
 def absorb_report_promise(socket: Socket, request: Json, response: Json, at: datetime) -> None:
     """Parts of a report will follow, unless the answer says otherwise."""
-    if response.get("status") == "Accepted" and isinstance(request.get("requestId"), int):
-        device_model.expect_report(
-            socket.station_id, request["requestId"], str(request.get("reportBase", "GetReport"))[:30]
+    if isinstance(request.get("requestId"), int):
+        kind = str(request.get("reportBase", "GetReport"))
+        reports.answered(
+            socket, Report.About.VARIABLES, request["requestId"], kind, str(response.get("status", ""))
         )
+
+
+def _tell_refused(socket: Socket, results: Iterable[Json]) -> None:
+    refused = [
+        (_variable(item, ""), fields.status_and_reason(item, "attributeStatus", "attributeStatusInfo"))
+        for item in results
+        if item.get("attributeStatus") not in WRITTEN
+    ]
+    variable_changes.refused(socket, refused)
 
 
 def _name(item: Json) -> tuple[object, ...]:

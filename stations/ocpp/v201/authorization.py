@@ -5,11 +5,13 @@ from datetime import datetime
 
 from core import clock
 from drivers.authorization import Verdict
+from stations.domain.certificates import ContractVerdict
 from stations.domain.events import TokenShown
 from stations.ocpp.context import Json, Socket
-from stations.ocpp.v201 import fields
+from stations.ocpp.v201 import fields, iso15118
 from stations.services import authorization
 from stations.services.authorization import Authorization
+from stations.services.certificates import contracts
 
 STATUS: Mapping[Verdict, str] = {
     Verdict.ACCEPTED: "Accepted",
@@ -24,10 +26,17 @@ GROUP_TYPE = "Central"
 
 def authorize(socket: Socket, payload: Json, received_at: datetime) -> Json:
     shown = fields.token(payload) or TokenShown(value="")
-    if payload.get("certificate") or payload.get("iso15118CertificateHashData"):
-        # No trust anchors for contracts are kept yet: a certificate that nobody checked opens nothing.
-        return {"idTokenInfo": {"status": "Invalid"}, "certificateStatus": "NoCertificateAvailable"}
-    return {"idTokenInfo": token_info(authorization.for_authorize(socket, shown))}
+    contract = iso15118.shown(payload)
+    if contract is None:
+        return {"idTokenInfo": token_info(authorization.for_authorize(socket, shown))}
+    verdict = contracts.judge(socket, contract, shown.value)
+    status = iso15118.CERTIFICATE_STATUS[verdict]
+    if verdict is not ContractVerdict.ACCEPTED:
+        return {"idTokenInfo": {"status": "Invalid"}, "certificateStatus": status}
+    return {
+        "idTokenInfo": token_info(authorization.for_authorize(socket, shown)),
+        "certificateStatus": status,
+    }
 
 
 def token_info(decision: Authorization) -> Json:

@@ -5,12 +5,13 @@ from typing import Any
 
 from core.errors import Invalid, NotSupported
 from stations.domain import intents
-from stations.domain.intents import VariableItem
+from stations.domain.intents import MonitorItem, VariableItem
 from stations.domain.smart_charging import profile_of
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import OutboundCall
-from stations.ocpp.v201 import passwords, profiles
+from stations.ocpp.v201 import network, passwords, profiles
 from stations.ocpp.v201.splitting import split
+from stations.services import reports
 
 TOKEN_TYPES = frozenset(
     {"Central", "eMAID", "ISO14443", "ISO15693", "KeyCode", "Local", "MacAddress", "NoAuthorization"}
@@ -62,7 +63,14 @@ def request_stop(socket: Socket, intent: intents.RequestStopTransaction) -> Outb
 
 
 def reset(socket: Socket, intent: intents.ResetStation) -> OutboundCall:
-    payload: dict[str, Any] = {"type": word(RESET, intent.kind, "kind")}
+    if intent.kind == intents.RESUME:
+        raise NotSupported("OCPP 2.0.1 stations cannot resume sessions after a restart.", field="kind")
+    return reset_of(intent, RESET)
+
+
+def reset_of(intent: intents.ResetStation, kinds: Mapping[str, str]) -> OutboundCall:
+    """Reset, whatever kinds of it the version knows."""
+    payload: dict[str, Any] = {"type": word(kinds, intent.kind, "kind")}
     if intent.evse_id is not None:
         payload["evseId"] = intent.evse_id
     return OutboundCall("Reset", payload)
@@ -109,13 +117,16 @@ def set_variables(socket: Socket, intent: intents.SetVariables) -> OutboundCall:
 
 
 def get_base_report(socket: Socket, intent: intents.GetBaseReport) -> OutboundCall:
-    payload = {"requestId": intent.request_id, "reportBase": word(REPORT, intent.kind, "kind")}
+    base = word(REPORT, intent.kind, "kind")
+    payload = {"requestId": intent.request_id, "reportBase": base}
+    reports.expect(socket.station_id, intent.request_id, base)
     return OutboundCall("GetBaseReport", payload)
 
 
 def call(socket: Socket, intent: intents.Call) -> OutboundCall:
     if intent.action == "SetVariables":
         passwords.announce(socket, intent.payload.get("setVariableData", ()))
+    network.check_raw(socket, intent.action, intent.payload)
     return OutboundCall(intent.action, intent.payload)
 
 
@@ -135,13 +146,22 @@ def variable(item: VariableItem) -> dict[str, Any]:
     """Component, variable and attribute as GetVariables and SetVariables name them."""
     if not item.component:
         raise Invalid(f"Name the component of “{item.variable}”.", field="items")
-    component: dict[str, Any] = {"name": item.component}
-    if item.evse_id is not None:
-        component["evse"] = evse(item.evse_id, None)
-    named: dict[str, Any] = {"name": item.variable}
-    if item.instance:
-        named["instance"] = item.instance
-    data: dict[str, Any] = {"component": component, "variable": named}
+    data: dict[str, Any] = {"component": component(item), "variable": named(item)}
     if item.attribute != "Actual":
         data["attributeType"] = item.attribute
     return data
+
+
+def component(item: VariableItem | MonitorItem) -> dict[str, Any]:
+    """A ComponentType."""
+    found: dict[str, Any] = {"name": item.component}
+    if item.component_instance:
+        found["instance"] = item.component_instance
+    if item.evse_id is not None:
+        found["evse"] = evse(item.evse_id, item.connector_id)
+    return found
+
+
+def named(item: VariableItem | MonitorItem) -> dict[str, Any]:
+    """A VariableType."""
+    return {"name": item.variable, **({"instance": item.instance} if item.instance else {})}

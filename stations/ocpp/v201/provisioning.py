@@ -6,23 +6,33 @@ from datetime import datetime
 from core import clock
 from stations.domain import timestamps
 from stations.domain.events import ReportPartReceived, StationBooted, VariableReported
-from stations.domain.words import Registration
+from stations.domain.words import Capability, Registration, Version
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.v201 import fields
 from stations.services import device_model, provisioning
+
+LACKS: Mapping[Version, frozenset[Capability]] = {
+    Version.V201: frozenset({Capability.EVENT_STREAMS, Capability.RESUME, Capability.TARIFF}),
+    Version.V21: frozenset(),
+}
+"""What a version has no words for."""
 
 REGISTRATION: Mapping[Registration, str] = {
     Registration.ACCEPTED: "Accepted",
     Registration.PENDING: "Pending",
     Registration.REJECTED: "Rejected",
 }
-INT64_MAX = 2**63 - 1
 
 
 def boot(socket: Socket, payload: Json, received_at: datetime) -> Json:
     registered = provisioning.boot(
-        socket, decode_boot(payload), version=socket.version.value, received_at=received_at
+        socket,
+        decode_boot(payload),
+        version=socket.version.value,
+        lacks=LACKS[socket.version],
+        received_at=received_at,
     )
+    socket.treat(registered.treatment)
     socket.registration = registered.registration
     socket.heartbeat_interval_s = registered.interval_s
     socket.ever_booted = True
@@ -59,7 +69,7 @@ def decode_report(socket: Socket, payload: Json, received_at: datetime) -> Repor
         payload.get("generatedAt"), received_at, lenient=socket.lenient, field="generatedAt"
     )
     return ReportPartReceived(
-        request_id=fields.whole(payload["requestId"], "requestId", largest=INT64_MAX),
+        request_id=fields.whole(payload["requestId"], "requestId", largest=fields.INT64_MAX),
         seq_no=fields.whole(payload["seqNo"], "seqNo"),
         to_be_continued=bool(payload.get("tbc", False)),
         generated_at=generated.occurred_at,
@@ -87,4 +97,7 @@ def _variables(data: Json) -> Iterator[VariableReported]:
             data_type=fields.text(described, "dataType"),
             unit=fields.text(described, "unit"),
             constant=bool(attribute.get("constant", False)),
+            min_limit=fields.decimal(described.get("minLimit")),
+            max_limit=fields.decimal(described.get("maxLimit")),
+            values_list=fields.text(described, "valuesList", 1000),
         )

@@ -1,16 +1,21 @@
 """MeterValues and TransactionEvent (2.0.1 E01 to E06, J01, J02)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from core.errors import Invalid
 from stations.domain import metering, timestamps
 from stations.domain.events import MeterSample, ReadingsReported, TransactionEventReported
-from stations.ocpp.context import Json, Socket, repairs_of
+from stations.ocpp.context import Json, Repaired, Socket, repairs_of
 from stations.ocpp.routing import Collected, Decided
 from stations.ocpp.v201 import fields
 from stations.ocpp.v201.authorization import token_info
 from stations.services import transactions
+
+REMOTE_START_ID = "transactionInfo.remoteStartId"
+TIME_SPENT_CHARGING = "transactionInfo.timeSpentCharging"
 
 
 def decode_meter_values(socket: Socket, payload: Json, received_at: datetime) -> Sequence[ReadingsReported]:
@@ -47,6 +52,7 @@ def transaction_event(socket: Socket, payload: Json, received_at: datetime) -> J
 
 
 def event_of(socket: Socket, payload: Json, received_at: datetime) -> TransactionEventReported:
+    payload = _spared(payload)
     info = payload["transactionInfo"]
     evse_id, connector_id = fields.place(payload)
     cable = payload.get("cableMaxCurrent")
@@ -62,16 +68,66 @@ def event_of(socket: Socket, payload: Json, received_at: datetime) -> Transactio
         token=fields.token(payload),
         charging_state=fields.text(info, "chargingState", 20),
         stopped_reason=fields.text(info, "stoppedReason", 40),
-        remote_start_id=fields.whole_or_none(info, "remoteStartId", field="transactionInfo.remoteStartId"),
-        reservation_id=fields.whole_or_none(payload, "reservationId"),
-        time_spent_charging_s=fields.whole_or_none(
-            info, "timeSpentCharging", field="transactionInfo.timeSpentCharging"
-        ),
+        remote_start_id=_remote_start_id(payload),
+        reservation_id=_reservation_id(payload),
+        time_spent_charging_s=_time_spent_charging_s(payload),
         cable_max_current_a=None if cable is None else Decimal(str(cable)),
         samples=_samples(socket, payload, received_at),
         repairs=repairs_of(payload),
         content=payload,
     )
+
+
+def _remote_start_id(payload: Json) -> int | None:
+    return fields.whole_or_none(payload["transactionInfo"], "remoteStartId", field=REMOTE_START_ID)
+
+
+def _time_spent_charging_s(payload: Json) -> int | None:
+    return fields.whole_or_none(payload["transactionInfo"], "timeSpentCharging", field=TIME_SPENT_CHARGING)
+
+
+def _reservation_id(payload: Json) -> int | None:
+    return fields.whole_or_none(payload, "reservationId")
+
+
+OPTIONS: Mapping[str, Callable[[Json], object]] = {
+    "evse": lambda payload: fields.whole_or_none(payload.get("evse") or {}, "id"),
+    "evse.connectorId": lambda payload: fields.whole_or_none(payload.get("evse") or {}, "connectorId"),
+    "reservationId": _reservation_id,
+    REMOTE_START_ID: _remote_start_id,
+    TIME_SPENT_CHARGING: _time_spent_charging_s,
+}
+"""What may be left out of an event, and how it is read."""
+
+
+def _spared(payload: Json) -> Json:
+    """An end of a session without those of its options that no column can hold, each named as a repair.
+
+    Refusing the end for their sake would lose money; of every other event they are refused.
+    """
+    ends = payload.get("eventType") == "Ended"
+    wild = [name for name, read in OPTIONS.items() if ends and _is_wild(payload, read)]
+    if not wild:
+        return payload
+    kept = _without(payload, "", wild)
+    return Repaired(kept, (*repairs_of(payload), *(f"range:{name}" for name in wild)))
+
+
+def _without(parent: Json, prefix: str, names: Sequence[str]) -> dict[str, Any]:
+    """A copy without those fields, which are named by their way from the top."""
+    return {
+        name: _without(value, f"{prefix}{name}.", names) if isinstance(value, Mapping) else value
+        for name, value in parent.items()
+        if f"{prefix}{name}" not in names
+    }
+
+
+def _is_wild(payload: Json, read: Callable[[Json], object]) -> bool:
+    try:
+        read(payload)
+    except Invalid:
+        return True
+    return False
 
 
 def _samples(socket: Socket, payload: Json, received_at: datetime) -> tuple[MeterSample, ...]:

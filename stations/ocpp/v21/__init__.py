@@ -11,13 +11,27 @@ from stations.domain import intents
 from stations.ocpp import v201
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import Decided, Outbound, Routes
-from stations.ocpp.v21 import battery_swaps, grid_support, outbound, smart_charging
+from stations.ocpp.v21 import (
+    answers,
+    battery_swaps,
+    certificates,
+    displays,
+    grid_support,
+    local_lists,
+    monitoring,
+    outbound,
+    payments,
+    smart_charging,
+    station_tariffs,
+    streams,
+)
 
 ROUTES: Routes = {
     **v201.ROUTES,
     "BatterySwap": Decided(battery_swaps.battery_swap),
     "NotifyDERAlarm": Decided(grid_support.alarm),
     "NotifyDERStartStop": Decided(grid_support.start_stop),
+    "NotifySettlement": Decided(payments.notify_settlement),
     "ReportDERControl": Decided(grid_support.report),
     "NotifyChargingLimit": Decided(smart_charging.notify_limit),
     "NotifyEVChargingNeeds": Decided(smart_charging.notify_needs),
@@ -25,6 +39,13 @@ ROUTES: Routes = {
     "NotifyPriorityCharging": Decided(smart_charging.notify_priority),
     "PullDynamicScheduleUpdate": Decided(smart_charging.pull_update),
     "ReportChargingProfiles": Decided(smart_charging.report_profiles),
+    "Get15118EVCertificate": Decided(certificates.ev_certificate),
+    "GetCertificateChainStatus": Decided(certificates.chain_status),
+    "GetCertificateStatus": Decided(certificates.certificate_status),
+    "ClosePeriodicEventStream": Decided(streams.close_stream),
+    "NotifyPeriodicEventStream": Decided(streams.notify),
+    "OpenPeriodicEventStream": Decided(streams.open_stream),
+    "VatNumberValidation": Decided(payments.validate_vat_number),
 }
 
 OUTBOUND: Outbound = {
@@ -34,6 +55,12 @@ OUTBOUND: Outbound = {
     intents.SetDerControl: grid_support.set_der_control,
     intents.GetDerControl: grid_support.get_der_control,
     intents.ClearDerControl: grid_support.clear_der_control,
+    intents.SetDisplayMessage: displays.set_display_message,
+    intents.SetDefaultTariff: station_tariffs.set_default,
+    intents.ChangeTransactionTariff: station_tariffs.change,
+    intents.GetTariffs: station_tariffs.get,
+    intents.ClearTariffs: station_tariffs.clear,
+    intents.NotifyWebPaymentStarted: payments.web_payment_started,
     intents.RequestBatterySwap: battery_swaps.request_battery_swap,
     intents.AfrrSignal: smart_charging.afrr_signal,
     intents.ClearChargingProfile: smart_charging.clear_profiles,
@@ -42,10 +69,25 @@ OUTBOUND: Outbound = {
     intents.SetChargingProfile: smart_charging.set_profile,
     intents.UpdateDynamicSchedule: smart_charging.update_dynamic,
     intents.UsePriorityCharging: smart_charging.use_priority,
+    intents.GetInstalledCertificates: certificates.get_installed,
+    intents.GetLog: certificates.get_log,
+    intents.InstallCertificate: certificates.install_certificate,
+    intents.RenewCertificate: certificates.renew_certificate,
+    intents.SendSignedCertificate: certificates.certificate_signed,
+    intents.ResetStation: outbound.reset,
+    intents.TriggerMessage: outbound.trigger_message,
+    intents.SetVariableMonitoring: monitoring.set_monitors,
+    intents.CustomerInformation: monitoring.ask_customer,
+    intents.AdjustEventStream: streams.adjust,
+    intents.GetEventStreams: streams.get_streams,
+    intents.SetNetworkProfile: outbound.set_profile,
+    intents.SendLocalList: local_lists.send,
 }
 
 ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     **v201.ABSORB,
+    "ClearTariffs": station_tariffs.absorb_cleared,
+    "GetTariffs": station_tariffs.absorb_told,
     "SetDERControl": grid_support.absorb_set,
     "ClearDERControl": grid_support.absorb_cleared,
     "ClearChargingProfile": smart_charging.absorb_cleared,
@@ -53,6 +95,8 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "NotifyAllowedEnergyTransfer": smart_charging.absorb_allowed,
     "SetChargingProfile": smart_charging.absorb_set,
     "UpdateDynamicSchedule": smart_charging.absorb_update,
+    "AdjustPeriodicEventStream": streams.absorb_adjusted,
+    "GetPeriodicEventStream": streams.absorb_list,
 }
 
-interpret = v201.interpret
+interpret = answers.interpret

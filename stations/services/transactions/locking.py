@@ -12,6 +12,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import psycopg.errors
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.db.transaction import atomic
 
@@ -24,6 +25,7 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 5
 LONGEST_WAIT_S = 0.05
+PARTS_OF_DEADLINE = 4
 EVSES_PER_STATION = 64
 _TO_REPEAT = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
@@ -37,6 +39,7 @@ def in_one_piece(work: Callable[Parameters, Result]) -> Callable[Parameters, Res
         for attempt in range(1, attempts + 1):
             try:
                 with atomic():
+                    _bound_waiting()
                     return work(*args, **kwargs)
             except OperationalError as error:
                 if attempt == attempts or not isinstance(error.__cause__, _TO_REPEAT):
@@ -45,6 +48,14 @@ def in_one_piece(work: Callable[Parameters, Result]) -> Callable[Parameters, Res
         raise AssertionError("the last attempt returns or raises")
 
     return run
+
+
+def _bound_waiting() -> None:
+    """Until the end of this database transaction, also for the lock of a token."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SET LOCAL lock_timeout = {settings.OCPP_HANDLER_DEADLINE * 1000 // PARTS_OF_DEADLINE}"
+        )
 
 
 def lock_evse(station: StationSide, evse_id: int | None, connector_id: int | None = None) -> Evse | None:

@@ -32,14 +32,43 @@ def many(actor: Actor, station: ChargingStation) -> list[ChargingStation]:
 
 
 @pytest.mark.parametrize(
-    "path", ["stations/", "sessions/", "alerts/", "sites/", "tokens/", "users/", "developer/", "audit/"]
+    "path",
+    [
+        "stations/",
+        "sessions/",
+        "sessions/repair/",
+        "alerts/",
+        "sites/",
+        "quirks/",
+        "tokens/",
+        "users/",
+        "developer/",
+        "audit/",
+    ],
 )
 def test_a_list_needs_few_queries(browser: Client, home: str, many: list[ChargingStation], path: str) -> None:
     assert queries(browser, home + path) <= LIST
 
 
 @pytest.mark.parametrize(
-    "tab", ["", "charging/", "commands/", "transactions/", "variables/", "messages/", "connect/", "settings/"]
+    "tab",
+    [
+        "",
+        "charging/",
+        "commands/",
+        "transactions/",
+        "variables/",
+        "monitoring/",
+        "display/",
+        "firmware/",
+        "security/",
+        "local-list/",
+        "reservations/",
+        "grid/",
+        "messages/",
+        "connect/",
+        "settings/",
+    ],
 )
 def test_a_tab_of_a_station_needs_few_queries(
     browser: Client, home: str, station: ChargingStation, tab: str

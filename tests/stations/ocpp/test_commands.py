@@ -203,7 +203,9 @@ def test_a_report_that_the_station_does_not_make_is_rejected(
 
     assert call[3]["reportBase"] == "SummaryInventory"
     assert command.status == "rejected"
-    assert not charger.station.reports.exists()
+    [report] = charger.station.reports.all()
+    assert (report.answer, report.parts) == (word, [])
+    assert report.state == ("empty" if word == "EmptyResultSet" else "refused")
 
 
 @pytest.mark.parametrize("version", VERSIONS_2X)

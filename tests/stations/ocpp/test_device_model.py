@@ -10,7 +10,7 @@ from core.access import Actor
 from stations.domain import intents
 from stations.domain.intents import VariableItem
 from stations.models import Report, StationCredential, Variable
-from stations.services import device_model
+from stations.services import reports
 from tests.stations.ocpp.asking import VERSIONS_2X, ask, ended, issue, with_effect
 from tests.stations.ocpp.knocking import Charger
 from tests.wire.golden import wire
@@ -64,9 +64,9 @@ def test_p210_a_report_that_stops_midway_is_marked_and_its_data_kept(charger: Ch
     with charger.dial("2.0.1") as socket:
         socket.boot()
         socket.call("NotifyReport", wire("v201/NotifyReport.first_part"))
-        device_model.expire_reports(clock.now() + timedelta(minutes=4))
+        reports.expire(clock.now() + timedelta(minutes=4))
         early = Report.objects.get(station=charger.station).incomplete_at
-        device_model.expire_reports(clock.now() + timedelta(minutes=6))
+        reports.expire(clock.now() + timedelta(minutes=6))
         late = Report.objects.get(station=charger.station).incomplete_at
         socket.call("NotifyReport", wire("v201/NotifyReport.last_part"))
 

@@ -50,6 +50,46 @@ def test_p172_a_count_beyond_its_column_is_refused_by_name(
     assert answer(station, "Heartbeat", {})[0] == "ok"
 
 
+@LENIENT
+@pytest.mark.parametrize("version", VERSIONS_2X)
+@pytest.mark.parametrize("value", [2**40, -1, 10**19])
+@pytest.mark.parametrize(("path", "dropped"), [
+    ("evse.id", "evse"),
+    ("evse.connectorId", "evse.connectorId"),
+    ("reservationId", "reservationId"),
+    ("transactionInfo.remoteStartId", "transactionInfo.remoteStartId"),
+    ("transactionInfo.timeSpentCharging", "transactionInfo.timeSpentCharging"),
+])  # fmt: skip
+def test_p172_an_end_loses_an_option_that_no_column_holds_and_is_stored(
+    open_station: Open, version: str, value: int, path: str, dropped: str, lenient: bool
+) -> None:
+    station = open_station(version, lenient=lenient)
+    station.call("TransactionEvent", wire("v201/TransactionEvent.started"))
+    with_evse = put(wire("v201/TransactionEvent.ended"), "evse", {"id": 1, "connectorId": 1})
+
+    answers = [answer(station, "TransactionEvent", put(with_evse, path, value)) for _ in range(2)]
+
+    transaction = Transaction.objects.get(station=station.row)
+    assert [word for word, _ in answers] == ["ok", "ok"]
+    assert (transaction.status, transaction.event_count) == ("ended", 2)
+    assert transaction.repairs == [f"range:{dropped}"]
+    assert "repaired" in transaction.flags
+    assert transaction.energy_wh
+
+
+@pytest.mark.parametrize("value", [2**40, -1, 10**19])
+def test_p172_an_end_without_a_usable_number_of_its_own_is_still_refused(
+    open_station: Open, value: int
+) -> None:
+    station = open_station("2.0.1")
+    station.call("TransactionEvent", wire("v201/TransactionEvent.started"))
+
+    code, cause = answer(station, "TransactionEvent", wire("v201/TransactionEvent.ended", seqNo=value))
+
+    assert (code, "seqNo" in cause) == ("PropertyConstraintViolation", True)
+    assert Transaction.objects.get(station=station.row).status == "active"
+
+
 @pytest.mark.parametrize("version", VERSIONS_2X)
 @pytest.mark.parametrize("value", [*HUGE, 10**15])
 def test_p172_a_huge_figure_of_2x_is_stored_as_sent_and_flagged(

@@ -46,7 +46,7 @@ def smallest(version: str, action: str) -> dict[str, Any]:
     schema = schemas.schema_of(Version(version), action, Kind.REQUEST)
     assert schema is not None
     payload: dict[str, Any] = neutral(schema.document, schema)
-    if "eventType" in payload:
+    if action == "TransactionEvent":
         payload["eventType"] = "Updated"
     assert schema.accepts(payload)
     return payload

@@ -1,7 +1,7 @@
 """A row that somebody else holds delays the messages that need it, and no others (P063; M-01, M-04, M-19)."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -10,6 +10,7 @@ from django.db import connections
 
 from core import clock
 from stations.models import Connector, Evse, MeterReading, RawFrame, Transaction, TransactionEvent
+from stations.ocpp.pool import HANDLER_THREADS
 from tests.stations.ocpp.opening import Open, OpenStation, is_alive
 
 HOLD = {
@@ -150,3 +151,72 @@ def test_m19_what_waits_for_a_locked_row_is_bounded_and_all_answered(open_statio
 
     assert Evse.objects.get(station=wire.row).energy_wh == 299
     assert is_alive(wire)
+
+
+@pytest.mark.parametrize("row", ["evse", "transaction"])
+def test_m04_an_end_that_waits_for_a_locked_row_frees_its_thread_and_is_said_again(
+    open_station: Open, row: str
+) -> None:
+    """More ends wait than there are threads; a bystander's start needs one of them."""
+    ending, bystanders = [open_station() for _ in range(HANDLER_THREADS)], [open_station() for _ in range(2)]
+    stops = [
+        {"transactionId": begin(wire), "meterStop": 700, "timestamp": clock.to_wire(clock.now())}
+        for wire in ending
+    ]
+
+    with ExitStack() as stack:
+        holders = [stack.enter_context(held(row, wire)) for wire in ending]
+        for wire, stop in zip(ending, stops, strict=True):
+            wire.send([2, "stop", "StopTransaction", stop])
+        assert all(begin(wire) > 0 for wire in bystanders)
+        answers = [wire.receive() for wire in ending]
+        for let_go in holders:
+            let_go()
+
+    assert {(answer[0], answer[1], answer[2]) for answer in answers} == {(4, "stop", "InternalError")}
+    assert not TransactionEvent.objects.filter(transaction__station=ending[0].row, kind="Ended").exists()
+    again = [wire.call("StopTransaction", stop) for wire, stop in zip(ending, stops, strict=True)]
+    assert again == [wire.call("StopTransaction", stop) for wire, stop in zip(ending, stops, strict=True)]
+    for wire in ending:
+        transaction = Transaction.objects.get(station=wire.row)
+        assert (transaction.status, transaction.energy_wh, transaction.event_count) == ("ended", 700, 2)
+        assert transaction.flags == ["not_authorized"]
+
+
+def test_m04_a_start_at_a_locked_evse_is_refused_in_time_and_begins_once_later(open_station: Open) -> None:
+    wire, bystander = open_station(), open_station()
+    wire.call("StatusNotification", status("Available"))
+    started = {
+        "connectorId": 1, "idTag": "NOBODY", "meterStart": 0, "timestamp": clock.to_wire(clock.now())
+    }  # fmt: skip
+
+    with held("evse", wire) as let_go:
+        wire.send([2, "start", "StartTransaction", started])
+        assert begin(bystander) > 0
+        refused = wire.receive()
+        let_go()
+
+    assert refused[:3] == [4, "start", "InternalError"]
+    assert not Transaction.objects.filter(station=wire.row).exists()
+    first, second = wire.call("StartTransaction", started), wire.call("StartTransaction", started)
+    assert first == second
+    assert Transaction.objects.get(station=wire.row).number == first["transactionId"]
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+def test_m04_an_end_of_2x_at_a_locked_row_is_refused_in_time_and_stored_once(
+    open_station: Open, version: str
+) -> None:
+    wire = open_station(version)
+    wire.call("TransactionEvent", event("Started", 0))
+    end = event("Ended", 1)
+
+    with held("transaction", wire) as let_go:
+        wire.send([2, "end", "TransactionEvent", end])
+        refused = wire.receive()
+        let_go()
+
+    assert refused[:3] == [4, "end", "InternalError"]
+    assert [wire.call("TransactionEvent", end) for _ in range(2)] == [{}, {}]
+    transaction = Transaction.objects.get(station=wire.row)
+    assert (transaction.status, transaction.event_count, transaction.energy_wh) == ("ended", 2, 100)

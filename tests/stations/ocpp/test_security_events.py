@@ -83,3 +83,23 @@ def test_p242_before_acceptance_a_16_station_is_answered_and_its_event_stored(ch
         assert socket.call(ACTION, wire(TAMPERED)) == {}
 
     assert SecurityEvent.objects.get(station=charger.station).type == "TamperDetectionActivated"
+
+
+@pytest.mark.parametrize(
+    ("version", "type_"),
+    [
+        ("1.6", "InvalidChargePointCertificate"),
+        ("1.6", "InvalidCentralSystemCertificate"),
+        ("2.0.1", "InvalidChargingStationCertificate"),
+        ("2.1", "InvalidCsmsCertificate"),
+    ],
+)
+def test_tc_077_and_078_a_bad_certificate_that_a_station_reports_alerts(
+    charger: Charger, version: str, type_: str
+) -> None:
+    with charger.dial(version) as socket:
+        socket.boot()
+        assert socket.call(ACTION, wire(TAMPERED, type=type_)) == {}
+
+    alert = Alert.objects.get(station=charger.station)
+    assert (alert.subject, alert.severity) == (type_, "warning")

@@ -57,7 +57,7 @@ def test_p069_a_known_action_that_is_not_offered_and_an_unknown_one_are_both_ans
     codes = []
     with charger.dial("2.1") as socket:
         socket.boot()
-        for action, payload in (("NotifyDERAlarm", {}), ("NotifyMoonPhase", {})):
+        for action, payload in (("Reset", {"type": "OnIdle"}), ("NotifyMoonPhase", {})):
             with pytest.raises(CallError) as refused:
                 socket.call(action, payload)
             codes.append(refused.value.code)

@@ -1,0 +1,133 @@
+"""Below a station: its firmware jobs, the logs that were asked for, and its security events."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from portal.api.stations import BelowStation
+from stations.domain.firmware import FirmwareKind, JobStatus
+from stations.models import FirmwareJob, LogJob, SecurityEvent
+
+
+class StepView(serializers.Serializer):
+    word = serializers.CharField(help_text="The station's own word")
+    detail = serializers.CharField()
+    count = serializers.IntegerField()
+    first_at = serializers.DateTimeField()
+    last_at = serializers.DateTimeField()
+
+
+class JobView(serializers.Serializer):
+    id = serializers.UUIDField()
+    station = serializers.UUIDField(source="station_id")
+    request_id = serializers.IntegerField(allow_null=True)
+    requested = serializers.BooleanField(help_text="False for what the station began by itself")
+    status = serializers.ChoiceField([word.value for word in JobStatus])
+    detail = serializers.CharField()
+    location = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    reported_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    steps = StepView(many=True, source="steps.all")
+
+
+class FirmwareJobView(JobView):
+    kind = serializers.ChoiceField([word.value for word in FirmwareKind])
+    version = serializers.CharField(help_text="What the station should report afterwards")
+    version_before = serializers.CharField()
+    confirmed_at = serializers.DateTimeField(
+        allow_null=True, help_text="When a boot, or the report after it, showed the version"
+    )
+    signed = serializers.BooleanField()
+    retrieve_at = serializers.DateTimeField(allow_null=True)
+    install_at = serializers.DateTimeField(allow_null=True)
+    checksum = serializers.CharField()
+    published_at = serializers.ListField(child=serializers.CharField(), source="locations")
+
+
+class LogJobView(JobView):
+    kind = serializers.CharField()
+    filename = serializers.CharField()
+    oldest_at = serializers.DateTimeField(allow_null=True)
+    latest_at = serializers.DateTimeField(allow_null=True)
+
+
+class SecurityEventView(serializers.Serializer):
+    id = serializers.UUIDField()
+    type = serializers.CharField()
+    critical = serializers.BooleanField()
+    tech_info = serializers.CharField()
+    occurred_at = serializers.DateTimeField()
+    received_at = serializers.DateTimeField()
+
+
+class FirmwareJobFilter(filters.FilterSet):
+    class Meta:
+        model = FirmwareJob
+        fields = ["kind", "status", "requested"]
+
+
+class LogJobFilter(filters.FilterSet):
+    class Meta:
+        model = LogJob
+        fields = ["kind", "status", "requested"]
+
+
+class SecurityEventFilter(filters.FilterSet):
+    class Meta:
+        model = SecurityEvent
+        fields = ["type", "critical"]
+
+
+class FirmwareJobList(BelowStation):
+    """Firmware updates and publications of one station."""
+
+    scopes = {"read": "firmware:read"}
+    serializer_class = FirmwareJobView
+    filter_class = filterset_class = FirmwareJobFilter
+
+    def rows(self) -> QuerySet[FirmwareJob]:
+        return FirmwareJob.objects.filter(station=self.station()).prefetch_related("steps")
+
+    @extend_schema(operation_id="list_station_firmware_jobs", responses=FirmwareJobView(many=True))
+    def get(self, request: Request, pk: UUID) -> Any:
+        """List the firmware jobs of a station, newest first, with every state that it reported."""
+        return self.listing()
+
+
+class LogJobList(BelowStation):
+    """Logs that a station was asked for."""
+
+    scopes = {"read": "firmware:read"}
+    serializer_class = LogJobView
+    filter_class = filterset_class = LogJobFilter
+
+    def rows(self) -> QuerySet[LogJob]:
+        return LogJob.objects.filter(station=self.station()).prefetch_related("steps")
+
+    @extend_schema(operation_id="list_station_logs", responses=LogJobView(many=True))
+    def get(self, request: Request, pk: UUID) -> Any:
+        """List the logs asked for, newest first, with every state of their upload."""
+        return self.listing()
+
+
+class SecurityEventList(BelowStation):
+    """What a station reported about its own security."""
+
+    scopes = {"read": "stations:read"}
+    serializer_class = SecurityEventView
+    filter_class = filterset_class = SecurityEventFilter
+    ordering: ClassVar[tuple[str, ...]] = ("-occurred_at", "-id")
+
+    def rows(self) -> QuerySet[SecurityEvent]:
+        return SecurityEvent.objects.filter(station=self.station())
+
+    @extend_schema(operation_id="list_station_security_events", responses=SecurityEventView(many=True))
+    def get(self, request: Request, pk: UUID) -> Any:
+        """List the security events of a station, newest first."""
+        return self.listing()

@@ -1,0 +1,188 @@
+"""Monitoring of a station: monitors, events, streams, and what it told of customers."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpResponse, QueryDict
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from core.access import Permission
+from core.errors import Invalid
+from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.pages import address, page_by_id, render_page
+from portal.dashboard.station import find, frame
+from stations.domain import intents
+from stations.domain.intents import Intent, MonitorItem
+from stations.domain.words import Capability
+from stations.models import Command, EventStream, MonitoringState, Report
+from stations.services import commands, customers
+
+TEMPLATE = "dashboard/stations/monitoring.html"
+TYPES = (
+    "upper_threshold",
+    "lower_threshold",
+    "delta",
+    "periodic",
+    "periodic_clock_aligned",
+    "target_delta",
+    "target_delta_relative",
+)
+BASES = ("all", "factory_default", "hard_wired_only")
+SHOWN = 200
+SHOWN_EVENTS = 30
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    station = find(request, pk)
+    context = frame(request, station, "station_monitoring")
+    context.update(
+        monitors=station.monitors.filter(cleared_at=None)[:SHOWN],
+        state=MonitoringState.objects.filter(station=station).first(),
+        page=page_by_id(station.events.select_related("monitor"), request.GET.dict(), size=SHOWN_EVENTS),
+        streams=station.streams.order_by("closed_at", "-id")[:20],
+        reports=Report.objects.filter(station=station, about=Report.About.MONITORS)[:5],
+        supported=station.supports(Capability.MONITORING),
+        streaming=station.supports(Capability.EVENT_STREAMS),
+        types=TYPES,
+        bases=BASES,
+        levels=range(10),
+    )
+    if request.actor.can(Permission.DRIVERS_VIEW):
+        context["customer_reports"] = Report.objects.filter(station=station, about=Report.About.CUSTOMER)[:10]
+        context["asking"] = station.supports(Capability.CUSTOMER_INFORMATION)
+    return render_page(request, TEMPLATE, context, partial="results")
+
+
+@require_POST
+@operator(Permission.STATIONS_VIEW)
+def send(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """The service checks the permission that the command needs."""
+    station = find(request, pk)
+    name = request.POST.get("command", "")
+    if name not in FORMS:
+        raise Invalid(_("There is no such command."), field="command")
+    command = commands.issue(station, FORMS[name](request.POST), by=request.actor)
+    return go(request, address(request, "command", command.pk))
+
+
+@require_safe
+@operator(Permission.STATIONS_VIEW)
+def stream(request: OperatorRequest, pk: UUID, stream_pk: UUID) -> HttpResponse:
+    """The values of one stream, newest first."""
+    station = find(request, pk)
+    found = load(EventStream.objects.visible_to(request.actor).filter(station=station), stream_pk)
+    context = frame(request, station, "station_monitoring")
+    context.update(stream=found, page=page_by_id(found.values.all(), request.GET.dict()))
+    return render_page(request, "dashboard/stations/stream.html", context)
+
+
+@require_safe
+@operator(Permission.DRIVERS_VIEW)
+def customer(request: OperatorRequest, pk: UUID, report_pk: UUID) -> HttpResponse:
+    """What the station told of a customer; reading it is written down."""
+    station = find(request, pk)
+    report = load(_customer_reports(request, station.pk), report_pk)
+    context = frame(request, station, "station_monitoring")
+    asked = Command.objects.filter(
+        station=station, command="customer_information", parameters__request_id=report.request_id
+    )
+    context.update(report=report, text=customers.text_of(report, by=request.actor), command=asked.first())
+    return render_page(request, "dashboard/stations/customer.html", context)
+
+
+@require_POST
+@operator(Permission.DRIVERS_MANAGE)
+def forget(request: OperatorRequest, pk: UUID, report_pk: UUID) -> HttpResponse:
+    report = load(_customer_reports(request, find(request, pk).pk), report_pk)
+    customers.forget(report, by=request.actor)
+    messages.success(request, _("What the station told is forgotten here."))
+    return go(request, address(request, "station_monitoring", pk))
+
+
+def _customer_reports(request: OperatorRequest, station_id: UUID) -> QuerySet[Report]:
+    rows = Report.objects.visible_to(request.actor).select_related("station")
+    return rows.filter(station_id=station_id, about=Report.About.CUSTOMER)
+
+
+def _set(values: QueryDict) -> Intent:
+    if values.get("type") not in TYPES:
+        raise Invalid(_("Choose a kind of monitor."), field="type")
+    component, dot, variable = values.get("variable", "").strip().partition(".")
+    if not dot or not variable:
+        raise Invalid(_("Name component and variable, with a dot between them."), field="variable")
+    item = MonitorItem(
+        component=component[:50],
+        variable=variable[:50],
+        evse_id=_whole(values, "evse_id"),
+        type=values["type"],
+        value=_decimal(values, "value"),
+        severity=_severity(values),
+        transaction=bool(values.get("transaction")),
+    )
+    return intents.SetVariableMonitoring(items=(item,))
+
+
+def _clear(values: QueryDict) -> Intent:
+    number = _whole(values, "number")
+    if number is None:
+        raise Invalid(_("Choose a monitor."), field="number")
+    return intents.ClearVariableMonitoring(numbers=(number,))
+
+
+def _base(values: QueryDict) -> Intent:
+    if values.get("base") not in BASES:
+        raise Invalid(_("Choose a set of monitors."), field="base")
+    return intents.SetMonitoringBase(base=values["base"])
+
+
+def _customer(values: QueryDict) -> Intent:
+    token = values.get("token", "").strip()
+    if not token:
+        raise Invalid(_("Name the token of the customer."), field="token")
+    return intents.CustomerInformation(
+        report=values.get("what") != "clear",
+        clear=values.get("what") in ("clear", "both"),
+        token_value=token[:255],
+        token_type="ISO14443",
+    )
+
+
+def _whole(values: QueryDict, name: str) -> int | None:
+    text = values.get(name, "").strip()
+    if text and not (text.isascii() and text.isdecimal() and int(text) < 2**31):
+        raise Invalid(_("This is a whole number."), field=name)
+    return int(text) if text else None
+
+
+def _decimal(values: QueryDict, name: str) -> Decimal:
+    try:
+        number = Decimal(values.get(name, "").strip().replace(",", "."))
+    except InvalidOperation as error:
+        raise Invalid(_("This is a number."), field=name) from error
+    if not number.is_finite() or abs(number) >= 10**12:
+        raise Invalid(_("This is a number."), field=name)
+    return number
+
+
+def _severity(values: QueryDict) -> int:
+    severity = _whole(values, "severity")
+    if severity is None or severity > 9:
+        raise Invalid(_("Choose a severity from 0 to 9."), field="severity")
+    return severity
+
+
+FORMS: Mapping[str, Callable[[QueryDict], Intent]] = {
+    "set_variable_monitoring": _set,
+    "clear_variable_monitoring": _clear,
+    "get_monitoring_report": lambda _values: intents.GetMonitoringReport(),
+    "set_monitoring_base": _base,
+    "set_monitoring_level": lambda values: intents.SetMonitoringLevel(severity=_severity(values)),
+    "get_periodic_event_stream": lambda _values: intents.GetEventStreams(),
+    "customer_information": _customer,
+}
