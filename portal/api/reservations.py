@@ -149,6 +149,7 @@ class ReservationDetail(Resource):
     )
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change until when the reservation lasts; the station is asked again under the same number."""
+        self._reservation(pk)
         return self._renew(pk, self.body(ReservationChange))
 
     @extend_schema(operation_id="cancel_reservation", responses={202: ReservationView})

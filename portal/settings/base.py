@@ -247,6 +247,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "portal.api.schema.name_commands",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "ProfilePurposeEnum": "portal.api.command_bodies.smart_charging.PURPOSES",
         "SendablePurposeEnum": "portal.api.command_bodies.smart_charging.SENDABLE",

@@ -120,7 +120,8 @@ def test_what_is_pending_is_taken_back_together(api: APIClient, fleet: list[Char
         ({"stations": ["0192f3a4-5b6c-7d8e-9f01-23456789abcd"]}, "/stations/0"),
         ({"filter": {"tag": "north"}, "kind": "never"}, "/kind"),
         ({"filter": {"tag": "north"}, "command": "call", "action": "Reset", "payload": {}}, "/command"),
-        ({"filter": {"tag": "north"}, "command": "unlock_connector", "evse_id": 1, "if_offline": "wait"}, "/if_offline"),
+        ({"filter": {"tag": "north"}, "command": "unlock_connector", "evse_id": 1, "if_offline": "wait"},
+         "/if_offline"),
     ],
 )  # fmt: skip
 def test_a_wish_that_nobody_could_be_told_is_refused(
