@@ -96,7 +96,9 @@ urlpatterns = [
     path("v1/commands/<uuid:pk>/", bulk_commands.CommandDetail.as_view()),
     path("v1/transactions/", transactions.TransactionList.as_view()),
     path("v1/transactions/<uuid:pk>/", transactions.TransactionDetail.as_view()),
-    path("v1/transactions/<uuid:pk>/repair/", session_repair.SessionRepair.as_view()),
+    path(
+        "v1/transactions/<uuid:pk>/repair/", session_repair.SessionRepair.as_view(), name="transaction_repair"
+    ),
     path("v1/transactions/<uuid:pk>/readings/", transactions.ReadingList.as_view()),
     path("v1/charging-profiles/", charging_profiles.ChargingProfileList.as_view()),
     path("v1/charging-profiles/<uuid:pk>/", charging_profiles.ChargingProfileDetail.as_view()),

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.access import Permission
 from core.errors import DomainError
-from portal.dashboard import evses, learned, plots
+from portal.dashboard import evses, learned, plots, reserved
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import SettingsForm, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
@@ -26,8 +26,10 @@ TABS = (
     ("station", gettext_lazy("Live"), Permission.STATIONS_VIEW),
     ("station_commands", gettext_lazy("Commands"), Permission.STATIONS_VIEW),
     ("station_transactions", gettext_lazy("Transactions"), Permission.SESSIONS_VIEW),
+    ("station_reservations", gettext_lazy("Reservations"), Permission.STATIONS_VIEW),
     ("station_charging", gettext_lazy("Smart charging"), Permission.STATIONS_VIEW),
     ("station_local_list", gettext_lazy("Local list"), Permission.STATIONS_VIEW),
+    ("station_grid", gettext_lazy("Grid"), Permission.STATIONS_VIEW),
     ("station_variables", gettext_lazy("Variables"), Permission.STATIONS_VIEW),
     ("station_monitoring", gettext_lazy("Monitoring"), Permission.STATIONS_VIEW),
     ("station_displays", gettext_lazy("Display"), Permission.STATIONS_VIEW),
@@ -77,12 +79,13 @@ def head(request: OperatorRequest, pk: UUID) -> HttpResponse:
 @operator(Permission.STATIONS_VIEW)
 def live_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     station = one_with_evses(request, pk)
-    commands, running = evses.recent_commands(station), evses.running_sessions(station)
+    commands = evses.recent_commands(station)
     context = frame(request, station, "station")
-    limits = looking.read(station.pk)
-    context["cards"] = [
-        evses.contents(evse, station, commands, running, limits) for evse in station.shown_evses
-    ]
+    limits, kept = looking.read(station.pk), reserved.kept_now(station)
+    own = reserved.by_evse(kept)
+    context["cards"] = [evses.contents(evse, station, commands, limits, own) for evse in station.shown_evses]
+    context["kept_anywhere"] = [one for one in kept if not one.evse_id]
+    context.update(minutes=reserved.MINUTES, usual=reserved.USUAL)
     context["reasons"] = CHARGING_REASON
     context["commands"] = commands[:5]
     context["tokens"] = evses.tokens_to_start_with(request.actor)[: evses.TOKENS_OFFERED]

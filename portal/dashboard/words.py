@@ -127,6 +127,12 @@ COMMAND: Mapping[str, Text] = {
     "send_local_list": _("Send the local list"),
     "get_local_list_version": _("Read the version of the local list"),
     "get_transaction_status": _("Ask how a session stands"),
+    "reserve_now": _("Reserve"),
+    "cancel_reservation": _("Cancel a reservation"),
+    "set_der_control": _("Set a grid control"),
+    "get_der_control": _("Read grid controls"),
+    "clear_der_control": _("Clear grid controls"),
+    "request_battery_swap": _("Hand out a battery"),
     "call": _("Raw call"),
 }
 
@@ -168,6 +174,10 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "set_display_message": _("waiting for the message to be read back"),
     "get_display_messages": _("waiting for all parts of the report"),
     "send_local_list": _("waiting for the version to be read back"),
+    "reserve_now": _("waiting for the connector's status"),
+    "cancel_reservation": _("waiting for the connector's status"),
+    "get_der_control": _("waiting for all parts of the report"),
+    "request_battery_swap": _("waiting for the batteries"),
 }
 
 CHARGING_REASON: Mapping[str, Text] = {

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from portal import runtime
 from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse, SigningStatus, SigningUse
+from stations.domain.displays import STATES
 from stations.domain.firmware import JobStatus
 from stations.domain.words import CommandStatus
 
@@ -117,13 +118,16 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         "timeout": env.int("DATABASE_POOL_TIMEOUT", default=10),
     },
     connect_timeout=5,
+    prepare_threshold=5,  # only core.statements prepares; Django's own cursors never do
 )
+# Off behind a pooler that hands out connections by transaction and knows no prepared statements.
+DATABASE_PREPARE = env.bool("DATABASE_PREPARE", default=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Valkey: wake-ups and live updates; the truth is never kept there -----------------------------------
 VALKEY_URL = env.str("VALKEY_URL", default="redis://127.0.0.1:6379/0")
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": VALKEY_URL},
+    "default": {"BACKEND": "portal.cache.ValkeyCache", "LOCATION": VALKEY_URL},
 }
 
 CELERY_BROKER_URL = VALKEY_URL
@@ -263,6 +267,7 @@ SPECTACULAR_SETTINGS = {
         "CommandStatusEnum": [(word.value, word.value) for word in CommandStatus],
         "JobStatusEnum": [(word.value, word.value) for word in JobStatus],
         "SigningStatusEnum": [(word.value, word.value) for word in SigningStatus],
+        "DisplayStateEnum": [(word, word) for word in STATES],
         "MonitorTypeEnum": "portal.api.command_bodies.monitoring.MONITOR_TYPES",
         "TokenTypeEnum": "drivers.models.TokenType",
     },
@@ -290,6 +295,7 @@ OCPP_HANDLER_DEADLINE = env.int("OCPP_HANDLER_DEADLINE", default=20)
 OCPP_PING_INTERVAL = env.int("OCPP_PING_INTERVAL", default=25)
 OCPP_HEARTBEAT_INTERVAL = env.int("OCPP_HEARTBEAT_INTERVAL", default=300)
 OCPP_BOOT_DEADLINE = env.int("OCPP_BOOT_DEADLINE", default=60)
+OCPP_UNREADY_AFTER = env.int("OCPP_UNREADY_AFTER", default=30)
 OCPP_DRAIN_SPREAD = env.int("OCPP_DRAIN_SPREAD", default=20)
 OCPP_ORPHAN_GRACE_HOURS = env.int("OCPP_ORPHAN_GRACE", default=24)
 OCPP_LOG_MAX_BYTES = env.int("OCPP_LOG_MAX_BYTES", default=65_536)

@@ -106,6 +106,7 @@ class LocalListEntry(models.Model):
         constraints = [
             models.UniqueConstraint("local_list", Upper("value"), "type", name="local_list_entry_once")
         ]
+        indexes = [models.Index(Upper("value"), "local_list", name="local_list_entry_by_value")]
 
     def __str__(self) -> str:
         return f"{self.local_list} · {self.status}"

@@ -7,10 +7,9 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.transaction import atomic
-
 from core import clock
 from core.errors import DomainError, NotSupported
+from stations.domain.intents import Intent
 from stations.domain.words import CommandStatus, Registration
 from stations.ocpp import pool, schemas
 from stations.ocpp.calls import CallFailed, Calls
@@ -91,25 +90,27 @@ class Deliveries:
             )
 
     def _prepare(self, command_id: UUID) -> OutboundCall | None:
-        """On a thread: claim and translate in one transaction, so that what cannot be said was never sent."""
+        """On a thread: translate, then claim, so that what cannot be said was never sent."""
         try:
-            with atomic():
-                claimed = commands.claim(command_id, epoch=self._socket.epoch)
-                return self._translated(claimed) if claimed is not None else None
+            intent = commands.wish(command_id, epoch=self._socket.epoch)
+            call = self._translated(intent) if intent is not None else None
         except NotSupported as error:
             ending = Ending(CommandStatus.NOT_SUPPORTED, _error("not_supported", error.message))
         except DomainError as error:
             ending = Ending(CommandStatus.FAILED, _error(error.code, error.message))
         except Refused as refused:
             ending = Ending(CommandStatus.FAILED, _error("invalid_request", refused.description))
+        else:
+            claimed = call is not None and commands.claim(command_id, epoch=self._socket.epoch)
+            return call if claimed else None
         commands.settle(command_id, ending.status, error=ending.error)
         return None
 
-    def _translated(self, claimed: commands.Claimed) -> OutboundCall:
-        translate = self._tables.outbound.get(type(claimed.intent))
+    def _translated(self, intent: Intent) -> OutboundCall:
+        translate = self._tables.outbound.get(type(intent))
         if translate is None:
-            raise NotSupported(f"OCPP {self._socket.version} has no “{claimed.intent.name}”.")
-        call = translate(self._socket, claimed.intent)
+            raise NotSupported(f"OCPP {self._socket.version} has no “{intent.name}”.")
+        call = translate(self._socket, intent)
         for part in (call, *call.more):
             schemas.check_own(self._socket.version, part.action, Kind.REQUEST, part.payload)
         self._check_registration(call.action)

@@ -19,10 +19,9 @@ from core.access import Actor
 from core.errors import Conflict, DomainError, Invalid, NotPermitted
 from stations.domain import intents
 from stations.domain.intents import Intent
-from stations.domain.secrecy import masked
 from stations.domain.words import CommandStatus
 from stations.models import BulkCommand, BulkPart, ChargingStation, Command
-from stations.services import commands, preconditions
+from stations.services import commands, concealing, preconditions
 
 MOST_STATIONS = 500
 REFUSED = "refused"
@@ -68,7 +67,9 @@ def issue(
         bulk = BulkCommand.objects.create(
             organization_id=by.home,
             command=intent.name,
-            parameters=masked(orjson.loads(orjson.dumps(intents.to_json(intent)))),
+            parameters=concealing.parameters(
+                by.home, intent.name, orjson.loads(orjson.dumps(intents.to_json(intent)))
+            ),
             reason=reason.replace("\x00", "")[:500],
             issued_by=by.label[:200],
             issued_at=now,
@@ -122,7 +123,8 @@ def _part(
     bulk: BulkCommand, station: ChargingStation, intent: Intent, by: Actor, manners: Mapping[str, Any]
 ) -> BulkPart:
     try:
-        command = commands.issue(station, intent, by=by, **manners)
+        with atomic():
+            command = commands.issue(station, intent, by=by, **manners)
     except DomainError as error:
         return BulkPart(bulk=bulk, station=station, refusal=error.message[:500])
     return BulkPart(bulk=bulk, station=station, command=command)

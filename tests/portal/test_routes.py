@@ -178,4 +178,6 @@ NOT_THEIRS = {  # needs what they may not do anywhere
     "customer",
     "customer_forget",
     "network_profile",
+    "session_decide",
+    "transaction_repair",
 }

@@ -203,13 +203,14 @@ def test_needs_of_a_simulated_car_are_followed_by_its_profile(live, prefix, vers
 
 
 def carried_out(identity: str, intent: Intent) -> Command:
-    """The command, once its effect was seen or given up."""
+    """The command, once it has ended and its effect was seen or given up; either can be the first."""
     station = ChargingStation.objects.get(identity=identity)
     command = commands.issue(station, intent, by=system("test"))
 
     def seen() -> bool:
         command.refresh_from_db()
-        return bool(command.effect) or command.status in ("rejected", "failed")
+        effect = bool(command.effect) or command.status in ("rejected", "failed")
+        return effect and command.settled_at is not None
 
     try:
         waiting.eventually(seen, what=f"the effect of {command.command}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from drivers.authorization import Verdict
-from stations.domain import intents
+from stations.domain import intents, timestamps
 from stations.domain.events import TokenShown
 from stations.domain.local_lists import Entry, Shape
 from stations.ocpp import local_lists
@@ -23,6 +23,7 @@ STATUS: Mapping[str, str] = {
     "Expired": Verdict.EXPIRED.value,
     "Invalid": Verdict.INVALID.value,
 }
+"""Other words are never said by us, but in raw messages; each of them refuses the token, as Invalid does."""
 
 
 def send(socket: Socket, intent: intents.SendLocalList) -> OutboundCall:
@@ -65,13 +66,12 @@ def _decode(item: Json) -> tuple[TokenShown, Entry | None]:
     token, info = TokenShown(value=item["idTag"]), item.get("idTagInfo")
     if info is None:
         return token, None
-    expiry = info.get("expiryDate")
     return token, Entry(
         value=token.value,
         type="",
-        status=STATUS[info["status"]],
+        status=STATUS.get(info["status"], Verdict.INVALID.value),
         group_value=info.get("parentIdTag", ""),
-        expires_at=datetime.fromisoformat(expiry) if expiry else None,
+        expires_at=timestamps.instant(info.get("expiryDate")),
     )
 
 

@@ -11,7 +11,7 @@ from stations.domain.displays import DisplayContent, DisplaysReported, DisplayTe
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import OutboundCall
 from stations.ocpp.v201 import fields
-from stations.ocpp.v201.provisioning import INT64_MAX
+from stations.ocpp.v201.fields import INT64_MAX
 from stations.services import display_reading, displays
 
 PRIORITIES: Mapping[str, str] = {

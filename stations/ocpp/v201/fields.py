@@ -10,7 +10,9 @@ from stations.domain.events import TokenShown
 from stations.ocpp.context import Json
 
 INT32_MAX = 2**31 - 1
+INT64_MAX = 2**63 - 1
 REFERENCE_MAX = 64
+DEBUG = 9
 
 
 def whole(value: Any, field: str, *, largest: int = INT32_MAX) -> int:
@@ -93,3 +95,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: plain(inner) for name, inner in value.items()}
     return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def severity(value: Any) -> int | None:
+    """From 0 (danger) to 9 (debug); what is no such number counts as not told."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value <= DEBUG:
+        return None
+    return int(value)

@@ -5,25 +5,30 @@ from datetime import datetime
 from typing import Any
 
 from drivers.authorization import Verdict
-from stations.domain import intents
+from stations.domain import intents, timestamps
 from stations.domain.events import TokenShown
 from stations.domain.local_lists import Entry, Shape
 from stations.ocpp import local_lists
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.portions import Portion
 from stations.ocpp.routing import OutboundCall
+from stations.ocpp.v201 import fields
 from stations.ocpp.v201.authorization import token_info
 from stations.ocpp.v201.outbound import TOKEN_TYPES
 from stations.services.authorization import Authorization
 from stations.services.local_lists import holding, limits
 
 LONGEST = 36
+GROUP_LONGEST = 36
+"""Of a group that is kept; 2.1 has longer ones, which are none of ours."""
+
 STATUS: Mapping[str, str] = {
     "Accepted": Verdict.ACCEPTED.value,
     "Blocked": Verdict.BLOCKED.value,
     "Expired": Verdict.EXPIRED.value,
     "Invalid": Verdict.INVALID.value,
 }
+"""Other words are never said by us, but in raw messages; each of them refuses the token, as Invalid does."""
 
 
 def send(socket: Socket, intent: intents.SendLocalList) -> OutboundCall:
@@ -79,11 +84,10 @@ def _decode(item: Json) -> tuple[TokenShown, Entry | None]:
     info = item.get("idTokenInfo")
     if info is None:
         return token, None
-    expiry = info.get("cacheExpiryDateTime")
     return token, Entry(
         value=token.value,
         type=token.type,
-        status=STATUS[info["status"]],
-        group_value=info.get("groupIdToken", {}).get("idToken", ""),
-        expires_at=datetime.fromisoformat(expiry) if expiry else None,
+        status=STATUS.get(info["status"], Verdict.INVALID.value),
+        group_value=fields.text(info.get("groupIdToken", {}), "idToken", GROUP_LONGEST),
+        expires_at=timestamps.instant(info.get("cacheExpiryDateTime")),
     )

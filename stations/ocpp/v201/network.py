@@ -90,7 +90,7 @@ def absorb_profile(socket: Socket, request: Json, response: Json, at: datetime) 
         identity=fields.text(data, "identity", 48),
     )
     status = str(response.get("status", ""))
-    network_profiles.keep_answer(socket, told, status, fields.reason(response), at)
+    network_profiles.keep_answer(socket, told, status, fields.status_and_reason(response, ""), at)
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -22,7 +22,6 @@ REGISTRATION: Mapping[Registration, str] = {
     Registration.PENDING: "Pending",
     Registration.REJECTED: "Rejected",
 }
-INT64_MAX = 2**63 - 1
 
 
 def boot(socket: Socket, payload: Json, received_at: datetime) -> Json:
@@ -70,7 +69,7 @@ def decode_report(socket: Socket, payload: Json, received_at: datetime) -> Repor
         payload.get("generatedAt"), received_at, lenient=socket.lenient, field="generatedAt"
     )
     return ReportPartReceived(
-        request_id=fields.whole(payload["requestId"], "requestId", largest=INT64_MAX),
+        request_id=fields.whole(payload["requestId"], "requestId", largest=fields.INT64_MAX),
         seq_no=fields.whole(payload["seqNo"], "seqNo"),
         to_be_continued=bool(payload.get("tbc", False)),
         generated_at=generated.occurred_at,

@@ -7,7 +7,6 @@ from stations.domain.grid_support import BatteriesSwapped
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import OutboundCall
 from stations.ocpp.v201 import fields
-from stations.ocpp.v201.provisioning import INT64_MAX
 from stations.services import battery_swaps
 
 
@@ -19,7 +18,7 @@ def request_battery_swap(socket: Socket, intent: intents.RequestBatterySwap) -> 
 def battery_swap(socket: Socket, payload: Json, received_at: datetime) -> Json:
     token = fields.token(payload)
     event = BatteriesSwapped(
-        request_id=fields.whole(payload["requestId"], "requestId", largest=INT64_MAX),
+        request_id=fields.whole(payload["requestId"], "requestId", largest=fields.INT64_MAX),
         kind=fields.text(payload, "eventType", 20),
         token_value=token.value if token else "",
         token_type=token.type if token else "",

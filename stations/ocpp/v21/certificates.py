@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from core import clock
+from core.errors import Invalid
 from stations.domain import intents
 from stations.domain.certificates import Standing, StatusAsked
 from stations.ocpp.context import Json, Socket
@@ -22,6 +23,7 @@ STANDING: Mapping[Standing, str] = {
 TRIGGER: Mapping[str, str] = {**v201.TRIGGER, "v2g20_certificate": "SignV2G20Certificate"}
 LOG: Mapping[str, str] = {**firmware.LOG, "data_collector": "DataCollectorLog"}
 OCSP_RESULT_MAX = 18_000
+HASHES = ("SHA256", "SHA384", "SHA512")
 
 
 def certificate_signed(socket: Socket, intent: intents.SendSignedCertificate) -> OutboundCall:
@@ -63,12 +65,18 @@ def chain_status(socket: Socket, payload: Json, received_at: datetime) -> Json:
     """GetCertificateChainStatus: each certificate by the source that the station names, all within one deadline."""
     inquiry = Inquiry(socket)
     entries = payload.get("certificateStatusRequests") or ()
+    if not entries:
+        raise Invalid("certificateStatusRequests is empty.", field="certificateStatusRequests")
     return {"certificateStatus": [_status(entry, inquiry.ask(_asked(entry))) for entry in entries]}
 
 
 def _asked(entry: Json) -> StatusAsked:
+    """The answer repeats the hashes, so a lenient station may not make up how they were reckoned."""
+    hash_data = v201.hash_data_of(entry.get("certificateHashData") or {})
+    if hash_data.algorithm not in HASHES:
+        raise Invalid("hashAlgorithm is none of " + ", ".join(HASHES) + ".", field="hashAlgorithm")
     return StatusAsked(
-        hash_data=v201.hash_data_of(entry.get("certificateHashData") or {}),
+        hash_data=hash_data,
         urls=tuple(str(url)[:2000] for url in entry.get("urls") or ()),
         by_list=entry.get("source") == "CRL",
     )
@@ -77,7 +85,7 @@ def _asked(entry: Json) -> StatusAsked:
 def _status(entry: Json, found: Found) -> Json:
     return {
         "certificateHashData": entry["certificateHashData"],
-        "source": entry["source"],
+        "source": "CRL" if entry["source"] == "CRL" else "OCSP",
         "status": STANDING[found.standing],
         "nextUpdate": clock.to_wire(found.next_update or clock.now()),
     }

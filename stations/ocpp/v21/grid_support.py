@@ -9,7 +9,6 @@ from stations.domain.grid_support import FIELD_OF, Control, ControlsReported, Gr
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import OutboundCall
 from stations.ocpp.v201 import fields
-from stations.ocpp.v201.provisioning import INT64_MAX
 from stations.services import grid_support
 
 REPORTED: dict[str, tuple[str, str]] = {
@@ -73,7 +72,7 @@ def absorb_cleared(socket: Socket, request: Json, response: Json, at: datetime) 
 
 def report(socket: Socket, payload: Json, received_at: datetime) -> Json:
     part = ControlsReported(
-        request_id=fields.whole(payload["requestId"], "requestId", largest=INT64_MAX),
+        request_id=fields.whole(payload["requestId"], "requestId", largest=fields.INT64_MAX),
         controls=tuple(_reported(payload)),
         to_be_continued=bool(payload.get("tbc", False)),
     )

@@ -70,7 +70,7 @@ class Writer:
         except (OperationalError, InterfaceError) as error:
             if _state(error) == LOCKED:
                 return self._store_unlocked(items, log)
-            if _state(error).startswith(LIMIT_EXCEEDED):
+            if _state(error).startswith(LIMIT_EXCEEDED) or (_state(error) in CONTENDED and len(items) > 1):
                 return self._store_apart(items, log, error)
             logger.error("batch.failed", extra={"items": len(items), "cause": repr(error)[:300]})
             self.lost_rows += len(log.rows)

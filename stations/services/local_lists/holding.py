@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.db.models.functions import Upper
 from django.db.transaction import atomic
 
@@ -53,8 +54,9 @@ def row_of(station_id: UUID) -> LocalList:
     return LocalList.objects.get_or_create(station_id=station_id)[0]
 
 
+@atomic
 def sending(station_id: UUID, mode: str, shape: Shape) -> Sending:
-    """What has to be said now to a station whose list has that shape. Run inside a database transaction.
+    """What has to be said now to a station whose list has that shape.
 
     The whole list where only that leads anywhere: the first time, when it is not known what the station
     holds, and when it comes back with another shape.
@@ -72,6 +74,7 @@ def sending(station_id: UUID, mode: str, shape: Shape) -> Sending:
     return Sending(full=False, changes=local_lists.changes(held, wanted.content))
 
 
+@atomic
 def number_messages(station_id: UUID, count: int) -> range:
     """Versions for that many messages: above all that we or the station ever named, so that each is newer.
 
@@ -95,20 +98,25 @@ def took(
     removed: Sequence[Entry],
     at: datetime,
 ) -> bool:
-    """The station took a message; answers with whether it was the last one of those that belong together."""
+    """The station took a message; answers with whether it was the last one of those that belong together.
+
+    One that was said in raw words may be the first that is heard of a list, and the newest of all. Where it
+    counts beyond our numbers it is only known that the station holds something else.
+    """
     with atomic():
+        row_of(station_id)
         row = _locked(station_id)
         if number <= row.version:  # a later message said the same and more, and was stored before
             return False
-        _drop(row, None if full else [*placed, *removed])
-        LocalListEntry.objects.bulk_create([_entry_row(row, entry) for entry in placed], batch_size=2000)
-        held = held_by(row)
-        row.version, row.sent_at, row.certain = number, at, True
-        row.entry_count, row.digest = len(held), local_lists.digest(held)
-        row.reported_version = None
-        row.unsupported_at = None
-        last = number == row.last_number
+        if number > preconditions.MAX_NUMBER:
+            row.certain = False
+            row.save(update_fields=["certain"])
+            return False
+        last = number >= row.last_number
+        _hold(row, number, full=full, placed=placed, removed=removed)
+        row.sent_at = at
         if last:
+            row.last_number = number
             row.failure, row.failures, row.retry_at = "", 0, None
         row.save()
         _tell(row)
@@ -133,9 +141,14 @@ def version_told(station_id: UUID, number: int, at: datetime) -> None:
 
 
 def refused(station_id: UUID, word: str, at: datetime) -> bool:
-    """The station did not take a message; answers with whether the whole list may help (1.6 section 5.15)."""
+    """The station did not take a message; answers with whether the whole list may help (1.6 section 5.15).
+
+    Of a station for which no list was ever wanted, nothing follows from that.
+    """
     with atomic():
-        row = _locked(station_id)
+        row = _locked_if_any(station_id)
+        if row is None:
+            return False
         if word == "NotSupported":
             row.unsupported_at = at
         _note_failure(row, word, at)
@@ -178,9 +191,32 @@ def held_by(row: LocalList) -> Content:
 
 
 def _locked(station_id: UUID) -> LocalList:
-    return (
-        LocalList.objects.select_for_update(of=("self",)).select_related("station").get(station_id=station_id)
-    )
+    return _rows_to_lock().get(station_id=station_id)
+
+
+def _locked_if_any(station_id: UUID) -> LocalList | None:
+    return _rows_to_lock().filter(station_id=station_id).first()
+
+
+def _rows_to_lock() -> QuerySet[LocalList]:
+    return LocalList.objects.select_for_update(of=("self",)).select_related("station")
+
+
+def _hold(
+    row: LocalList, number: int, *, full: bool, placed: Sequence[Entry], removed: Sequence[Entry]
+) -> None:
+    """The list as it is after that message; of a token that it names twice the later entry holds.
+
+    Changes to a list that was not known leave it so.
+    """
+    _drop(row, None if full else [*placed, *removed])
+    once = {entry.key: entry for entry in placed}.values()
+    LocalListEntry.objects.bulk_create([_entry_row(row, entry) for entry in once], batch_size=2000)
+    held = held_by(row)
+    row.version, row.certain = number, full or (row.certain and row.sent_at is not None)
+    row.entry_count, row.digest = len(held), local_lists.digest(held)
+    row.reported_version = None
+    row.unsupported_at = None
 
 
 def _drop(row: LocalList, entries: Sequence[Entry] | None) -> None:

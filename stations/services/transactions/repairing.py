@@ -112,7 +112,7 @@ def _require_open(locked: Transaction) -> None:
 
 def _require_reason(reason: str) -> None:
     if not reason.strip():
-        raise Invalid("Say why this session is closed by hand.", field="reason")
+        raise Invalid("Say why; the reason is kept in the audit log.", field="reason")
 
 
 def _require_register(locked: Transaction, meter_stop_wh: Decimal | None) -> None:

@@ -63,6 +63,8 @@ def test_a_list_needs_few_queries(browser: Client, home: str, many: list[Chargin
         "firmware/",
         "security/",
         "local-list/",
+        "reservations/",
+        "grid/",
         "messages/",
         "connect/",
         "settings/",

@@ -9,6 +9,7 @@ from django.test import Client
 from core import clock
 from core.access import Role
 from core.models import Membership, Organization
+from stations.domain.words import Capability
 from stations.models import (
     ChargingStation,
     Command,
@@ -18,6 +19,7 @@ from stations.models import (
     Settlement,
     StationTariff,
 )
+from stations.services import learning
 from tests import factories
 
 EVIL = "<script>alert(1)</script>"
@@ -100,7 +102,8 @@ def test_a_message_is_sent_read_back_and_cleared_by_commands(
 def test_only_stations_that_can_have_the_tab(
     browser: Client, home: str, station: ChargingStation, actor: object
 ) -> None:
-    ChargingStation.objects.filter(pk=station.pk).update(boot_version="1.6", vendor="Acme")
+    learned = learning.by_version({}, "1.6", [Capability.DISPLAY], clock.now())
+    ChargingStation.objects.filter(pk=station.pk).update(capabilities=learned, vendor="Acme")
     url = f"{home}stations/{station.pk}/"
     without = browser.get(url).content.decode()
     missing = browser.get(f"{url}display/").status_code

@@ -174,6 +174,17 @@ def test_a_technician_may_and_a_supporter_may_not(
     assert sally.post(f"{page}send/", {"button": "version"}).status_code == 403
 
 
+def test_the_tokens_tell_which_stations_have_them_on_their_list(
+    browser: Client, home: str, actor: Actor, taken: LocalList
+) -> None:
+    factories.make_token(actor, "NOWHERE")
+    text = read(browser, f"{home}tokens/")
+    on_list, nowhere = (text.split(value)[1].split("</tr>")[0] for value in ("04A1B2C3D4", "NOWHERE"))
+
+    assert "Yard 1" in on_list
+    assert "Yard 1" not in nowhere
+
+
 def test_the_tab_is_told_in_german(browser: Client, home: str, page: str, taken: LocalList) -> None:
     browser.post(f"{home}preferences/", {"language": "de"})
     text = read(browser, page)

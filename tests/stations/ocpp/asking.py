@@ -37,11 +37,11 @@ def ended(command: Command) -> Command:
 
 
 def with_effect(command: Command) -> Command:
-    """The command once its effect was seen or given up."""
+    """The command once it has ended and its effect was seen or given up; either can be the first."""
 
     def seen() -> bool:
         command.refresh_from_db()
-        return bool(command.effect)
+        return bool(command.effect) and command.settled_at is not None
 
     eventually(seen, what=f"the effect of {command.command}")
     return command

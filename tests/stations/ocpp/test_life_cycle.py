@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Barrier
 
@@ -243,7 +244,8 @@ def test_p039_a_message_of_exactly_the_limit_is_processed(charger: Charger, frag
 def test_p039_one_byte_more_closes_with_1009(charger: Charger, fragmented: bool) -> None:
     text = transfer_of(MAX_BYTES + 1)
     with charger.dial() as socket:
-        socket.socket.send([text[:900_000], text[900_000:]] if fragmented else text)
+        with suppress(ConnectionClosed):  # the server may close before the last byte has left
+            socket.socket.send([text[:900_000], text[900_000:]] if fragmented else text)
         assert close_code(socket) == 1009
 
     closed = Connection.objects.filter(station=charger.station, close_code=1009)

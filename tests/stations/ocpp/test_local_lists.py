@@ -15,6 +15,7 @@ from drivers.services import tokens
 from stations.domain import intents
 from stations.domain.local_lists import ListState
 from stations.models import ChargingStation, Command, LocalList, Variable
+from stations.services import sweeping
 from stations.services.local_lists import holding, looking, managing, upkeep
 from tests.factories import make_actor, make_organization, make_token
 from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X, ask, ended, issue, with_effect
@@ -79,7 +80,7 @@ def send(
 
 
 def sweep(charger: Charger, *, later: timedelta = timedelta()) -> None:
-    """What the sweeper does, as if at that time, for all stations; the others' have nothing due."""
+    """What the sweeper does, as if at that time."""
     upkeep.keep(clock.now() + later)
 
 
@@ -297,6 +298,7 @@ def test_p217_changes_that_are_refused_lead_to_the_whole_list(
         make_token(alice, "TWO", type_="ISO14443")
         changed, refused = ask(charger, socket, alice, CHANGES, {"status": word})
         whole = socket.next_call()
+        assert state_of(charger) is ListState.UNCONFIRMED
         socket.reply(whole, ACCEPTED)
         socket.reply(socket.next_call(), version_answer(socket, 3))
         eventually(lambda: list_of(charger).reported_version == 3)
@@ -533,6 +535,17 @@ def test_an_erased_token_is_taken_off_the_lists_of_stations(charger: Charger, al
     assert (items_in(call), held(charger)) == ([("ERASED", None)], {})
 
 
+def test_the_sweeper_keeps_lists_and_asks_about_sessions(charger: Charger, alice: Actor) -> None:
+    managing.keep(charger.station, automatic=True, groups=[], by=alice)
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        done = sweeping.sweep()
+        assert socket.next_call()[2] == "GetLocalListVersion"
+
+    assert done["local_lists"] is not None
+    assert done["session_states"] is not None
+
+
 def test_a_list_that_nobody_keeps_is_not_sent_by_itself(charger: Charger, alice: Actor) -> None:
     make_token(alice, "ONE", type_="ISO14443")
     managing.keep(charger.station, automatic=False, groups=[], by=alice)
@@ -614,3 +627,126 @@ def test_tokens_are_not_kept_with_the_command(charger: Charger, alice: Actor) ->
     assert command.parameters == {"mode": "full"}
     assert "PERSONAL" not in str(command.response)
     assert ChargingStation.objects.get(pk=charger.station.pk).unsupported == []
+
+
+def raw_list(version: str, number: int, *items: tuple[str, str, str]) -> intents.Call:
+    """The whole list in the station's own words: value, status and group of each token."""
+    if version == "1.6":
+        entries = [
+            {"idTag": value, "idTagInfo": {"status": status, "parentIdTag": group}}
+            for value, status, group in items
+        ]
+        return intents.Call(
+            action="SendLocalList",
+            payload={"listVersion": number, "updateType": "Full", "localAuthorizationList": entries},
+        )
+    entries = [
+        {
+            "idToken": {"idToken": value, "type": "Central"},
+            "idTokenInfo": {"status": status, "groupIdToken": {"idToken": group, "type": "Central"}},
+        }
+        for value, status, group in items
+    ]
+    return intents.Call(
+        action="SendLocalList",
+        payload={"versionNumber": number, "updateType": "Full", "localAuthorizationList": entries},
+    )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_d01_a_list_said_in_raw_words_is_kept_and_read_back_where_there_was_none(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, raw_list(version, 7, ("CARD1", "Accepted", "G")), ACCEPTED)
+        assert command.status == "accepted"
+        check = socket.next_call()
+        socket.reply(check, version_answer(socket, 7))
+        eventually(lambda: list_of(charger).reported_version == 7)
+
+    assert check[2:] == ["GetLocalListVersion", {}]
+    assert list_of(charger).version == 7
+    assert held(charger) == {"CARD1": "accepted"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_d01_a_refused_raw_list_ends_its_command_and_brings_no_list_that_nobody_wanted(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(
+            charger, socket, alice, raw_list(version, 7, ("CARD1", "Accepted", "G")), {"status": "Failed"}
+        )
+        socket.call("Heartbeat", {})
+        unasked = list(socket.calls)
+
+    assert command.status == "rejected"
+    assert unasked == []
+    assert not LocalList.objects.filter(station=charger.station).exists()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_d01_words_that_we_never_say_of_a_token_are_kept_as_a_refusal_of_it(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    word = "ConcurrentTx" if version == "1.6" else "NotAtThisLocation"
+    raw = raw_list(version, 7, ("CARD1", word, "G"), ("CARD2", "Accepted", "G"))
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, raw, ACCEPTED)
+
+    assert command.status == "accepted"
+    assert held(charger) == {"CARD1": "invalid", "CARD2": "accepted"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_d01_a_token_that_a_raw_list_names_twice_is_held_as_it_was_named_last(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    raw = raw_list(version, 7, ("card1", "Blocked", "G"), ("CARD1", "Accepted", "G"))
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, raw, ACCEPTED)
+
+    assert command.status == "accepted"
+    assert held(charger) == {"CARD1": "accepted"}
+
+
+def test_d01_a_group_longer_than_ours_in_a_raw_list_ends_its_command(charger: Charger, alice: Actor) -> None:
+    raw = raw_list("2.1", 7, ("CARD1", "Accepted", "G" * 255))
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, raw, ACCEPTED)
+
+    assert command.status == "accepted"
+    assert held(charger) == {"CARD1": "accepted"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_d01_a_raw_list_that_counts_beyond_our_numbers_leaves_it_open_what_the_station_holds(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    raw = raw_list(version, 2**40, ("CARD1", "Accepted", "G"))
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, raw, ACCEPTED)
+
+    assert command.status == "accepted"
+    assert not list_of(charger).certain
+    assert held(charger) == {}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_d01_changes_in_raw_words_to_a_list_that_was_never_told_leave_it_open_what_the_station_holds(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    whole = raw_list(version, 7, ("CARD1", "Accepted", "G"))
+    changes = intents.Call(action=whole.action, payload={**whole.payload, "updateType": "Differential"})
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, changes, ACCEPTED)
+
+    assert command.status == "accepted"
+    assert not list_of(charger).certain

@@ -7,10 +7,19 @@ import pytest
 
 from core.access import Actor
 from stations.domain import intents
-from stations.models import BatterySwap, DerControl, InstalledProfile, MeterReading
+from stations.models import (
+    BatterySwap,
+    DerControl,
+    InstalledProfile,
+    LocalListEntry,
+    MeterReading,
+    MonitoringState,
+    StationEvent,
+)
 from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X, ask
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.opening import Open, is_alive
+from tests.wire.client import CallError
 from tests.wire.golden import wire
 
 CUSTOM = {"vendorId": "org.example", "share": 0.5}
@@ -127,3 +136,103 @@ def test_p213_an_answer_that_names_an_impossible_place_ends_the_command_as_faile
     assert "evse.id" in read.error["description"]
     assert read.response == {"getVariableResult": [{**result, "attributeValue": "1"}]}
     assert written.status in {"accepted", "failed"}
+
+
+def test_p080_an_event_of_a_severity_that_no_scale_has_is_kept_without_it(open_station: Open) -> None:
+    station = open_station("2.1")
+    told = wire("v201/NotifyEvent.lock_failure")
+    told["eventData"][0] |= {"severity": 99_999, "variableMonitoringId": 7}
+
+    assert station.call("NotifyEvent", told) == {}
+
+    event = StationEvent.objects.get(station=station.row)
+    assert event.severity is None
+
+
+@pytest.mark.parametrize("version", VERSIONS_2X)
+def test_a_level_that_no_scale_has_ends_its_command(charger: Charger, alice: Actor, version: str) -> None:
+    level = intents.Call(action="SetMonitoringLevel", payload={"severity": 99_999})
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, level, {"status": "Accepted"})
+
+    assert command.status == "accepted"
+    assert not MonitoringState.objects.filter(station=charger.station, level__isnull=False).exists()
+
+
+def test_p080_a_lenient_station_may_ask_a_source_of_its_own_for_the_status_of_a_certificate(
+    open_station: Open,
+) -> None:
+    station = open_station("2.1", lenient=True)
+    certificate = {
+        "hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "c",
+    }  # fmt: skip
+    asked = {"source": "Oracle", "urls": ["https://127.0.0.1/x"], "certificateHashData": certificate}
+
+    answer = station.call("GetCertificateChainStatus", {"certificateStatusRequests": [asked]})
+
+    assert answer["certificateStatus"][0]["certificateHashData"] == certificate
+    assert answer["certificateStatus"][0]["status"] in {"Failed", "Unknown"}
+
+
+def test_p172_an_event_of_a_number_beyond_its_column_is_refused_by_name(open_station: Open) -> None:
+    station = open_station("2.0.1")
+    told = wire("v201/NotifyEvent.lock_failure")
+    told["eventData"][0]["eventId"] = 2**63
+
+    with pytest.raises(CallError) as refused:
+        station.call("NotifyEvent", told)
+
+    assert refused.value.code == "PropertyConstraintViolation"
+    assert "eventId" in refused.value.description
+    assert not StationEvent.objects.filter(station=station.row).exists()
+
+
+@pytest.mark.parametrize("requests", [[], [{"source": "OCSP", "urls": ["https://127.0.0.1/x"]}]])
+def test_p081_a_question_for_certificates_without_a_hash_is_refused_in_lenient_as_well(
+    open_station: Open, requests: list[Any]
+) -> None:
+    station = open_station("2.1", lenient=True)
+    odd = {"hashAlgorithm": "MD5", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "c"}
+    asked = [{**request, "certificateHashData": odd} for request in requests]
+
+    with pytest.raises(CallError) as refused:
+        station.call("GetCertificateChainStatus", {"certificateStatusRequests": asked})
+
+    assert refused.value.code in {"PropertyConstraintViolation", "OccurrenceConstraintViolation"}
+    assert is_alive(station)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("word", ["Failed", "VersionMismatch", "Accepted"])
+def test_p217_a_list_sent_word_for_word_to_a_station_without_one_ends_as_answered(
+    charger: Charger, alice: Actor, version: str, word: str
+) -> None:
+    said = {"updateType": "Full", "listVersion" if version == "1.6" else "versionNumber": 3}
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(
+            charger, socket, alice, intents.Call(action="SendLocalList", payload=said), {"status": word}
+        )
+
+    assert command.status == ("accepted" if word == "Accepted" else "rejected")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_p217_a_token_that_was_sent_as_charging_elsewhere_is_kept_as_invalid(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    said: dict[str, Any] = {"updateType": "Full", "listVersion" if version == "1.6" else "versionNumber": 3}
+    info = {"status": "ConcurrentTx"}
+    if version == "1.6":
+        said["localAuthorizationList"] = [{"idTag": "ALICE", "idTagInfo": info}]
+    else:
+        token = {"idToken": "ALICE", "type": "Central"}
+        said["localAuthorizationList"] = [{"idToken": token, "idTokenInfo": info}]
+    with charger.dial(version) as socket:
+        socket.boot()
+        call = intents.Call(action="SendLocalList", payload=said)
+        _, command = ask(charger, socket, alice, call, {"status": "Accepted"})
+
+    assert command.status == "accepted"
+    assert LocalListEntry.objects.get(local_list__station=charger.station).status == "invalid"
