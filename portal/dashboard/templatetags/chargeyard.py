@@ -339,15 +339,15 @@ def station_power(station: ChargingStation) -> SafeString:
     return power_bar(sum(known, Decimal(0)), station.max_power_w)
 
 
-@register.inclusion_tag("components/pill.html")
-def job_pill(job: FirmwareJob | LogJob) -> dict[str, Any]:
+@register.simple_tag
+def job_pill(job: FirmwareJob | LogJob) -> SafeString:
     """Where a firmware or log job stands; an installation that no boot has shown says so."""
     unconfirmed = isinstance(job, FirmwareJob) and job.unconfirmed
     return state(words.UNCONFIRMED if unconfirmed else words.JOB_STATE[job.status], job.word)
 
 
-@register.inclusion_tag("components/pill.html")
-def signing_pill(request: SigningRequest) -> dict[str, Any]:
+@register.simple_tag
+def signing_pill(request: SigningRequest) -> SafeString:
     return state(words.SIGNING_STATE[request.status])
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from django.db import connections, transaction
+from django.test import Client
 from rest_framework.test import APIClient
 
 from core import clock
@@ -20,9 +21,11 @@ from core.models import AuditEntry, Organization
 from drivers.models import IdToken
 from stations.domain.words import CommandStatus
 from stations.models import ChargingStation, Command, Presence, RawFrame, Site
+from stations.services import access
 from tests import factories
 from tests.portal.api.conftest import client_with, results
 from tests.portal.api.test_bad_input import JSON, problem
+from tests.portal.api.test_resources import make_transaction
 
 SITE = {"name": "Harbour", "time_zone": "Europe/Berlin"}
 
@@ -410,3 +413,73 @@ def test_an_open_transaction_is_not_left_behind_by_a_refused_wait(committed: Non
 
     assert not transaction.get_connection().in_atomic_block
     assert IdToken.objects.get(pk=token.pk).status == "accepted"
+
+
+def test_a_session_that_somebody_holds_is_closed_a_moment_later(committed: None, settings: Any) -> None:
+    settings.LOCK_TIMEOUT_S = 0.2
+    organization = factories.make_organization()
+    session = make_transaction(factories.make_actor(organization))
+    client = client_with(factories.make_key(organization))
+    url = f"/api/v1/transactions/{session.pk}/repair/"
+    body = {"decision": "last_reading", "reason": "The charger burnt down."}
+
+    with held("SELECT 1 FROM stations_transaction WHERE id = %s FOR UPDATE", session.pk):
+        answer = client.post(url, body, HTTP_IDEMPOTENCY_KEY="once")
+    again = client.post(url, body, HTTP_IDEMPOTENCY_KEY="once")
+
+    problem(answer, 503)
+    assert int(answer["Retry-After"]) >= 1
+    assert (again.status_code, again.json()["status"]) == (200, "ended")
+
+
+def test_a_page_says_so_too_when_somebody_holds_the_session(committed: None, settings: Any) -> None:
+    settings.LOCK_TIMEOUT_S = 0.2
+    organization = factories.make_organization(demo=True)
+    member = factories.make_member(organization)
+    session = make_transaction(access.actor_of_member(member))
+    browser = Client()
+    browser.force_login(member.user)
+    url = f"/o/{organization.slug}/sessions/{session.pk}/repair/decide/"
+    form = {"decision": "last_reading", "reason": "The charger burnt down."}
+
+    with held("SELECT 1 FROM stations_transaction WHERE id = %s FOR UPDATE", session.pk):
+        answer = browser.post(url, form)
+    session.refresh_from_db()
+
+    assert (answer.status_code, session.status) == (503, "active")
+    assert int(answer["Retry-After"]) >= 1
+    assert b"Nothing was changed" in answer.content
+
+
+# -- who may close sessions --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        (Role.ADMIN, True),
+        (Role.BILLING, True),
+        (Role.SUPPORT, False),
+        (Role.TECHNICIAN, False),
+        (Role.VIEWER, False),
+    ],
+)
+@pytest.mark.parametrize("door", ["api", "page"])
+def test_sessions_are_closed_by_those_who_correct_them(
+    db: None, door: str, role: Role, allowed: bool
+) -> None:
+    organization = factories.make_organization(demo=True)
+    session = make_transaction(factories.make_actor(organization))
+    browser = APIClient()
+    browser.force_login(factories.make_member(organization, role, "bob").user)
+    body = {"decision": "last_reading", "reason": "The charger burnt down."}
+
+    if door == "api":
+        answer = browser.post(f"/api/v1/transactions/{session.pk}/repair/", body)
+    else:
+        url = f"/o/{organization.slug}/sessions/{session.pk}/repair/decide/"
+        answer = browser.post(url, body, format="multipart")
+    session.refresh_from_db()
+
+    assert answer.status_code in ((200, 302) if allowed else (403,))
+    assert session.status == ("ended" if allowed else "active")
