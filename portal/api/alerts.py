@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.resource import ListResource, Resource, found
+from portal.api.resource import ListResource, Resource, found, with_etag
 from portal.api.stations import BelowStation
 from stations.models import Alert
 from stations.services import alerts
@@ -83,7 +83,7 @@ class AlertDetail(Resource):
     @extend_schema(operation_id="get_alert")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read an alert."""
-        return Response(self.represent(found(Alert.objects.visible_to(self.actor), pk)))
+        return with_etag(request, self.represent(found(Alert.objects.visible_to(self.actor), pk)))
 
 
 class AlertAcknowledgement(Resource):

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from portal.api.commands import CommandFilter, CommandView, validated
 from portal.api.fields import OwnRow
-from portal.api.resource import ListResource, Resource, StrictSerializer, found
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 from stations.domain.intents import Intent
 from stations.models import BulkCommand, ChargingStation, Command, Site
 from stations.services import bulk_commands, commands
@@ -185,7 +185,7 @@ class CommandDetail(Resource):
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a command and what the station answered, or how many stations took a wish how."""
         bulk = self._bulk(pk)
-        return Response(self._shown(bulk) if bulk else self.represent(self._command(pk)))
+        return with_etag(request, self._shown(bulk) if bulk else self.represent(self._command(pk)))
 
     @extend_schema(operation_id="cancel_command", responses={200: EITHER})
     def delete(self, request: Request, pk: UUID) -> Response:

@@ -20,7 +20,7 @@ from core.access import Actor, Role
 from core.models import AuditEntry, Organization
 from drivers.models import IdToken
 from stations.domain.words import CommandStatus
-from stations.models import ChargingStation, Command, Presence, RawFrame, Site
+from stations.models import Alert, ChargingStation, Command, Presence, RawFrame, Site
 from stations.services import access
 from tests import factories
 from tests.portal.api.conftest import client_with, results
@@ -483,3 +483,28 @@ def test_sessions_are_closed_by_those_who_correct_them(
 
     assert answer.status_code in ((200, 302) if allowed else (403,))
     assert session.status == ("ended" if allowed else "active")
+
+
+# -- reading again -----------------------------------------------------------------------------------------------
+
+
+def test_what_did_not_change_is_not_sent_again(
+    api: APIClient, alice: Actor, station: ChargingStation
+) -> None:
+    command = api.post(f"/api/v1/stations/{station.pk}/commands/", {"command": "reset", "kind": "on_idle"})
+    alert = Alert.objects.create(
+        organization_id=alice.home,
+        station=station,
+        kind="offline",
+        severity="warning",
+        raised_at=clock.now(),
+        last_at=clock.now(),
+    )
+    quirk = api.post("/api/v1/quirks/", {"vendor": "Acme", "reason": "Does not answer pings."})
+    group = api.post("/api/v1/groups/", {"name": "Vans"})
+    addresses = [command["Location"], f"/api/v1/alerts/{alert.pk}/", quirk["Location"], group["Location"]]
+
+    for address in (*addresses, "/api/v1/organization/", f"/api/v1/sites/{station.site_id}/"):
+        tag = api.get(address)["ETag"]
+        assert api.get(address, headers={"If-None-Match": tag}).status_code == 304, address
+        assert api.get(address, headers={"If-None-Match": '"other"'}).status_code == 200, address
