@@ -508,3 +508,26 @@ def test_what_did_not_change_is_not_sent_again(
         tag = api.get(address)["ETag"]
         assert api.get(address, headers={"If-None-Match": tag}).status_code == 304, address
         assert api.get(address, headers={"If-None-Match": '"other"'}).status_code == 200, address
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("local-lists", {"automatic": False}),
+        ("data-transfer-rules", {"use": "answer", "vendor_id": "com.acme", "answer_data": "OK"}),
+        ("groups", {"name": "Vans", "token": "FLEET1"}),
+        ("sites", {**SITE, "latitude": "53.544", "country": "DEU"}),
+        ("tokens", {"value": "A1", "type": "Central", "label": "Van 7"}),
+    ],
+)
+def test_what_was_read_can_be_put_back(
+    api: APIClient, station: ChargingStation, path: str, body: dict[str, Any]
+) -> None:
+    extra = {"station": str(station.pk)} if path == "local-lists" else {}
+    url = api.post(f"/api/v1/{path}/", {**body, **extra})["Location"]
+    read = api.get(url).json()
+
+    put = api.put(url, read)
+
+    assert put.status_code == 200, put.content
+    assert {name for name, value in put.json().items() if read[name] != value} <= {"updated_at"}
