@@ -1,6 +1,6 @@
 """Recording who did what; called by every service that writes for an actor, inside its transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import Model
@@ -47,6 +47,14 @@ def entry(
         address=by.address[:64],
         request_id=by.request_id[:64],
     )
+
+
+def record_each(
+    action: str, things: Iterable[tuple[Model, Mapping[str, Any]]], *, by: Actor, reason: str = ""
+) -> None:
+    """Add one entry for each thing and its changes, together."""
+    entries = [entry(action, thing, by=by, changes=changes, reason=reason) for thing, changes in things]
+    AuditEntry.objects.bulk_create(entries, batch_size=500)
 
 
 def difference(thing: Model, values: Mapping[str, Any]) -> dict[str, list[str | None]]:

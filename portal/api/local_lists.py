@@ -138,6 +138,7 @@ class LocalListList(_Shown, ListResource):
 class LocalListDetail(_Shown, Resource):
     """The list of one station."""
 
+    fixed = ("station",)
     scopes = {"read": "local-lists:read", "write": "local-lists:write"}
     serializer_class = LocalListView
 
@@ -153,12 +154,13 @@ class LocalListDetail(_Shown, Resource):
     @extend_schema(operation_id="replace_local_list", request=LocalListChange)
     def put(self, request: Request, pk: UUID) -> Response:
         """Say anew how the list is kept."""
-        return self._change(pk, partial=False)
+        return self._change(pk, self.replacement(LocalListChange, self.represent(self._row(pk))))
 
     @extend_schema(operation_id="change_local_list", request=LocalListChange)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change how the list is kept."""
-        return self._change(pk, partial=True)
+        self._row(pk)
+        return self._change(pk, self.body(LocalListChange, partial=True))
 
     @extend_schema(operation_id="withdraw_local_list", responses={202: LocalListView})
     def delete(self, request: Request, pk: UUID) -> Response:
@@ -166,10 +168,9 @@ class LocalListDetail(_Shown, Resource):
         managing.withdraw(self._row(pk), by=self.actor)
         return Response(self.represent(self._row(pk)), status=202)
 
-    def _change(self, pk: UUID, *, partial: bool) -> Response:
+    def _change(self, pk: UUID, values: dict[str, Any]) -> Response:
         row = self._row(pk)
         require_match(self.request, self.represent(row), LocalListChange)
-        values = self.body(LocalListChange, partial=partial)
         managing.keep(
             row.station,
             automatic=values.get("automatic", row.automatic),

@@ -27,9 +27,7 @@ MOST_HOURS = int(repairing.LONGEST_WAIT / timedelta(hours=1))
 class DecisionBody(StrictSerializer):
     decision = serializers.ChoiceField([word.value for word in DecisionKind])
     reason = serializers.CharField(max_length=500)
-    meter_stop_wh = serializers.DecimalField(
-        max_digits=16, decimal_places=3, required=False, help_text="With given_reading: the meter's register"
-    )
+    meter_stop_wh = Wh(required=False, help_text="With given_reading: the meter's register")
     stop = serializers.UUIDField(required=False, help_text="With joined_stop: one of `stops`")
     hours = serializers.IntegerField(
         min_value=1, max_value=MOST_HOURS, required=False, default=24, help_text="With wait"

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import clock
+from core.access import Permission
 from portal.api.charging_views import PlanView
 from portal.api.fields import Number, Wh, token_shown
 from portal.api.resource import ListResource, Resource, found, with_etag
@@ -77,6 +78,7 @@ class TransactionFilter(filters.FilterSet):
     started_after = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
     started_before = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
     flag = filters.CharFilter(method="with_flag")
+    search = filters.CharFilter(method="with_text")
     needs_repair = filters.BooleanFilter(method="with_need", label="Sessions that cannot end by themselves")
 
     class Meta:
@@ -85,6 +87,13 @@ class TransactionFilter(filters.FilterSet):
 
     def with_flag(self, rows: Any, name: str, value: str) -> Any:
         return rows.filter(flags__contains=[value])
+
+    def with_text(self, rows: Any, name: str, value: str) -> Any:
+        """By the station and OCPP's id; by the token only for those who may see it."""
+        wanted = Q(station__identity__icontains=value) | Q(reference__icontains=value)
+        if self.request.auth.can(Permission.DRIVERS_VIEW):
+            wanted |= Q(token_value__icontains=value)
+        return rows.filter(wanted)
 
     def with_need(self, rows: Any, name: str, value: bool) -> Any:
         needing = evidence.needing(self.request.auth, clock.now()).values("pk")

@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from portal.api import (
     alerts,
+    bulk_commands,
     certificates,
     charging_profiles,
     commands,
@@ -12,6 +13,7 @@ from portal.api import (
     device_model,
     displays,
     grid_support,
+    groups,
     jobs,
     local_lists,
     messages,
@@ -21,6 +23,7 @@ from portal.api import (
     session_repair,
     sites,
     stations,
+    token_import,
     tokens,
     transactions,
     unknown,
@@ -89,8 +92,8 @@ urlpatterns = [
     path("v1/alerts/", alerts.AlertList.as_view()),
     path("v1/alerts/<uuid:pk>/", alerts.AlertDetail.as_view()),
     path("v1/alerts/<uuid:pk>/ack/", alerts.AlertAcknowledgement.as_view()),
-    path("v1/commands/", commands.CommandList.as_view()),
-    path("v1/commands/<uuid:pk>/", commands.CommandDetail.as_view()),
+    path("v1/commands/", bulk_commands.CommandList.as_view()),
+    path("v1/commands/<uuid:pk>/", bulk_commands.CommandDetail.as_view()),
     path("v1/transactions/", transactions.TransactionList.as_view()),
     path("v1/transactions/<uuid:pk>/", transactions.TransactionDetail.as_view()),
     path(
@@ -101,6 +104,8 @@ urlpatterns = [
     path("v1/charging-profiles/<uuid:pk>/", charging_profiles.ChargingProfileDetail.as_view()),
     path("v1/tokens/", tokens.TokenList.as_view()),
     path("v1/tokens/<uuid:pk>/", tokens.TokenDetail.as_view()),
-    path("v1/groups/", tokens.GroupList.as_view()),
+    path("v1/tokens/import/", token_import.TokenImport.as_view()),
+    path("v1/groups/", groups.GroupList.as_view()),
+    path("v1/groups/<uuid:pk>/", groups.GroupDetail.as_view()),
     re_path(r"^v1/.*/$", unknown.UnknownAddress.as_view()),
 ]

@@ -18,8 +18,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.access import ROLE_NAMES, Actor, Permission, roles_with
-from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted
+from core.errors import Busy, Conflict, DomainError, Invalid, NotFound, NotPermitted
 from core.models import Membership, Organization
+from core.patience import patience
 from portal import accounts
 from stations.models import Alert, ChargingStation, Transaction
 from stations.services.access import actor_of_member
@@ -32,7 +33,7 @@ class BadAddress(Invalid):
     """A query string, or a text in a form, that cannot be understood as what it stands for."""
 
 
-STATUS_OF = {BadAddress: 400, NotFound: 404, NotPermitted: 403, Conflict: 409, Invalid: 422}
+STATUS_OF = {Busy: 503, BadAddress: 400, NotFound: 404, NotPermitted: 403, Conflict: 409, Invalid: 422}
 
 
 @dataclass
@@ -68,7 +69,7 @@ def operator(permission: Permission) -> Callable[[View], View]:
                     return turned_away
                 request.actor.require(permission)
                 require_storable(request)
-                with timezone.override(zone_of(request)):
+                with timezone.override(zone_of(request)), patience(settings.LOCK_TIMEOUT_S):
                     return view(request, **values)
             except DomainError as error:
                 return refusal(request, error)
@@ -134,6 +135,8 @@ def go(request: HttpRequest, address: str) -> HttpResponse:
 def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
     """The page, or the line in place of a fragment, that says what was refused and what to do."""
     status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 422)
+    if isinstance(error, Busy):
+        error.message = _("Somebody else is at work on this just now. Nothing was changed; try it again.")
     context: dict[str, Any] = {"error": error, "status": status}
     if isinstance(error, NotPermitted) and error.field:
         context["permission"] = error.field
@@ -141,7 +144,10 @@ def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
     template = (
         "components/refusal.html" if request.htmx else f"{status if status in (403, 404) else 400}.html"
     )
-    return render(request, template, context, status=status)
+    answer = render(request, template, context, status=status)
+    if isinstance(error, Busy):
+        answer["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
 def figures(actor: Actor, more: More | None = None) -> dict[str, Any]:

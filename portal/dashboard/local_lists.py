@@ -99,7 +99,7 @@ def _page(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
     context.update(
         list=row,
         commands=station.commands.filter(command__in=SAID).order_by("-id")[:6],
-        groups=TokenGroup.objects.visible_to(request.actor),
+        groups=TokenGroup.objects.live().visible_to(request.actor),
         **(_shown(row, request.actor) if row else {}),
     )
     return render_page(request, TEMPLATE, context, partial="state")

@@ -253,6 +253,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "portal.api.schema.name_commands",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "ProfilePurposeEnum": "portal.api.command_bodies.smart_charging.PURPOSES",
         "SendablePurposeEnum": "portal.api.command_bodies.smart_charging.SENDABLE",
@@ -272,6 +276,8 @@ SPECTACULAR_SETTINGS = {
 }
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=20)
 API_RATE_BURST = env.int("API_RATE_BURST", default=100)
+SECOND_PERSON_ABOVE = env.int("SECOND_PERSON_ABOVE", default=20)
+LOCK_TIMEOUT_S = env.float("LOCK_TIMEOUT_S", default=5.0)
 
 # -- what goes out to addresses that others chose (docs/operators/security.md) -----------------------------
 EGRESS_ALLOW = tuple(env.list("EGRESS_ALLOW", default=[]))

@@ -1,4 +1,5 @@
 from stations.models.alerts import Alert, SecurityEvent
+from stations.models.bulk_commands import BulkCommand, BulkPart
 from stations.models.certificates import ContractRequest, InstalledCertificate, SigningRequest
 from stations.models.commands import Command
 from stations.models.connections import Connection, Gateway, Presence
@@ -28,6 +29,8 @@ from stations.models.transactions import OrphanStop, Transaction, TransactionCon
 __all__ = [
     "Alert",
     "BatterySwap",
+    "BulkCommand",
+    "BulkPart",
     "ChargingLimit",
     "ChargingPlan",
     "ChargingStation",

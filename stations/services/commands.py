@@ -38,6 +38,19 @@ NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
     ),
 }  # fmt: skip
 
+_ANSWERED = "The station has answered the command; it cannot be taken back."
+WHY_IT_STAYS: Mapping[CommandStatus, str] = {
+    CommandStatus.PENDING: "The command changed just now. Read it again.",
+    CommandStatus.SENT: "The command was sent to the station and cannot be taken back.",
+    CommandStatus.ACCEPTED: _ANSWERED,
+    CommandStatus.REJECTED: _ANSWERED,
+    CommandStatus.FAILED: "The command was sent and failed; it cannot be taken back.",
+    CommandStatus.TIMED_OUT: "The command was sent and not answered in time; it cannot be taken back.",
+    CommandStatus.EXPIRED: "The command ran out before it was sent; there is nothing to take back.",
+    CommandStatus.CANCELLED: "The command was cancelled already.",
+    CommandStatus.NOT_SUPPORTED: "The station cannot do this, so the command was never sent.",
+}
+
 DEFAULT_PATIENCE_S = 300
 GRACE = timedelta(seconds=5)
 EFFECT_WHILE_SENT = timedelta(minutes=6)
@@ -224,10 +237,19 @@ def cancel(command: Command, *, by: Actor) -> Command:
         if not settle(
             command.pk, CommandStatus.CANCELLED, error={"code": "cancelled", "description": by.label}
         ):
-            raise Conflict("The command was sent already and cannot be taken back.")
+            raise Conflict(_why_it_stays(command))
         audit.record("command.cancelled", command, by=by)
     command.refresh_from_db()
     return command
+
+
+def _why_it_stays(command: Command) -> str:
+    """What became of a command that is no longer pending."""
+    command.refresh_from_db(fields=["status", "sent_at"])
+    status = CommandStatus(command.status)
+    if status is CommandStatus.FAILED and command.sent_at is None:
+        return "The command failed before it was sent; there is nothing to take back."
+    return WHY_IT_STAYS[status]
 
 
 def _permission_to_cancel(command: Command) -> Permission:

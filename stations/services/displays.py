@@ -50,8 +50,14 @@ def prepare(station: ChargingStation, intent: SetDisplayMessage, by: Actor) -> S
     if intent.display_message is not None:
         kept = _of(station, intent.display_message, by)
         return replace(intent, number=kept.number)
-    kept = _requested(station, replace(intent, number=numbers.next_request_id()), by)
+    kept = _requested(station, replace(intent, number=_free_number(station)), by)
     return replace(intent, display_message=kept.pk, number=kept.number)
+
+
+def _free_number(station: ChargingStation) -> int:
+    """A new number that no message of the station has, not even one that others gave it."""
+    taken = set(DisplayMessage.objects.filter(station=station).values_list("number", flat=True))
+    return next(number for number in iter(numbers.next_request_id, None) if number not in taken)
 
 
 def prepare_reading(station: ChargingStation, intent: GetDisplayMessages, by: Actor) -> GetDisplayMessages:

@@ -12,6 +12,7 @@ from core import clock
 from core.access import Actor
 from core.models import ApiKey, Membership, Organization
 from core.services import keys
+from drivers.services import tokens
 from stations.domain import intents
 from stations.domain.certificates import CertificateUse, SigningRequested
 from stations.domain.data_transfers import RuleUse
@@ -113,6 +114,7 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "commands": command.pk,
         "local-lists": holding.row_of(station.pk).pk,
         "sites": station.site_id,
+        "groups": tokens.create_group(name=factories.unique("Group"), by=actor).pk,
         "tokens": factories.make_token(actor).pk,
         "users": alice.pk,
         "developer": key.pk,

@@ -356,3 +356,16 @@ def test_a_session_tells_what_its_car_asks_for(api: APIClient, session: Transact
     assert (plan["requested_wh"], plan["soc_percent"], plan["energy_transfer"]) == (40_000, 35, "DC")
     assert plan["needs"]["details"]["requestedEnergyTransfer"] == "DC"
     assert plan["priority"] is None
+
+
+def test_what_was_read_of_a_profile_can_be_put_back(api: APIClient, installed: InstalledProfile) -> None:
+    installed.content = {**installed.content, "transaction_reference": "tx-1"}
+    installed.save(update_fields=["content"])
+    url = f"/api/v1/charging-profiles/{installed.pk}/"
+    read = api.get(url).json()
+
+    assert "transaction_reference" not in read["charging_profile"]
+    assert api.put(url, read).status_code == 202
+    elsewhere = api.put(url, {**read, "evse_id": 2})
+    assert (elsewhere.status_code, elsewhere.json()["errors"][0]["pointer"]) == (400, "/evse_id")
+    assert api.put(url, {"evse_id": read["evse_id"]}).status_code == 400
