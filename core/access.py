@@ -166,6 +166,14 @@ class Actor:
                 field=permission.value,
             )
 
+    def require_everywhere(self, permission: Permission) -> None:
+        """For what holds at all sites. Raises :class:`NotPermitted` also for who is limited to some of them."""
+        self.require(permission)
+        if self.limited_to is not None:
+            raise NotPermitted(
+                "This holds for all sites, and you are limited to some. Ask who sees the whole organization."
+            )
+
 
 def system(name: str) -> Actor:
     """The system itself, acting in the name of a job such as ``sweeper``."""

@@ -11,7 +11,7 @@ from django.db.transaction import atomic
 
 from core import audit
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid, NotPermitted
+from core.errors import Conflict, Invalid
 from stations.domain.data_transfers import RuleUse
 from stations.models import ChargingStation, DataTransferRule
 
@@ -27,9 +27,7 @@ PATHS_MAX = 50
 
 def create(values: Mapping[str, Any], *, by: Actor) -> DataTransferRule:
     """A new rule. Raises :class:`Invalid` naming the field and :class:`Conflict` for one that exists."""
-    by.require(Permission.COMMANDS_EXPERT)
-    if by.limited_to is not None:
-        raise NotPermitted("Rules hold for all sites. Ask who sees the whole organization.")
+    by.require_everywhere(Permission.COMMANDS_EXPERT)
     rule = DataTransferRule(organization_id=by.home)
     _assign(rule, values)
     with atomic():

@@ -67,7 +67,7 @@ def matches(quirk: Quirk, station: ChargingStation) -> bool:
 
 def create(values: Mapping[str, Any], *, by: Actor) -> Quirk:
     """A new quirk of the organization, in force for its stations from their next connection."""
-    by.require(Permission.STATIONS_EDIT)
+    by.require_everywhere(Permission.STATIONS_EDIT)
     quirk = Quirk(organization_id=by.home)
     with atomic():
         _assign(quirk, values, by)
@@ -137,7 +137,7 @@ def _apply(organization_id: UUID) -> None:
 
 
 def _require_own(quirk: Quirk, by: Actor) -> None:
-    by.require(Permission.STATIONS_EDIT)
+    by.require_everywhere(Permission.STATIONS_EDIT)
     if quirk.organization_id != by.home:
         raise NotPermitted("This entry came with the product. Copy it and change the copy.")
 

@@ -10,7 +10,7 @@ from django.db.transaction import atomic
 
 from core import audit, clock, countries
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid, NotPermitted
+from core.errors import Conflict, Invalid
 from core.models import Organization
 from stations.models import Site
 
@@ -21,11 +21,7 @@ EDITABLE = frozenset(
 
 def create(values: Mapping[str, Any], *, by: Actor) -> Site:
     """A new site. Raises :class:`Invalid` naming the field."""
-    by.require(Permission.STATIONS_EDIT)
-    if by.limited_to is not None:
-        raise NotPermitted(
-            "Who is limited to sites cannot make new ones. Ask who sees the whole organization."
-        )
+    by.require_everywhere(Permission.STATIONS_EDIT)
     site = Site(organization_id=by.home)
     _assign(site, values)
     with atomic():
