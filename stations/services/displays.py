@@ -55,8 +55,8 @@ def prepare(station: ChargingStation, intent: SetDisplayMessage, by: Actor) -> S
 
 
 def _free_number(station: ChargingStation) -> int:
-    """A new number that no message of the station has, not even one that others gave it."""
-    taken = set(DisplayMessage.objects.filter(station=station).values_list("number", flat=True))
+    """Stations number the messages of their own as they like."""
+    taken = set(station.display_messages.values_list("number", flat=True))
     return next(number for number in iter(numbers.next_request_id, None) if number not in taken)
 
 

@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 from core import clock
 from core.access import Actor
 from stations.models import ChargingStation, DisplayMessage, Settlement, StationTariff
+from stations.services import numbers
 from tests import factories
 from tests.portal.api.conftest import results
 
@@ -64,6 +65,23 @@ def test_tokens_of_tariffs_are_shortened_for_those_who_may_not_see_drivers(
 @pytest.mark.parametrize("path", PATHS)
 def test_a_stranger_finds_no_such_station(stranger: APIClient, station: ChargingStation, path: str) -> None:
     assert stranger.get(f"/api/v1/stations/{station.pk}/{path}/").status_code == 404
+
+
+def test_a_new_message_takes_no_number_that_the_station_uses_itself(
+    api: APIClient, station: ChargingStation
+) -> None:
+    last = numbers.next_request_id()
+    for number in range(last + 1, last + 4):
+        DisplayMessage.objects.create(
+            station=station, number=number, priority="in_front", status="installed", created_at=clock.now()
+        )
+    body = {"command": "set_display_message", "texts": [{"text": "Hi"}], "priority": "in_front"}
+
+    sent = api.post(f"/api/v1/stations/{station.pk}/commands/", body, format="json")
+
+    assert sent.status_code == 202
+    made = DisplayMessage.objects.get(station=station, status="failed")
+    assert made.number > last + 3
 
 
 def test_a_message_is_sent_by_its_body(api: APIClient, station: ChargingStation) -> None:
