@@ -83,10 +83,11 @@ def send(request: OperatorRequest, pk: UUID) -> HttpResponse:
 def _page(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
     context = frame(request, station, "station_grid")
     context.update(_chosen(station, request.GET))
+    held = grid_shown.controls(station)
     context.update(
         sessions=grid_shown.sessions(station),
-        controls=grid_shown.controls(station),
-        events=grid_shown.events(station),
+        controls=held,
+        events=grid_shown.events(station, held),
         swaps=grid_shown.swaps(station, request.actor),
         commands=station.commands.filter(command__in=SAID).order_by("-id")[:8],
         tokens=evses.tokens_to_start_with(request.actor)[: evses.TOKENS_OFFERED],

@@ -8,11 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
+from django.utils.formats import localize
 from django.utils.translation import gettext as _
 
 from core import clock
 from core.errors import Invalid
 from portal.dashboard.grid_words import SETTING, UNIT
+from portal.dashboard.templatetags.chargeyard import moment, span
 from portal.dashboard.words import Text
 from stations.domain import intents
 from stations.domain.grid_support import CURVES, FIELD_OF
@@ -79,6 +81,10 @@ UNITS: Mapping[str, tuple[str, ...]] = {
     "fixedVar": ("PctMaxVar", "PctVarAvail", "PctMaxW"),
     "curve": tuple(UNIT),
 }
+ORDER: Mapping[str, int] = {
+    name: place
+    for place, name in enumerate([*SETTING, "curveData", "yUnit", "unit", "startTime", "duration"])
+}
 UNTIMED = frozenset({"enterService", "gradient"})
 EXCITED: Mapping[str, bool] = {"fixedPFAbsorb": True, "fixedPFInject": False}
 
@@ -114,20 +120,40 @@ def control(values: QueryDict, zone: ZoneInfo) -> intents.SetDerControl:
     return intents.SetDerControl(control_type=form.control_type, settings=settings, is_default=lasting)
 
 
-def summary(settings: Mapping[str, Any]) -> list[str]:
+def summary(settings: Mapping[str, Any], zone: str) -> list[str]:
     """The settings of a control that a station told, in words; what is not known here by OCPP's name."""
-    return list(_told(settings))
+    known = sorted(settings, key=lambda name: ORDER.get(name, len(ORDER)))
+    return [line for name in known if (line := _line(name, settings, zone))]
 
 
-def _told(settings: Mapping[str, Any]) -> Iterator[str]:
-    unit = UNIT.get(settings.get("yUnit") or settings.get("unit") or "", "")
-    for name, value in settings.items():
-        if name == "curveData" and isinstance(value, list):
-            pairs = ", ".join(f"{point.get('x')} → {point.get('y')}" for point in value if point)
-            yield f"{pairs} ({unit})" if unit else pairs
-        elif isinstance(value, bool | int | float | str) and name not in ("yUnit", "excitation"):
-            shown = UNIT.get(str(value), value) if name == "unit" else value
-            yield f"{SETTING.get(name, name)} {shown}"
+def _line(name: str, settings: Mapping[str, Any], zone: str) -> str:
+    value = settings[name]
+    if name == "curveData" and isinstance(value, list):
+        return ", ".join(_point(point) for point in value if isinstance(point, dict))
+    if name in ("unit", "yUnit"):
+        return str(UNIT.get(value, value))
+    if name == "startTime" and (start := _moment(value)):
+        return _("from %s") % moment(start, zone)
+    if name == "duration" and isinstance(value, int | float):
+        return _("for %s") % span(value)
+    plain = isinstance(value, int | float | str) and not isinstance(value, bool)
+    return f"{SETTING.get(name, name)} {_shown(value)}" if plain else ""
+
+
+def _point(point: Mapping[str, Any]) -> str:
+    return f"{_shown(point.get('x'))} → {_shown(point.get('y'))}"
+
+
+def _shown(value: Any) -> str:
+    """A number in the reader's language, as exact as it was told."""
+    return localize(Decimal(str(value))) if isinstance(value, float) else str(value)
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _numbers(form: ControlForm, values: QueryDict) -> Iterator[tuple[str, float]]:

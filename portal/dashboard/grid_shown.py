@@ -1,5 +1,6 @@
 """What a station holds and told for the grid, read for its page and put into words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -73,12 +74,14 @@ def sessions(station: ChargingStation) -> list[ShownSession]:
 
 def controls(station: ChargingStation) -> list[ShownControl]:
     """The controls that the station holds, as far as it told."""
-    return [_control(row) for row in station.der_controls.filter(cleared_at=None)]
+    zone = station.site.time_zone
+    return [_control(row, zone) for row in station.der_controls.filter(cleared_at=None)]
 
 
-def events(station: ChargingStation) -> list[ShownEvent]:
-    """The newest alarms, and starts and stops of controls."""
-    return [_event(row) for row in station.grid_events.all()[:SHOWN]]
+def events(station: ChargingStation, held: list[ShownControl]) -> list[ShownEvent]:
+    """The newest alarms, and starts and stops of controls, which are named where they are still held."""
+    names = {one.row.control_id: one.name for one in held}
+    return [_event(row, names) for row in station.grid_events.all()[:SHOWN]]
 
 
 def swaps(station: ChargingStation, actor: Actor) -> list[ShownSwap]:
@@ -102,7 +105,7 @@ def _session(row: Transaction) -> ShownSession:
     )
 
 
-def _control(row: DerControl) -> ShownControl:
+def _control(row: DerControl, zone: str) -> ShownControl:
     if row.is_superseded:
         word = SUPERSEDED
     elif row.running is None:
@@ -110,13 +113,15 @@ def _control(row: DerControl) -> ShownControl:
     else:
         word = RUNNING if row.running else WAITING
     name = CONTROL.get(row.control_type, row.control_type or _("Not told yet"))
-    return ShownControl(row, name, word, grid_forms.summary(row.settings))
+    return ShownControl(row, name, word, grid_forms.summary(row.settings, zone))
 
 
-def _event(row: GridEvent) -> ShownEvent:
+def _event(row: GridEvent, names: Mapping[str, Text]) -> ShownEvent:
     of_control = row.kind in (GridEventKind.STARTED, GridEventKind.STOPPED)
-    subject = row.subject if of_control else CONTROL.get(row.subject, row.subject)
-    return ShownEvent(row, EVENT[row.kind], subject, FAULT.get(row.fault, row.fault))
+    known = names if of_control else CONTROL
+    return ShownEvent(
+        row, EVENT[row.kind], known.get(row.subject, row.subject), FAULT.get(row.fault, row.fault)
+    )
 
 
 def _holder(row: BatterySwap, actor: Actor) -> str:

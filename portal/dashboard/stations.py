@@ -18,7 +18,7 @@ from portal.dashboard.words import STATUS
 from stations.domain.words import Version
 from stations.models import ChargingStation, Connector, Evse, Site
 
-FACETS = ("charging", "available", "plugged_in", "paused", "faulted", "unavailable", "offline")
+FACETS = ("charging", "available", "plugged_in", "paused", "reserved", "faulted", "unavailable", "offline")
 SHOWN = (
     "identity", "name", "vendor", "model", "security_profile", "boot_version", "max_power_w", "site__name",
     "presence__connected", "presence__ocpp_version", "presence__last_seen_at",

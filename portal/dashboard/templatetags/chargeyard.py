@@ -239,7 +239,8 @@ def effect_after(command: Command) -> str:
     """From sending to the proof."""
     if command.sent_at is None or command.effect_at is None:
         return UNKNOWN
-    return _("%.1f s") % (command.effect_at - command.sent_at).total_seconds()
+    seconds = (command.effect_at - command.sent_at).total_seconds()
+    return f"{formats.number_format(seconds, 1)} s"
 
 
 @register.filter
