@@ -29,6 +29,7 @@ from stations.services.certificates import installed, signing
 from stations.services.local_lists import holding
 from tests import factories, pki
 from tests.browser.conftest import DESK, PHONE, violations
+from tests.browser.furnishing import keep_free, support_the_grid
 
 PAGES = {
     "overview": "",
@@ -37,8 +38,11 @@ PAGES = {
     "live": "stations/{station}/",
     "commands": "stations/{station}/commands/",
     "transactions": "stations/{station}/transactions/",
+    "reservations": "stations/{station}/reservations/",
     "charging": "stations/{station}/charging/",
     "local list": "stations/{station}/local-list/",
+    "grid": "stations/{station}/grid/",
+    "grid curve": "stations/{station}/grid/?control_type=VoltWatt",
     "variables": "stations/{station}/variables/",
     "variables to edit": "stations/{station}/variables/?edit=OCPPCommCtrlr",
     "monitoring": "stations/{station}/monitoring/",
@@ -71,6 +75,8 @@ def station(actor: Actor) -> ChargingStation:
     commands.issue(made, intents.UnlockConnector(evse_id=1), by=actor)
     _limit(made, actor)
     _keep_busy(made)
+    keep_free(made)
+    support_the_grid(made)
     _tell_of_variables(made)
     _local_list(made)
     _session_without_end(made)
