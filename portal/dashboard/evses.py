@@ -19,7 +19,7 @@ from portal.dashboard.pages import address, render_page
 from portal.dashboard.stations import one_with_evses
 from portal.dashboard.words import CHARGING_REASON
 from stations.domain import intents
-from stations.domain.words import TransactionStatus
+from stations.domain.words import Capability, TransactionStatus
 from stations.models import ChargingStation, Command, Evse, Reservation, Transaction
 from stations.services import commands
 from stations.services.smart_charging import looking
@@ -50,6 +50,7 @@ class Card:
     connector: Any
     limit: LimitNow | None = None
     reservation: Reservation | None = None
+    reservable: bool = True
 
 
 @require_safe
@@ -121,7 +122,8 @@ def contents(
     )
     said = next((one for one in recent if _concerns(one, evse)), None)
     limit = looking.limit_of(limits, evse)
-    return Card(evse, session, said, raw, connector, limit, kept.get(evse.pk))
+    reservable = session is None and station.supports(Capability.RESERVATION)
+    return Card(evse, session, said, raw, connector, limit, kept.get(evse.pk), reservable)
 
 
 def tokens_to_start_with(actor: Actor) -> Any:

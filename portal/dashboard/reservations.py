@@ -16,6 +16,7 @@ from portal.dashboard.station import frame
 from portal.dashboard.stations import one_with_evses
 from stations.domain import intents
 from stations.domain.intents import Intent
+from stations.domain.words import Capability
 from stations.models import Reservation
 from stations.services import commands
 
@@ -83,5 +84,6 @@ def _page(request: OperatorRequest, station: Any) -> HttpResponse:
         tokens=evses.tokens_to_start_with(request.actor)[: evses.TOKENS_OFFERED],
         minutes=reserved.MINUTES,
         usual=reserved.USUAL,
+        reservable=station.supports(Capability.RESERVATION),
     )
     return render_page(request, TEMPLATE, context, partial="state")

@@ -55,10 +55,17 @@ def frame(request: OperatorRequest, station: ChargingStation, tab: str) -> dict[
         "tabs": [
             (name, text)
             for name, text, needed in TABS
-            if request.actor.can(needed) and (name != "station_displays" or has_display(station))
+            if request.actor.can(needed) and _offered(name, station)
         ],
         "open_alerts": Alert.objects.filter(station=station, cleared_at=None).order_by("severity")[:3],
     }
+
+
+def _offered(tab: str, station: ChargingStation) -> bool:
+    """Whether the station can have what the tab is about; what nobody told is taken for possible."""
+    if tab == "station_displays":
+        return has_display(station)
+    return tab != "station_grid" or station.supports(Capability.GRID_SUPPORT)
 
 
 def has_display(station: ChargingStation) -> bool:

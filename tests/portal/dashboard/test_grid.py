@@ -430,6 +430,18 @@ def test_what_is_not_offered_is_refused_too(
     assert not Command.objects.filter(station=station).exists()
 
 
+@pytest.mark.parametrize(("able", "shown"), [(False, False), (True, True), (None, True)])
+def test_the_tab_is_offered_where_the_station_may_have_it(
+    browser: Client, home: str, page: str, station: ChargingStation, able: bool | None, shown: bool
+) -> None:
+    told = {"version": {"able": able, "detail": "", "at": clock.now().isoformat()}}
+    ChargingStation.objects.filter(pk=station.pk).update(
+        capabilities={} if able is None else {"grid_support": told}
+    )
+
+    assert (f'href="{page}"' in read(browser, f"{home}stations/{station.pk}/")) == shown
+
+
 def test_a_stranger_finds_nothing(charlie: Client, page: str, station: ChargingStation) -> None:
     hold(station)
 

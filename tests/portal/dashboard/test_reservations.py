@@ -246,6 +246,16 @@ def test_reserving_at_the_card_answers_with_the_card(
     ]
 
 
+def test_a_station_that_cannot_reserve_is_not_asked_to(
+    browser: Client, home: str, page: str, station: ChargingStation, token: IdToken
+) -> None:
+    told = {"answer": {"able": False, "detail": "NotSupported", "at": clock.now().isoformat()}}
+    ChargingStation.objects.filter(pk=station.pk).update(capabilities={"reservation": told})
+
+    assert "This station cannot reserve" in read(browser, page)
+    assert 'id="reserve-1"' not in read(browser, f"{home}stations/{station.pk}/")
+
+
 def test_a_technician_reserves_without_seeing_names(
     organization: Organization, page: str, station: ChargingStation, token: IdToken, browser_of: Any
 ) -> None:
