@@ -27,13 +27,19 @@ def keep_free(station: ChargingStation) -> None:
     }
     evse, later = station.evses.get(evse_id=1), now + timedelta(hours=1)
     Reservation.objects.create(
-        station=station, number=1, evse=evse, status="active", expires_at=later, **common
+        station=station, number=2**30, evse=evse, status="active", expires_at=later, **common
     )
     Reservation.objects.create(
-        station=station, number=2, connector_type="cCCS2", status="active", expires_at=later, **common
+        station=station, number=2**30 + 1, connector_type="cCCS2", status="active", expires_at=later, **common
     )
     Reservation.objects.create(
-        station=station, number=3, status="refused", detail="Occupied", expires_at=now, ended_at=now, **common
+        station=station,
+        number=2**30 + 2,
+        status="refused",
+        detail="Occupied",
+        expires_at=now,
+        ended_at=now,
+        **common,
     )
 
 
