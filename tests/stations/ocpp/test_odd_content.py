@@ -219,11 +219,12 @@ def test_p217_a_list_sent_word_for_word_to_a_station_without_one_ends_as_answere
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_p217_a_token_that_was_sent_as_charging_elsewhere_is_kept_as_invalid(
+def test_p217_a_token_that_was_sent_as_charging_elsewhere_is_kept_as_invalid_with_its_expiry(
     charger: Charger, alice: Actor, version: str
 ) -> None:
     said: dict[str, Any] = {"updateType": "Full", "listVersion" if version == "1.6" else "versionNumber": 3}
-    info = {"status": "ConcurrentTx"}
+    expiry = "expiryDate" if version == "1.6" else "cacheExpiryDateTime"
+    info = {"status": "ConcurrentTx", expiry: "2035-03-01t10:00:00z"}
     if version == "1.6":
         said["localAuthorizationList"] = [{"idTag": "ALICE", "idTagInfo": info}]
     else:
@@ -235,4 +236,5 @@ def test_p217_a_token_that_was_sent_as_charging_elsewhere_is_kept_as_invalid(
         _, command = ask(charger, socket, alice, call, {"status": "Accepted"})
 
     assert command.status == "accepted"
-    assert LocalListEntry.objects.get(local_list__station=charger.station).status == "invalid"
+    kept = LocalListEntry.objects.get(local_list__station=charger.station)
+    assert (kept.status, str(kept.expires_at)) == ("invalid", "2035-03-01 10:00:00+00:00")
