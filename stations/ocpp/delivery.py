@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db.transaction import atomic
+
 from core import clock
 from core.errors import DomainError, NotSupported
 from stations.domain.intents import Intent
@@ -94,6 +96,7 @@ class Deliveries:
         try:
             intent = commands.wish(command_id, epoch=self._socket.epoch)
             call = self._translated(intent) if intent is not None else None
+            claimed = call is not None and self._claim(command_id, call)
         except NotSupported as error:
             ending = Ending(CommandStatus.NOT_SUPPORTED, _error("not_supported", error.message))
         except DomainError as error:
@@ -101,10 +104,20 @@ class Deliveries:
         except Refused as refused:
             ending = Ending(CommandStatus.FAILED, _error("invalid_request", refused.description))
         else:
-            claimed = call is not None and commands.claim(command_id, epoch=self._socket.epoch)
             return call if claimed else None
         commands.settle(command_id, ending.status, error=ending.error)
         return None
+
+    def _claim(self, command_id: UUID, call: OutboundCall) -> bool:
+        """One statement by itself, where nothing else has to be kept with it."""
+        keeps = [part.keep for part in (call, *call.more) if part.keep is not None]
+        if not keeps:
+            return commands.claim(command_id, epoch=self._socket.epoch)
+        with atomic():
+            claimed = commands.claim(command_id, epoch=self._socket.epoch)
+            for keep in keeps if claimed else ():
+                keep()
+        return claimed
 
     def _translated(self, intent: Intent) -> OutboundCall:
         translate = self._tables.outbound.get(type(intent))

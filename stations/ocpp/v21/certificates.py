@@ -1,6 +1,7 @@
 """What 2.1 adds about certificates: OEM roots, ISO 15118-20, request ids, and the state of whole chains."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from core import clock
@@ -27,10 +28,10 @@ HASHES = ("SHA256", "SHA384", "SHA512")
 
 
 def certificate_signed(socket: Socket, intent: intents.SendSignedCertificate) -> OutboundCall:
-    payload = v201.signed_payload(socket, intent)
-    if intent.station_request_id is not None:
-        payload["requestId"] = intent.station_request_id
-    return OutboundCall("CertificateSigned", payload)
+    call = v201.signed_call(socket, intent)
+    if intent.station_request_id is None:
+        return call
+    return replace(call, payload={**call.payload, "requestId": intent.station_request_id})
 
 
 def install_certificate(socket: Socket, intent: intents.InstallCertificate) -> OutboundCall:
