@@ -15,8 +15,12 @@ PLAIN = (
     _("A short name has letters, digits, hyphens and underscores only."),
     _("Choose a date from 2010 to 2999."),
     _("A key needs at least one scope."),
+    _("A name has 1 to 100 characters."),
+    _("This holds for all sites, and you are limited to some. Ask who sees the whole organization."),
+    _("Who is limited to sites cannot change the organization."),
     # drivers
     _("There is no such group."),
+    _("One of the tokens was made known meanwhile. Try it again."),
     # tariffs
     _("The session has no reading."),
     _("The session ends before its first reading."),
@@ -35,6 +39,9 @@ PLAIN = (
     _("This station cannot do that: its version has no such message, or it refused it before."),
     _("This station can only be restarted as a whole."),
     _("The command was sent already and cannot be taken back."),
+    _("Name stations, or filter them by at least one of their fields."),
+    _("No station fits."),
+    _("None of its commands is still pending; there is nothing to take back."),
     _("Choose “fail” or “wait”."),
     _("There is no such session at this station."),
     _("The session has ended already."),
@@ -173,6 +180,7 @@ FILLED = (
     # core
     _("This needs the permission “%(permission)s”. An administrator of the organization can grant it."),
     _("“%(currency)s” is not a currency; give its ISO 4217 code, such as EUR."),
+    _("“%(country)s” is not a country; give its ISO 3166-1 code of two or three letters, such as DE."),
     _("There is no organization “%(slug)s”. There are: %(known)s."),
     _("There is already an organization “%(slug)s”."),
     _(
@@ -209,6 +217,11 @@ FILLED = (
     # stations: commands
     _("%(count)s commands are waiting for this station. Cancel some or wait."),
     _("A command can wait 1 to %(most)s seconds."),
+    _("These are more than %(most)s stations. Tell them in parts."),
+    _(
+        "“%(name)s” goes to at most %(most)s stations at once; for more a second person would have to "
+        "agree, which cannot be asked for yet."
+    ),
     _("“%(name)s” never waits for a station that is offline."),
     _("A whole number from 0 to %(most)s is expected."),
     _("There is no command “%(name)s”."),

@@ -51,6 +51,12 @@ def can(context: dict[str, Any], permission: str) -> bool:
     return bool(context["actor"].can(Permission(permission)))
 
 
+@register.simple_tag(takes_context=True)
+def can_everywhere(context: dict[str, Any], permission: str) -> bool:
+    """For what holds at all sites."""
+    return bool(context["actor"].can_everywhere(Permission(permission)))
+
+
 @register.simple_tag
 def pill(status: str, raw: str = "", prefix: str = "") -> SafeString:
     """Status of an EVSE or connector: icon, word, the station's own word in the tooltip."""
