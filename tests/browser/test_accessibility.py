@@ -199,7 +199,7 @@ def test_no_page_has_a_violation(
     named = {
         "station": station.pk,
         "request": station.signing_requests.get().pk,
-        "session": station.transactions.get().pk,
+        "session": station.transactions.get(reference="stuck").pk,
     }
     found = {}
     for name, path in PAGES.items():
