@@ -1,7 +1,5 @@
 """Local authorization lists: what we know of the list at each station."""
 
-from uuid import UUID
-
 from django.db import models
 from django.db.models.functions import Upper
 
@@ -9,6 +7,7 @@ from core.ids import uuid7
 from core.models import ScopedQuerySet
 from drivers.models import TokenGroup
 from stations.domain.local_lists import Shape, agrees
+from stations.models.owned import OfStation
 from stations.models.stations import ChargingStation
 
 
@@ -17,7 +16,7 @@ class LocalListQuerySet(ScopedQuerySet["LocalList"]):
     limit_path = "station__site_id"
 
 
-class LocalList(models.Model):
+class LocalList(OfStation, models.Model):
     """The list at one station.
 
     ``version`` is the last one that the station took, ``last_number`` the highest that was ever said to it,
@@ -61,14 +60,6 @@ class LocalList(models.Model):
 
     def __str__(self) -> str:
         return f"{self.station} · local list"
-
-    @property
-    def organization_id(self) -> UUID:
-        return self.station.organization_id
-
-    @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id
 
     @property
     def known_shape(self) -> Shape:
