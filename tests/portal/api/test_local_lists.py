@@ -128,7 +128,7 @@ def test_a_wrong_field_is_named(
 
     assert answer.status_code == 400
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
-    assert not LocalList.objects.exists()
+    assert not LocalList.objects.filter(station=station).exists()
 
 
 def test_a_stranger_sees_and_changes_nothing(
@@ -147,7 +147,7 @@ def test_a_stranger_sees_and_changes_nothing(
     assert stranger.post(URL, {"station": str(station.pk)}).status_code == 400
     assert api.patch(path, {"groups": [str(foreign.pk)]}).status_code == 400
     assert api.get(path).json() == made
-    assert not Command.objects.exists()
+    assert not Command.objects.filter(station=station).exists()
 
 
 def test_each_way_needs_its_scope(
@@ -183,4 +183,4 @@ def test_an_odd_mode_is_refused(api: APIClient, station: ChargingStation) -> Non
     body = {"command": "send_local_list", "mode": "half"}
 
     assert api.post(f"/api/v1/stations/{station.pk}/commands/", body).status_code == 400
-    assert not Command.objects.exists()
+    assert not Command.objects.filter(station=station).exists()

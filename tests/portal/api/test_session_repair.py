@@ -95,7 +95,7 @@ def test_a_session_is_ended(
     assert answer.json()["decisions"][0]["decision"] == decision["decision"]
     assert (session.status, session.energy_wh) == ("ended", Decimal(str(energy_wh)))
     assert api.post(path, {**decision, **WHY}).status_code == 409
-    assert AuditEntry.objects.filter(action="transaction.closed").count() == 1
+    assert AuditEntry.objects.filter(action="transaction.closed", object_id=str(session.pk)).count() == 1
 
 
 def test_a_session_waits(api: APIClient, path: str, session: Transaction) -> None:
@@ -164,7 +164,7 @@ def test_a_stranger_sees_and_decides_nothing(stranger: APIClient, path: str, ses
     assert stranger.get(path).status_code == 404
     assert stranger.post(path, {"decision": "last_reading", **WHY}).status_code == 404
     assert results(stranger.get("/api/v1/transactions/", {"needs_repair": "true"})) == []
-    assert not SessionDecision.objects.exists()
+    assert not SessionDecision.objects.filter(transaction=session).exists()
 
 
 def test_deciding_needs_its_scope(

@@ -142,8 +142,8 @@ def test_bad_input_changes_nothing(browser: Client, page: str, station: Charging
     ]
 
     assert answers == [422, 422, 404]
-    assert not Command.objects.exists()
-    assert not LocalList.objects.filter(automatic=True).exists()
+    assert not Command.objects.filter(station=station).exists()
+    assert not LocalList.objects.filter(station=station, automatic=True).exists()
 
 
 def test_who_may_not_sees_no_token_and_sends_nothing(
@@ -159,8 +159,8 @@ def test_who_may_not_sees_no_token_and_sends_nothing(
     assert charlie.get(page).status_code == 404
     assert charlie.post(f"{page}send/", {"button": "whole"}).status_code == 404
     assert charlie.post(f"{page}keep/", {"withdraw": "1"}).status_code == 404
-    assert not Command.objects.exists()
-    assert LocalList.objects.get().withdrawn is False
+    assert not Command.objects.filter(station=taken.station).exists()
+    assert LocalList.objects.get(pk=taken.pk).withdrawn is False
 
 
 def test_a_technician_may_and_a_supporter_may_not(

@@ -148,7 +148,9 @@ def test_a_session_is_ended_by_hand(
     assert answer.status_code == 302
     assert now_is(session) == ("ended", energy_wh)
     assert SessionDecision.objects.get(transaction=session).kind == kind
-    assert AuditEntry.objects.get(action="transaction.closed").reason == WHY["reason"]
+    assert (
+        AuditEntry.objects.get(action="transaction.closed", object_id=str(session.pk)).reason == WHY["reason"]
+    )
     assert "The session has ended." in text
     assert WHY["reason"] in text
     assert 'name="decision"' not in text
@@ -200,14 +202,14 @@ def test_bad_input_is_told_and_decides_nothing(
 ) -> None:
     assert browser.post(f"{page}decide/", {**WHY, **form}).status_code == status
     assert now_is(session) == ("active", 2500)
-    assert not SessionDecision.objects.exists()
+    assert not SessionDecision.objects.filter(transaction=session).exists()
 
 
 def test_what_has_ended_is_not_decided_again(browser: Client, page: str, session: Transaction) -> None:
     browser.post(f"{page}decide/", {"decision": "last_reading", **WHY})
 
     assert browser.post(f"{page}decide/", {"decision": "last_reading", **WHY}).status_code == 409
-    assert SessionDecision.objects.count() == 1
+    assert SessionDecision.objects.filter(transaction=session).count() == 1
 
 
 def test_the_station_is_asked_and_its_answer_shown_on_the_session_and_the_station(
@@ -236,7 +238,7 @@ def test_a_1_6_station_cannot_be_asked(browser: Client, page: str, session: Tran
 
     assert "cannot be asked" in read(browser, page)
     assert browser.post(f"{page}ask/").status_code == 422
-    assert not Command.objects.exists()
+    assert not Command.objects.filter(station=session.station).exists()
 
 
 def test_who_may_not_decides_and_asks_nothing(
@@ -260,8 +262,8 @@ def test_who_may_not_decides_and_asks_nothing(
     assert charlie.post(f"{page}decide/", form).status_code == 404
     assert charlie.post(f"{page}ask/").status_code == 404
     assert now_is(session) == ("active", 2500)
-    assert not SessionDecision.objects.exists()
-    assert not Command.objects.exists()
+    assert not SessionDecision.objects.filter(transaction=session).exists()
+    assert not Command.objects.filter(station=session.station).exists()
     assert billing.post(f"{page}decide/", form).status_code == 302
 
 
