@@ -161,8 +161,7 @@ def test_p065_mutated_frames_of_every_action_are_answered_logged_and_never_our_f
         asyncio.run(run.over(stations, FRAMES))
         ingest.stop()
 
-    assert "\n".join(run.faults[:SHOWN]) == ""
-    assert "\n".join(troubles[:SHOWN]) == ""
+    assert "\n".join([*run.faults[:SHOWN], *troubles[:SHOWN]]) == ""
     assert run.heard >= FRAMES
     rows = RawFrame.objects.filter(station__in=stations, direction="in")
     assert Counter(rows.values_list("station", flat=True)) == run.frames_of
