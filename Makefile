@@ -13,13 +13,16 @@ DEPLOYED := SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(
 	DATA_KEYS=check:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY= DATABASE_URL=postgres:///chargeyard \
 	ALLOWED_HOSTS=portal.example.org PUBLIC_URL=https://portal.example.org
 
-.PHONY: help run test check lock bench bench-quick format venv
+.PHONY: help setup run test check lock bench bench-quick format venv
 help:
 	@echo "make run [ARGS='--port 9000']   the portal with demo chargers, from nothing"
+	@echo "make setup                      install what the portal needs, start nothing"
 	@echo "make test [ARGS='-k name']      all tests; JOBS=3 runs three files at a time"
 	@echo "make check                      format, lint, types, directions, migrations, deployment settings"
 	@echo "make lock                       choose exact versions of all packages anew"
 	@echo "make bench, make bench-quick    measure"
+
+setup: $(BASE) $(SPRITE)
 
 run: $(BASE) $(SPRITE)
 	@exec $(PY) manage.py up --demo $(ARGS)

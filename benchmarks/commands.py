@@ -1,13 +1,20 @@
-"""The round trip of a command: issued by one process, answered by a station at another one's socket."""
+"""The round trip of a command: issued by one process, answered by a station at another one's socket.
+
+The clock of a command starts before ``commands.issue`` is called and stops when the settled row has been read
+again; that of one through the API starts before the POST is written and stops when its answer is read.
+"""
 
 import contextlib
+import http.client
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
+import orjson
 import psycopg
 
 from benchmarks import builds
@@ -35,7 +42,8 @@ def run(place: Place, *, quick: bool) -> list[Row]:
     with builds.portal() as build, _answering(build.ocpp_url, identity, password):
         _issue(identity, 40)
         turns = [_turn(place, build, identity, 150) for _ in range(3 if quick else 8)]
-    return [_row(turns)]
+        row = _row(turns)
+        return [row, _row_of_api(_through_api(place, build, identity, 1 if quick else 4))]
 
 
 def _turn(place: Place, build: Build, identity: str, count: int) -> Turn:
@@ -71,6 +79,48 @@ def _issue(identity: str, count: int) -> list[float]:
     return times
 
 
+def _through_api(place: Place, build: Build, identity: str, count: int) -> list[Turn]:
+    """The same command by POST with ``Prefer: wait``, over one kept connection; portal and gateway are one process."""
+    from core import access
+    from core.services import keys
+    from stations.models import ChargingStation
+
+    station = ChargingStation.objects.select_related("organization").get(identity=identity)
+    by = access.system("benchmark")
+    _, secret = keys.create(station.organization, name="benchmark", scopes=["commands:send"], by=by)
+    address = f"/api/v1/stations/{station.pk}/commands/"
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", build.port, timeout=20)) as connection:
+        post = partial(_post, connection, address, secret)
+        for _ in range(40):
+            post()
+        return [_turn_of_api(place, build, post, 150) for _ in range(count)]
+
+
+def _turn_of_api(place: Place, build: Build, post: Callable[[], float], count: int) -> Turn:
+    meters = CpuMeter(build.pid), CpuMeter(place.postgres_pid, family=True)
+    own, machine, begin = CpuMeter(os.getpid(), family=True), MachineMeter(), time.monotonic()
+    times = [post() for _ in range(count)]
+    others = max(0.0, machine.seconds() - own.seconds()) / (time.monotonic() - begin)
+    gateway, postgres = (meter.seconds() / count for meter in meters)
+    return Turn(times, [], 0.0, gateway, postgres, others)
+
+
+def _post(connection: http.client.HTTPConnection, address: str, secret: str) -> float:
+    headers = {
+        "Authorization": f"Bearer {secret}",
+        "Content-Type": "application/json",
+        "Prefer": "wait=10",
+    }
+    begin = time.perf_counter()
+    connection.request("POST", address, b'{"command": "trigger_message", "message": "heartbeat"}', headers)
+    answer = connection.getresponse()
+    text = answer.read()
+    elapsed = time.perf_counter() - begin
+    if answer.status != 200 or orjson.loads(text)["status"] != "accepted":
+        raise SystemExit(f"The API answered {answer.status}: {text.decode()}")
+    return elapsed
+
+
 def _commit(place: Place, count: int) -> list[float]:
     """Seconds of one durable row in the same PostgreSQL: what no command can go below, three times."""
     times = []
@@ -92,12 +142,25 @@ def _row(turns: list[Turn]) -> Row:
         f"{_ms(best.times, 0.5)} / {_ms(best.times, 0.99)} in the quietest turn, "
         f"{_ms(everything, 0.5)} / {_ms(everything, 0.99)} in all {len(turns)}",
         "<= 5 ms (<= 2 / 10 ms later)",
-        f"{len(best.times)} commands a turn, one in flight, three commits each; a bare commit took "
-        f"{commit * 1000:.2f} ms just after, so that {COMMITS * commit * 1000:.1f} ms are the disk's; "
-        f"CPU per command: issuer {best.issuer * 1e3:.1f} ms, gateway {best.gateway * 1e3:.1f} ms, "
+        f"{len(best.times)} commands a turn, one in flight; three bare commits took "
+        f"{COMMITS * commit * 1000:.1f} ms just after; CPU per command: issuer {best.issuer * 1e3:.1f} ms, "
+        f"gateway {best.gateway * 1e3:.1f} ms, "
         f"PostgreSQL {best.postgres * 1e3:.1f} ms; processes of others {best.others:.0%} "
         f"(all turns {min(t.others for t in turns):.0%} to "
         f"{max(t.others for t in turns):.0%})",
+    )
+
+
+def _row_of_api(turns: list[Turn]) -> Row:
+    best = min(turns, key=lambda turn: percentile(turn.times, 0.5))
+    everything = [seconds for turn in turns for seconds in turn.times]
+    return Row(
+        "the same command through the REST API, p50 / p99",
+        f"{_ms(best.times, 0.5)} / {_ms(best.times, 0.99)} in the quietest turn, "
+        f"{_ms(everything, 0.5)} / {_ms(everything, 0.99)} in all {len(turns)}",
+        "-",
+        f"POST with `Prefer: wait=10`, {len(best.times)} a turn, one in flight; CPU per command: portal with gateway "
+        f"{best.gateway * 1e3:.1f} ms, PostgreSQL {best.postgres * 1e3:.1f} ms; processes of others {best.others:.0%}",
     )
 
 

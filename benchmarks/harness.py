@@ -77,6 +77,8 @@ def _set_environment(directory: Path, postgres: object, valkey: object) -> None:
         OCPP_UPGRADE_RATE_PER_SECOND="100000",
         OCPP_UPGRADE_BURST="100000",
         OCPP_SETTLE_SECONDS="3600",
+        API_RATE_PER_SECOND="100000",
+        API_RATE_BURST="100000",
         LOG_LEVEL="WARNING",
     )
 

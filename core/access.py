@@ -148,6 +148,10 @@ class Actor:
         """Whether the actor holds the permission at all; objects are checked by :meth:`require`."""
         return self.kind is ActorKind.SYSTEM or permission in self.permissions
 
+    def can_everywhere(self, permission: Permission) -> bool:
+        """Whether the actor may do it for all sites of the organization."""
+        return self.can(permission) and self.limited_to is None
+
     def sees(self, thing: Owned) -> bool:
         """Whether the thing is in the actor's organization and within its limits."""
         if self.kind is ActorKind.SYSTEM:
@@ -169,7 +173,7 @@ class Actor:
     def require_everywhere(self, permission: Permission) -> None:
         """For what holds at all sites. Raises :class:`NotPermitted` also for who is limited to some of them."""
         self.require(permission)
-        if self.limited_to is not None:
+        if not self.can_everywhere(permission):
             raise NotPermitted(
                 "This holds for all sites, and you are limited to some. Ask who sees the whole organization."
             )

@@ -1,6 +1,6 @@
 """Recording who did what; called by every service that writes for an actor, inside its transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import Model
@@ -17,11 +17,25 @@ def record(
     changes: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> AuditEntry:
-    """Add one entry. ``changes`` maps a field to its ``[before, after]`` and must hold no secret.
+    """Add one entry. ``changes`` maps a field to its ``[before, after]`` and must hold no secret."""
+    written = entry(action, thing, by=by, changes=changes, reason=reason)
+    written.save(force_insert=True)
+    return written
+
+
+def entry(
+    action: str,
+    thing: Model,
+    *,
+    by: Actor,
+    changes: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> AuditEntry:
+    """The same entry not yet stored, for who stores it by one statement with what it tells of.
 
     Texts are cut to their columns: an entry that is too long must not undo what it tells of.
     """
-    return AuditEntry.objects.create(
+    return AuditEntry(
         organization_id=getattr(thing, "organization_id", None) or by.organization_id,
         actor=by.label[:200],
         action=action,
@@ -33,6 +47,14 @@ def record(
         address=by.address[:64],
         request_id=by.request_id[:64],
     )
+
+
+def record_each(
+    action: str, things: Iterable[tuple[Model, Mapping[str, Any]]], *, by: Actor, reason: str = ""
+) -> None:
+    """Add one entry for each thing and its changes, together."""
+    entries = [entry(action, thing, by=by, changes=changes, reason=reason) for thing, changes in things]
+    AuditEntry.objects.bulk_create(entries, batch_size=500)
 
 
 def difference(thing: Model, values: Mapping[str, Any]) -> dict[str, list[str | None]]:

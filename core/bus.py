@@ -6,7 +6,6 @@ the next look at the database finds it. One connection per process serves all su
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Iterable
 from functools import lru_cache
 from typing import Any
@@ -15,56 +14,46 @@ import orjson
 import redis
 import redis.asyncio
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-logger = logging.getLogger(__name__)
+from core.outage import valkey
 
 Message = dict[str, Any]
 QUEUE_SIZE = 1000
 RETRY_SECONDS = 1.0
 
 
-class BusUnavailable(Exception):
-    """Valkey cannot be reached within two seconds."""
-
-
 @lru_cache(maxsize=1)
 def _client() -> redis.Redis:
     return redis.Redis.from_url(
-        settings.VALKEY_URL, socket_timeout=2, socket_connect_timeout=2, health_check_interval=30
+        settings.VALKEY_URL,
+        socket_timeout=2,
+        socket_connect_timeout=2,
+        health_check_interval=30,
+        retry=Retry(NoBackoff(), 1),  # once, for a connection that broke while nobody used it
     )
 
 
-def publish(topic: str, message: Message) -> int:
-    """Send to all who listen now; returns how many connections took it.
-
-    Raises :class:`BusUnavailable` when Valkey is away.
-    """
-    try:
-        return int(_client().publish(topic, orjson.dumps(message)))
-    except redis.RedisError as error:
-        raise BusUnavailable(str(error)) from error
-
-
 def announce(topic: str, message: Message) -> None:
-    """Like :func:`publish`, for messages whose loss only makes a page older: logged, never raised."""
-    try:
-        publish(topic, message)
-    except BusUnavailable:
-        logger.warning("bus.unavailable", extra={"topic": topic})
+    """Send to all who listen now. A loss only makes a page older: it is noted, never raised."""
+    announce_all([(topic, message)])
 
 
 def announce_all(messages: Iterable[tuple[str, Message]]) -> None:
     """Like :func:`announce` for many (topic, message) at once, in one round trip."""
     packed = [(topic, orjson.dumps(message)) for topic, message in messages]
-    if not packed:
+    if not packed or not valkey.may_ask():
         return
     try:
         with _client().pipeline(transaction=False) as pipeline:
             for topic, message in packed:
                 pipeline.publish(topic, message)
             pipeline.execute()
-    except redis.RedisError:
-        logger.warning("bus.unavailable", extra={"messages": len(packed)})
+    except redis.RedisError as error:
+        valkey.lost(error)
+    else:
+        valkey.over()
 
 
 class Subscriber:
@@ -111,7 +100,7 @@ class Subscriber:
             try:
                 await self._receive()
             except (redis.RedisError, OSError) as error:
-                logger.warning("bus.reconnecting", extra={"cause": type(error).__name__})
+                valkey.lost(error)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _receive(self) -> None:
@@ -122,6 +111,7 @@ class Subscriber:
             async with self._lock:
                 await pubsub.subscribe(*self._queues or ("idle",))
                 self._pubsub = pubsub
+            valkey.over()
             try:
                 while True:
                     self._hand_out(await pubsub.get_message(timeout=5))

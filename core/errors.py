@@ -40,3 +40,13 @@ class NotSupported(DomainError):
     """The station, or this version of OCPP, cannot do it."""
 
     code = "not_supported"
+
+
+class Busy(DomainError):
+    """Another process holds what is needed; the same wish may be granted a moment later."""
+
+    code = "busy"
+    retry_after_s = 2
+
+    def __init__(self) -> None:
+        super().__init__("Somebody else is at work on this just now. Nothing was changed; try it again.")

@@ -1,6 +1,5 @@
 """Threads that wait for something to happen elsewhere, over one connection of the process."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,8 +9,7 @@ import redis
 from django.conf import settings
 
 from core.bus import RETRY_SECONDS
-
-logger = logging.getLogger(__name__)
+from core.outage import valkey
 
 FIRST_LOOK_S = 0.05
 LOOK_EVERY_S = 1.0
@@ -64,13 +62,14 @@ class Waiters:
             try:
                 self._receive()
             except redis.RedisError as error:
-                logger.warning("bus.reconnecting", extra={"cause": type(error).__name__})
+                valkey.lost(error)
             time.sleep(RETRY_SECONDS)
 
     def _receive(self) -> None:
         client = redis.Redis.from_url(settings.VALKEY_URL, socket_connect_timeout=2, health_check_interval=10)
         with client, client.pubsub(ignore_subscribe_messages=True) as pubsub:  # type: ignore[no-untyped-call]
             pubsub.psubscribe(f"{self._family}.*")
+            valkey.over()
             while True:
                 message = pubsub.get_message(timeout=5)
                 if message is not None:

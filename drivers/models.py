@@ -39,7 +39,9 @@ class TokenType(models.TextChoices):
 
 
 class TokenGroupQuerySet(ScopedQuerySet["TokenGroup"]):
-    pass
+    def live(self) -> "TokenGroupQuerySet":
+        """Without the retired ones."""
+        return self.filter(retired_at=None)
 
 
 class TokenGroup(models.Model):
@@ -50,6 +52,7 @@ class TokenGroup(models.Model):
     name = models.CharField(_("name"), max_length=100)
     token = models.CharField(_("group token"), max_length=36, blank=True)
     master_pass = models.BooleanField(_("may stop every session (master pass)"), default=False)
+    retired_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TokenGroupQuerySet.as_manager()
@@ -57,7 +60,12 @@ class TokenGroup(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.UniqueConstraint(Lower("name"), "organization", name="token_group_name_once"),
+            models.UniqueConstraint(
+                Lower("name"),
+                "organization",
+                condition=models.Q(retired_at=None),
+                name="token_group_name_once",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,5 @@
 """Is it alive, and should it be sent requests? For load balancers, supervisors and alerts (M-10)."""
 
-import contextlib
 import threading
 import time
 from functools import lru_cache
@@ -13,6 +12,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+from core import outage
 
 OK, MISSING = "ok", "missing"
 TIMEOUT_S = 2
@@ -86,9 +87,14 @@ def expected_migrations() -> frozenset[tuple[str, str]]:
 
 
 def _valkey_answers() -> bool:
-    with contextlib.suppress(redis.RedisError), _valkey() as client:
-        return bool(client.ping())
-    return False
+    try:
+        with _valkey() as client:
+            client.ping()
+    except redis.RedisError as error:
+        outage.valkey.lost(error)
+        return False
+    outage.valkey.over()
+    return True
 
 
 def _valkey() -> redis.Redis:

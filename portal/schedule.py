@@ -10,5 +10,6 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "options": {"expires": 3600},
     },
     "link the audit": {"task": "portal.tasks.seal_audit", "schedule": 30.0, "options": {"expires": 30}},
+    "check the audit": {"task": "portal.tasks.check_audit", "schedule": 300.0, "options": {"expires": 300}},
     "forget old answers": {"task": "portal.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},
 }

@@ -18,3 +18,9 @@ def forget() -> None:
 def seal_audit() -> None:
     """Link new entries of the audit to its chain."""
     audit_chain.extend()
+
+
+@shared_task
+def check_audit() -> None:
+    """Walk the audit's chain once a day."""
+    audit_chain.check_when_due()

@@ -56,3 +56,19 @@ class AuditSeal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number}:{bytes(self.digest).hex()}"
+
+
+class AuditCheck(models.Model):
+    """One walk over the chain: when, how far it reached, and what it found."""
+
+    at = models.DateTimeField()
+    links = models.BigIntegerField()
+    through = models.DateTimeField(null=True)  # moment of the last linked entry
+    findings = models.BigIntegerField()
+    first_finding = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.links} links, {self.findings} findings"

@@ -1,6 +1,7 @@
 """Tokens and their groups, as operators keep them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
 from drivers.models import UNTYPED, IdToken, TokenGroup, TokenStatus, TokenType
 
+GROUP_EDITABLE = frozenset({"name", "token", "master_pass"})
 EDITABLE = frozenset({"label", "status", "group", "expires_at", "value", "type"})
 MAX_LENGTH = 255
 
@@ -19,12 +21,17 @@ MAX_LENGTH = 255
 def create(*, value: str, type_: str = UNTYPED, by: Actor, **details: Any) -> IdToken:
     """Make a token known. Raises :class:`Invalid` for a bad value, :class:`Conflict` for a known one."""
     by.require(Permission.DRIVERS_MANAGE)
-    token = IdToken(organization_id=by.home, value=value.strip(), type=type_)
-    _assign(token, details, by)
-    _check(token)
+    token = draft(value=value, type_=type_, by=by, **details)
     with _known_once(token), atomic():
         token.save(force_insert=True)
         audit.record("token.created", token, by=by, changes={"status": [None, token.status]})
+    return token
+
+
+def draft(*, value: str, type_: str, by: Actor, **details: Any) -> IdToken:
+    """A token that is not stored yet. Raises :class:`Invalid` and :class:`NotFound` naming the field."""
+    token = IdToken(organization_id=by.home, value=value.strip(), type=type_)
+    assign(token, details, by)
     return token
 
 
@@ -32,8 +39,7 @@ def update(token: IdToken, values: Mapping[str, Any], *, by: Actor) -> IdToken:
     """Change what may be changed (``EDITABLE``). Raises as :func:`create` does."""
     by.require(Permission.DRIVERS_MANAGE, token)
     changes = audit.difference(token, values)
-    _assign(token, values, by)
-    _check(token)
+    assign(token, values, by)
     with _known_once(token), atomic():
         token.save(update_fields=list(values))
         audit.record("token.changed", token, by=by, changes=changes)
@@ -73,26 +79,49 @@ def create_group(*, name: str, token: str = "", master_pass: bool = False, by: A
     """A group whose members may stop each other's sessions. Raises :class:`Conflict` for a taken name."""
     by.require(Permission.DRIVERS_MANAGE)
     group = TokenGroup(organization_id=by.home, name=name, token=token, master_pass=master_pass)
-    try:
-        with atomic():
-            group.save(force_insert=True)
-            audit.record("token_group.created", group, by=by)
-    except IntegrityError as error:
-        raise Conflict(f"There is already a group named “{name}”.", field="name") from error
+    with _name_once(group), atomic():
+        group.save(force_insert=True)
+        audit.record("token_group.created", group, by=by)
     return group
 
 
-def _assign(token: IdToken, values: Mapping[str, Any], by: Actor) -> None:
+def update_group(group: TokenGroup, values: Mapping[str, Any], *, by: Actor) -> TokenGroup:
+    """Change what may be changed (``GROUP_EDITABLE``). Raises as :func:`create_group` does."""
+    by.require(Permission.DRIVERS_MANAGE, group)
+    changes = audit.difference(group, values)
+    for name, value in values.items():
+        if name not in GROUP_EDITABLE:
+            raise Invalid(f"“{name}” cannot be set.", field=name)
+        setattr(group, name, value)
+    with _name_once(group), atomic():
+        group.save(update_fields=list(values))
+        audit.record("token_group.changed", group, by=by, changes=changes)
+    return group
+
+
+def retire_group(group: TokenGroup, *, by: Actor) -> None:
+    """End the group; its tokens stay and are in no group, its name is free again."""
+    by.require(Permission.DRIVERS_MANAGE, group)
+    with atomic():
+        members = IdToken.objects.live().filter(group=group).update(group=None)
+        group.retired_at = clock.now()
+        group.save(update_fields=["retired_at"])
+        audit.record("token_group.retired", group, by=by, changes={"members": [members, 0]})
+
+
+def assign(token: IdToken, values: Mapping[str, Any], by: Actor) -> None:
+    """Set the values on the object alone. Raises :class:`Invalid` and :class:`NotFound` naming the field."""
     for name, value in values.items():
         if name not in EDITABLE:
             raise Invalid(f"“{name}” cannot be set.", field=name)
         setattr(token, name, _own_group(value, by) if name == "group" else value)
+    _check(token)
 
 
 def _own_group(group: TokenGroup | UUID | None, by: Actor) -> TokenGroup | None:
     if group is None:
         return None
-    found = TokenGroup.objects.visible_to(by).filter(pk=getattr(group, "pk", group)).first()
+    found = TokenGroup.objects.live().visible_to(by).filter(pk=getattr(group, "pk", group)).first()
     if found is None:
         raise NotFound("There is no such group.", field="group")
     return found
@@ -121,3 +150,13 @@ class _known_once:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, IntegrityError) and "token_once" in str(error):
             raise Conflict(f"The token “{self.token.value}” is already known.", field="value") from error
+
+
+@contextmanager
+def _name_once(group: TokenGroup) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        if "token_group_name_once" not in str(error):
+            raise
+        raise Conflict(f"There is already a group named “{group.name}”.", field="name") from error

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.resource import ListResource, Resource, found
+from portal.api.resource import ListResource, Resource, found, with_etag
 from portal.api.stations import BelowStation
 from stations.models import Alert
 from stations.services import alerts
@@ -35,6 +35,7 @@ class AlertFilter(filters.FilterSet):
     open = filters.BooleanFilter(field_name="cleared_at", lookup_expr="isnull")
     acknowledged = filters.BooleanFilter(field_name="acknowledged_at", lookup_expr="isnull", exclude=True)
     station = filters.UUIDFilter(field_name="station_id")
+    search = filters.CharFilter(field_name="detail", lookup_expr="icontains")
 
     class Meta:
         model = Alert
@@ -82,7 +83,7 @@ class AlertDetail(Resource):
     @extend_schema(operation_id="get_alert")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read an alert."""
-        return Response(self.represent(found(Alert.objects.visible_to(self.actor), pk)))
+        return with_etag(request, self.represent(found(Alert.objects.visible_to(self.actor), pk)))
 
 
 class AlertAcknowledgement(Resource):

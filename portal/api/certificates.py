@@ -15,7 +15,7 @@ from portal.api.command_bodies.certificates import EXAMPLE_PEM
 from portal.api.commands import CommandView
 from portal.api.fields import OwnRow
 from portal.api.permissions import holds
-from portal.api.resource import ListResource, Resource, StrictSerializer, found
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 from stations.domain import intents
 from stations.domain.certificates import INSTALLABLE, CertificateUse, SigningStatus, SigningUse
 from stations.domain.intents import Intent
@@ -175,7 +175,7 @@ class CertificateDetail(_Sending):
     @extend_schema(operation_id="get_certificate")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read what is known of a certificate."""
-        return Response(self.represent(self._certificate(pk)))
+        return with_etag(request, self.represent(self._certificate(pk)))
 
     @extend_schema(
         operation_id="delete_certificate",
@@ -220,7 +220,7 @@ class RequestDetail(_OneRequest):
     @extend_schema(operation_id="get_signing_request")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a request with its CSR and what became of it."""
-        return Response(self.represent(self._request(pk)))
+        return with_etag(request, self.represent(self._request(pk)))
 
 
 class RequestChain(_OneRequest):

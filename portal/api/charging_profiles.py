@@ -180,6 +180,7 @@ class ChargingProfileList(Said, ListResource):
 class ChargingProfileDetail(Said):
     """One profile of one station."""
 
+    fixed = ("station", "evse_id", "transaction")
     scopes: ClassVar[Mapping[str, str]] = SCOPES
     serializer_class = InstalledProfileView
 
@@ -197,7 +198,8 @@ class ChargingProfileDetail(Said):
     def put(self, request: Request, pk: UUID) -> Response:
         """Replace a profile of ours by a command, under the same number."""
         row = self._row(pk)
-        return self._replace(row, self.body(ProfileBody)["charging_profile"])
+        values = self.replacement(ProfileBody, self.represent(row))
+        return self._replace(row, values["charging_profile"])
 
     @extend_schema(operation_id="change_charging_profile", request=ProfileChangeBody, responses={202: SENT})
     def patch(self, request: Request, pk: UUID) -> Response:

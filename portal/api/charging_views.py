@@ -1,5 +1,7 @@
 """How limits, composite schedules and what cars ask for are shown."""
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -19,7 +21,10 @@ class Periods(serializers.JSONField):
 
 @extend_schema_field(ProfilePart)
 class Profile(serializers.JSONField):
-    """A profile as it is kept."""
+    """A profile as it is kept, without the station's name for the session, which stands beside it."""
+
+    def to_representation(self, value: Any) -> Any:
+        return {name: part for name, part in value.items() if name != "transaction_reference"}
 
 
 class LimitView(serializers.Serializer):

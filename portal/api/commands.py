@@ -1,8 +1,8 @@
-"""``/stations/{id}/commands/`` and ``/commands/``"""
+"""``/stations/{id}/commands/``"""
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -19,10 +19,10 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.command_bodies import BODIES, EXAMPLES
+from core.access import Actor
+from portal.api.command_bodies import BODIES, EXAMPLES, CommandBody
 from portal.api.fields import token_shown
 from portal.api.permissions import holds
-from portal.api.resource import ListResource, Resource, found
 from portal.api.stations import BelowStation
 from stations.domain.words import CommandStatus, Effect
 from stations.models import Command
@@ -86,6 +86,7 @@ class CommandView(serializers.Serializer):
 
 class CommandFilter(filters.FilterSet):
     station = filters.UUIDFilter(field_name="station_id")
+    bulk = filters.UUIDFilter(field_name="bulk_part__bulk_id")
 
     class Meta:
         model = Command
@@ -126,7 +127,7 @@ class StationCommands(BelowStation):
         return self.once(lambda: self._send(station))
 
     def _send(self, station: Any) -> Response:
-        values, body = self._validated()
+        values, body = validated(self.request.data, self.actor)
         if values["command"] == "call":
             version = station.presence.ocpp_version or station.boot_version
             raw_calls.check(version, values["action"], values["payload"])
@@ -145,53 +146,17 @@ class StationCommands(BelowStation):
         location = f"/api/v1/commands/{command.pk}/"
         return Response(self.represent(command), status=code, headers={"Location": location})
 
-    def _validated(self) -> tuple[dict[str, Any], Any]:
-        data = self.request.data
-        name = data.get("command") if isinstance(data, Mapping) else None
-        if not isinstance(name, str) or name not in BODIES:
-            raise serializers.ValidationError({"command": f"Choose one of: {', '.join(sorted(BODIES))}."})
-        if name in EXPERT and not holds(self.actor, "commands:expert"):
-            raise PermissionDenied(f"The command “{name}” needs the scope “commands:expert” as well.")
-        body = BODIES[name](data=data, context={"actor": self.actor})
-        body.is_valid(raise_exception=True)
-        return dict(body.validated_data), body
 
-
-class CommandList(ListResource):
-    """Commands of all stations."""
-
-    scopes = {"read": "commands:read"}
-    serializer_class = CommandView
-    filter_class = filterset_class = CommandFilter
-
-    def rows(self) -> QuerySet[Command]:
-        return Command.objects.visible_to(self.actor)
-
-    @extend_schema(operation_id="list_commands", responses=CommandView(many=True))
-    def get(self, request: Request) -> Any:
-        """List the commands, newest first."""
-        return self.listing()
-
-
-class CommandDetail(Resource):
-    """One command."""
-
-    scopes: ClassVar[Mapping[str, str]] = {"read": "commands:read", "DELETE": "commands:send"}
-    serializer_class = CommandView
-
-    def _command(self, pk: UUID) -> Command:
-        command: Command = found(Command.objects.visible_to(self.actor).select_related("station"), pk)
-        return command
-
-    @extend_schema(operation_id="get_command")
-    def get(self, request: Request, pk: UUID) -> Response:
-        """Read a command and what the station answered."""
-        return Response(self.represent(self._command(pk)))
-
-    @extend_schema(operation_id="cancel_command", responses={200: CommandView})
-    def delete(self, request: Request, pk: UUID) -> Response:
-        """Take back a command that was not sent yet."""
-        return Response(self.represent(commands.cancel(self._command(pk), by=self.actor)))
+def validated(data: Any, actor: Actor) -> tuple[dict[str, Any], CommandBody]:
+    """The values of a command's body and the body itself. Raises 400 and 403."""
+    name = data.get("command") if isinstance(data, Mapping) else None
+    if not isinstance(name, str) or name not in BODIES:
+        raise serializers.ValidationError({"command": f"Choose one of: {', '.join(sorted(BODIES))}."})
+    if name in EXPERT and not holds(actor, "commands:expert"):
+        raise PermissionDenied(f"The command “{name}” needs the scope “commands:expert” as well.")
+    body = BODIES[name](data=data, context={"actor": actor})
+    body.is_valid(raise_exception=True)
+    return dict(body.validated_data), body
 
 
 def _wait_seconds(request: Request) -> int:

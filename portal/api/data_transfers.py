@@ -137,12 +137,13 @@ class RuleDetail(Resource):
     @extend_schema(operation_id="replace_data_transfer_rule", request=RuleBody)
     def put(self, request: Request, pk: UUID) -> Response:
         """Replace a rule."""
-        return self._change(pk, partial=False)
+        return self._change(pk, self.replacement(RuleBody, self.represent(self._rule(pk))))
 
     @extend_schema(operation_id="change_data_transfer_rule", request=RuleBody)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change some fields of a rule."""
-        return self._change(pk, partial=True)
+        self._rule(pk)
+        return self._change(pk, self.body(RuleBody, partial=True))
 
     @extend_schema(operation_id="delete_data_transfer_rule", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
@@ -150,9 +151,8 @@ class RuleDetail(Resource):
         data_transfer_rules.delete(self._rule(pk), by=self.actor)
         return Response(status=204)
 
-    def _change(self, pk: UUID, *, partial: bool) -> Response:
+    def _change(self, pk: UUID, values: dict[str, Any]) -> Response:
         rule = self._rule(pk)
-        values = self.body(RuleBody, partial=partial)
         require_match(self.request, self.represent(rule), RuleBody)
         changed = data_transfer_rules.update(rule, values, by=self.actor)
         return with_etag(self.request, self.represent(changed), RuleBody)

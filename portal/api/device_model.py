@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.ids import uuid7_of
 from portal.api.fields import Number
 from portal.api.resource import Resource, found
 from portal.api.stations import BelowStation
@@ -154,7 +155,7 @@ class MonitorList(BelowStation):
 
 
 class StationEventView(serializers.Serializer):
-    id = serializers.IntegerField()
+    id = serializers.SerializerMethodField()
     event_id = serializers.IntegerField()
     monitor = serializers.IntegerField(source="monitor.number", allow_null=True, default=None)
     trigger = serializers.CharField()
@@ -173,6 +174,9 @@ class StationEventView(serializers.Serializer):
     transaction = serializers.CharField()
     occurred_at = serializers.DateTimeField()
     received_at = serializers.DateTimeField()
+
+    def get_id(self, event: StationEvent) -> UUID:
+        return uuid7_of(event.received_at, event.pk)
 
 
 class StationEventFilter(filters.FilterSet):

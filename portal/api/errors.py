@@ -6,12 +6,13 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
+from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted, NotSupported
+from core.errors import Busy, Conflict, DomainError, Invalid, NotFound, NotPermitted, NotSupported
 from portal.logs import request_id
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ STATUS: Mapping[type[DomainError], int] = {
     NotFound: status.HTTP_404_NOT_FOUND,
     Conflict: status.HTTP_409_CONFLICT,
     NotSupported: status.HTTP_409_CONFLICT,
+    Busy: status.HTTP_503_SERVICE_UNAVAILABLE,
 }
 TITLES: Mapping[int, str] = {
     400: "The request is not valid",
@@ -36,6 +38,7 @@ TITLES: Mapping[int, str] = {
     415: "Unsupported media type",
     429: "Too many requests",
     500: "Something broke on our side",
+    503: "Not now",
 }
 
 
@@ -66,8 +69,11 @@ def problem(error: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's exception handler: every error becomes a problem document, unknown ones are logged here."""
     set_rollback()
     path = context["request"].path
+    if isinstance(error, OperationalError):
+        logger.warning("api.database_busy", exc_info=error, extra={"path": path})
+        error = Busy()
     if isinstance(error, DomainError):
-        return _response(_domain_problem(error), path)
+        return _response(_domain_problem(error), path, _headers(error))
     known = _translated(error)
     if known is None:
         return _response(_unknown_problem(error, context), path)
@@ -127,8 +133,10 @@ def _flatten(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
         yield {"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}
 
 
-def _headers(error: exceptions.APIException) -> dict[str, str]:
+def _headers(error: Exception) -> dict[str, str]:
     headers = {}
+    if isinstance(error, Busy):
+        headers["Retry-After"] = str(error.retry_after_s)
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if wait := getattr(error, "wait", None):

@@ -36,15 +36,20 @@ class OwnRow(serializers.UUIDField):
     def __init__(self, manager: Any, **options: Any) -> None:
         super().__init__(**options)
         self.manager = manager
+        self.looked_up: dict[UUID, Any] = {}
 
     def to_internal_value(self, data: Any) -> Any:
         pk: UUID = super().to_internal_value(data)
+        if pk not in self.looked_up:
+            self.looked_up[pk] = self._look_up(pk)
+        if self.looked_up[pk] is None:
+            raise serializers.ValidationError("There is no such object.", code="not_found")
+        return self.looked_up[pk]
+
+    def _look_up(self, pk: UUID) -> Any:
         actor: Actor = self.context["actor"]
         rows: QuerySet[Any] = self.manager.visible_to(actor)
-        row = rows.filter(pk=pk).first()
-        if row is None:
-            raise serializers.ValidationError("There is no such object.", code="not_found")
-        return row
+        return rows.filter(pk=pk).first()
 
     def to_representation(self, value: Any) -> str:
         return str(getattr(value, "pk", value))

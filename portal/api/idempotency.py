@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 
+import orjson
 from django.db import IntegrityError
 from django.db.transaction import atomic
 from rest_framework.exceptions import ValidationError
@@ -12,6 +13,7 @@ from rest_framework.response import Response
 
 from core import clock
 from portal.api.errors import Conflicting
+from portal.api.renderers import JsonRenderer
 from portal.models import IdempotentAnswer
 
 KEPT = timedelta(hours=24)
@@ -69,7 +71,10 @@ def _keep(row: IdempotentAnswer, response: Response) -> None:
     answer = response.data
     if isinstance(answer, dict):
         answer = {name: value for name, value in answer.items() if name not in SECRET_FIELDS}
-    row.status, row.answer = response.status_code, answer
+    row.status = response.status_code
+    row.answer = orjson.loads(
+        JsonRenderer().render(answer)
+    )  # as sent: exact figures are no JSON by themselves
     row.headers = {name: response[name] for name in ("Location", "ETag") if name in response}
     row.save(update_fields=["status", "answer", "headers"])
 

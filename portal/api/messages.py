@@ -9,12 +9,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from core.ids import uuid7_of
 from portal.api.stations import BelowStation
 from stations.models import RawFrame
 
 
 class MessageView(serializers.Serializer):
-    id = serializers.IntegerField()
+    id = serializers.SerializerMethodField()
     at = serializers.DateTimeField()
     direction = serializers.ChoiceField(["in", "out"])
     type = serializers.IntegerField(allow_null=True)
@@ -25,6 +26,9 @@ class MessageView(serializers.Serializer):
     size_bytes = serializers.IntegerField()
     repairs = serializers.ListField(child=serializers.CharField(), allow_null=True)
     frame = serializers.CharField(source="text")
+
+    def get_id(self, frame: RawFrame) -> UUID:
+        return uuid7_of(frame.at, frame.pk)
 
     def get_latency_ms(self, frame: RawFrame) -> float | None:
         return None if frame.latency_us is None else frame.latency_us / 1000

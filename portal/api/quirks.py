@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.resource import ListResource, Resource, StrictSerializer, found
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 from stations.models import Quirk
 from stations.services import quirks
 
@@ -101,7 +101,7 @@ class QuirkDetail(Resource):
     @extend_schema(operation_id="get_quirk")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a quirk."""
-        return Response(self.represent(self._quirk(pk)))
+        return with_etag(request, self.represent(self._quirk(pk)))
 
     @extend_schema(operation_id="change_quirk", request=QuirkBody)
     def patch(self, request: Request, pk: UUID) -> Response:

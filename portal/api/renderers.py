@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -46,18 +46,17 @@ class CsvRenderer(BaseRenderer):
         return orjson.dumps(data, default=_default)
 
 
-def csv_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The rows as CSV text, piece by piece; the first row's keys are the head."""
-    writer: Any = None
+def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The head and the rows as CSV text, piece by piece."""
     buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=columns, extrasaction="ignore")
+    writer.writeheader()
+    yield buffer.getvalue()
     for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(buffer, fieldnames=list(row), extrasaction="ignore")
-            writer.writeheader()
-        writer.writerow({key: _cell(value) for key, value in row.items()})
-        yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
+        writer.writerow({key: _cell(value) for key, value in row.items()})
+        yield buffer.getvalue()
 
 
 def _cell(value: Any) -> str:

@@ -119,6 +119,7 @@ class ReservationList(ListResource):
 class ReservationDetail(Resource):
     """One reservation."""
 
+    fixed = ("station", "evse_id", "connector_type", "token")
     scopes = {"read": "reservations:read", "write": "reservations:write"}
     serializer_class = ReservationView
 
@@ -136,15 +137,20 @@ class ReservationDetail(Resource):
         operation_id="replace_reservation", request=ReservationChange, responses={202: ReservationView}
     )
     def put(self, request: Request, pk: UUID) -> Response:
-        """Change until when the reservation lasts; the station is asked again under the same number."""
-        return self._renew(pk)
+        """Change until when the reservation lasts; the station is asked again under the same number.
+
+        The other fields may be given as they were read.
+        """
+        shown = self.represent(self._reservation(pk))
+        return self._renew(pk, self.replacement(ReservationChange, shown))
 
     @extend_schema(
         operation_id="change_reservation", request=ReservationChange, responses={202: ReservationView}
     )
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change until when the reservation lasts; the station is asked again under the same number."""
-        return self._renew(pk)
+        self._reservation(pk)
+        return self._renew(pk, self.body(ReservationChange))
 
     @extend_schema(operation_id="cancel_reservation", responses={202: ReservationView})
     def delete(self, request: Request, pk: UUID) -> Response:
@@ -153,7 +159,7 @@ class ReservationDetail(Resource):
         self._say(reservation, intents.CancelReservation(reservation=reservation.pk))
         return self._present(pk)
 
-    def _renew(self, pk: UUID) -> Response:
+    def _renew(self, pk: UUID, values: dict[str, Any]) -> Response:
         reservation = self._reservation(pk)
         intent = intents.ReserveNow(
             reservation=reservation.pk,
@@ -161,7 +167,7 @@ class ReservationDetail(Resource):
             connector_type=reservation.connector_type,
             token_value=reservation.token_value,
             token_type=reservation.token_type,
-            expires_at=self.body(ReservationChange)["expires_at"],
+            expires_at=values["expires_at"],
         )
         self._say(reservation, intent)
         return self._present(pk)

@@ -2,15 +2,16 @@
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from rest_framework import serializers
 from rest_framework.exceptions import Throttled
@@ -21,8 +22,10 @@ from rest_framework.views import APIView
 from core import audit
 from core.access import Actor
 from core.models import Organization
+from core.patience import patience
 from portal.api import idempotency
 from portal.api.errors import PreconditionFailed
+from portal.api.filtering import filtered
 from portal.api.pagination import Cursor
 from portal.api.parsers import JsonParser
 from portal.api.ratelimit import buckets, policy
@@ -44,6 +47,7 @@ class Resource(APIView):
     """One path of the API; ``scopes`` maps ``read`` and ``write`` to the scope that each needs."""
 
     scopes: ClassVar[Mapping[str, str]] = {}
+    fixed: ClassVar[tuple[str, ...]] = ()
     parser_classes = (JsonParser,)
     serializer_class: ClassVar[type[serializers.BaseSerializer]]
     request: Request
@@ -53,6 +57,10 @@ class Resource(APIView):
         actor = self.request.auth
         assert isinstance(actor, Actor)
         return actor
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        with patience(settings.LOCK_TIMEOUT_S):
+            return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         request._request.body  # noqa: B018  read before a parser takes the stream: idempotency digests it
@@ -81,6 +89,36 @@ class Resource(APIView):
         checked.is_valid(raise_exception=True)
         return dict(checked.validated_data)
 
+    def replacement(
+        self, serializer: type[serializers.Serializer], shown: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The validated body of a PUT; ``shown`` is what GET answers now.
+
+        What was read may be put back: fields that nobody can write are not looked at, those that only POST
+        sets (``fixed`` of the view) and the id must be the present ones. Required fields must be given.
+        """
+        data = self.request.data
+        if not isinstance(data, Mapping):
+            return self.body(serializer)
+        known = serializer(context={"actor": self.actor}).fields
+        others = {name: value for name, value in data.items() if name not in known and name in shown}
+        self._require_present(others, shown)
+        checked = serializer(
+            data={name: value for name, value in data.items() if name not in others},
+            context={"actor": self.actor},
+        )
+        checked.is_valid(raise_exception=True)
+        return dict(checked.validated_data)
+
+    def _require_present(self, given: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
+        wrong = [
+            name
+            for name in ("id", *self.fixed)
+            if name in given and _plain(given[name]) != _plain(shown[name])
+        ]
+        if wrong:
+            raise serializers.ValidationError({name: "This cannot be changed." for name in wrong})
+
     def once(self, work: Callable[[], Response]) -> Response:
         """A POST's work under the request's idempotency key, if it has one."""
         return idempotency.once(self.request, work)
@@ -105,33 +143,31 @@ class ListResource(Resource):
 
     def listing(self) -> Any:
         """The answer to GET: one page, or with ``Accept: text/csv`` all that the filters leave."""
-        queryset = self._filtered(self.rows())
+        queryset = filtered(self, self.rows())
         if self.request.accepted_renderer.format == "csv":
             return self._csv(queryset)
         paginator = self.pagination_class()
         page = paginator.paginate_queryset(queryset, self.request, view=self)
         return paginator.get_paginated_response(self.represent(page, many=True))
 
-    def _filtered(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.filter_class is None:
-            return queryset
-        filters = self.filter_class(self.request.query_params, queryset=queryset, request=self.request)
-        if not filters.is_valid():
-            raise serializers.ValidationError(filters.errors)
-        return filters.qs
-
     def _csv(self, queryset: QuerySet[Any]) -> StreamingHttpResponse:
         organization = Organization.objects.get(pk=self.actor.home)
         filters = {name: [None, value] for name, value in self.request.query_params.items()}
         audit.record("list.exported", organization, by=self.actor, changes=filters, reason=self.request.path)
-        ordering = self.pagination_class().get_ordering(self.request, queryset, self)
+        paginator = self.pagination_class()
+        paginator.get_page_size(self.request)
+        ordering = paginator.get_ordering(self.request, queryset, self)
         rows = (self.represent(thing) for thing in queryset.order_by(*ordering).iterator(chunk_size=500))
-        lines: Any = csv_lines(rows)
+        lines: Any = csv_lines(self._columns(), rows)
         if isinstance(self.request._request, ASGIRequest):
             lines = _in_pieces(lines)
         response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="export.csv"'
         return response
+
+    def _columns(self) -> list[str]:
+        fields = self.serializer_class(context={"actor": self.actor}).fields
+        return [name for name, field in fields.items() if not field.write_only]
 
     @property
     def paginator(self) -> Cursor:
@@ -144,6 +180,11 @@ def found(queryset: QuerySet[Any], pk: UUID) -> Any:
     if thing is None:
         raise Http404
     return thing
+
+
+def with_defaults(values: Mapping[str, Any], model: type[Model], names: Iterable[str]) -> dict[str, Any]:
+    """The values of a PUT, with the model's default for each named field that was left out."""
+    return {**{name: model._meta.get_field(name).get_default() for name in names}, **values}
 
 
 Body = type[serializers.Serializer]
@@ -174,6 +215,11 @@ def require_match(request: HttpRequest | Request, data: Mapping[str, Any], body:
         present = etag_of(data, body).partition("-")[0]
         if present not in {tag.partition("-")[0] for tag in wanted}:
             raise PreconditionFailed
+
+
+def _plain(value: Any) -> Any:
+    """As it looks on the wire."""
+    return orjson.loads(orjson.dumps(value, default=str))
 
 
 def _fingerprint(data: Mapping[str, Any]) -> str:

@@ -1,14 +1,23 @@
-"""How the API describes itself: operation names, error answers, common headers."""
+"""How the API describes itself: operations with their parameters, errors and examples (spec of the API)."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
+import django_filters
 from drf_spectacular.openapi import AutoSchema as SpectacularSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
+from portal.api import examples
+from portal.api.command_bodies import BODIES
+from portal.api.filtering import choices_of, filters_of
+
+JSON, CSV, PROBLEM = "application/json", "text/csv", "application/problem+json"
+
 
 class FieldProblem(serializers.Serializer):
-    """One field that is not valid; ``pointer`` is a JSON pointer into the body."""
+    """One field or parameter that is not valid; ``pointer`` is a JSON pointer into the body, or names the parameter."""
 
     pointer = serializers.CharField()
     code = serializers.CharField()
@@ -29,17 +38,22 @@ class Problem(serializers.Serializer):
 
 
 READ_ERRORS = {401: "No or an unknown key", 403: "The scope is missing", 429: "Too many requests"}
+CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class AutoSchema(SpectacularSchema):
     """Adds what every operation has in common."""
 
-    def get_response_serializers(self) -> Any:
-        declared = super().get_response_serializers()
-        codes = dict(declared) if isinstance(declared, dict) else {self._success_code(): declared}
-        for code, text in self._error_codes().items():
-            codes.setdefault(code, self._problem(text))
-        return codes
+    def get_operation(self, *args: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*args)
+        if operation is None:
+            return None
+        self._tidy_answers(operation["responses"])
+        operation["responses"].update(self._errors(operation["responses"]))
+        operation["parameters"] = [*self._own_parameters(operation), *self._filters()]
+        self._show_body(operation.get("requestBody"))
+        return operation
 
     def get_override_parameters(self) -> list[Any]:
         if self.method != "POST":
@@ -53,25 +67,127 @@ class AutoSchema(SpectacularSchema):
             )
         ]
 
-    def _success_code(self) -> int:
-        return {"POST": 201, "DELETE": 204}.get(self.method, 200)
+    def map_parsers(self) -> list[str]:
+        return [JSON]
+
+    def map_renderers(self, attribute: str) -> list[str]:
+        return [JSON] if attribute == "media_type" else super().map_renderers(attribute)
+
+    def _get_response_for_code(
+        self, serializer: Any, status_code: str, media_types: Any = None, direction: str = "response"
+    ) -> dict[str, Any]:
+        answer: dict[str, Any] = super()._get_response_for_code(
+            serializer, status_code, media_types, direction
+        )
+        plain = serializer.response if isinstance(serializer, OpenApiResponse) else serializer
+        shown = self._example(plain() if isinstance(plain, type) else plain)
+        for content in answer.get("content", {}).values():
+            content.setdefault("examples", {}).setdefault("Answer", {"value": shown})
+        return answer
+
+    def _example(self, serializer: Any) -> Any:
+        if hasattr(serializer, "serializers"):  # one of several kinds
+            return self._example(serializer.serializers[0]())
+        if isinstance(serializer, serializers.ListSerializer) and self._is_paged():
+            return examples.page_of(serializer.child)
+        return None if serializer is None else examples.example_of(serializer)
+
+    def _is_paged(self) -> bool:
+        return self.method == "GET" and hasattr(self.view, "listing")
+
+    def _tidy_answers(self, answers: dict[str, Any]) -> None:
+        if not self._is_paged():
+            return
+        row = answers["200"]["content"][JSON]["examples"]["Answer"]["value"]["results"][0]
+        head = ",".join(row)
+        answers["200"]["content"][CSV] = {
+            "schema": {"type": "string"},
+            "examples": {"Table": {"value": f"{head}\r\n", "summary": "The head, then a line for each row"}},
+        }
+
+    def _errors(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+        component = self.resolve_serializer(Problem(), "response")
+        return {
+            str(code): {
+                "description": text,
+                "content": {
+                    PROBLEM: {
+                        "schema": component.ref,
+                        "examples": {"Problem": {"value": examples.problem_of(code, self.path)}},
+                    }
+                },
+            }
+            for code, text in sorted(self._error_codes().items())
+            if str(code) not in answers
+        }
 
     def _error_codes(self) -> dict[int, str]:
         codes = dict(READ_ERRORS)
         if "{" in self.path:
             codes[404] = "No such object in this organization"
-        if self.method in {"POST", "PUT", "PATCH"} or self.method == "GET":
+        if self.method in WITH_BODY or self._is_paged():
             codes[400] = "A field or parameter is not valid"
-        if self.method in {"POST", "DELETE", "PATCH", "PUT"}:
+        if self.method in CHANGES:
             codes[409] = "The present state does not allow it"
+            codes[503] = "Somebody else is at work on it; repeat it after `Retry-After` seconds"
         if self.method in {"PUT", "PATCH"}:
             codes[412] = "Changed meanwhile (If-Match)"
-        if self.method in {"POST", "PUT", "PATCH"}:
+        if self.method in WITH_BODY:
             codes[415] = "The body is not JSON"
         return codes
 
-    def _problem(self, text: str) -> OpenApiResponse:
-        return OpenApiResponse(Problem, description=text)
+    def _own_parameters(self, operation: Mapping[str, Any]) -> list[Any]:
+        """Without what lists alone understand, elsewhere."""
+        given = operation.get("parameters", [])
+        ours = {"limit", "format"}
+        return [one for one in given if one["name"] not in ours]
 
-    def map_parsers(self) -> list[str]:
-        return ["application/json"]
+    def _filters(self) -> list[dict[str, Any]]:
+        if not self._is_paged():
+            return []
+        orders = [word for name in self.view.ordering_fields for word in (name, f"-{name}")]
+        return [
+            _parameter("limit", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}, "Rows of a page"),
+            _parameter("ordering", {"type": "string", "enum": orders}, "With `-`: the last one first"),
+            *(_parameter(name, _type(one), str(one.extra.get("help_text") or one.label or ""))
+              for name, one in filters_of(self.view).items()),
+        ]  # fmt: skip
+
+    def _show_body(self, body: dict[str, Any] | None) -> None:
+        content = (body or {}).get("content", {}).get(JSON)
+        if content is None or content.get("examples"):
+            return
+        serializer = self.get_request_serializer()
+        instance = serializer() if isinstance(serializer, type) else serializer
+        shown = examples.body_of(instance, partial=self.method == "PATCH")
+        content["examples"] = {"Body": {"value": shown}}
+
+
+def _parameter(name: str, schema: Mapping[str, Any], text: str) -> dict[str, Any]:
+    told = {"description": text} if text else {}
+    return {"name": name, "in": "query", "required": False, "schema": dict(schema), **told}
+
+
+def _type(one: Any) -> dict[str, Any]:
+    if isinstance(one, django_filters.BooleanFilter):
+        return {"type": "boolean"}
+    if isinstance(one, django_filters.NumberFilter):
+        return {"type": "integer"}
+    if isinstance(one, django_filters.UUIDFilter):
+        return {"type": "string", "format": "uuid"}
+    if isinstance(one, django_filters.IsoDateTimeFilter):
+        return {"type": "string", "format": "date-time"}
+    words = choices_of(one)
+    return {"type": "string", "enum": words} if words else {"type": "string"}
+
+
+def name_commands(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """A postprocessing hook: the body of a command takes its own name only, so that each body is of one kind."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, body in BODIES.items():
+        names[f"{body.__name__}Request"].append(name)
+    for component, words in names.items():
+        schema = result["components"]["schemas"].get(component)
+        if schema is not None:
+            schema["properties"]["command"] = {"type": "string", "enum": words}
+    return result

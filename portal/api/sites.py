@@ -11,13 +11,20 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
+from core import countries
+from core.errors import Invalid
+from portal.api.resource import (
+    ListResource,
+    Resource,
+    StrictSerializer,
+    found,
+    require_match,
+    with_defaults,
+    with_etag,
+)
 from stations.models import Site
 from stations.services import sites
 
-ALPHA_2 = {"DEU": "DE", "AUT": "AT", "CHE": "CH", "FRA": "FR", "NLD": "NL", "BEL": "BE", "LUX": "LU", "ITA": "IT",
-           "ESP": "ES", "PRT": "PT", "POL": "PL", "CZE": "CZ", "DNK": "DK", "SWE": "SE", "NOR": "NO", "FIN": "FI",
-           "GBR": "GB", "IRL": "IE", "USA": "US"}  # fmt: skip
 EXAMPLE = {"name": "Harbour garage", "address": "Am Kai 1", "city": "Hamburg", "country": "DE",
            "time_zone": "Europe/Berlin"}  # fmt: skip
 
@@ -26,14 +33,11 @@ class Country(serializers.CharField):
     """ISO 3166-1: two or three letters are taken, two are given."""
 
     def to_internal_value(self, data: Any) -> str:
-        text = super().to_internal_value(data).upper()
-        if text and len(text) != 2:
-            text = ALPHA_2.get(text, "")
-            if not text:
-                raise serializers.ValidationError("Two letters of ISO 3166-1, such as DE.")
-        if text and not (text.isascii() and text.isalpha()):
-            raise serializers.ValidationError("Two letters of ISO 3166-1, such as DE.")
-        return text
+        text = super().to_internal_value(data)
+        try:
+            return countries.alpha_2(text) if text else ""
+        except Invalid as error:
+            raise serializers.ValidationError(error.message) from error
 
 
 class SiteBody(StrictSerializer):
@@ -114,13 +118,15 @@ class SiteDetail(Resource):
 
     @extend_schema(operation_id="replace_site", request=SiteBody)
     def put(self, request: Request, pk: UUID) -> Response:
-        """Replace what can be written of a site."""
-        return self._change(pk, partial=False)
+        """Replace what can be written of a site; what is left out goes back to its default."""
+        values = self.replacement(SiteBody, self.represent(self._site(pk)))
+        return self._change(pk, with_defaults(values, Site, sites.EDITABLE - {"name", "time_zone"}))
 
     @extend_schema(operation_id="change_site", request=SiteBody)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change some fields of a site."""
-        return self._change(pk, partial=True)
+        self._site(pk)
+        return self._change(pk, self.body(SiteBody, partial=True))
 
     @extend_schema(operation_id="retire_site", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
@@ -128,9 +134,7 @@ class SiteDetail(Resource):
         sites.retire(self._site(pk), by=self.actor)
         return Response(status=204)
 
-    def _change(self, pk: UUID, *, partial: bool) -> Response:
-        self._site(pk)
-        values = self.body(SiteBody, partial=partial)
+    def _change(self, pk: UUID, values: dict[str, Any]) -> Response:
         with atomic():
             site = self._site(sites.lock(pk))
             require_match(self.request, self.represent(site), SiteBody)

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.db.transaction import atomic
 from django_filters import rest_framework as filters
@@ -14,12 +15,23 @@ from rest_framework.response import Response
 
 from portal.api.fields import Number, OwnRow
 from portal.api.permissions import holds
-from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
+from portal.api.resource import (
+    ListResource,
+    Resource,
+    StrictSerializer,
+    found,
+    require_match,
+    with_defaults,
+    with_etag,
+)
 from stations.domain.words import ConnectorStatus, Registration
 from stations.models import ChargingStation, Connection, Site, Variable
 from stations.services import provisioning, stations
 
 EXAMPLE = {"identity": "CP-0001", "name": "Entrance left", "security_profile": 1}
+
+
+RESET_BY_PUT = ("name", "enabled", "tags", "max_power_w", "pinned_version", "call_timeout_s")
 
 
 class StationBody(StrictSerializer):
@@ -40,7 +52,7 @@ class StationBody(StrictSerializer):
 
 
 class StationChange(StationBody):
-    """``identity`` cannot be changed; it is accepted where it is the present one, so that a read can be put back."""
+    """``identity`` cannot be changed; it is accepted where it is the present one."""
 
     identity = serializers.CharField(max_length=48, required=False, trim_whitespace=False)
 
@@ -104,6 +116,8 @@ class StationFilter(filters.FilterSet):
         model = ChargingStation
         fields = [
             "identity",
+            "name",
+            "security_profile",
             "vendor",
             "model",
             "serial_number",
@@ -178,15 +192,22 @@ class StationDetail(Resource):
         """Read a station."""
         return with_etag(request, self.represent(self._station(pk)), StationBody)
 
-    @extend_schema(operation_id="replace_station", request=StationChange)
+    @extend_schema(operation_id="replace_station", request=StationBody)
     def put(self, request: Request, pk: UUID) -> Response:
-        """Replace what can be written of a station."""
-        return self._change(pk)
+        """Replace what can be written of a station; what is left out goes back to its default.
+
+        Except where it stands and who may connect: `site`, `security_profile`, `registration` and the
+        password stay where they are left out.
+        """
+        values = self.replacement(StationBody, self.represent(self._station(pk)))
+        values.setdefault("lenient", settings.OCPP_DEFAULT_LENIENT)
+        return self._change(pk, with_defaults(values, ChargingStation, RESET_BY_PUT))
 
     @extend_schema(operation_id="change_station", request=StationChange)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change some fields of a station."""
-        return self._change(pk)
+        self._station(pk)
+        return self._change(pk, self.body(StationChange, partial=True))
 
     @extend_schema(operation_id="retire_station", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
@@ -194,9 +215,7 @@ class StationDetail(Resource):
         stations.retire(self._station(pk), by=self.actor)
         return Response(status=204)
 
-    def _change(self, pk: UUID) -> Response:
-        self._station(pk)
-        values = self.body(StationChange, partial=True)
+    def _change(self, pk: UUID, values: dict[str, Any]) -> Response:
         with atomic():
             station = self._station(stations.lock(pk))
             require_match(self.request, self.represent(station), StationBody)

@@ -1,9 +1,9 @@
-"""``/tokens/`` and ``/groups/``"""
+"""``/tokens/``"""
 
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -12,15 +12,16 @@ from rest_framework.response import Response
 
 from drivers.models import IdToken, TokenGroup, TokenStatus, TokenType
 from drivers.services import tokens
+from drivers.services.importing import CHANGEABLE
 from portal.api.fields import OwnRow
-from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
 
 
 class TokenBody(StrictSerializer):
     value = serializers.CharField(max_length=255)
     type = serializers.ChoiceField(TokenType.choices)
     label = serializers.CharField(max_length=100, required=False, allow_blank=True)
-    group = OwnRow(TokenGroup.objects, required=False, allow_null=True)
+    group = OwnRow(TokenGroup.objects.live(), required=False, allow_null=True)
     status = serializers.ChoiceField(TokenStatus.choices, required=False)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 
@@ -39,10 +40,14 @@ class TokenView(serializers.Serializer):
 class TokenFilter(filters.FilterSet):
     value = filters.CharFilter(field_name="value", lookup_expr="iexact")
     group = filters.UUIDFilter(field_name="group_id")
+    search = filters.CharFilter(method="with_text")
 
     class Meta:
         model = IdToken
         fields = ["type", "status", "label"]
+
+    def with_text(self, rows: Any, name: str, value: str) -> Any:
+        return rows.filter(Q(value__icontains=value) | Q(label__icontains=value))
 
 
 class TokenList(ListResource):
@@ -98,8 +103,13 @@ class TokenDetail(Resource):
 
     @extend_schema(operation_id="replace_token", request=TokenBody)
     def put(self, request: Request, pk: UUID) -> Response:
-        """Replace what can be written of a token."""
-        return Response(self.represent(tokens.update(self._token(pk), self.body(TokenBody), by=self.actor)))
+        """Replace what can be written of a token; what is left out goes back to its default."""
+        token = self._token(pk)
+        values = self.replacement(TokenBody, self.represent(token))
+        if values.get("status") == token.effective_status():
+            values["status"] = token.status  # read as expired by its date, which is not a status to keep
+        values = with_defaults(values, IdToken, CHANGEABLE)
+        return Response(self.represent(tokens.update(token, values, by=self.actor)))
 
     @extend_schema(operation_id="change_token", request=TokenBody)
     def patch(self, request: Request, pk: UUID) -> Response:
@@ -112,37 +122,3 @@ class TokenDetail(Resource):
         """Forget a token; sessions keep what they say of it."""
         tokens.retire(self._token(pk), by=self.actor)
         return Response(status=204)
-
-
-class GroupBody(StrictSerializer):
-    name = serializers.CharField(max_length=100)
-    token = serializers.CharField(max_length=36, required=False, allow_blank=True)
-    master_pass = serializers.BooleanField(required=False)
-
-
-class GroupView(GroupBody):
-    id = serializers.UUIDField()
-    created_at = serializers.DateTimeField()
-
-
-class GroupList(ListResource):
-    """Groups of tokens that may stop each other's sessions."""
-
-    scopes = {"read": "groups:read", "write": "groups:write"}
-    serializer_class = GroupView
-
-    def rows(self) -> QuerySet[TokenGroup]:
-        return TokenGroup.objects.visible_to(self.actor)
-
-    @extend_schema(operation_id="list_groups", responses=GroupView(many=True))
-    def get(self, request: Request) -> Any:
-        """List the groups."""
-        return self.listing()
-
-    @extend_schema(operation_id="create_group", request=GroupBody, responses={201: GroupView})
-    def post(self, request: Request) -> Response:
-        """Create a group."""
-        return self.once(lambda: Response(self.represent(self._create()), status=201))
-
-    def _create(self) -> TokenGroup:
-        return tokens.create_group(**self.body(GroupBody), by=self.actor)

@@ -3,17 +3,20 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core import clock
+from core.access import Permission
 from portal.api.charging_views import PlanView
 from portal.api.fields import Number, Wh, token_shown
 from portal.api.resource import ListResource, Resource, found, with_etag
 from stations.models import MeterReading, Transaction
+from stations.services.transactions import evidence
 
 
 class TokenText(serializers.CharField):
@@ -21,6 +24,14 @@ class TokenText(serializers.CharField):
 
     def to_representation(self, value: str) -> str:
         return token_shown(value, self.context["actor"])
+
+
+class StatusAnswerView(serializers.Serializer):
+    """What the station said of the session when it was asked last."""
+
+    ongoing = serializers.BooleanField(allow_null=True)
+    messages_in_queue = serializers.BooleanField()
+    answered_at = serializers.DateTimeField()
 
 
 class TransactionView(serializers.Serializer):
@@ -44,6 +55,12 @@ class TransactionView(serializers.Serializer):
     status = serializers.ChoiceField(["active", "ended", "orphaned"])
     flags = serializers.ListField(child=serializers.CharField())
     charging_plan = serializers.SerializerMethodField()
+    station_says = StatusAnswerView(
+        source="status_answer",
+        allow_null=True,
+        default=None,
+        help_text="The answer to get_transaction_status",
+    )
 
     @extend_schema_field(PlanView(allow_null=True))
     def get_charging_plan(self, transaction: Transaction) -> Any:
@@ -61,6 +78,8 @@ class TransactionFilter(filters.FilterSet):
     started_after = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
     started_before = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
     flag = filters.CharFilter(method="with_flag")
+    search = filters.CharFilter(method="with_text")
+    needs_repair = filters.BooleanFilter(method="with_need", label="Sessions that cannot end by themselves")
 
     class Meta:
         model = Transaction
@@ -68,6 +87,17 @@ class TransactionFilter(filters.FilterSet):
 
     def with_flag(self, rows: Any, name: str, value: str) -> Any:
         return rows.filter(flags__contains=[value])
+
+    def with_text(self, rows: Any, name: str, value: str) -> Any:
+        """By the station and OCPP's id; by the token only for those who may see it."""
+        wanted = Q(station__identity__icontains=value) | Q(reference__icontains=value)
+        if self.request.auth.can(Permission.DRIVERS_VIEW):
+            wanted |= Q(token_value__icontains=value)
+        return rows.filter(wanted)
+
+    def with_need(self, rows: Any, name: str, value: bool) -> Any:
+        needing = evidence.needing(self.request.auth, clock.now()).values("pk")
+        return rows.filter(pk__in=needing) if value else rows.exclude(pk__in=needing)
 
 
 class TransactionList(ListResource):
@@ -80,7 +110,9 @@ class TransactionList(ListResource):
     ordering_fields: ClassVar[tuple[str, ...]] = ("started_at",)
 
     def rows(self) -> QuerySet[Transaction]:
-        return Transaction.objects.visible_to(self.actor).select_related("evse", "charging_plan")
+        return Transaction.objects.visible_to(self.actor).select_related(
+            "evse", "charging_plan", "status_answer"
+        )
 
     @extend_schema(operation_id="list_transactions", responses=TransactionView(many=True))
     def get(self, request: Request) -> Any:
@@ -97,7 +129,9 @@ class TransactionDetail(Resource):
     @extend_schema(operation_id="get_transaction")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a session."""
-        rows = Transaction.objects.visible_to(self.actor).select_related("evse", "charging_plan")
+        rows = Transaction.objects.visible_to(self.actor).select_related(
+            "evse", "charging_plan", "status_answer"
+        )
         return with_etag(request, self.represent(found(rows, pk)))
 
 

@@ -6,6 +6,7 @@ from django.views.decorators.http import require_safe
 
 from core.access import Permission
 from core.models import AuditEntry
+from core.services import audit_chain
 from portal.dashboard.entry import OperatorRequest, operator
 from portal.dashboard.pages import page_by_id, render_page
 
@@ -24,4 +25,5 @@ def listing(request: OperatorRequest) -> HttpResponse:
             | Q(request_id=words)
         )
     context = {"section": "audit", "page": page_by_id(rows, query), "query": query}
+    context["check"] = audit_chain.last_check()
     return render_page(request, "dashboard/audit.html", context)

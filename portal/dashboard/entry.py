@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import connection
 from django.db.models import F, Func, IntegerField, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
@@ -17,20 +18,22 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.access import ROLE_NAMES, Actor, Permission, roles_with
-from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted
+from core.errors import Busy, Conflict, DomainError, Invalid, NotFound, NotPermitted
 from core.models import Membership, Organization
+from core.patience import patience
 from portal import accounts
 from stations.models import Alert, ChargingStation, Transaction
 from stations.services.access import actor_of_member
 
 View = Callable[..., HttpResponse]
+More = Callable[[Actor], dict[str, Any]]
 
 
 class BadAddress(Invalid):
     """A query string, or a text in a form, that cannot be understood as what it stands for."""
 
 
-STATUS_OF = {BadAddress: 400, NotFound: 404, NotPermitted: 403, Conflict: 409, Invalid: 422}
+STATUS_OF = {Busy: 503, BadAddress: 400, NotFound: 404, NotPermitted: 403, Conflict: 409, Invalid: 422}
 
 
 @dataclass
@@ -66,7 +69,7 @@ def operator(permission: Permission) -> Callable[[View], View]:
                     return turned_away
                 request.actor.require(permission)
                 require_storable(request)
-                with timezone.override(zone_of(request)):
+                with timezone.override(zone_of(request)), patience(settings.LOCK_TIMEOUT_S):
                     return view(request, **values)
             except DomainError as error:
                 return refusal(request, error)
@@ -132,6 +135,8 @@ def go(request: HttpRequest, address: str) -> HttpResponse:
 def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
     """The page, or the line in place of a fragment, that says what was refused and what to do."""
     status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 422)
+    if isinstance(error, Busy):
+        error.message = _("Somebody else is at work on this just now. Nothing was changed; try it again.")
     context: dict[str, Any] = {"error": error, "status": status}
     if isinstance(error, NotPermitted) and error.field:
         context["permission"] = error.field
@@ -139,27 +144,39 @@ def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
     template = (
         "components/refusal.html" if request.htmx else f"{status if status in (403, 404) else 400}.html"
     )
-    return render(request, template, context, status=status)
+    answer = render(request, template, context, status=status)
+    if isinstance(error, Busy):
+        answer["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
-def figures(actor: Actor, **more: Any) -> dict[str, Any]:
+def figures(actor: Actor, more: More | None = None) -> dict[str, Any]:
     """How many stations, active sessions, open and critical alerts the actor sees, in one query.
 
-    ``more`` adds querysets to be counted, or subqueries to be taken as they are, to the same query.
+    ``more`` names further querysets to be counted, or subqueries to be taken as they are (JSON as text).
+    What it names must follow from the actor alone, for the query is made once for each actor.
     """
+    names, sql, parameters = _counting(actor, more)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return dict(zip(names, cursor.fetchone(), strict=True))
+
+
+@lru_cache(maxsize=1000)
+def _counting(actor: Actor, more: More | None) -> tuple[list[str], str, tuple[Any, ...]]:
     alerts = Alert.objects.visible_to(actor).filter(cleared_at=None, acknowledged_at=None)
     wanted = {
         "stations": ChargingStation.objects.visible_to(actor).live(),
         "sessions": Transaction.objects.visible_to(actor).filter(status="active"),
         "alerts": alerts,
         "critical": alerts.filter(severity="critical"),
-        **more,
+        **(more(actor) if more else {}),
     }
     columns = {
         f"n_{name}": _counted(rows) if isinstance(rows, QuerySet) else rows for name, rows in wanted.items()
     }
-    found = Organization.objects.filter(pk=actor.organization_id).values(**columns).get()
-    return {name: found[f"n_{name}"] or 0 if name not in more else found[f"n_{name}"] for name in wanted}
+    rows = Organization.objects.order_by().filter(pk=actor.organization_id).values(**columns)
+    return list(wanted), *rows.query.sql_with_params()
 
 
 def _counted(rows: QuerySet[Any]) -> Subquery:

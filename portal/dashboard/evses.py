@@ -13,19 +13,29 @@ from core import clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
 from drivers.models import IdToken, TokenStatus
+from portal.dashboard import reserved
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.pages import address, render_page
 from portal.dashboard.stations import one_with_evses
 from portal.dashboard.words import CHARGING_REASON
 from stations.domain import intents
-from stations.models import ChargingStation, Command, Evse, Transaction
+from stations.domain.words import Capability, TransactionStatus
+from stations.models import ChargingStation, Command, Evse, Reservation, Transaction
 from stations.services import commands
 from stations.services.smart_charging import looking
 from stations.services.smart_charging.looking import LimitNow, Limits
 
 TEMPLATE = "dashboard/stations/live.html"
 TOKENS_OFFERED = 50
-SAID_AT_THE_EVSE = frozenset({"request_start_transaction", "request_stop_transaction", "unlock_connector"})
+SAID_AT_THE_EVSE = frozenset(
+    {
+        "request_start_transaction",
+        "request_stop_transaction",
+        "unlock_connector",
+        "reserve_now",
+        "cancel_reservation",
+    }
+)
 SAID_FOR = timedelta(minutes=15)
 
 
@@ -39,22 +49,24 @@ class Card:
     raw: str
     connector: Any
     limit: LimitNow | None = None
+    reservation: Reservation | None = None
+    reservable: bool = True
 
 
 @require_safe
 @operator(Permission.STATIONS_VIEW)
 def card(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
-    return _answer(request, pk, evse_id)
+    return answer(request, pk, evse_id)
 
 
 @require_POST
 @operator(Permission.COMMANDS_SESSION)
 def start(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
     station = _station(request, pk)
-    token = load(tokens_to_start_with(request.actor), _chosen(request), _("Choose a token to start with."))
+    token = chosen_token(request)
     intent = intents.RequestStartTransaction(token_value=token.value, token_type=token.type, evse_id=evse_id)
     commands.issue(station, intent, by=request.actor)
-    return _answer(request, pk, evse_id)
+    return answer(request, pk, evse_id)
 
 
 @require_POST
@@ -68,7 +80,7 @@ def stop(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
     if running is None:
         raise Conflict(_("No session is running here any more."))
     commands.issue(station, intents.RequestStopTransaction(transaction=running.pk), by=request.actor)
-    return _answer(request, pk, evse_id)
+    return answer(request, pk, evse_id)
 
 
 @require_POST
@@ -82,7 +94,7 @@ def unlock(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
     commands.issue(
         station, intents.UnlockConnector(evse_id=evse_id, connector_id=connector_id), by=request.actor
     )
-    return _answer(request, pk, evse_id)
+    return answer(request, pk, evse_id)
 
 
 def recent_commands(station: ChargingStation) -> list[Command]:
@@ -90,23 +102,15 @@ def recent_commands(station: ChargingStation) -> list[Command]:
     return list(station.commands.select_related("transaction__evse").order_by("-id")[:20])
 
 
-def running_sessions(station: ChargingStation) -> dict[UUID, Transaction]:
-    """The running session of each EVSE that has one."""
-    running = station.transactions.filter(status="active", evse__isnull=False).select_related(
-        "token", "charging_plan"
-    )
-    return {session.evse_id: session for session in running}
-
-
 def contents(
     evse: Evse,
     station: ChargingStation,
     recent: list[Command],
-    running: dict[UUID, Transaction],
     limits: Limits,
+    kept: dict[UUID, Reservation],
 ) -> Card:
     evse.station = station
-    session = running.get(evse.pk)
+    session = evse.active if evse.active and evse.active.status == TransactionStatus.ACTIVE else None
     connectors = list(evse.connectors.all())
     connector = next(
         (one for one in connectors if one.status not in ("", "Available")), next(iter(connectors), None)
@@ -117,13 +121,25 @@ def contents(
         else (connector.status if connector else "")
     )
     said = next((one for one in recent if _concerns(one, evse)), None)
-    return Card(evse, session, said, raw, connector, looking.limit_of(limits, evse))
+    limit = looking.limit_of(limits, evse)
+    reservable = session is None and station.supports(Capability.RESERVATION)
+    return Card(evse, session, said, raw, connector, limit, kept.get(evse.pk), reservable)
 
 
 def tokens_to_start_with(actor: Actor) -> Any:
     """Tokens that may be sent with a start, the newest first."""
     tokens = IdToken.objects.visible_to(actor).live().filter(status=TokenStatus.ACCEPTED)
     return tokens.order_by("-id")
+
+
+def chosen_token(request: OperatorRequest) -> IdToken:
+    """The token of the form, among those that may be sent."""
+    try:
+        pk = UUID(request.POST.get("token", ""))
+    except ValueError as error:
+        raise Invalid(_("Choose a token."), field="token") from error
+    token: IdToken = load(tokens_to_start_with(request.actor), pk, _("Choose a token."))
+    return token
 
 
 def _concerns(command: Command, evse: Evse) -> bool:
@@ -138,14 +154,7 @@ def _station(request: OperatorRequest, pk: UUID) -> ChargingStation:
     return load(ChargingStation.objects.visible_to(request.actor), pk)
 
 
-def _chosen(request: OperatorRequest) -> UUID:
-    try:
-        return UUID(request.POST.get("token", ""))
-    except ValueError as error:
-        raise Invalid(_("Choose a token to start with."), field="token") from error
-
-
-def _answer(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
+def answer(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
     """The EVSE's card for htmx, the station's page for a plain form."""
     station = one_with_evses(request, pk)
     if not request.htmx:
@@ -156,9 +165,15 @@ def _answer(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
     context = {
         "station": station,
         "card": contents(
-            evse, station, recent_commands(station), running_sessions(station), looking.read(station.pk)
+            evse,
+            station,
+            recent_commands(station),
+            looking.read(station.pk),
+            reserved.by_evse(reserved.kept_now(station)),
         ),
         "reasons": CHARGING_REASON,
         "tokens": tokens_to_start_with(request.actor)[:TOKENS_OFFERED],
+        "minutes": reserved.MINUTES,
+        "usual": reserved.USUAL,
     }
     return render_page(request, TEMPLATE, context, partial="card")

@@ -12,6 +12,7 @@ from core.access import ROLE_NAMES, Actor
 from core.errors import DomainError
 from core.services.keys import known_scopes
 from drivers.models import TokenType
+from portal.dashboard.sentences import told
 from stations.models import Site
 
 PROFILES = (
@@ -23,7 +24,7 @@ PROFILES = (
 
 def refuse(form: Form, error: DomainError) -> None:
     """Show what a service refused at the field that it names."""
-    form.add_error(error.field if error.field in form.fields else None, error.message)
+    form.add_error(error.field if error.field in form.fields else None, told(error.message))
 
 
 class SiteForm(forms.ModelForm):

@@ -29,6 +29,7 @@ NAMES = {
     Capability.TARIFF: gettext_lazy("Tariffs at the station"),
     Capability.ISO15118: gettext_lazy("Plug & Charge"),
     Capability.REMOTE_TRIGGER: gettext_lazy("Messages on request"),
+    Capability.GRID_SUPPORT: gettext_lazy("Grid support"),
 }
 SOURCES = {
     Source.ANSWER: gettext_lazy("its answer"),

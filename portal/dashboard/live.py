@@ -1,7 +1,8 @@
 """The one stream of a tab: ids of what changed, and the figures of EVSEs in view (dashboard section 6).
 
 Every event is filtered by organization, sites and permission. Rights are read again every minute. What
-is too much for a tab is told as one ``resync``, after which the page looks for itself.
+is too much for a tab is told as one ``resync``, after which the page looks for itself. While Valkey is away
+nothing arrives that could be told: ``paused`` says so, and ``resumed`` that what was missed is to be looked up.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.functional import SimpleLazyObject
 
-from core import bus
+from core import bus, outage
 from core.access import Actor, Permission
 from core.errors import DomainError
 from portal import health
@@ -114,13 +115,16 @@ stream.permission = Permission.STATIONS_VIEW  # type: ignore[attr-defined]
 
 async def _events(request: HttpRequest, slug: str, viewer: Viewer) -> AsyncIterator[bytes]:
     assert viewer.actor.organization_id is not None
-    pace, number = Pace(), 0
+    pace, number, paused = Pace(), 0, False
     checked = beaten = time.monotonic()
     async with bus.subscriber().listen(topic_of(viewer.actor.organization_id)) as queue:
         yield _beat()
         while not health.draining.is_set():
             message = await _next(queue, pace)
             now = time.monotonic()
+            if paused != outage.valkey.is_on:
+                paused = not paused
+                yield _event("paused" if paused else "resumed", {})
             if now - checked > RIGHTS_S:
                 checked = now
                 fresh = await sync_to_async(_viewer)(request, slug)

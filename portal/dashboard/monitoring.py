@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from core.access import Permission
@@ -15,6 +16,7 @@ from core.errors import Invalid
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.station import find, frame
+from portal.dashboard.words import Text
 from stations.domain import intents
 from stations.domain.intents import Intent, MonitorItem
 from stations.domain.words import Capability
@@ -22,16 +24,20 @@ from stations.models import Command, EventStream, MonitoringState, Report
 from stations.services import commands, customers
 
 TEMPLATE = "dashboard/stations/monitoring.html"
-TYPES = (
-    "upper_threshold",
-    "lower_threshold",
-    "delta",
-    "periodic",
-    "periodic_clock_aligned",
-    "target_delta",
-    "target_delta_relative",
-)
-BASES = ("all", "factory_default", "hard_wired_only")
+TYPES: Mapping[str, Text] = {
+    "upper_threshold": gettext_lazy("Upper threshold"),
+    "lower_threshold": gettext_lazy("Lower threshold"),
+    "delta": gettext_lazy("Change"),
+    "periodic": gettext_lazy("Every so often"),
+    "periodic_clock_aligned": gettext_lazy("Every so often, by the clock"),
+    "target_delta": gettext_lazy("Distance from the target"),
+    "target_delta_relative": gettext_lazy("Distance from the target in percent"),
+}
+BASES: Mapping[str, Text] = {
+    "all": gettext_lazy("All"),
+    "factory_default": gettext_lazy("As the factory set them"),
+    "hard_wired_only": gettext_lazy("Only the hard-wired ones"),
+}
 SHOWN = 200
 SHOWN_EVENTS = 30
 

@@ -109,6 +109,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @operator(Permission.STATIONS_EDIT)
 def new(request: OperatorRequest) -> HttpResponse:
+    request.actor.require_everywhere(Permission.STATIONS_EDIT)
     form = QuirkForm(request.POST or None, initial=_copied(request))
     if request.method == "POST" and form.is_valid():
         return _saved(request, form, lambda: quirks.create(form.values(), by=request.actor), None)
@@ -118,6 +119,7 @@ def new(request: OperatorRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @operator(Permission.STATIONS_EDIT)
 def edit(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    request.actor.require_everywhere(Permission.STATIONS_EDIT)
     quirk = load(Quirk.objects.visible_to(request.actor).filter(organization_id=request.actor.home), pk)
     form = QuirkForm(request.POST or None, initial=_initial(quirk))
     if request.method == "POST" and form.is_valid():

@@ -1,7 +1,7 @@
-"""What services have stored as a sentence, told in the reader's language.
+"""What services say as a sentence, told in the reader's language.
 
 Alerts and refused connections keep the sentence of their moment in English, with what it was about filled
-in. Those that are known here are told in the chosen language; any other stays as it is.
+in; refusals are raised so. Those that are known here are told in the chosen language; any other stays as it is.
 """
 
 import re
@@ -10,7 +10,17 @@ from functools import cache
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_noop as _
 
+from portal.dashboard import refusals
+
 PLAIN = (
+    _("The connection is closed."),
+    _("Too many messages wait for this station."),
+    _("Priority charging is off."),
+    _("Priority charging is on."),
+    _("All parts arrived."),
+    _("No answer was recorded. It may have been carried out."),
+    _("The station is not connected."),
+    _("It was not sent in time."),
     _("It sent no password."),
     _("It sent a password, but none has been issued for this station. Make a new one."),
     _("It sent an Authorization header that is not one of HTTP Basic."),
@@ -23,11 +33,21 @@ PLAIN = (
     _("The station needs a client certificate, and no proxy that checks certificates is set up here."),
     _("The station booted again."),
     _("The message arrived."),
+    _("There is no such reservation at this station."),
+    _("The car told what it needs."),
+    _("To see what holds now."),
     _("The station says that the connector is unlocked."),
     _("The connection was lost before the answer. It may have been carried out."),
     _("The station is set to no authentication, which is switched off here (OCPP_ALLOW_UNAUTHENTICATED)."),
 )
 FILLED = (
+    _("Link %(number)s of the chain is missing; the next one is %(next)s."),
+    _("Entry %(entry)s (link %(number)s) was deleted."),
+    _("Entry %(entry)s (link %(number)s) is not what was linked: it, or a link before, was changed."),
+    _("The link %(number)s noted earlier is not in the chain; its end was cut off or replaced."),
+    _("Entry %(entry)s of %(moment)s was never linked: it was added out of order."),
+    _("No answer within %(seconds)s s."),
+    _("All parts arrived: %(count)s profiles."),
     _("It sent a password that is not the one issued; its length is %(length)s."),
     _(
         "It called itself “%(said)s”; the station here is “%(meant)s”. "
@@ -44,7 +64,14 @@ FILLED = (
     _("Transaction %(reference)s began."),
     _("Transaction %(reference)s ended: %(cause)s."),
     _("EVSE %(evse)s reports %(status)s."),
+    _("The station reports %(what)s."),
+    _("Composite schedule of %(where)s read back: %(limit)s now."),
+    _("EVSE %(evse)s is reserved already. Cancel that reservation first."),
+    _("The reservation has ended already (%(state)s)."),
+    _("Choose a time within the next %(days)s days."),
+    _("The station has no EVSE %(evse)s; it has %(known)s."),
     _("All parts arrived: %(count)s variables."),
+    _("The station tells version %(version)s of its list."),
     _("%(what)s reports a fault: %(cause)s."),
     _("%(what)s waits to be accepted."),
     _("Too many refused tries in a minute from %(address)s. Somebody may be guessing the password."),
@@ -53,7 +80,13 @@ FILLED = (
         "Make a new password if one of them is not yours."
     ),
 )
-WORDS = (_("right"), _("wrong"), _("no cause given"), _("no reason given"))
+WORDS = (
+    _("right"),
+    _("wrong"),
+    _("no cause given"),
+    _("no reason given"),
+    _(" From 3 to 2 it can be confirmed, where the station allows it."),
+)
 GAP = re.compile(r"%\((\w+)\)s")
 
 
@@ -61,16 +94,16 @@ def told(sentence: str) -> str:
     """The sentence in the present language, where it is one of ours."""
     if not sentence or (get_language() or "en").startswith("en"):
         return sentence
-    for template in FILLED:
+    for template in (*FILLED, *refusals.FILLED):
         if match := _pattern(template).fullmatch(sentence):
             return gettext(template) % {name: _word(text) for name, text in match.groupdict().items()}
-    return gettext(sentence) if sentence in PLAIN else sentence
+    return gettext(sentence) if sentence in PLAIN or sentence in refusals.PLAIN else sentence
 
 
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
     pieces = GAP.split(template)
-    fixed = [re.escape(piece) if at % 2 == 0 else f"(?P<{piece}>.+?)" for at, piece in enumerate(pieces)]
+    fixed = [re.escape(piece) if at % 2 == 0 else f"(?P<{piece}>.*?)" for at, piece in enumerate(pieces)]
     return re.compile("".join(fixed), re.DOTALL)
 
 

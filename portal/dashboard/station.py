@@ -11,14 +11,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.access import Permission
 from core.errors import DomainError
-from portal.dashboard import evses, learned, plots
+from portal.dashboard import evses, learned, plots, reserved
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import SettingsForm, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.stations import one_with_evses
 from portal.dashboard.words import CHARGING_REASON
 from stations.domain.words import Capability, Registration
-from stations.models import Alert, ChargingStation, Transaction
+from stations.models import Alert, ChargingStation, StatusAnswer, Transaction
 from stations.services import data_transfer_rules, network_profiles, provisioning, stations
 from stations.services.smart_charging import looking
 
@@ -26,7 +26,10 @@ TABS = (
     ("station", gettext_lazy("Live"), Permission.STATIONS_VIEW),
     ("station_commands", gettext_lazy("Commands"), Permission.STATIONS_VIEW),
     ("station_transactions", gettext_lazy("Transactions"), Permission.SESSIONS_VIEW),
+    ("station_reservations", gettext_lazy("Reservations"), Permission.STATIONS_VIEW),
     ("station_charging", gettext_lazy("Smart charging"), Permission.STATIONS_VIEW),
+    ("station_local_list", gettext_lazy("Local list"), Permission.STATIONS_VIEW),
+    ("station_grid", gettext_lazy("Grid"), Permission.STATIONS_VIEW),
     ("station_variables", gettext_lazy("Variables"), Permission.STATIONS_VIEW),
     ("station_monitoring", gettext_lazy("Monitoring"), Permission.STATIONS_VIEW),
     ("station_displays", gettext_lazy("Display"), Permission.STATIONS_VIEW),
@@ -52,10 +55,17 @@ def frame(request: OperatorRequest, station: ChargingStation, tab: str) -> dict[
         "tabs": [
             (name, text)
             for name, text, needed in TABS
-            if request.actor.can(needed) and (name != "station_displays" or has_display(station))
+            if request.actor.can(needed) and _offered(name, station)
         ],
         "open_alerts": Alert.objects.filter(station=station, cleared_at=None).order_by("severity")[:3],
     }
+
+
+def _offered(tab: str, station: ChargingStation) -> bool:
+    """Whether the station can have what the tab is about; what nobody told is taken for possible."""
+    if tab == "station_displays":
+        return has_display(station)
+    return tab != "station_grid" or station.supports(Capability.GRID_SUPPORT)
 
 
 def has_display(station: ChargingStation) -> bool:
@@ -76,12 +86,13 @@ def head(request: OperatorRequest, pk: UUID) -> HttpResponse:
 @operator(Permission.STATIONS_VIEW)
 def live_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     station = one_with_evses(request, pk)
-    commands, running = evses.recent_commands(station), evses.running_sessions(station)
+    commands = evses.recent_commands(station)
     context = frame(request, station, "station")
-    limits = looking.read(station.pk)
-    context["cards"] = [
-        evses.contents(evse, station, commands, running, limits) for evse in station.shown_evses
-    ]
+    limits, kept = looking.read(station.pk), reserved.kept_now(station)
+    own = reserved.by_evse(kept)
+    context["cards"] = [evses.contents(evse, station, commands, limits, own) for evse in station.shown_evses]
+    context["kept_anywhere"] = [one for one in kept if not one.evse_id]
+    context.update(minutes=reserved.MINUTES, usual=reserved.USUAL)
     context["reasons"] = CHARGING_REASON
     context["commands"] = commands[:5]
     context["tokens"] = evses.tokens_to_start_with(request.actor)[: evses.TOKENS_OFFERED]
@@ -101,6 +112,7 @@ def transactions_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     rows = Transaction.objects.visible_to(request.actor).filter(station=station)
     context = frame(request, station, "station_transactions")
     context["page"] = page_by_id(rows.select_related("evse", "site", "token"), request.GET.dict())
+    context["answer"] = StatusAnswer.objects.filter(station=station, transaction=None).first()
     return render_page(request, "dashboard/stations/transactions.html", context, partial="results")
 
 

@@ -1,5 +1,6 @@
 """The list of stations: search, filter, one row per station that refreshes itself."""
 
+import json
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,9 +16,14 @@ from portal.dashboard.entry import OperatorRequest, figures, load, operator
 from portal.dashboard.pages import PAGE_SIZE, Page, render_page
 from portal.dashboard.words import STATUS
 from stations.domain.words import Version
-from stations.models import ChargingStation, Evse, Site
+from stations.models import ChargingStation, Connector, Evse, Site
 
-FACETS = ("charging", "available", "plugged_in", "paused", "faulted", "unavailable", "offline")
+FACETS = ("charging", "available", "plugged_in", "paused", "reserved", "faulted", "unavailable", "offline")
+SHOWN = (
+    "identity", "name", "vendor", "model", "security_profile", "boot_version", "max_power_w", "site__name",
+    "presence__connected", "presence__ocpp_version", "presence__last_seen_at",
+)  # fmt: skip
+SHOWN_OF_EVSE = ("station_id", "evse_id", "power_w", "active__status", "active__charging_state")
 TEMPLATE = "dashboard/stations/list.html"
 
 
@@ -26,11 +32,7 @@ TEMPLATE = "dashboard/stations/list.html"
 def listing(request: OperatorRequest) -> HttpResponse:
     query = {name: request.GET.get(name, "").strip() for name in ("q", "status", "site", "version", "after")}
     visible = ChargingStation.objects.visible_to(request.actor).live()
-    counts = figures(
-        request.actor,
-        sites=ArraySubquery(_sites(request.actor)),
-        **{f"is_{status}": visible.with_evse_in(status) for status in FACETS},
-    )
+    counts = figures(request.actor, _beside_the_list)
     request.place.counts = counts
     context = {
         "section": "stations",
@@ -38,7 +40,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
         "query": query,
         "filtering": any(query[name] for name in ("q", "status", "site", "version")),
         "facets": [_facet(status, counts, query) for status in FACETS],
-        "sites": counts["sites"],
+        "sites": [json.loads(site) for site in counts["sites"]],
         "versions": [version.value for version in Version],
     }
     return render_page(request, TEMPLATE, context, partial="results")
@@ -57,11 +59,21 @@ def with_evses(stations: QuerySet[ChargingStation]) -> QuerySet[ChargingStation]
     return stations.select_related("presence", "site").prefetch_related(shown)
 
 
+def _rows(stations: QuerySet[ChargingStation]) -> QuerySet[ChargingStation]:
+    """As :func:`with_evses`, with no more columns than a row shows."""
+    connectors = Prefetch("connectors", Connector.objects.only("evse_id", "status"))
+    evses = Evse.objects.select_related("active").only(*SHOWN_OF_EVSE).prefetch_related(connectors)
+    shown = Prefetch("evses", evses, to_attr="shown_evses")
+    return stations.select_related("presence", "site").only(*SHOWN).prefetch_related(shown)
+
+
 def one_with_evses(request: OperatorRequest, pk: UUID) -> ChargingStation:
     """As :func:`with_evses`, for one station in two queries where it has told its EVSEs."""
     rows = Evse.objects.visible_to(request.actor).filter(station_id=pk)
     evses = list(
-        rows.select_related("active", "station__presence", "station__site").prefetch_related("connectors")
+        rows.select_related(
+            "active__token", "active__charging_plan", "station__presence", "station__site"
+        ).prefetch_related("connectors")
     )
     if not evses:
         return load(with_evses(ChargingStation.objects.visible_to(request.actor)), pk)
@@ -94,7 +106,7 @@ def page_by_identity(stations: QuerySet[ChargingStation], query: dict[str, str])
     kept = {name: value for name, value in query.items() if value and name != "after"}
     if query["after"]:
         stations = stations.filter(identity__gt=query["after"])
-    some = list(with_evses(stations).order_by("identity")[: PAGE_SIZE + 1])
+    some = list(_rows(stations).order_by("identity")[: PAGE_SIZE + 1])
     more = len(some) > PAGE_SIZE
     older = urlencode({**kept, "after": some[PAGE_SIZE - 1].identity}) if more else ""
     return Page(some[:PAGE_SIZE], older, urlencode(kept) or "-" if query["after"] else "")
@@ -112,6 +124,12 @@ def _facet(status: str, counts: dict[str, Any], query: dict[str, str]) -> dict[s
         "chosen": chosen,
         "query": address,
     }
+
+
+def _beside_the_list(actor: Actor) -> dict[str, Any]:
+    visible = ChargingStation.objects.visible_to(actor).live()
+    by_status = {f"is_{status}": visible.with_evse_in(status) for status in FACETS}
+    return {"sites": ArraySubquery(_sites(actor)), **by_status}
 
 
 def _sites(actor: Actor) -> QuerySet[Any]:

@@ -15,6 +15,7 @@ from drivers.services import tokens
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import TokenForm, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
+from stations.services.local_lists import looking
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -30,7 +31,11 @@ def listing(request: OperatorRequest) -> HttpResponse:
     rows = IdToken.objects.visible_to(request.actor).live().select_related("group")
     if words := query["q"]:
         rows = rows.filter(Q(value__icontains=words) | Q(label__icontains=words))
-    context = {"section": "tokens", "page": page_by_id(rows, query), "query": query, "form": form}
+    page = page_by_id(rows, query)
+    held = looking.holders([token.value for token in page.rows], request.actor)
+    for token in page.rows:
+        token.on_lists = held.get(token.value.upper(), [])
+    context = {"section": "tokens", "page": page, "query": query, "form": form}
     return render_page(request, "dashboard/tokens.html", context, status=422 if form.errors else 200)
 
 

@@ -124,6 +124,15 @@ COMMAND: Mapping[str, Text] = {
     "get_tariffs": _("Read tariffs"),
     "clear_tariffs": _("Clear tariffs"),
     "notify_web_payment_started": _("Announce a payment on the web"),
+    "send_local_list": _("Send the local list"),
+    "get_local_list_version": _("Read the version of the local list"),
+    "get_transaction_status": _("Ask how a session stands"),
+    "reserve_now": _("Reserve"),
+    "cancel_reservation": _("Cancel a reservation"),
+    "set_der_control": _("Set a grid control"),
+    "get_der_control": _("Read grid controls"),
+    "clear_der_control": _("Clear grid controls"),
+    "request_battery_swap": _("Hand out a battery"),
     "call": _("Raw call"),
 }
 
@@ -164,6 +173,11 @@ AWAITED_EFFECT: Mapping[str, Text] = {
     "use_priority_charging": _("waiting for the station to tell of it"),
     "set_display_message": _("waiting for the message to be read back"),
     "get_display_messages": _("waiting for all parts of the report"),
+    "send_local_list": _("waiting for the version to be read back"),
+    "reserve_now": _("waiting for the connector's status"),
+    "cancel_reservation": _("waiting for the connector's status"),
+    "get_der_control": _("waiting for all parts of the report"),
+    "request_battery_swap": _("waiting for the batteries"),
 }
 
 CHARGING_REASON: Mapping[str, Text] = {

@@ -53,6 +53,11 @@ class EmbeddedValkey:
             stop(self.child, signal.SIGTERM, STOP_SECONDS)
             self.child = None
 
+    def kill(self) -> None:
+        """End it at once; what it appended to its file is kept."""
+        if self.child and self.child.poll() is None:
+            self.child.kill()
+
     def url(self, database: int = 0) -> str:
         return f"redis://:{self.password}@{HOST}:{self.port}/{database}"
 

@@ -118,13 +118,16 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         "timeout": env.int("DATABASE_POOL_TIMEOUT", default=10),
     },
     connect_timeout=5,
+    prepare_threshold=5,  # only core.statements prepares; Django's own cursors never do
 )
+# Off behind a pooler that hands out connections by transaction and knows no prepared statements.
+DATABASE_PREPARE = env.bool("DATABASE_PREPARE", default=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Valkey: wake-ups and live updates; the truth is never kept there -----------------------------------
 VALKEY_URL = env.str("VALKEY_URL", default="redis://127.0.0.1:6379/0")
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": VALKEY_URL},
+    "default": {"BACKEND": "portal.cache.ValkeyCache", "LOCATION": VALKEY_URL},
 }
 
 CELERY_BROKER_URL = VALKEY_URL
@@ -137,6 +140,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_TIME_LIMIT = 900
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_CONSUMER = "portal.broker:Consumer"
+CELERY_BEAT_SCHEDULER = "portal.broker:Scheduler"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
@@ -248,6 +253,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "portal.api.schema.name_commands",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "ProfilePurposeEnum": "portal.api.command_bodies.smart_charging.PURPOSES",
         "SendablePurposeEnum": "portal.api.command_bodies.smart_charging.SENDABLE",
@@ -267,6 +276,8 @@ SPECTACULAR_SETTINGS = {
 }
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=20)
 API_RATE_BURST = env.int("API_RATE_BURST", default=100)
+SECOND_PERSON_ABOVE = env.int("SECOND_PERSON_ABOVE", default=20)
+LOCK_TIMEOUT_S = env.float("LOCK_TIMEOUT_S", default=5.0)
 
 # -- what goes out to addresses that others chose (docs/operators/security.md) -----------------------------
 EGRESS_ALLOW = tuple(env.list("EGRESS_ALLOW", default=[]))
@@ -286,6 +297,7 @@ OCPP_HANDLER_DEADLINE = env.int("OCPP_HANDLER_DEADLINE", default=20)
 OCPP_PING_INTERVAL = env.int("OCPP_PING_INTERVAL", default=25)
 OCPP_HEARTBEAT_INTERVAL = env.int("OCPP_HEARTBEAT_INTERVAL", default=300)
 OCPP_BOOT_DEADLINE = env.int("OCPP_BOOT_DEADLINE", default=60)
+OCPP_UNREADY_AFTER = env.int("OCPP_UNREADY_AFTER", default=30)
 OCPP_DRAIN_SPREAD = env.int("OCPP_DRAIN_SPREAD", default=20)
 OCPP_ORPHAN_GRACE_HOURS = env.int("OCPP_ORPHAN_GRACE", default=24)
 OCPP_LOG_MAX_BYTES = env.int("OCPP_LOG_MAX_BYTES", default=65_536)
@@ -310,5 +322,6 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR"},
         "daphne": {"level": "WARNING"},
+        "core.outage": {"level": env.str("OUTAGE_LOG_LEVEL", default="WARNING")},
     },
 }

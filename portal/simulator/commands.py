@@ -133,23 +133,6 @@ def composite_schedule(station: "SimulatedStation", outlet: Outlet, duration: in
     return composite(station.profiles, outlet, station.clock.now(), min(duration, day), unit)
 
 
-def send_local_list(
-    station: "SimulatedStation", version: int, entries: Mapping[str, str | None], *, full: bool
-) -> Reply:
-    """``entries`` gives the status per token; None removes it."""
-    if not full and version <= station.local_list_version:
-        return status("VersionMismatch")
-    if full:
-        station.local_list.clear()
-    for token, word in entries.items():
-        if word is None:
-            station.local_list.pop(token, None)
-        else:
-            station.local_list[token] = word
-    station.local_list_version = version
-    return status(ACCEPTED)
-
-
 def _startable(station: "SimulatedStation", number: int | None, token: str) -> Outlet | None:
     for outlet in station.outlets:
         if outlet.reservation is not None and outlet.reservation.token.upper() != token.upper():

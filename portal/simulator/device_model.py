@@ -25,6 +25,7 @@ FIXED: tuple[tuple[str, str, str, str, str], ...] = (
     ("ClockCtrlr", "TimeSource", "Heartbeat", READ_WRITE, "SequenceList"),
     ("DeviceDataCtrlr", "ItemsPerMessageGetVariables", "50", READ_ONLY, "integer"),
     ("DeviceDataCtrlr", "ItemsPerMessageSetVariables", "20", READ_ONLY, "integer"),
+    ("LocalAuthListCtrlr", "BytesPerMessage", "32768", READ_ONLY, "integer"),
     ("LocalAuthListCtrlr", "Enabled", "true", READ_WRITE, "boolean"),
     ("LocalAuthListCtrlr", "ItemsPerMessage", "100", READ_ONLY, "integer"),
     ("OCPPCommCtrlr", "NetworkConfigurationPriority", "1", READ_WRITE, "SequenceList"),

@@ -59,10 +59,11 @@ def set_level(station: "SimulatedStation", sent: Json) -> Reply:
 def customer_information(station: "SimulatedStation", sent: Json) -> Reply:
     """Only its local list names customers here."""
     token = sent.get("idToken", {}).get("idToken")
-    known = station.local_list.get(token) if token else None
-    told = TOLD_OF_NOBODY if known is None else f"Token {token}: {known} in the local list."
+    entries = station.local_list.entries
+    known = entries.get(token.upper()) if token else None
+    told = TOLD_OF_NOBODY if known is None else f"Token {token}: {known.status} in the local list."
     if sent["clear"] and token:
-        station.local_list.pop(token, None)
+        entries.pop(token.upper(), None)
     part = {**_head(station, sent), "data": told if sent["report"] else ""}
     return status("Accepted", lambda: station.call("NotifyCustomerInformation", part))
 

@@ -62,6 +62,7 @@ class Habits:
     status_by_event: bool | None = None
     starts_on_cable: bool = False
     tells_needs: bool = False
+    keeps_local_list: bool = True
     report_part: int = 20
     seed: str = ""
 

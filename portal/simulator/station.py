@@ -9,6 +9,7 @@ from portal.simulator.battery import Vehicle
 from portal.simulator.clock import Clock, SteppedClock
 from portal.simulator.dialect import Cause, Dialect
 from portal.simulator.journal import Json
+from portal.simulator.local_list import LocalList
 from portal.simulator.online import OnlineStation
 from portal.simulator.outlet import Lost, Outlet, OutletState, StopReason, Transaction
 from portal.simulator.profiles import ProfileStore
@@ -48,12 +49,11 @@ class SimulatedStation(OnlineStation):
         self.outlets = self.hardware.build(self.random.randrange(50_000, 4_000_000))
         self.profiles = ProfileStore()
         self.settings: dict[str, str] = {}
-        self.local_list: dict[str, str] = {}
-        self.local_list_version: int = 0
         self.safe = Safe()
         self.monitors: dict[int, Json] = {}
         self.display: dict[int, Json] = {}
         self.tariffs: dict[int, str] = {}
+        self.local_list = LocalList()
         self.event_number = 0
         self.reset_scheduled = False
         self._held: tuple[str, Callable[[], Json], Callable[[Json], None]] | None = None
@@ -91,7 +91,7 @@ class SimulatedStation(OnlineStation):
         """Ask the CSMS, or the local list while offline."""
         self.clock.linger()
         if not self.may_send:
-            return self.local_list.get(token, "Accepted") == "Accepted"
+            return self.local_list.verdict(token, self.clock.now()) in {None, "Accepted"}
         return self.dialect.authorized(await self.call("Authorize", self.dialect.authorize(token)))
 
     async def start(

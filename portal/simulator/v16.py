@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from portal.simulator import commands, configuration, reservations, security
+from portal.simulator import commands, configuration, local_list, reservations, security
 from portal.simulator.actions import ACTIONS_16
 from portal.simulator.dialect import Cause, Message
 from portal.simulator.journal import Json
@@ -211,16 +211,6 @@ def _composite(station: "SimulatedStation", payload: Json) -> Reply:
     )
 
 
-def _local_list(station: "SimulatedStation", payload: Json) -> Reply:
-    entries = {
-        entry["idTag"]: entry.get("idTagInfo", {}).get("status")
-        for entry in payload.get("localAuthorizationList", [])
-    }
-    return commands.send_local_list(
-        station, payload["listVersion"], entries, full=payload["updateType"] == "Full"
-    )
-
-
 def _data_transfer(station: "SimulatedStation", payload: Json) -> Reply:
     if payload["vendorId"] != station.hardware.vendor:
         return commands.status("UnknownVendorId")
@@ -288,8 +278,8 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "ClearCache": lambda station, sent: commands.status("Accepted"),
     "DataTransfer": _data_transfer,
-    "GetLocalListVersion": lambda station, sent: Reply({"listVersion": station.local_list_version}),
-    "SendLocalList": _local_list,
+    "GetLocalListVersion": local_list.get_version_16,
+    "SendLocalList": local_list.send_16,
     "SetChargingProfile": lambda station, sent: commands.set_profile(
         station, sent["connectorId"], sent["csChargingProfiles"]
     ),

@@ -8,6 +8,7 @@ from portal.simulator import (
     commands,
     device_model,
     displays,
+    local_list,
     monitoring,
     reservations,
     security,
@@ -305,15 +306,6 @@ def _base_report(station: "SimulatedStation", payload: Json) -> Reply:
     return commands.status("Accepted", send)
 
 
-def _local_list(station: "SimulatedStation", payload: Json) -> Reply:
-    entries = {
-        entry["idToken"]["idToken"]: entry.get("idTokenInfo", {}).get("status")
-        for entry in payload.get("localAuthorizationList", [])
-    }
-    full = payload["updateType"] == "Full"
-    return commands.send_local_list(station, payload["versionNumber"], entries, full=full)
-
-
 def _transaction_status(station: "SimulatedStation", payload: Json) -> Reply:
     answer: Json = {"messagesInQueue": len(station.queue) > 0}
     if "transactionId" in payload:
@@ -397,8 +389,8 @@ COMMANDS: Mapping[str, Command] = {
     "NotifyWebPaymentStarted": lambda station, sent: Reply({}),
     "ClearCache": lambda station, sent: commands.status("Accepted"),
     "DataTransfer": _data_transfer,
-    "GetLocalListVersion": lambda station, sent: Reply({"versionNumber": station.local_list_version}),
-    "SendLocalList": _local_list,
+    "GetLocalListVersion": local_list.get_version_2x,
+    "SendLocalList": local_list.send_2x,
     "SetChargingProfile": lambda station, sent: commands.set_profile(
         station, sent["evseId"], sent["chargingProfile"]
     ),

@@ -13,6 +13,7 @@ from portal import runtime
 from portal.embedded import EmbeddedPostgres, EmbeddedValkey, ServerFailed
 from portal.embedded.process import run, spawn
 from portal.supervisor import environment
+from portal.supervisor.lookout import Lookout
 from portal.supervisor.options import Options
 from portal.supervisor.readiness import Readiness
 from portal.supervisor.services import Service, stop_together
@@ -35,6 +36,7 @@ class Portal:
         self.url = url
         self.postgres: EmbeddedPostgres | None = None
         self.valkey: EmbeddedValkey | None = None
+        self.lookout: Lookout | None = None
         self.environment: dict[str, str] = {}
         self.owner_url = ""
         self.servers: list[Service] = []
@@ -53,12 +55,14 @@ class Portal:
         self._compose_environment()
         with step("Schema, pages, first administrator"):
             self.login = json.loads(self._manage("setup", DATABASE_URL=self.owner_url).splitlines()[-1])
+        self._start_gateways()  # they load while the demo is made
         if self.options.demo:
             with step("Demo data"):
                 self.demo_lines = self._manage("demo").splitlines()
         with step("Server, worker, beat"):
-            self._start_processes()
+            self._start_background()
             self._wait_until_ready()
+        self._look_out()
         self._show()
         if self.options.demo:
             self._launch(self.demo, "Demo chargers", self._manage_command("demo", "--run"), patience_s=10)
@@ -70,6 +74,8 @@ class Portal:
 
     def stop(self, *, in_a_hurry: Callable[[], bool]) -> None:
         """Chargers of the demo, gateways (drained), background work, Valkey, and the database last."""
+        if self.lookout:
+            self.lookout.stop()
         for group in (self.demo, self.gateways, self.background):
             stop_together(group, in_a_hurry=in_a_hurry)
         if self.valkey:
@@ -104,6 +110,11 @@ class Portal:
             self.valkey.start()
         self._attend_to(Service("Valkey", self.valkey.launch, SERVER_PATIENCE_S), self.valkey.child)
 
+    def _look_out(self) -> None:
+        restart = self.valkey.kill if self.valkey else None
+        self.lookout = Lookout(self.environment["VALKEY_URL"], restart)
+        self.lookout.start()
+
     def _attend_to(self, server: Service, child: subprocess.Popen[bytes] | None) -> None:
         server.child, server.started_at = child, time.monotonic()
         self.servers.append(server)
@@ -122,7 +133,11 @@ class Portal:
         if self.valkey:
             found["VALKEY_URL"] = self.valkey.url()
         runtime.write_env_file(self.options.data_dir / runtime.RUNTIME_FILE, found)
-        defaults = {"LOG_LEVEL": "WARNING", "OCPP_DRAIN_SPREAD": str(self._drain_spread_s())}
+        defaults = {
+            "LOG_LEVEL": "WARNING",
+            "OUTAGE_LOG_LEVEL": "ERROR",  # the lookout says it for all of them
+            "OCPP_DRAIN_SPREAD": str(self._drain_spread_s()),
+        }
         kept = environment.portal_secrets(self.options.data_dir)
         self.environment = {
             **defaults,
@@ -138,12 +153,14 @@ class Portal:
     def _drain_spread_s(self) -> int:
         return DEMO_DRAIN_SPREAD_S if self.options.demo else DRAIN_SPREAD_S
 
-    def _start_processes(self) -> None:
+    def _start_gateways(self) -> None:
         patience_s = float(self.environment["OCPP_DRAIN_SPREAD"]) + AFTER_DRAIN_S
         for number in range(1, self.options.gateways + 1):
             self._launch(
                 self.gateways, f"Server {number}", self._serve_command(number), patience_s=patience_s
             )
+
+    def _start_background(self) -> None:
         for name, words in (("Worker", WORKER), ("Beat", [*BEAT, *self._beat_files()])):
             self._launch(self.background, name, [sys.executable, *words], patience_s=25)
 
@@ -206,6 +223,8 @@ class Portal:
 
 
 WORKER = [
+    "-W",
+    "ignore::PendingDeprecationWarning",
     "-W",
     "ignore:You're running the worker with superuser privileges",
     "-m",

@@ -1,11 +1,11 @@
 /* One stream per tab. A signal becomes an event on <body>; rows and cards listen and fetch themselves. */
 const body = document.body, topics = body.dataset.live.trim(), light = document.getElementById("live");
 const SILENT = 25000, HIDDEN = 10000, POLL_AFTER = 60000, POLL = 15000, STEP = 1000;
-const waiting = new Map();
+const waiting = new Map(), note = document.getElementById("no-news");
 const lang = document.documentElement.lang;
 const digits = (places) => new Intl.NumberFormat(lang, { minimumFractionDigits: places, maximumFractionDigits: places });
 const FORMS = { kw: digits(1), kwh: digits(3), soc: digits(0) };
-let stream, opened = false, lastByte = 0, tries = 0, retry, hiding, lostAt = 0, lastPoll = 0;
+let stream, news = true, opened = false, lastByte = 0, tries = 0, retry, hiding, lostAt = 0, lastPoll = 0;
 
 function show(state) {
   if (!light || light.dataset.state === state) return;
@@ -49,16 +49,25 @@ function figures(data) {
   body.dispatchEvent(new CustomEvent("live:num", { detail: data }));
 }
 
-function alive() { lastByte = Date.now(); tries = lostAt = 0; show("live"); }
+function alive() { lastByte = Date.now(); tries = lostAt = 0; show(news ? "live" : "poll"); }
+
+function told(state) { // the server says whether it hears of changes itself
+  news = state;
+  note.hidden = news;
+  alive();
+  if (news) resync();
+}
 
 function open() {
   clearTimeout(retry);
   stream?.close();
   stream = new EventSource(`${body.dataset.liveUrl}?topics=${encodeURIComponent(topics)}`);
-  stream.onopen = () => { alive(); if (opened) resync(); opened = true; };
+  stream.onopen = () => { news = note.hidden = true; alive(); if (opened) resync(); opened = true; };
   stream.onerror = lost;
   stream.addEventListener("signal", (event) => { alive(); signal(JSON.parse(event.data)); });
   stream.addEventListener("num", (event) => { alive(); figures(JSON.parse(event.data)); });
+  stream.addEventListener("paused", () => told(false));
+  stream.addEventListener("resumed", () => told(true));
   stream.addEventListener("resync", () => { alive(); resync(); });
   stream.addEventListener("beat", (event) => { alive(); dispatchEvent(new CustomEvent("server-time", { detail: Number(event.data) })); });
   stream.addEventListener("out", out);
@@ -87,7 +96,7 @@ function out() { // signed out, or no longer allowed: figures stay, but greyed
 function watch() {
   if (document.hidden || light.dataset.state === "out" || light.dataset.state === "paused") return;
   if (stream && Date.now() - lastByte > SILENT) lost();
-  if (lostAt && Date.now() - lostAt > POLL_AFTER && Date.now() - lastPoll > POLL) {
+  if ((!news || (lostAt && Date.now() - lostAt > POLL_AFTER)) && Date.now() - lastPoll > POLL) {
     lastPoll = Date.now();
     show("poll");
     resync();
@@ -109,6 +118,12 @@ function inUse(element) { // an open menu or dialog, or a field being filled in,
   return element.querySelector("dialog[open],details.menu[open]") || (element.contains(active) && active.matches("select,input,textarea"));
 }
 
+function refused({ elt, target, xhr }) { // says why beside the control, or above what its dialog was about
+  const place = elt.matches("form") && !elt.closest("dialog") ? elt : target;
+  place.querySelector(":scope > [data-refusal]")?.remove();
+  place.insertAdjacentHTML(place === elt ? "beforeend" : "afterbegin", xhr.responseText);
+}
+
 body.addEventListener("htmx:configRequest", (event) => { if (byLive(event)) event.detail.headers["X-Live"] = "1"; });
 body.addEventListener("htmx:beforeSwap", (event) => {
   const status = event.detail.xhr.status;
@@ -116,8 +131,8 @@ body.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.shouldSwap = false;
     setTimeout(() => htmx.trigger(event.detail.elt, "live:again"), 1500);
   } else if ([403, 404, 409, 422].includes(status) && !byLive(event)) {
-    event.detail.shouldSwap = true; // a refusal says why, in the place of the control
-    event.detail.isError = false;
+    event.detail.shouldSwap = event.detail.isError = false;
+    refused(event.detail);
   }
 });
 body.addEventListener("htmx:afterSwap", (event) => event.detail.target.classList.remove("broken"));

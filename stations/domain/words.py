@@ -31,6 +31,7 @@ class Capability(StrEnum):
     TARIFF = "tariff"
     ISO15118 = "iso15118"
     REMOTE_TRIGGER = "remote_trigger"
+    GRID_SUPPORT = "grid_support"
 
 
 class Registration(StrEnum):

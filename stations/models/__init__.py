@@ -1,4 +1,5 @@
 from stations.models.alerts import Alert, SecurityEvent
+from stations.models.bulk_commands import BulkCommand, BulkPart
 from stations.models.certificates import ContractRequest, InstalledCertificate, SigningRequest
 from stations.models.commands import Command
 from stations.models.connections import Connection, Gateway, Presence
@@ -11,12 +12,14 @@ from stations.models.firmware import FirmwareJob, JobStep, LogJob
 from stations.models.frames import RawFrame
 from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
+from stations.models.local_lists import LocalList, LocalListEntry
 from stations.models.monitoring import EventStream, Monitor, MonitoringState, StationEvent, StreamValue
 from stations.models.network import NetworkProfile
 from stations.models.quirks import Quirk
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.reservations import Reservation
+from stations.models.session_repair import SessionDecision, StatusAnswer
 from stations.models.sites import Site
 from stations.models.smart_charging import ChargingLimit, ChargingPlan, CompositeSchedule, InstalledProfile
 from stations.models.station_tariffs import Settlement, StationTariff
@@ -26,6 +29,8 @@ from stations.models.transactions import OrphanStop, Transaction, TransactionCon
 __all__ = [
     "Alert",
     "BatterySwap",
+    "BulkCommand",
+    "BulkPart",
     "ChargingLimit",
     "ChargingPlan",
     "ChargingStation",
@@ -47,6 +52,8 @@ __all__ = [
     "InstalledCertificate",
     "InstalledProfile",
     "JobStep",
+    "LocalList",
+    "LocalListEntry",
     "LogJob",
     "MeterReading",
     "Monitor",
@@ -59,6 +66,7 @@ __all__ = [
     "Report",
     "Reservation",
     "SecurityEvent",
+    "SessionDecision",
     "Settlement",
     "SignedMeterData",
     "SigningRequest",
@@ -67,6 +75,7 @@ __all__ = [
     "StationCredential",
     "StationEvent",
     "StationTariff",
+    "StatusAnswer",
     "StreamValue",
     "Transaction",
     "TransactionConflict",

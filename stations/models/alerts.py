@@ -1,11 +1,10 @@
 """What needs a person: alerts, and the security events that stations report."""
 
-from uuid import UUID
-
 from django.db import models
 
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
+from stations.models.owned import AtStation
 from stations.models.stations import ChargingStation
 
 
@@ -13,7 +12,7 @@ class AlertQuerySet(ScopedQuerySet["Alert"]):
     limit_path = "station__site_id"
 
 
-class Alert(models.Model):
+class Alert(AtStation, models.Model):
     """One condition that began and has not ended, or has. One open row per station, kind and subject."""
 
     class Severity(models.TextChoices):
@@ -54,10 +53,6 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} · {self.station}"
-
-    @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id
 
 
 class SecurityEvent(models.Model):

@@ -1,13 +1,12 @@
 """Certificates of stations: what is installed, what waits to be signed, what cars ask for."""
 
-from uuid import UUID
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
 from stations.domain.certificates import OPEN, CertificateUse, HashData, SigningStatus, SigningUse
+from stations.models.owned import AtStation
 from stations.models.stations import ChargingStation
 
 OPEN_WORDS = [word.value for word in SigningStatus if word in OPEN]
@@ -21,7 +20,7 @@ class InstalledCertificateQuerySet(ScopedQuerySet["InstalledCertificate"]):
         return self.filter(removed_at=None)
 
 
-class InstalledCertificate(models.Model):
+class InstalledCertificate(AtStation, models.Model):
     """A certificate on a station, named as the station names it. ``pem`` where we have it: then more is known."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -64,10 +63,6 @@ class InstalledCertificate(models.Model):
         return f"{self.use} · {self.subject or self.serial_number}"
 
     @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id
-
-    @property
     def hash_data(self) -> HashData:
         return HashData(
             algorithm=self.hash_algorithm,
@@ -84,7 +79,7 @@ class SigningRequestQuerySet(ScopedQuerySet["SigningRequest"]):
         return self.filter(status__in=OPEN_WORDS)
 
 
-class SigningRequest(models.Model):
+class SigningRequest(AtStation, models.Model):
     """One certificate signing request of a station and what became of it (P235)."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -141,10 +136,6 @@ class SigningRequest(models.Model):
         return f"{self.station} · {self.status}"
 
     @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id
-
-    @property
     def open(self) -> bool:
         return self.status in OPEN
 
@@ -153,7 +144,7 @@ class ContractRequestQuerySet(ScopedQuerySet["ContractRequest"]):
     limit_path = "station__site_id"
 
 
-class ContractRequest(models.Model):
+class ContractRequest(AtStation, models.Model):
     """A car's request for a contract certificate, relayed by its station (Get15118EVCertificate, M01, M02)."""
 
     class Status(models.TextChoices):
@@ -186,7 +177,3 @@ class ContractRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.station} · {self.action} · {self.status}"
-
-    @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id

@@ -1,12 +1,11 @@
 """What was said to stations, and what they answered."""
 
-from uuid import UUID
-
 from django.db import models
 
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
 from stations.domain.words import CommandStatus, Effect
+from stations.models.owned import AtStation
 from stations.models.stations import ChargingStation
 from stations.models.transactions import Transaction
 
@@ -15,7 +14,7 @@ class CommandQuerySet(ScopedQuerySet["Command"]):
     limit_path = "station__site_id"
 
 
-class Command(models.Model):
+class Command(AtStation, models.Model):
     """An intention towards one station. What *happened* is elsewhere; ``effect`` says whether it was seen."""
 
     class IfOffline(models.TextChoices):
@@ -91,10 +90,6 @@ class Command(models.Model):
 
     def __str__(self) -> str:
         return f"{self.command} · {self.status}"
-
-    @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id
 
     @property
     def latency_ms(self) -> int | None:

@@ -1,7 +1,5 @@
 """Messages on the displays of stations (OCPP 2.0.1 block O)."""
 
-from uuid import UUID
-
 from django.db import models
 
 from core import clock
@@ -9,6 +7,7 @@ from core.ids import uuid7
 from core.models import ScopedQuerySet
 from stations.domain.displays import DisplayStatus
 from stations.models.commands import Command
+from stations.models.owned import OfStation
 from stations.models.stations import ChargingStation
 from stations.models.transactions import Transaction
 
@@ -18,7 +17,7 @@ class DisplayMessageQuerySet(ScopedQuerySet["DisplayMessage"]):
     limit_path = "station__site_id"
 
 
-class DisplayMessage(models.Model):
+class DisplayMessage(OfStation, models.Model):
     """A message of a display. ``number`` is its name at the station, unique there; ``texts`` its wordings."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -68,11 +67,3 @@ class DisplayMessage(models.Model):
     def over(self) -> bool:
         """Whether its time has passed: the station takes it down by itself."""
         return self.ends_at is not None and self.ends_at <= clock.now()
-
-    @property
-    def organization_id(self) -> UUID:
-        return self.station.organization_id
-
-    @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id

@@ -1,13 +1,12 @@
 """EVSEs and connectors with their last reported state."""
 
-from uuid import UUID
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.ids import uuid7
 from core.models import ScopedQuerySet
 from stations.domain.words import STATUS_OF_WORD, ConnectorStatus
+from stations.models.owned import OfStation
 from stations.models.stations import ChargingStation
 
 MOST_TELLING_FIRST = (
@@ -47,7 +46,7 @@ def _words(status: ConnectorStatus) -> list[str]:
     return [word for word, meaning in STATUS_OF_WORD.items() if meaning == status]
 
 
-class Evse(models.Model):
+class Evse(OfStation, models.Model):
     """One place to charge one car at a time. ``evse_id`` counts from 1 (1.6: the connectorId)."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -72,10 +71,6 @@ class Evse(models.Model):
         return f"{self.station} · EVSE {self.evse_id}"
 
     @property
-    def organization_id(self) -> UUID:
-        return self.station.organization_id
-
-    @property
     def state(self) -> ConnectorStatus:
         """The word that pages and the API show for this EVSE (dashboard section 9)."""
         if not self.station.presence.connected:
@@ -85,10 +80,6 @@ class Evse(models.Model):
         if found in BY_TRANSACTION and self.active:
             return STATUS_OF_WORD.get(self.active.charging_state, found)
         return found
-
-    @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id
 
 
 class Connector(models.Model):

@@ -1,13 +1,12 @@
 """Firmware and log jobs of stations, one row a request, with every state that was reported."""
 
-from uuid import UUID
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
 from stations.domain.firmware import DONE, ENDED, FirmwareKind, JobStatus
+from stations.models.owned import AtStation
 from stations.models.stations import ChargingStation
 
 STATUSES = [(word.value, word.value) for word in JobStatus]
@@ -21,7 +20,7 @@ class LogJobQuerySet(ScopedQuerySet["LogJob"]):
     limit_path = "station__site_id"
 
 
-class Job(models.Model):
+class Job(AtStation, models.Model):
     """What both kinds of jobs have in common. ``requested`` is false for what a station does by itself."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -80,10 +79,6 @@ class FirmwareJob(Job):
         return f"{self.station} · {self.kind} · {self.status}"
 
     @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id
-
-    @property
     def unconfirmed(self) -> bool:
         """Said to be installed, but no boot has shown the version yet."""
         return self.status == JobStatus.INSTALLED and self.confirmed_at is None
@@ -114,10 +109,6 @@ class LogJob(Job):
 
     def __str__(self) -> str:
         return f"{self.station} · {self.kind} log · {self.status}"
-
-    @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id
 
 
 class JobStep(models.Model):

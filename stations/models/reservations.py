@@ -1,7 +1,5 @@
 """What is kept free, for whom, and until when."""
 
-from uuid import UUID
-
 from django.db import models
 
 from core.ids import uuid7
@@ -10,6 +8,7 @@ from drivers.models import IdToken
 from stations.domain.reservations import OPEN, ReservationStatus
 from stations.models.commands import Command
 from stations.models.evses import Evse
+from stations.models.owned import OfStation
 from stations.models.stations import ChargingStation
 from stations.models.transactions import Transaction
 
@@ -23,7 +22,7 @@ class ReservationQuerySet(ScopedQuerySet["Reservation"]):
         return self.filter(status__in=sorted(OPEN))
 
 
-class Reservation(models.Model):
+class Reservation(OfStation, models.Model):
     """A reservation that we asked a station for. Without an EVSE the station keeps any one free."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -72,14 +71,6 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.station} · reservation {self.number}"
-
-    @property
-    def organization_id(self) -> UUID:
-        return self.station.organization_id
-
-    @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id
 
     @property
     def open(self) -> bool:

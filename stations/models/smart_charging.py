@@ -1,13 +1,12 @@
 """What limits charging: profiles at stations, limits of others, what cars ask for, what comes of it all."""
 
-from uuid import UUID
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from core.ids import uuid7
 from core.models import ScopedQuerySet
 from stations.domain.words import TransactionStatus
+from stations.models.owned import OfStation
 from stations.models.stations import ChargingStation
 from stations.models.transactions import Transaction
 
@@ -24,7 +23,7 @@ class InstalledProfileQuerySet(ScopedQuerySet["InstalledProfile"]):
         return self.exclude(over)
 
 
-class InstalledProfile(models.Model):
+class InstalledProfile(OfStation, models.Model):
     """A charging profile that the station has, as far as we know: it took it from us, or reported it.
 
     ``evse_id`` 0 is the station. ``source`` is who put it there: CSO is us. ``content`` is the whole profile in
@@ -59,14 +58,6 @@ class InstalledProfile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.station} · profile {self.profile_id}"
-
-    @property
-    def organization_id(self) -> UUID:
-        return self.station.organization_id
-
-    @property
-    def limit_id(self) -> UUID | None:
-        return self.station.site_id
 
 
 class ChargingLimitQuerySet(ScopedQuerySet["ChargingLimit"]):

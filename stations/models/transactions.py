@@ -113,6 +113,11 @@ class Transaction(models.Model):
                 condition=models.Q(status="active"),
                 name="transaction_active",
             ),
+            models.Index(
+                fields=["organization", "-id"],
+                condition=models.Q(status__in=["active", "orphaned"]),
+                name="transaction_without_end",
+            ),
             models.Index(Upper("token_value"), "organization", name="transaction_by_token"),
         ]
 

@@ -11,6 +11,7 @@ from django.db.transaction import atomic
 
 from core import clock
 from core.errors import DomainError, NotSupported
+from stations.domain.intents import Intent
 from stations.domain.words import CommandStatus, Registration
 from stations.ocpp import pool, schemas
 from stations.ocpp.calls import CallFailed, Calls
@@ -91,25 +92,38 @@ class Deliveries:
             )
 
     def _prepare(self, command_id: UUID) -> OutboundCall | None:
-        """On a thread: claim and translate in one transaction, so that what cannot be said was never sent."""
+        """On a thread: translate, then claim, so that what cannot be said was never sent."""
         try:
-            with atomic():
-                claimed = commands.claim(command_id, epoch=self._socket.epoch)
-                return self._translated(claimed) if claimed is not None else None
+            intent = commands.wish(command_id, epoch=self._socket.epoch)
+            call = self._translated(intent) if intent is not None else None
+            claimed = call is not None and self._claim(command_id, call)
         except NotSupported as error:
             ending = Ending(CommandStatus.NOT_SUPPORTED, _error("not_supported", error.message))
         except DomainError as error:
             ending = Ending(CommandStatus.FAILED, _error(error.code, error.message))
         except Refused as refused:
             ending = Ending(CommandStatus.FAILED, _error("invalid_request", refused.description))
+        else:
+            return call if claimed else None
         commands.settle(command_id, ending.status, error=ending.error)
         return None
 
-    def _translated(self, claimed: commands.Claimed) -> OutboundCall:
-        translate = self._tables.outbound.get(type(claimed.intent))
+    def _claim(self, command_id: UUID, call: OutboundCall) -> bool:
+        """One statement by itself, where nothing else has to be kept with it."""
+        keeps = [part.keep for part in (call, *call.more) if part.keep is not None]
+        if not keeps:
+            return commands.claim(command_id, epoch=self._socket.epoch)
+        with atomic():
+            claimed = commands.claim(command_id, epoch=self._socket.epoch)
+            for keep in keeps if claimed else ():
+                keep()
+        return claimed
+
+    def _translated(self, intent: Intent) -> OutboundCall:
+        translate = self._tables.outbound.get(type(intent))
         if translate is None:
-            raise NotSupported(f"OCPP {self._socket.version} has no “{claimed.intent.name}”.")
-        call = translate(self._socket, claimed.intent)
+            raise NotSupported(f"OCPP {self._socket.version} has no “{intent.name}”.")
+        call = translate(self._socket, intent)
         for part in (call, *call.more):
             schemas.check_own(self._socket.version, part.action, Kind.REQUEST, part.payload)
         self._check_registration(call.action)
@@ -132,12 +146,17 @@ class Deliveries:
                 result = await self._calls.exchange(part.action, part.payload)
                 message_id = message_id or result.message_id
                 answered.append((part, result.payload))
+                if call.builds_up and self._is_refusal(part, result.payload):
+                    break
         except CallFailed as failed:
             status = CommandStatus.TIMED_OUT if failed.code == "timeout" else CommandStatus.FAILED
             error = _error(failed.code, failed.description)
             return Ending(status, error, message_id or failed.message_id, tuple(answered))
         word = self._tables.interpret(call.action, _joined([payload for _, payload in answered]))
         return Ending(CommandStatus(word), None, message_id, tuple(answered))
+
+    def _is_refusal(self, part: OutboundCall, payload: Json) -> bool:
+        return self._tables.interpret(part.action, payload) != CommandStatus.ACCEPTED
 
     def _settle(self, command_id: UUID, call: OutboundCall, ending: Ending) -> None:
         """On a thread: store what the answers say, then how the command ended."""

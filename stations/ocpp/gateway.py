@@ -16,6 +16,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
 from core import bus, clock
 from stations import live
 from stations.ocpp import metrics
@@ -23,7 +25,7 @@ from stations.ocpp.context import Socket
 from stations.ocpp.journal import Journal
 from stations.ocpp.limits import UpgradeLimits
 from stations.ocpp.lines import Line
-from stations.ocpp.readiness import Probe, Readiness
+from stations.ocpp.readiness import Probe, Readiness, probe_gap_s
 from stations.ocpp.reconnects import Reconnects
 from stations.ocpp.threads import AWAY, DatabaseThreads
 from stations.ocpp.turnstile import Turnstile
@@ -42,7 +44,6 @@ JOURNAL_SECONDS = 0.5
 NOTES_SECONDS = 0.05
 LISTEN_AGAIN_SECONDS = 1.0
 STOP_SECONDS = 2.0
-PROBE_SECONDS = 2.0
 TIDY_SECONDS = 30.0
 UNREADY_SPREAD_S = 10.0
 MAX_NOTES = 10_000
@@ -142,7 +143,7 @@ class Gateway:
         self._started = True
         steps: list[tuple[float, Step]] = [
             (BEAT_SECONDS, self._beat),
-            (PROBE_SECONDS, self._check_database),
+            (probe_gap_s(), self._check_database),
             (COMMANDS_SECONDS, self._sweep_commands),
             (SOCKETS_SECONDS, self._sweep_sockets),
             (TIDY_SECONDS, self._tidy),
@@ -193,7 +194,7 @@ class Gateway:
             self.threads.cut_stuck(DATABASE_DEADLINE_S)
 
     async def _hang_up_later(self, line: Line) -> None:
-        await asyncio.sleep(random.uniform(0, UNREADY_SPREAD_S))
+        await asyncio.sleep(random.uniform(0, min(UNREADY_SPREAD_S, settings.OCPP_DRAIN_SPREAD)))
         await _quietly(line.hang_up(TRY_AGAIN_LATER, UNREADY))
 
     async def _sweep_commands(self) -> None:

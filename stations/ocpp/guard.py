@@ -16,6 +16,7 @@ import orjson
 from stations.domain.nesting import ALL_BUT_BRACKETS, MAX_DEPTH, is_deep
 
 MAX_DIGITS = 20
+MAX_NUMBER = 400
 MAX_MEMBERS = 10_000
 EXACT_DIGITS = 15
 INT64_MAX = 2**63 - 1
@@ -23,6 +24,7 @@ INT64_MAX = 2**63 - 1
 _DIGITS_TO_ZERO = bytes(ord("0") if 48 <= byte <= 57 else byte for byte in range(256))
 _LONG_NUMBER = b"0" * (EXACT_DIGITS + 1)
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_HUGE_EXPONENT = re.compile(r"[eE][+-]?0*[1-9][0-9]{3}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -85,9 +87,16 @@ def _integer(text: str) -> int | Decimal:
 
 
 def _number(text: str) -> Decimal:
-    if math.isinf(float(text)):
+    """What is too small for a double is refused as what is too large: no column holds it as it was sent."""
+    if len(text) > MAX_NUMBER:
+        raise Unsafe("has a number of too many digits")
+    size = float(text)
+    if math.isinf(size) or _HUGE_EXPONENT.search(text):
         raise Unsafe("has a number beyond double range")
-    return Decimal(text)
+    number = Decimal(text)
+    if number and not size:
+        raise Unsafe("has a number beyond double range")
+    return number
 
 
 def _constant(text: str) -> NoReturn:

@@ -1,16 +1,15 @@
 """The bounded threads on which handlers and commands meet the database.
 
-What is scarce: database connections; a thread has one while it works. Who waits for whom: a call waits in
+What is scarce: database connections; a thread has one while it works,
+and one for commands a second longer, since a command is two steps. Who waits for whom: a call waits in
 order for a thread; whoever asked stops waiting at the handler deadline (``session.py``), the call may go on.
 """
 
-import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeVar
 
 from django.conf import settings
@@ -23,6 +22,7 @@ Result = TypeVar("Result")
 
 HANDLER_THREADS = 10
 COMMAND_THREADS = 4
+KEEP_S = 1.0
 CONTENDED = frozenset({"40001", "40P01"})
 CONTENDED_TRIES = 5
 JITTER_S = 0.02
@@ -33,13 +33,9 @@ class Pool(DatabaseThreads):
 
     def submit(self, work: Callable[[], Result], done: Callable[["Future[Result]"], None]) -> None:
         """Run the work on a thread, then ``done`` on the event loop."""
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            self._waiting += 1
-        if self._waiting > HANDLER_THREADS:
+        if self._waiting >= HANDLER_THREADS:
             self.cut_stuck(1.5 * self.deadline_s)
-        future = self._executor.submit(self._call, perform, work)
-        future.add_done_callback(lambda ended: _hand_over(loop, done, ended))
+        self.begin(partial(perform, work), done)
 
     async def perform(self, work: Callable[[], Result]) -> Result:
         """The same for coroutines. Raises what the work raises, and ``TimeoutError`` at the deadline."""
@@ -70,7 +66,7 @@ def handlers() -> Pool:
 @lru_cache(maxsize=1)
 def commands() -> Pool:
     """The pool of this process for what we say; slow handlers do not hold up commands."""
-    return Pool("ocpp-command", COMMAND_THREADS, deadline_s=settings.OCPP_HANDLER_DEADLINE)
+    return Pool("ocpp-command", COMMAND_THREADS, deadline_s=settings.OCPP_HANDLER_DEADLINE, keep_s=KEEP_S)
 
 
 def _is_worth_another(error: Exception, tries: int) -> bool:
@@ -78,10 +74,3 @@ def _is_worth_another(error: Exception, tries: int) -> bool:
         return tries < CONTENDED_TRIES
     raw = connection.connection
     return tries == 1 and (raw is None or raw.closed or raw.broken)
-
-
-def _hand_over(
-    loop: asyncio.AbstractEventLoop, done: Callable[["Future[Result]"], None], ended: "Future[Result]"
-) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-        loop.call_soon_threadsafe(done, ended)

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.db import connections
 
 PROBE_SECONDS = 2.0
 FAILURES_UNTIL_AWAY = 3
-UNREADY_AFTER_S = 30.0
 GOOD_PROBES = 3
 AWAY_S = (30, 120)
 
@@ -48,7 +48,7 @@ class Readiness:
         self._failures += 1
         if self._failing_since is None:
             self._failing_since = now_s
-        lost = self.ready and self.away and now_s - self._failing_since >= UNREADY_AFTER_S
+        lost = self.ready and self.away and now_s - self._failing_since >= settings.OCPP_UNREADY_AFTER
         self.ready = self.ready and not lost
         return lost
 
@@ -91,6 +91,12 @@ class Probe:
             return
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)
+
+
+def probe_gap_s() -> float:
+    """Seconds from one probe's end to the next; shorter where readiness is to be lost sooner."""
+    unready_after_s: int = settings.OCPP_UNREADY_AFTER
+    return min(PROBE_SECONDS, unready_after_s / 15)
 
 
 def random_wait_s(between: tuple[int, int] = AWAY_S) -> int:

@@ -57,13 +57,23 @@ Route = Direct | Collected | Decided | Chosen
 Routes = Mapping[str, Route]
 
 
+Keep = Callable[[], None]
+
+
 @dataclass(frozen=True, slots=True)
 class OutboundCall:
-    """An action with its payload, ready for the wire. ``more`` follow it in the same turn (P212)."""
+    """An action with its payload, ready for the wire. ``more`` follow it in the same turn (P212).
+
+    ``builds_up``: each of them stands on the one before, so none is said after one that was refused.
+    ``keep`` writes down what has to exist before the station can report of it, in the transaction of the claim.
+    It raises a :class:`core.errors.DomainError` where the call must not leave.
+    """
 
     action: str
     payload: Json
     more: tuple["OutboundCall", ...] = ()
+    builds_up: bool = False
+    keep: Keep | None = None
 
 
 Outbound = Mapping[type[Intent], Callable[[Socket, Any], OutboundCall]]

@@ -11,10 +11,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection, connections
+
+from stations.ocpp.workers import Workers
 
 Result = TypeVar("Result")
 Arguments = ParamSpec("Arguments")
@@ -24,11 +27,16 @@ AWAY = (DatabaseError, InterfaceError, TimeoutError)
 
 
 class DatabaseThreads:
-    """A fixed number of threads; calls wait in order. ``deadline_s`` bounds waiting and running together."""
+    """A fixed number of threads; calls wait in order. ``deadline_s`` bounds waiting and running together.
 
-    def __init__(self, name: str, size: int, *, deadline_s: float) -> None:
+    ``keep_s`` is how long a thread without work keeps its connection: getting one costs more than a
+    statement, so whoever is waited for keeps it from one step to the next.
+    """
+
+    def __init__(self, name: str, size: int, *, deadline_s: float, keep_s: float = 0.0) -> None:
         self.deadline_s = deadline_s
-        self._executor = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self._keep_s = keep_s
+        self._workers = Workers(name, size, rest_after_s=keep_s or None, rest=_close)
         self._lock = threading.Lock()
         self._waiting = 0
         self._running: dict[int, tuple[float, Any]] = {}
@@ -42,11 +50,17 @@ class DatabaseThreads:
         self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         """Raises ``TimeoutError`` after the deadline; the call may still be carried out."""
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.begin(partial(call, *args, **kwargs), partial(_answer, answer))
+        async with asyncio.timeout(self.deadline_s):
+            return await answer
+
+    def begin(self, work: Callable[[], Result], done: Callable[["Future[Result]"], None]) -> None:
+        """Do the work on a thread, then ``done`` on the event loop."""
+        loop = asyncio.get_running_loop()
         with self._lock:
             self._waiting += 1
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._executor, lambda: self._call(call, *args, **kwargs))
-        return await asyncio.wait_for(asyncio.shield(future), self.deadline_s)
+        self._workers.submit(lambda: _hand_over(loop, done, self._carry_out(work)))
 
     def cut_stuck(self, longer_than_s: float) -> int:
         """Shut the database lines of calls that run longer than this, so that they fail; how many."""
@@ -56,26 +70,48 @@ class DatabaseThreads:
 
     def close(self) -> None:
         """Take no more calls; those that wait are dropped."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()
 
-    def _call(
-        self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Result:
+    def _carry_out(self, work: Callable[[], Result]) -> "Future[Result]":
         me = threading.get_ident()
         with self._lock:
             self._waiting -= 1
         self._running[me] = (time.monotonic(), connections["default"])
+        ended: Future[Result] = Future()
         try:
-            return call(*args, **kwargs)
+            ended.set_result(work())
+        except BaseException as error:  # noqa: BLE001  raised again where somebody waits for the result
+            ended.set_exception(error)
         finally:
             del self._running[me]
             self._give_back()
+        return ended
 
     def _give_back(self) -> None:
-        with contextlib.suppress(DatabaseError, InterfaceError):
-            if self._waiting and not connection.errors_occurred:
-                return
-            connection.close()
+        if connection.errors_occurred or not (self._waiting or self._keep_s):
+            _close()
+
+
+def _close() -> None:
+    with contextlib.suppress(DatabaseError, InterfaceError):
+        connection.close()
+
+
+def _hand_over(
+    loop: asyncio.AbstractEventLoop, done: Callable[["Future[Result]"], None], ended: "Future[Result]"
+) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+        loop.call_soon_threadsafe(done, ended)
+
+
+def _answer(answer: "asyncio.Future[Result]", ended: "Future[Result]") -> None:
+    if answer.done():
+        return
+    error = ended.exception()
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(ended.result())
 
 
 def cut(wrapper: Any) -> bool:

@@ -5,19 +5,18 @@ that names the state it leaves (``WHERE status = …``), so two processes cannot
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.db import connection
 from django.db.models import F, Q
 from django.db.transaction import atomic
 from psycopg.types.json import Jsonb
 
-from core import audit, clock, keys
+from core import audit, clock, keys, statements
 from core.access import Actor, Permission
 from core.errors import Conflict, NotSupported
 from core.waiting import waiters
@@ -39,40 +38,64 @@ NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
     ),
 }  # fmt: skip
 
+_ANSWERED = "The station has answered the command; it cannot be taken back."
+WHY_IT_STAYS: Mapping[CommandStatus, str] = {
+    CommandStatus.PENDING: "The command changed just now. Read it again.",
+    CommandStatus.SENT: "The command was sent to the station and cannot be taken back.",
+    CommandStatus.ACCEPTED: _ANSWERED,
+    CommandStatus.REJECTED: _ANSWERED,
+    CommandStatus.FAILED: "The command was sent and failed; it cannot be taken back.",
+    CommandStatus.TIMED_OUT: "The command was sent and not answered in time; it cannot be taken back.",
+    CommandStatus.EXPIRED: "The command ran out before it was sent; there is nothing to take back.",
+    CommandStatus.CANCELLED: "The command was cancelled already.",
+    CommandStatus.NOT_SUPPORTED: "The station cannot do this, so the command was never sent.",
+}
+
 DEFAULT_PATIENCE_S = 300
 GRACE = timedelta(seconds=5)
 EFFECT_WHILE_SENT = timedelta(minutes=6)
 SEALED_FOR = "command"
 
-# One statement, since the caller waits for it; an effect that was seen before the answer stays.
+# What somebody waits for is one statement each, and a commit of its own (decision 11).
 SETTLE = """
     UPDATE stations_command c SET
         status = %(status)s, settled_at = %(now)s, sealed = '', response = %(response)s, error = %(error)s,
-        action = COALESCE(NULLIF(%(action)s, ''), c.action),
-        message_id = COALESCE(NULLIF(%(message_id)s, ''), c.message_id),
+        action = COALESCE(NULLIF(%(action)s::text, ''), c.action),
+        message_id = COALESCE(NULLIF(%(message_id)s::text, ''), c.message_id),
         effect_until = CASE c.effect
-            WHEN '' THEN (%(windows)s ->> c.command)::timestamptz ELSE c.effect_until END,
-        effect = CASE WHEN c.effect = '' AND %(seen)s ? c.command THEN 'seen' ELSE c.effect END,
-        effect_at = CASE WHEN c.effect = '' AND %(seen)s ? c.command THEN %(now)s ELSE c.effect_at END,
-        effect_detail = CASE WHEN c.effect = '' THEN COALESCE(%(seen)s ->> c.command, c.effect_detail)
+            WHEN '' THEN %(now)s + (%(windows)s::jsonb ->> c.command)::interval ELSE c.effect_until END,
+        effect = CASE WHEN c.effect = '' AND %(seen)s::jsonb ? c.command THEN 'seen' ELSE c.effect END,
+        effect_at = CASE WHEN c.effect = '' AND %(seen)s::jsonb ? c.command THEN %(now)s ELSE c.effect_at END,
+        effect_detail = CASE WHEN c.effect = '' THEN COALESCE(%(seen)s::jsonb ->> c.command, c.effect_detail)
             ELSE c.effect_detail END
     FROM stations_chargingstation s
     WHERE c.id = %(id)s AND c.status = ANY(%(before)s) AND s.id = c.station_id
+        AND (c.command = ANY(%(followed)s)) = %(follow)s
     RETURNING c.command, c.organization_id, c.station_id, s.site_id
+"""
+CLAIM = """
+    UPDATE stations_command c SET status = 'sent', sent_at = %(now)s, epoch = %(epoch)s, effect_until = %(until)s
+    FROM stations_presence p
+    WHERE c.id = %(id)s AND c.status = 'pending' AND c.expires_at > %(now)s
+        AND p.station_id = c.station_id AND p.epoch = %(epoch)s AND p.connected
+    RETURNING true
+"""
+WISH = """
+    SELECT c.command, c.parameters::text, c.sealed
+    FROM stations_command c JOIN stations_presence p ON p.station_id = c.station_id
+    WHERE c.id = %(id)s AND c.status = 'pending' AND c.expires_at > %(now)s
+        AND p.epoch = %(epoch)s AND p.connected
 """
 STANDING = """
     SELECT connected, gateway, epoch,
         (SELECT count(*) FROM stations_command WHERE station_id = %(station)s AND status = 'pending')
     FROM stations_presence WHERE station_id = %(station)s
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A command that this process may send now, once."""
-
-    command_id: UUID
-    intent: Intent
+FOLLOWED = list(settling.AFTERWARDS)
+BEFORE: Mapping[CommandStatus, list[str]] = {
+    ending: [state.value for state, following in NEXT.items() if ending in following]
+    for ending in CommandStatus
+}
 
 
 class Standing(NamedTuple):
@@ -116,50 +139,46 @@ def issue(
     """
     by.require(permission_of(intent), station)
     preconditions.check_manners(intent, patience_s, if_offline)
-    with atomic():
-        standing = _require_in_service(station)
+    standing = _require_in_service(station)
+    with atomic() if _touches_more(intent) else nullcontext():
         command = _draft(station, completing.completed(station, intent, by), by)
         command.if_offline = if_offline
         command.expires_at = command.issued_at + timedelta(seconds=patience_s)
         command.reason = reason.replace("\x00", "")[:500]
         _settle_before_sending(command, station, intent, standing)
-        command.save(force_insert=True)
+        parameters = {"parameters": [None, command.parameters]}
+        statements.insert(
+            command, audit.entry("command.issued", command, by=by, reason=reason, changes=parameters)
+        )
         if command.settled:
             settling.follow(command.pk, command.command)
-        audit.record(
-            "command.issued",
-            command,
-            by=by,
-            reason=reason,
-            changes={"parameters": [None, command.parameters]},
-        )
         _tell(command, standing)
     return command
 
 
-def claim(command_id: UUID, *, epoch: int) -> Claimed | None:
-    """Take a pending command for sending: SENT is committed before the frame leaves (M-09).
+def _touches_more(intent: Intent) -> bool:
+    """Whether other rows than the command and its audit entry have to come or stay away with it."""
+    return type(intent) in completing.COMPLETE or intent.name in settling.AFTERWARDS
 
-    ``None`` where it is no longer pending, has expired, or the socket is not the station's newest one.
-    """
-    now = clock.now()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE stations_command c SET status = 'sent', sent_at = %s, epoch = %s, effect_until = %s
-            FROM stations_presence p
-            WHERE c.id = %s AND c.status = 'pending' AND c.expires_at > %s
-              AND p.station_id = c.station_id AND p.epoch = %s AND p.connected
-            RETURNING c.command, c.parameters::text, c.sealed
-            """,
-            [now, epoch, now + EFFECT_WHILE_SENT, command_id, now, epoch],
-        )
-        row = cursor.fetchone()
+
+def wish(command_id: UUID, *, epoch: int) -> Intent | None:
+    """What a pending command asks for, secrets included; ``None`` where :func:`claim` would not give it."""
+    row = statements.execute(WISH, {"id": command_id, "now": clock.now(), "epoch": epoch})
     if row is None:
         return None
     name, parameters, sealed = row
     plain = keys.unseal(sealed, purpose=SEALED_FOR) if sealed else parameters
-    return Claimed(command_id, intents.from_json(name, orjson.loads(plain)))
+    return intents.from_json(name, orjson.loads(plain))
+
+
+def claim(command_id: UUID, *, epoch: int) -> bool:
+    """Take a pending command for sending, once: SENT is committed before the frame leaves (M-09).
+
+    ``False`` where it is no longer pending, has expired, or the socket is not the station's newest one.
+    """
+    now = clock.now()
+    values = {"id": command_id, "now": now, "epoch": epoch, "until": now + EFFECT_WHILE_SENT}
+    return statements.execute(CLAIM, values) is not None
 
 
 def settle(
@@ -176,29 +195,38 @@ def settle(
     ``response`` is the payload of the CALLRESULT; ``error`` has ``code`` and ``description``.
     Secrets in both are masked here.
     """
-    before = [state.value for state, following in NEXT.items() if status in following]
-    now = clock.now()
     accepted = status is CommandStatus.ACCEPTED
     values: dict[str, Any] = {
         "id": command_id,
-        "before": before,
+        "before": BEFORE[status],
         "status": status.value,
-        "now": now,
+        "now": clock.now(),
         "response": Jsonb(concealing.answer(command_id, action, response)) if response is not None else None,
         "error": Jsonb(masked(error)) if error is not None else None,
         "action": action,
         "message_id": message_id,
-        "windows": Jsonb(effects.windows_from(now, response) if accepted else {}),
-        "seen": Jsonb(effects.SEEN_IN_ANSWER if accepted else {}),
+        "windows": effects.windows_of(response) if accepted else "{}",
+        "seen": effects.SEEN_IN_ANSWER if accepted else "{}",
+        "followed": FOLLOWED,
     }
-    with atomic(), connection.cursor() as cursor:
-        cursor.execute(SETTLE, values)
-        row = cursor.fetchone()
+    return _settle_alone(values, status) or _settle_and_follow(values, status)
+
+
+def _settle_alone(values: Mapping[str, Any], status: CommandStatus) -> bool:
+    row = statements.execute(SETTLE, {**values, "follow": False})
+    if row is not None:
+        command_news.settled(Place(values["id"], *row[1:]), status)
+    return row is not None
+
+
+def _settle_and_follow(values: Mapping[str, Any], status: CommandStatus) -> bool:
+    """Where the end of a command ends something else: both in one transaction."""
+    with atomic():
+        row = statements.execute(SETTLE, {**values, "follow": True})
         if row is None:
             return False
-        name, *place = row
-        settling.follow(command_id, name)
-        command_news.settled(Place(command_id, *place), status)
+        settling.follow(values["id"], row[0])
+        command_news.settled(Place(values["id"], *row[1:]), status)
     return True
 
 
@@ -209,10 +237,19 @@ def cancel(command: Command, *, by: Actor) -> Command:
         if not settle(
             command.pk, CommandStatus.CANCELLED, error={"code": "cancelled", "description": by.label}
         ):
-            raise Conflict("The command was sent already and cannot be taken back.")
+            raise Conflict(_why_it_stays(command))
         audit.record("command.cancelled", command, by=by)
     command.refresh_from_db()
     return command
+
+
+def _why_it_stays(command: Command) -> str:
+    """What became of a command that is no longer pending."""
+    command.refresh_from_db(fields=["status", "sent_at"])
+    status = CommandStatus(command.status)
+    if status is CommandStatus.FAILED and command.sent_at is None:
+        return "The command failed before it was sent; there is nothing to take back."
+    return WHY_IT_STAYS[status]
 
 
 def _permission_to_cancel(command: Command) -> Permission:
@@ -224,7 +261,7 @@ def wait_until_settled(command: Command, timeout_s: float) -> Command:
     """Block until the command has ended or the time is over, and look at it again."""
 
     def ended() -> bool:
-        command.refresh_from_db()
+        statements.refresh(command)
         return command.settled
 
     if not command.settled:
@@ -295,9 +332,9 @@ def sweep(now: datetime) -> int:
 def _require_in_service(station: ChargingStation) -> Standing:
     if station.retired_at is not None or not station.enabled:
         raise Conflict("The station is switched off in its settings. Enable it first.")
-    with connection.cursor() as cursor:
-        cursor.execute(STANDING, {"station": station.pk})
-        standing = Standing(*cursor.fetchone())
+    row = statements.execute(STANDING, {"station": station.pk})
+    assert row is not None  # every station has its presence
+    standing = Standing(*row)
     if standing.waiting >= settings.OCPP_COMMAND_QUEUE_MAX:
         raise Conflict(f"{standing.waiting} commands are waiting for this station. Cancel some or wait.")
     return standing

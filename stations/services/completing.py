@@ -23,8 +23,10 @@ from stations.services import (
 )
 from stations.services.certificates import completing as certificates
 from stations.services.certificates import installed
+from stations.services.local_lists import holding as local_lists
 from stations.services.numbers import next_request_id as next_request_id
 from stations.services.smart_charging import completing as smart_charging
+from stations.services.transactions import inquiries
 
 Complete = Callable[[ChargingStation, Any, Actor], Intent]
 
@@ -107,4 +109,7 @@ COMPLETE: Mapping[type[Intent], Complete] = {
     intents.SetDefaultTariff: station_tariffs.prepare_default,
     intents.ChangeTransactionTariff: station_tariffs.prepare_change,
     intents.NotifyWebPaymentStarted: station_tariffs.prepare_web_payment,
+    intents.SendLocalList: local_lists.prepare,
+    intents.GetLocalListVersion: local_lists.prepare_reading,
+    intents.GetTransactionStatus: inquiries.prepare,
 }

@@ -96,6 +96,13 @@ def begin_change(station: ChargingStation, password: str) -> StationCredential:
     return fresh
 
 
+def expect_change(station_id: UUID, password: str) -> None:
+    """It leaves now; until the answer both open the door, and for 24 hours where none comes (P018)."""
+    station = ChargingStation.objects.get(pk=station_id)
+    begin_change(station, password)
+    end_change(station, accepted=None)
+
+
 def end_change(station: ChargingStation, *, accepted: bool | None) -> None:
     """The station answered. ``None``: it did not; both passwords stay valid for 24 hours at most (P018)."""
     fresh = station.credentials.filter(state=State.NEXT).first()

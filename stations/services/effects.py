@@ -4,6 +4,7 @@ Called by the services that store facts, inside their transaction. Each is one i
 nothing when no effect is awaited.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,7 +24,7 @@ WINDOWS: Mapping[str, timedelta] = {
     name: timedelta(seconds=kind.effect_window_s) for name, kind in INTENTS.items() if kind.effect_window_s
 }
 # Where the answer itself is the effect.
-SEEN_IN_ANSWER: Mapping[str, str] = {"unlock_connector": "The station says that the connector is unlocked."}
+SEEN_IN_ANSWER = json.dumps({"unlock_connector": "The station says that the connector is unlocked."})
 CHANGES_OF_PROFILES = ("set_charging_profile", "clear_charging_profile")
 REPORTS: Mapping[str, str] = {
     "get_base_report": "variables",
@@ -31,19 +32,18 @@ REPORTS: Mapping[str, str] = {
     "get_monitoring_report": "monitors",
     "customer_information": "parts",
 }
+_WINDOWS = json.dumps({name: f"{window.total_seconds()} s" for name, window in WINDOWS.items()})
+_SCHEDULED_WINDOWS = json.dumps(dict.fromkeys(WINDOWS, f"{SCHEDULED.total_seconds()} s"))
 OPERATIVE = {"inoperative": ("Unavailable",), "operative": ("Available", "Occupied", "Preparing", "Charging")}
 
 
-def windows_from(answered_at: datetime, response: object = None) -> dict[str, str]:
-    """Until when the effect of each kind of command is awaited, if this was its answer.
+def windows_of(response: object) -> str:
+    """How long the effect of each kind of command is awaited if this was its answer: JSON of intervals.
 
     What the station scheduled happens when the car has left (P197).
     """
     scheduled = isinstance(response, Mapping) and response.get("status") == "Scheduled"
-    return {
-        command: (answered_at + (SCHEDULED if scheduled else window)).isoformat()
-        for command, window in WINDOWS.items()
-    }
+    return _SCHEDULED_WINDOWS if scheduled else _WINDOWS
 
 
 def transaction_started(transaction: Transaction) -> None:
@@ -155,6 +155,12 @@ def priority_reported(transaction: Transaction, activated: bool) -> None:
     awaited = _awaited(transaction.station_id, "use_priority_charging").filter(transaction=transaction)
     for command in awaited.filter(parameters__activate=activated):
         _seen(command, "Priority charging is on." if activated else "Priority charging is off.")
+
+
+def list_version_told(station_id: UUID, version: int) -> None:
+    """The station's local list has the version that was sent last."""
+    for command in _awaited(station_id, "send_local_list"):
+        _seen(command, f"The station tells version {version} of its list.")
 
 
 def awaits_schedule(station_id: UUID) -> bool:

@@ -7,6 +7,7 @@ from stations.domain import intents
 from stations.models import Command
 from stations.services import data_transfers, displays, firmware, logs, reservations, station_tariffs
 from stations.services.certificates import outcomes
+from stations.services.local_lists import holding as local_lists
 
 AFTERWARDS: Mapping[str, Callable[[Command], None]] = {
     intents.CancelReservation.name: reservations.command_settled,
@@ -14,10 +15,12 @@ AFTERWARDS: Mapping[str, Callable[[Command], None]] = {
     intents.ClearDisplayMessage.name: displays.clearing_settled,
     intents.DataTransfer.name: data_transfers.transfer_settled,
     intents.GetDisplayMessages.name: displays.reading_settled,
+    intents.GetLocalListVersion.name: local_lists.command_settled,
     intents.GetLog.name: logs.command_ended,
     intents.PublishFirmware.name: firmware.command_ended,
     intents.ReserveNow.name: reservations.command_settled,
     intents.RotatePassword.name: outcomes.password_sent,
+    intents.SendLocalList.name: local_lists.command_settled,
     intents.SendSignedCertificate.name: outcomes.certificate_sent,
     intents.SetDefaultTariff.name: station_tariffs.default_settled,
     intents.SetDisplayMessage.name: displays.message_settled,

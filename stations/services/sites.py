@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from django.core.exceptions import ValidationError
 from django.db.transaction import atomic
 
-from core import audit, clock
+from core import audit, clock, countries
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from core.models import Organization
@@ -74,6 +74,8 @@ def _assign(site: Site, values: Mapping[str, Any]) -> None:
         if name not in EDITABLE:
             raise Invalid(f"“{name}” cannot be set.", field=name)
         setattr(site, name, value)
+    if values.get("country"):
+        site.country = countries.alpha_2(site.country)
     if site.time_zone not in available_timezones():
         raise Invalid(f"“{site.time_zone}” is not a time zone of the IANA list.", field="time_zone")
     try:

@@ -21,7 +21,9 @@ from stations.services import (
     transactions,
 )
 from stations.services.certificates import sending
+from stations.services.local_lists import upkeep as local_lists
 from stations.services.smart_charging import profiles
+from stations.services.transactions import asking
 
 KEEP_REFUSED = timedelta(days=30)
 KEEP_CONNECTIONS = timedelta(days=365)
@@ -50,6 +52,8 @@ def sweep() -> dict[str, int | None]:
         "certificates": lambda: sending.sweep(now),
         "offline": lambda: offline.watch(now),
         "reservations": lambda: reservations.expire(now),
+        "local_lists": lambda: local_lists.keep(now),
+        "session_states": lambda: asking.ask_after_reconnect(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 

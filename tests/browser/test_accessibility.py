@@ -1,5 +1,7 @@
 """No violation that axe finds, on every page, in both themes, on desk and phone."""
 
+from datetime import timedelta
+
 import pytest
 
 from core import clock
@@ -9,13 +11,25 @@ from stations.domain import intents
 from stations.domain.certificates import CertificateUse, SigningRequested
 from stations.domain.events import SecurityEventReported, Stamp, VariableReported
 from stations.domain.firmware import FirmwareKind, FirmwareStateReported, LogStateReported
+from stations.domain.local_lists import Entry, Shape
 from stations.domain.monitoring import MonitorReported, PartReceived
 from stations.domain.station import StationRef
-from stations.models import ChargingLimit, ChargingStation, CompositeSchedule, InstalledProfile
+from stations.models import (
+    ChargingLimit,
+    ChargingStation,
+    CompositeSchedule,
+    InstalledProfile,
+    OrphanStop,
+    SessionDecision,
+    StatusAnswer,
+    Transaction,
+)
 from stations.services import commands, device_model, firmware, logs, monitors, security_events, stations
 from stations.services.certificates import installed, signing
+from stations.services.local_lists import holding
 from tests import factories, pki
 from tests.browser.conftest import DESK, PHONE, violations
+from tests.browser.furnishing import keep_free, support_the_grid
 
 PAGES = {
     "overview": "",
@@ -24,7 +38,11 @@ PAGES = {
     "live": "stations/{station}/",
     "commands": "stations/{station}/commands/",
     "transactions": "stations/{station}/transactions/",
+    "reservations": "stations/{station}/reservations/",
     "charging": "stations/{station}/charging/",
+    "local list": "stations/{station}/local-list/",
+    "grid": "stations/{station}/grid/",
+    "grid curve": "stations/{station}/grid/?control_type=VoltWatt",
     "variables": "stations/{station}/variables/",
     "variables to edit": "stations/{station}/variables/?edit=OCPPCommCtrlr",
     "monitoring": "stations/{station}/monitoring/",
@@ -37,6 +55,8 @@ PAGES = {
     "signing": "stations/{station}/security/requests/{request}/",
     "settings": "stations/{station}/settings/",
     "sessions": "sessions/",
+    "repairs": "sessions/repair/",
+    "repair": "sessions/{session}/repair/",
     "alerts": "alerts/",
     "sites": "sites/",
     "tokens": "tokens/",
@@ -55,7 +75,11 @@ def station(actor: Actor) -> ChargingStation:
     commands.issue(made, intents.UnlockConnector(evse_id=1), by=actor)
     _limit(made, actor)
     _keep_busy(made)
+    keep_free(made)
+    support_the_grid(made)
     _tell_of_variables(made)
+    _local_list(made)
+    _session_without_end(made)
     return made
 
 
@@ -67,6 +91,52 @@ def _tell_of_variables(station: ChargingStation) -> None:
     part = PartReceived(request_id=4, seq_no=1, to_be_continued=False, generated_at=clock.now())
     monitor = MonitorReported(number=7, component="EVSE", variable="Power", type="Delta", severity=3)
     monitors.store_part(side, part, [monitor], clock.now())
+
+
+def _local_list(station: ChargingStation) -> None:
+    """One that the station took, and that somebody else changed since."""
+    holding.row_of(station.pk)
+    holding.sending(station.pk, "full", Shape())
+    (number,) = holding.number_messages(station.pk, 1)
+    entry = Entry(value="04A1B2C3D4", type="ISO14443", status="blocked")
+    holding.took(station.pk, number, full=True, placed=[entry], removed=[], at=clock.now())
+    holding.version_told(station.pk, 77, clock.now())
+
+
+def _session_without_end(station: ChargingStation) -> None:
+    """Silent for two days, denied by the station, with a stop that fits it and a decision to wait."""
+    began = clock.now() - timedelta(days=2)
+    session = Transaction.objects.create(
+        organization_id=station.organization_id,
+        site_id=station.site_id,
+        station=station,
+        evse=station.evses.get(evse_id=1),
+        reference="stuck",
+        started_at=began,
+        last_event_at=began,
+        meter_start_wh=1000,
+        meter_last_wh=3500,
+        energy_wh=2500,
+    )
+    StatusAnswer.objects.create(
+        station=station, transaction=session, ongoing=False, messages_in_queue=False, answered_at=clock.now()
+    )
+    OrphanStop.objects.create(
+        station=station,
+        number=-1,
+        meter_stop_wh=5000,
+        occurred_at=began,
+        received_at=began,
+        suggested=session,
+    )
+    SessionDecision.objects.create(
+        transaction=session,
+        kind="wait",
+        waits_until=clock.now() - timedelta(hours=1),
+        reason="The modem was replaced.",
+        decided_by="user:anna@example.org",
+        decided_at=began,
+    )
 
 
 def _limit(station: ChargingStation, actor: Actor) -> None:
@@ -126,10 +196,14 @@ def test_no_page_has_a_violation(
     theme, viewport, open_page, organization: Organization, station: ChargingStation
 ):
     page = open_page(viewport=viewport, theme=theme)
-    request_to_sign = station.signing_requests.get().pk
+    named = {
+        "station": station.pk,
+        "request": station.signing_requests.get().pk,
+        "session": station.transactions.get(reference="stuck").pk,
+    }
     found = {}
     for name, path in PAGES.items():
-        page.goto(f"/o/{organization.slug}/{path.format(station=station.pk, request=request_to_sign)}")
+        page.goto(f"/o/{organization.slug}/{path.format(**named)}")
         found |= {f"{name}: {what}": where for what, where in violations(page).items()}
     assert found == {}
 

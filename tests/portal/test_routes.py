@@ -16,7 +16,7 @@ from tests.portal.walking import Route, furnish, of_walk, patterns, routes
 
 OBJECTS = [pattern for pattern, _ in patterns() if "<uuid:pk>" in pattern]
 ACCOUNTS = "accounts/"
-OF_ALL_SITES = {"tokens", "quirks", "data-transfer-rules"}
+OF_ALL_SITES = {"tokens", "groups", "quirks", "data-transfer-rules"}
 
 
 @pytest.fixture
@@ -178,4 +178,6 @@ NOT_THEIRS = {  # needs what they may not do anywhere
     "customer",
     "customer_forget",
     "network_profile",
+    "session_decide",
+    "transaction_repair",
 }

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from portal.embedded import EmbeddedValkey
 from tests.portal.up import Up, command, plain_environment, processes_of, run_to_end, until
 from tests.running import ROOT, free_port
 
@@ -99,6 +100,38 @@ class TestOneDataDirectory:
         assert until(lambda: (found := up.part(part)) and found.pid != before.pid, 30)
         assert until(up.serves, 30)
         assert up.process.poll() is None
+
+    def test_f07_valkey_killed_is_said_in_one_line_and_its_return_in_another(self, up: Up) -> None:
+        assert until(up.serves, 30)
+        assert until(lambda: up.terminal.count("Valkey answers") == up.terminal.count("Valkey ended"), 20)
+        before = len(up.terminal)
+        part = up.part("valkey-server")
+        assert part
+
+        part.kill()
+
+        assert until(lambda: "Valkey answers again" in up.terminal[before:], 30)
+        lines = up.terminal[before:].strip().splitlines()
+        assert [line.partition(" (signal 9)")[0].partition(",")[0] for line in lines] == [
+            "Valkey ended",
+            "Valkey answers again",
+        ]
+
+    def test_f07_a_valkey_that_hangs_is_said_once_and_started_anew(self, up: Up) -> None:
+        before = len(up.terminal)
+        part = up.part("valkey-server")
+        assert part
+
+        part.suspend()
+
+        assert until(lambda: "Valkey answers again" in up.terminal[before:], 50)
+        assert [line.split()[0:2] for line in up.terminal[before:].strip().splitlines()] == [
+            ["Valkey", "at"],
+            ["Valkey", "ended"],
+            ["Valkey", "answers"],
+        ]
+        assert "hangs" in up.terminal[before:].splitlines()[0]
+        assert until(up.serves, 30)
 
     def test_killed_hard_it_leaves_nothing_running_and_the_next_start_has_all_data(self, up: Up) -> None:
         until(up.serves, 30)
@@ -273,3 +306,29 @@ def _in_own_mounts(place: Path, mount: str) -> tuple[int, str]:
         words, cwd=ROOT, env=plain_environment(), capture_output=True, text=True, timeout=60, check=False
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def test_f07_a_valkey_of_the_operators_own_that_dies_is_said_in_one_line(tmp_path: Path) -> None:
+    valkey = EmbeddedValkey(tmp_path / "other", password="opensesame")
+    valkey.start()
+    started = Up(tmp_path / "data", VALKEY_URL=valkey.url()).wait_ready()
+    try:
+        before = len(started.terminal)
+        valkey.kill()
+        assert until(lambda: "does not answer" in started.terminal[before:], 10)
+        assert until(lambda: not started.serves(), 10)
+        until(
+            lambda: started.terminal[before:].strip().count("\n") > 0, 15
+        )  # whoever else would say something
+        valkey.launch()
+        assert until(lambda: "Valkey answers again" in started.terminal, 20)
+
+        first, *more = started.terminal[before:].strip().splitlines()
+        assert first == (
+            f"Valkey at 127.0.0.1:{valkey.port} does not answer; live updates are paused until it is back"
+        )
+        assert len(more) == 1
+        assert "opensesame" not in started.terminal
+    finally:
+        started.stop()
+        valkey.stop()

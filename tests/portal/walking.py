@@ -12,6 +12,7 @@ from core import clock
 from core.access import Actor
 from core.models import ApiKey, Membership, Organization
 from core.services import keys
+from drivers.services import tokens
 from stations.domain import intents
 from stations.domain.certificates import CertificateUse, SigningRequested
 from stations.domain.data_transfers import RuleUse
@@ -35,6 +36,7 @@ from stations.models import (
 )
 from stations.services import commands, stations
 from stations.services.certificates import installed, signing
+from stations.services.local_lists import holding
 from tests import factories, pki
 
 HOUR = timedelta(hours=1)
@@ -110,7 +112,9 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "transactions": session.pk,
         "alerts": alert.pk,
         "commands": command.pk,
+        "local-lists": holding.row_of(station.pk).pk,
         "sites": station.site_id,
+        "groups": tokens.create_group(name=factories.unique("Group"), by=actor).pk,
         "tokens": factories.make_token(actor).pk,
         "users": alice.pk,
         "developer": key.pk,

@@ -13,6 +13,7 @@ from portal.api.command_bodies import (
     displays,
     firmware,
     grid_support,
+    local_lists,
     monitoring,
     network,
     raw,
@@ -20,6 +21,7 @@ from portal.api.command_bodies import (
     reservations,
     smart_charging,
     station_tariffs,
+    transaction_status,
 )
 from portal.api.command_bodies.base import CommandBody
 
@@ -38,6 +40,8 @@ BODIES: Mapping[str, type[CommandBody]] = {
     **displays.BODIES,
     **data_transfers.BODIES,
     **station_tariffs.BODIES,
+    **local_lists.BODIES,
+    **transaction_status.BODIES,
     **raw.BODIES,
 }
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
@@ -53,5 +57,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **displays.EXAMPLES,
     **data_transfers.EXAMPLES,
     **station_tariffs.EXAMPLES,
+    **local_lists.EXAMPLES,
+    **transaction_status.EXAMPLES,
     **raw.EXAMPLES,
 }

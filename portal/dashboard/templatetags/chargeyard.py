@@ -3,12 +3,12 @@
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
 from django.forms import BoundField, CheckboxInput
-from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html
@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from core import clock
 from core.access import Actor, Permission
-from portal.dashboard import words
+from portal.dashboard import drawing, words
 from portal.dashboard.messages import shown
 from portal.dashboard.sentences import told
 from stations.domain.words import STATUS_OF_WORD, ConnectorStatus, TransactionStatus
@@ -30,21 +30,19 @@ UNKNOWN = "–"
 CONTROL = {"checkbox": "form-check-input", "select": "form-select"}
 
 
-@register.simple_tag
-def icon(name: str, size: str = "") -> SafeString:
-    """An icon of the sprite; decoration only, the word beside it says the same."""
-    return format_html(
-        '<svg class="icon{}" aria-hidden="true"><use href="{}#{}"/></svg>',
-        f" icon-{size}" if size else "",
-        static("vendor/icons.svg"),
-        name,
-    )
+register.simple_tag(drawing.icon, name="icon")
 
 
 @register.simple_tag(takes_context=True)
 def at(context: dict[str, Any], name: str, *args: Any, **values: Any) -> str:
     """The address of a page inside the present organization."""
-    return reverse(f"dashboard:{name}", args=[context["organization"].slug, *args], kwargs=values or None)
+    return _address(name, context["organization"].slug, *args, **values)
+
+
+@lru_cache(maxsize=20_000)
+def _address(name: str, *args: Any, **values: Any) -> str:
+    """Looked up once, since a list asks for two or three in each row."""
+    return reverse(f"dashboard:{name}", args=args, kwargs=values or None)
 
 
 @register.simple_tag(takes_context=True)
@@ -53,33 +51,33 @@ def can(context: dict[str, Any], permission: str) -> bool:
     return bool(context["actor"].can(Permission(permission)))
 
 
-@register.inclusion_tag("components/pill.html")
-def pill(status: str, raw: str = "", prefix: str = "") -> dict[str, Any]:
+@register.simple_tag(takes_context=True)
+def can_everywhere(context: dict[str, Any], permission: str) -> bool:
+    """For what holds at all sites."""
+    return bool(context["actor"].can_everywhere(Permission(permission)))
+
+
+@register.simple_tag
+def pill(status: str, raw: str = "", prefix: str = "") -> SafeString:
     """Status of an EVSE or connector: icon, word, the station's own word in the tooltip."""
     word = words.STATUS.get(status, words.STATUS["unknown"])
-    paused_by = words.PAUSED_BY.get(raw, word.text) if status == ConnectorStatus.PAUSED else word.text
-    return {
-        "look": status,
-        "text": paused_by,
-        "icon": word.icon,
-        "raw": raw,
-        "prefix": prefix,
-    }
+    text = words.PAUSED_BY.get(raw, word.text) if status == ConnectorStatus.PAUSED else word.text
+    return drawing.pill(str(status), word.icon, str(text), raw, prefix)
 
 
-@register.inclusion_tag("components/pill.html")
-def state(word: words.Word, raw: str = "") -> dict[str, Any]:
+@register.simple_tag
+def state(word: words.Word, raw: str = "") -> SafeString:
     """A word of any other table as a pill."""
-    return {"look": word.look, "text": word.text, "icon": word.icon, "raw": raw, "prefix": ""}
+    return drawing.pill(word.look, word.icon, str(word.text), raw)
 
 
-@register.inclusion_tag("components/bar.html")
-def power_bar(power_w: Decimal | None, rated_w: int | None) -> dict[str, Any]:
+@register.simple_tag
+def power_bar(power_w: Decimal | None, rated_w: int | None) -> SafeString:
     """Power as a part of what is possible; the numbers stand beside it as text."""
     if not rated_w:
-        return {"share": None, "power_w": power_w, "rated_w": None}
+        return drawing.bar(kw(power_w) if power_w is None else f"{kw(power_w)} kW", None)
     share = min(100, max(0, round(float(power_w or 0) / rated_w * 100)))
-    return {"share": share, "power_w": power_w, "rated_w": rated_w}
+    return drawing.bar(f"{kw(power_w)} / {kw(rated_w, 0)} kW", share)
 
 
 @register.simple_tag
@@ -247,7 +245,8 @@ def effect_after(command: Command) -> str:
     """From sending to the proof."""
     if command.sent_at is None or command.effect_at is None:
         return UNKNOWN
-    return _("%.1f s") % (command.effect_at - command.sent_at).total_seconds()
+    seconds = (command.effect_at - command.sent_at).total_seconds()
+    return f"{formats.number_format(seconds, 1)} s"
 
 
 @register.filter
@@ -273,8 +272,8 @@ def _seconds(at: datetime | None, start: datetime) -> str | None:
     return None if at is None else formats.number_format((at - start).total_seconds(), 2)
 
 
-@register.inclusion_tag("components/pill.html")
-def session_pill(session: Transaction) -> dict[str, Any]:
+@register.simple_tag
+def session_pill(session: Transaction) -> SafeString:
     """While it runs the state of charging, later how it stands."""
     if session.status == TransactionStatus.ACTIVE:
         now = STATUS_OF_WORD.get(session.charging_state, ConnectorStatus.CHARGING)
@@ -338,8 +337,8 @@ def station_state(station: ChargingStation) -> str:
     return ConnectorStatus.OFFLINE
 
 
-@register.inclusion_tag("components/bar.html")
-def station_power(station: ChargingStation) -> dict[str, Any]:
+@register.simple_tag
+def station_power(station: ChargingStation) -> SafeString:
     """The sum over the EVSEs that charge, against the rated power."""
     if not station.presence.connected:
         return power_bar(None, None)
@@ -347,15 +346,15 @@ def station_power(station: ChargingStation) -> dict[str, Any]:
     return power_bar(sum(known, Decimal(0)), station.max_power_w)
 
 
-@register.inclusion_tag("components/pill.html")
-def job_pill(job: FirmwareJob | LogJob) -> dict[str, Any]:
+@register.simple_tag
+def job_pill(job: FirmwareJob | LogJob) -> SafeString:
     """Where a firmware or log job stands; an installation that no boot has shown says so."""
     unconfirmed = isinstance(job, FirmwareJob) and job.unconfirmed
     return state(words.UNCONFIRMED if unconfirmed else words.JOB_STATE[job.status], job.word)
 
 
-@register.inclusion_tag("components/pill.html")
-def signing_pill(request: SigningRequest) -> dict[str, Any]:
+@register.simple_tag
+def signing_pill(request: SigningRequest) -> SafeString:
     return state(words.SIGNING_STATE[request.status])
 
 

@@ -6,10 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from core.models import AuditSeal
 from core.services import audit_chain
-
-MOST = 20
 
 
 class Command(BaseCommand):
@@ -25,14 +22,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, known: str, **__: Any) -> None:
-        audit_chain.extend()
-        found = list(audit_chain.faults(known))
-        for fault in found[:MOST]:
+        result, told = audit_chain.check(known)
+        for fault in told:
             self.stdout.write(fault)
-        if len(found) > MOST:
-            self.stdout.write(f"… and {len(found) - MOST} more.")
-        end = audit_chain.last()
-        self.stdout.write(f"{AuditSeal.objects.count()} entries checked, {len(found)} findings.")
-        self.stdout.write(f"Last link, to be noted outside the database: {end or 'none yet'}")
-        if found:
+        if result.findings > len(told):
+            self.stdout.write(f"… and {result.findings - len(told)} more.")
+        self.stdout.write(f"{result.links} entries checked, {result.findings} findings.")
+        self.stdout.write(f"Last link, to be noted outside the database: {audit_chain.last() or 'none yet'}")
+        if told:
             sys.exit(1)

@@ -39,6 +39,7 @@ from stations.domain.intents.grid_support import (
     RequestBatterySwap,
     SetDerControl,
 )
+from stations.domain.intents.local_lists import GetLocalListVersion, SendLocalList
 from stations.domain.intents.monitoring import (
     AdjustEventStream,
     ClearVariableMonitoring,
@@ -79,6 +80,7 @@ from stations.domain.intents.station_tariffs import (
     NotifyWebPaymentStarted,
     SetDefaultTariff,
 )
+from stations.domain.intents.transaction_status import GetTransactionStatus
 
 __all__ = [
     "INTENTS",
@@ -106,10 +108,12 @@ __all__ = [
     "GetDisplayMessages",
     "GetEventStreams",
     "GetInstalledCertificates",
+    "GetLocalListVersion",
     "GetLog",
     "GetMonitoringReport",
     "GetReport",
     "GetTariffs",
+    "GetTransactionStatus",
     "GetVariables",
     "InstallCertificate",
     "Intent",
@@ -124,6 +128,7 @@ __all__ = [
     "ReserveNow",
     "ResetStation",
     "RotatePassword",
+    "SendLocalList",
     "SendSignedCertificate",
     "SetChargingProfile",
     "SetDefaultTariff",
@@ -202,6 +207,9 @@ INTENTS: Mapping[str, type[Intent]] = {
         GetTariffs,
         ClearTariffs,
         NotifyWebPaymentStarted,
+        SendLocalList,
+        GetLocalListVersion,
+        GetTransactionStatus,
         Call,
     )
 }

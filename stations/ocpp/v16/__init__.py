@@ -12,6 +12,7 @@ from stations.ocpp.v16 import (
     certificates,
     data_transfer,
     firmware,
+    local_lists,
     outbound,
     provisioning,
     reports,
@@ -63,6 +64,8 @@ OUTBOUND: Outbound = {
     intents.ClearCache: outbound.clear_cache,
     intents.SetDisplayMessage: data_transfer.display_text,
     intents.DataTransfer: data_transfer.send,
+    intents.SendLocalList: local_lists.send,
+    intents.GetLocalListVersion: local_lists.get_version,
     intents.Call: outbound.call,
 }
 
@@ -80,6 +83,8 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "InstallCertificate": certificates.absorb_install,
     "SignedUpdateFirmware": firmware.absorb_signed_update,
     "UpdateFirmware": firmware.absorb_update,
+    "SendLocalList": local_lists.absorb_sent,
+    "GetLocalListVersion": local_lists.absorb_version,
 }
 
 interpret = answers.interpret

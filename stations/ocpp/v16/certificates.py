@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 from core.errors import NotSupported
 from stations.domain import intents
@@ -30,8 +31,8 @@ def sign_certificate(socket: Socket, payload: Json, received_at: datetime) -> Js
 
 
 def certificate_signed(socket: Socket, intent: intents.SendSignedCertificate) -> OutboundCall:
-    signing.sent(socket, intent.request)
-    return OutboundCall("CertificateSigned", {"certificateChain": intent.chain})
+    keep = partial(signing.sent, socket, intent.request)
+    return OutboundCall("CertificateSigned", {"certificateChain": intent.chain}, keep=keep)
 
 
 def install_certificate(socket: Socket, intent: intents.InstallCertificate) -> OutboundCall:

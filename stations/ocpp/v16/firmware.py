@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from core import clock
@@ -45,12 +46,11 @@ def log_status(socket: Socket, payload: Json, received_at: datetime) -> Json:
 def update_firmware(socket: Socket, intent: intents.UpdateFirmware) -> OutboundCall:
     """With a signature it is the security extension's SignedUpdateFirmware."""
     signed = bool(intent.signature and intent.signing_certificate)
-    firmware.begin(socket, intent, signed=signed)
+    keep = partial(firmware.begin, socket, intent, signed=signed)
     retrieve_at = clock.to_wire(intent.retrieve_at or clock.now())
     if not signed:
-        return OutboundCall(
-            "UpdateFirmware", {"location": intent.location, "retrieveDate": retrieve_at, **_retries(intent)}
-        )
+        payload = {"location": intent.location, "retrieveDate": retrieve_at, **_retries(intent)}
+        return OutboundCall("UpdateFirmware", payload, keep=keep)
     image: dict[str, Any] = {
         "location": intent.location,
         "retrieveDateTime": retrieve_at,
@@ -60,19 +60,18 @@ def update_firmware(socket: Socket, intent: intents.UpdateFirmware) -> OutboundC
     if intent.install_at is not None:
         image["installDateTime"] = clock.to_wire(intent.install_at)
     payload = {"requestId": intent.request_id, "firmware": image, **_retries(intent)}
-    return OutboundCall("SignedUpdateFirmware", payload)
+    return OutboundCall("SignedUpdateFirmware", payload, keep=keep)
 
 
 def get_log(socket: Socket, intent: intents.GetLog) -> OutboundCall:
     """Diagnostics of a station without the security extension have an action of their own."""
     if intent.kind not in LOG:
         raise NotSupported(f"OCPP 1.6 has no log “{intent.kind}”.", field="kind")
-    logs.begin(socket, intent)
+    keep = partial(logs.begin, socket, intent)
     if intent.kind == "diagnostics" and not logs.knows_security(socket):
         names = {"startTime": intent.oldest_at, "stopTime": intent.latest_at}
-        return OutboundCall(
-            "GetDiagnostics", {"location": intent.location, **_times(names), **_retries(intent)}
-        )
+        diagnostics = {"location": intent.location, **_times(names), **_retries(intent)}
+        return OutboundCall("GetDiagnostics", diagnostics, keep=keep)
     names = {"oldestTimestamp": intent.oldest_at, "latestTimestamp": intent.latest_at}
     payload = {
         "requestId": intent.request_id,
@@ -80,7 +79,7 @@ def get_log(socket: Socket, intent: intents.GetLog) -> OutboundCall:
         "log": {"remoteLocation": intent.location, **_times(names)},
         **_retries(intent),
     }
-    return OutboundCall("GetLog", payload)
+    return OutboundCall("GetLog", payload, keep=keep)
 
 
 def absorb_update(socket: Socket, request: Json, response: Json, at: datetime) -> None:

@@ -1,6 +1,7 @@
 """What we say to 1.6 stations: each intent as the CALL that carries it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from core.errors import Invalid, NotSupported
@@ -105,27 +106,28 @@ def clear_cache(socket: Socket, intent: intents.ClearCache) -> OutboundCall:
 
 def call(socket: Socket, intent: intents.Call) -> OutboundCall:
     """In the station's own words; the floor of security holds for them too (S-07)."""
+    keep = None
     if intent.action == "ChangeConfiguration":
         level = str(intent.payload.get("value", "")).strip()
         if str(intent.payload.get("key", "")).lower() == network_profiles.LEVEL and level.isdigit():
             network_profiles.require_level(socket.station_id, int(level))
-        passwords.announce(socket, str(intent.payload.get("key")), str(intent.payload.get("value")))
-    return OutboundCall(intent.action, intent.payload)
+        keep = passwords.change_of(socket, str(intent.payload.get("key")), str(intent.payload.get("value")))
+    return OutboundCall(intent.action, intent.payload, keep=keep)
 
 
 def _change(socket: Socket, item: intents.VariableItem) -> OutboundCall:
     value = passwords.as_sent(item.variable, item.value or "")
     if len(value) > VALUE_MAX:
         raise Invalid(f"OCPP 1.6 takes values of at most {VALUE_MAX} characters.", field="items")
-    passwords.announce(socket, item.variable, value)
-    return OutboundCall("ChangeConfiguration", {"key": item.variable, "value": value})
+    keep = passwords.change_of(socket, item.variable, value)
+    return OutboundCall("ChangeConfiguration", {"key": item.variable, "value": value}, keep=keep)
 
 
 def _in_a_row(calls: Sequence[OutboundCall]) -> OutboundCall:
     if not calls:
         raise Invalid("Name at least one variable.", field="items")
     first, *more = calls
-    return OutboundCall(first.action, first.payload, tuple(more))
+    return replace(first, more=tuple(more))
 
 
 def _word(words: Mapping[str, str], asked: str, field: str) -> str:

@@ -4,10 +4,12 @@ The key ``AuthorizationKey`` carries hexadecimal digits; the password is the byt
 """
 
 import re
+from functools import partial
 
 from core.errors import Invalid
 from stations.models import ChargingStation
 from stations.ocpp.context import Socket
+from stations.ocpp.routing import Keep
 from stations.services import credentials
 
 KEY = "authorizationkey"
@@ -22,15 +24,13 @@ def as_sent(key: str, value: str) -> str:
     return value.encode().hex()
 
 
-def announce(socket: Socket, key: str, value: str) -> None:
-    """Before it is sent: expect the new password at the door. Raises :class:`Invalid` for its length."""
+def change_of(socket: Socket, key: str, value: str) -> Keep | None:
+    """What to keep before a new password is sent. Raises :class:`Invalid` for its length."""
     if key.lower() != KEY:
-        return
+        return None
     if not DIGITS.fullmatch(value):
         raise Invalid("A password on OCPP 1.6 has 16 to 20 bytes, sent as hexadecimal digits.", field="items")
-    station = ChargingStation.objects.get(pk=socket.station_id)
-    credentials.begin_change(station, value)
-    credentials.end_change(station, accepted=None)
+    return partial(credentials.expect_change, socket.station_id, value)
 
 
 def conclude(socket: Socket, key: str, status: str) -> None:

@@ -13,7 +13,7 @@ from stations.services import provisioning
 LACKS = frozenset(
     {Capability.RESET_EVSE, Capability.DEVICE_MODEL, Capability.MONITORING, Capability.TRANSACTION_STATUS,
      Capability.DISPLAY, Capability.CUSTOMER_INFORMATION, Capability.NETWORK_PROFILE, Capability.EVENT_STREAMS,
-     Capability.RESUME, Capability.TARIFF, Capability.ISO15118}
+     Capability.RESUME, Capability.TARIFF, Capability.ISO15118, Capability.GRID_SUPPORT}
 )  # fmt: skip
 """What this version has no words for."""
 

@@ -17,6 +17,7 @@ from stations.ocpp.v201 import (
     displays,
     firmware,
     iso15118,
+    local_lists,
     monitoring,
     network,
     outbound,
@@ -24,6 +25,7 @@ from stations.ocpp.v201 import (
     reservations,
     security,
     smart_charging,
+    transaction_status,
     transactions,
 )
 
@@ -95,6 +97,9 @@ OUTBOUND: Outbound = {
     intents.ClearDisplayMessage: displays.clear_display_message,
     intents.CostUpdated: displays.cost_updated,
     intents.DataTransfer: data_transfer.send,
+    intents.SendLocalList: local_lists.send,
+    intents.GetLocalListVersion: local_lists.get_version,
+    intents.GetTransactionStatus: transaction_status.ask,
     intents.Call: outbound.call,
 }
 
@@ -123,6 +128,9 @@ ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "CustomerInformation": customers.absorb_promise,
     "SetNetworkProfile": network.absorb_profile,
     "SetDisplayMessage": displays.absorb_set,
+    "SendLocalList": local_lists.absorb_sent,
+    "GetLocalListVersion": local_lists.absorb_version,
+    "GetTransactionStatus": transaction_status.absorb,
 }
 
 interpret = answers.interpret

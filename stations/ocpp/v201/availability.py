@@ -90,7 +90,7 @@ def _event(socket: Socket, entry: Json, received_at: datetime) -> StationEventRe
     component, variable = entry.get("component") or {}, entry.get("variable") or {}
     evse_id, connector_id = fields.place(component, "component.evse")
     return StationEventReported(
-        event_id=fields.signed(entry.get("eventId") or 0, "eventId"),
+        event_id=fields.whole(entry.get("eventId") or 0, "eventId", largest=fields.INT64_MAX),
         trigger=fields.text(entry, "trigger", 40),
         component=fields.text(component, "name", 50),
         component_instance=fields.text(component, "instance", 50),
@@ -101,7 +101,7 @@ def _event(socket: Socket, entry: Json, received_at: datetime) -> StationEventRe
         evse_id=evse_id,
         connector_id=connector_id,
         cleared=bool(entry.get("cleared", False)),
-        severity=fields.whole_or_none(entry, "severity"),
+        severity=fields.severity(entry.get("severity")),
         tech_code=fields.text(entry, "techCode", 50),
         tech_info=fields.text(entry, "techInfo", 500),
         transaction=fields.reference(fields.text(entry, "transactionId")),

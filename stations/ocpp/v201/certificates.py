@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from core.errors import NotSupported
@@ -59,15 +60,15 @@ def certificate_signed(socket: Socket, intent: intents.SendSignedCertificate) ->
     """The kind is named where the station named it (P236)."""
     if intent.certificate_type == SigningUse.V2G20:
         raise NotSupported("OCPP 2.0.1 knows no certificates for ISO 15118-20.")
-    return OutboundCall("CertificateSigned", signed_payload(socket, intent))
+    return signed_call(socket, intent)
 
 
-def signed_payload(socket: Socket, intent: intents.SendSignedCertificate) -> dict[str, Any]:
-    signing.sent(socket, intent.request)
+def signed_call(socket: Socket, intent: intents.SendSignedCertificate) -> OutboundCall:
+    """CertificateSigned, whatever kinds the version knows."""
     payload: dict[str, Any] = {"certificateChain": intent.chain}
     if intent.certificate_type:
         payload["certificateType"] = SIGNING[intent.certificate_type]
-    return payload
+    return OutboundCall("CertificateSigned", payload, keep=partial(signing.sent, socket, intent.request))
 
 
 def install_certificate(socket: Socket, intent: intents.InstallCertificate) -> OutboundCall:

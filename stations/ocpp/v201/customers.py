@@ -1,6 +1,7 @@
 """CustomerInformation and what comes of it (2.0.1 N09, N10)."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from core.errors import NotSupported
@@ -42,8 +43,9 @@ def asking(socket: Socket, intent: intents.CustomerInformation) -> OutboundCall:
         payload["customerCertificate"] = {
             CERTIFICATE.get(name, name): value for name, value in intent.certificate.items()
         }
-    reports.expect(socket.station_id, intent.request_id, KIND, about=Report.About.CUSTOMER)
-    return OutboundCall("CustomerInformation", payload)
+    about = Report.About.CUSTOMER
+    keep = partial(reports.expect, socket.station_id, intent.request_id, KIND, about=about)
+    return OutboundCall("CustomerInformation", payload, keep=keep)
 
 
 def notify(socket: Socket, payload: Json, received_at: datetime) -> Json:

@@ -1,6 +1,7 @@
 """GetReport and ClearCache (2.0.1 B08, C11)."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from stations.domain import intents
@@ -43,9 +44,9 @@ def report_calls(
     calls = []
     for number, part in enumerate(parts):
         own_id = completing.next_request_id() if number else request_id
-        reports.expect(socket.station_id, own_id, kind, about=about, group_id=request_id)
+        keep = partial(reports.expect, socket.station_id, own_id, kind, about=about, group_id=request_id)
         payload = {"requestId": own_id, **common, **({name: part} if part else {})}
-        calls.append(OutboundCall(action, payload))
+        calls.append(OutboundCall(action, payload, keep=keep))
     return in_a_row(calls)
 
 

@@ -9,21 +9,15 @@ from core.errors import Invalid
 from stations.domain.events import TokenShown
 from stations.ocpp.context import Json
 
-INT64_MAX = 2**63 - 1
 INT32_MAX = 2**31 - 1
+INT64_MAX = 2**63 - 1
 REFERENCE_MAX = 64
+DEBUG = 9
 
 
 def whole(value: Any, field: str, *, largest: int = INT32_MAX) -> int:
     """A count or number from 0 up. Raises :class:`Invalid` naming the field."""
     if isinstance(value, bool) or value != int(value) or not 0 <= value <= largest:
-        raise Invalid(f"{field} is out of range.", field=field)
-    return int(value)
-
-
-def signed(value: Any, field: str) -> int:
-    """A number that a station chose as a name. Raises :class:`Invalid` for one that no column holds."""
-    if value != int(value) or not -INT64_MAX <= value <= INT64_MAX:
         raise Invalid(f"{field} is out of range.", field=field)
     return int(value)
 
@@ -92,3 +86,19 @@ def decimal(value: Any) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() and number.adjusted() < 18 else None
+
+
+def plain(value: Any) -> Any:
+    """Content that is kept as JSON: numbers whose digits the door had kept become numbers again."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def severity(value: Any) -> int | None:
+    """From 0 (danger) to 9 (debug); what is no such number counts as not told."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value <= DEBUG:
+        return None
+    return int(value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from core import clock
@@ -37,28 +38,28 @@ def log_status(socket: Socket, payload: Json, received_at: datetime) -> Json:
 
 
 def update_firmware(socket: Socket, intent: intents.UpdateFirmware) -> OutboundCall:
-    firmware.begin(socket, intent, signed=bool(intent.signature and intent.signing_certificate))
+    signed = bool(intent.signature and intent.signing_certificate)
     image: dict[str, Any] = {
         "location": intent.location,
         "retrieveDateTime": clock.to_wire(intent.retrieve_at or clock.now()),
     }
     if intent.install_at is not None:
         image["installDateTime"] = clock.to_wire(intent.install_at)
-    if intent.signature and intent.signing_certificate:
+    if signed:
         image.update(signature=intent.signature, signingCertificate=intent.signing_certificate)
     payload = {"requestId": intent.request_id, "firmware": image, **_retries(intent)}
-    return OutboundCall("UpdateFirmware", payload)
+    keep = partial(firmware.begin, socket, intent, signed=signed)
+    return OutboundCall("UpdateFirmware", payload, keep=keep)
 
 
 def publish_firmware(socket: Socket, intent: intents.PublishFirmware) -> OutboundCall:
-    firmware.begin(socket, intent)
     payload = {
         "location": intent.location,
         "checksum": intent.checksum,
         "requestId": intent.request_id,
         **_retries(intent),
     }
-    return OutboundCall("PublishFirmware", payload)
+    return OutboundCall("PublishFirmware", payload, keep=partial(firmware.begin, socket, intent))
 
 
 def unpublish_firmware(socket: Socket, intent: intents.UnpublishFirmware) -> OutboundCall:
@@ -72,14 +73,13 @@ def get_log(socket: Socket, intent: intents.GetLog) -> OutboundCall:
 def log_of(socket: Socket, intent: intents.GetLog, kinds: Mapping[str, str]) -> OutboundCall:
     """GetLog, whatever kinds of logs the version knows."""
     kind = word(kinds, intent.kind, "kind")
-    logs.begin(socket, intent)
     log: dict[str, Any] = {"remoteLocation": intent.location}
     if intent.oldest_at is not None:
         log["oldestTimestamp"] = clock.to_wire(intent.oldest_at)
     if intent.latest_at is not None:
         log["latestTimestamp"] = clock.to_wire(intent.latest_at)
     payload = {"requestId": intent.request_id, "logType": kind, "log": log, **_retries(intent)}
-    return OutboundCall("GetLog", payload)
+    return OutboundCall("GetLog", payload, keep=partial(logs.begin, socket, intent))
 
 
 def absorb_update(socket: Socket, request: Json, response: Json, at: datetime) -> None:

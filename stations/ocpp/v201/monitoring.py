@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from core.errors import NotSupported
@@ -141,8 +140,9 @@ def absorb_base(socket: Socket, request: Json, response: Json, at: datetime) -> 
 
 
 def absorb_level(socket: Socket, request: Json, response: Json, at: datetime) -> None:
-    if response.get("status") == "Accepted" and isinstance(request.get("severity"), int):
-        monitors.level_set(socket, request["severity"], at)
+    level = fields.severity(request.get("severity"))
+    if response.get("status") == "Accepted" and level is not None:
+        monitors.level_set(socket, level, at)
 
 
 def _monitors(data: Json) -> Iterator[MonitorReported]:
@@ -165,11 +165,7 @@ def _monitor(entry: Json, place: Json, *, kind: str) -> MonitorReported:
         connector_id=connector_id,
         type=fields.text(entry, "type", 30),
         value=None if value is None else fields.decimal(value),
-        severity=_severity(entry.get("severity")),
+        severity=fields.severity(entry.get("severity")),
         transaction_only=bool(entry.get("transaction", False)),
         kind=kind,
     )
-
-
-def _severity(value: object) -> int | None:
-    return int(value) if isinstance(value, int | Decimal) and 0 <= value <= 9 else None

@@ -1,6 +1,8 @@
 """What we say to 2.0.1 stations: each intent as the CALL that carries it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from core.errors import Invalid, NotSupported
@@ -112,22 +114,21 @@ def get_variables(socket: Socket, intent: intents.GetVariables) -> OutboundCall:
 
 def set_variables(socket: Socket, intent: intents.SetVariables) -> OutboundCall:
     items = [{**variable(item), "attributeValue": item.value or ""} for item in intent.items]
-    passwords.announce(socket, items)
-    return split(socket, "SetVariables", "setVariableData", items)
+    keep = passwords.change_of(socket, items)
+    return replace(split(socket, "SetVariables", "setVariableData", items), keep=keep)
 
 
 def get_base_report(socket: Socket, intent: intents.GetBaseReport) -> OutboundCall:
     base = word(REPORT, intent.kind, "kind")
     payload = {"requestId": intent.request_id, "reportBase": base}
-    reports.expect(socket.station_id, intent.request_id, base)
-    return OutboundCall("GetBaseReport", payload)
+    keep = partial(reports.expect, socket.station_id, intent.request_id, base)
+    return OutboundCall("GetBaseReport", payload, keep=keep)
 
 
 def call(socket: Socket, intent: intents.Call) -> OutboundCall:
-    if intent.action == "SetVariables":
-        passwords.announce(socket, intent.payload.get("setVariableData", ()))
+    changed = intent.payload.get("setVariableData", ()) if intent.action == "SetVariables" else ()
     network.check_raw(socket, intent.action, intent.payload)
-    return OutboundCall(intent.action, intent.payload)
+    return OutboundCall(intent.action, intent.payload, keep=passwords.change_of(socket, changed))
 
 
 def word(words: Mapping[str, str], asked: str, field: str) -> str:

@@ -1,11 +1,13 @@
 """A new password on its way to a station by SetVariables (2.0.1 A01): the door opens for both meanwhile (P018)."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from core.errors import Invalid
 from stations.domain.words import Version
 from stations.models import ChargingStation
 from stations.ocpp.context import Json, Socket
+from stations.ocpp.routing import Keep
 from stations.services import credentials
 
 VARIABLE = "BasicAuthPassword"
@@ -14,8 +16,9 @@ LONGEST = {Version.V201: 40, Version.V21: 64}
 TAKEN = {"Accepted": True, "RebootRequired": None}
 
 
-def announce(socket: Socket, items: Iterable[Json]) -> None:
-    """Before it is sent: expect the new password at the door. Raises :class:`Invalid` for its length (P017)."""
+def change_of(socket: Socket, items: Iterable[Json]) -> Keep | None:
+    """What to keep before a new password is sent. Raises :class:`Invalid` for its length (P017)."""
+    changes = []
     for item in items:
         if not _is_password(item):
             continue
@@ -23,8 +26,8 @@ def announce(socket: Socket, items: Iterable[Json]) -> None:
         longest = LONGEST[socket.version]
         if not SHORTEST <= len(password) <= longest:
             raise Invalid(f"A password has {SHORTEST} to {longest} characters.", field="items")
-        credentials.begin_change(ChargingStation.objects.get(pk=socket.station_id), password)
-        credentials.end_change(ChargingStation.objects.get(pk=socket.station_id), accepted=None)
+        changes.append(partial(credentials.expect_change, socket.station_id, password))
+    return changes[-1] if changes else None
 
 
 def conclude(socket: Socket, results: Iterable[Json]) -> None:

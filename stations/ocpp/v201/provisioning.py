@@ -12,7 +12,9 @@ from stations.ocpp.v201 import fields
 from stations.services import device_model, provisioning
 
 LACKS: Mapping[Version, frozenset[Capability]] = {
-    Version.V201: frozenset({Capability.EVENT_STREAMS, Capability.RESUME, Capability.TARIFF}),
+    Version.V201: frozenset(
+        {Capability.EVENT_STREAMS, Capability.RESUME, Capability.TARIFF, Capability.GRID_SUPPORT}
+    ),
     Version.V21: frozenset(),
 }
 """What a version has no words for."""

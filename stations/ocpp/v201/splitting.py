@@ -1,6 +1,7 @@
 """Wishes that are too long for one message, cut to what the station said it can take (P212)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import orjson
@@ -32,7 +33,7 @@ def pieces(
 def in_a_row(calls: Sequence[OutboundCall]) -> OutboundCall:
     """Several CALLs as one that the others follow."""
     first, *more = calls
-    return OutboundCall(first.action, first.payload, tuple(more))
+    return replace(first, more=tuple(more))
 
 
 def _parts(action: str, list_name: str, items: Sequence[Item], limits: Limits) -> Iterator[list[Item]]:

@@ -17,6 +17,7 @@ from stations.ocpp.v21 import (
     certificates,
     displays,
     grid_support,
+    local_lists,
     monitoring,
     outbound,
     payments,
@@ -80,6 +81,7 @@ OUTBOUND: Outbound = {
     intents.AdjustEventStream: streams.adjust,
     intents.GetEventStreams: streams.get_streams,
     intents.SetNetworkProfile: outbound.set_profile,
+    intents.SendLocalList: local_lists.send,
 }
 
 ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {

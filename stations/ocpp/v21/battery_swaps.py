@@ -22,7 +22,7 @@ def battery_swap(socket: Socket, payload: Json, received_at: datetime) -> Json:
         kind=fields.text(payload, "eventType", 20),
         token_value=token.value if token else "",
         token_type=token.type if token else "",
-        batteries=tuple(payload.get("batteryData") or ()),
+        batteries=tuple(fields.plain(payload.get("batteryData") or [])),
     )
     battery_swaps.store(socket, event, received_at)
     return {}

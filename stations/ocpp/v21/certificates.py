@@ -1,9 +1,11 @@
 """What 2.1 adds about certificates: OEM roots, ISO 15118-20, request ids, and the state of whole chains."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from core import clock
+from core.errors import Invalid
 from stations.domain import intents
 from stations.domain.certificates import Standing, StatusAsked
 from stations.ocpp.context import Json, Socket
@@ -22,13 +24,14 @@ STANDING: Mapping[Standing, str] = {
 TRIGGER: Mapping[str, str] = {**v201.TRIGGER, "v2g20_certificate": "SignV2G20Certificate"}
 LOG: Mapping[str, str] = {**firmware.LOG, "data_collector": "DataCollectorLog"}
 OCSP_RESULT_MAX = 18_000
+HASHES = ("SHA256", "SHA384", "SHA512")
 
 
 def certificate_signed(socket: Socket, intent: intents.SendSignedCertificate) -> OutboundCall:
-    payload = v201.signed_payload(socket, intent)
-    if intent.station_request_id is not None:
-        payload["requestId"] = intent.station_request_id
-    return OutboundCall("CertificateSigned", payload)
+    call = v201.signed_call(socket, intent)
+    if intent.station_request_id is None:
+        return call
+    return replace(call, payload={**call.payload, "requestId": intent.station_request_id})
 
 
 def install_certificate(socket: Socket, intent: intents.InstallCertificate) -> OutboundCall:
@@ -63,12 +66,18 @@ def chain_status(socket: Socket, payload: Json, received_at: datetime) -> Json:
     """GetCertificateChainStatus: each certificate by the source that the station names, all within one deadline."""
     inquiry = Inquiry(socket)
     entries = payload.get("certificateStatusRequests") or ()
+    if not entries:
+        raise Invalid("certificateStatusRequests is empty.", field="certificateStatusRequests")
     return {"certificateStatus": [_status(entry, inquiry.ask(_asked(entry))) for entry in entries]}
 
 
 def _asked(entry: Json) -> StatusAsked:
+    """The answer repeats the hashes, so a lenient station may not make up how they were reckoned."""
+    hash_data = v201.hash_data_of(entry.get("certificateHashData") or {})
+    if hash_data.algorithm not in HASHES:
+        raise Invalid("hashAlgorithm is none of " + ", ".join(HASHES) + ".", field="hashAlgorithm")
     return StatusAsked(
-        hash_data=v201.hash_data_of(entry.get("certificateHashData") or {}),
+        hash_data=hash_data,
         urls=tuple(str(url)[:2000] for url in entry.get("urls") or ()),
         by_list=entry.get("source") == "CRL",
     )
@@ -77,7 +86,7 @@ def _asked(entry: Json) -> StatusAsked:
 def _status(entry: Json, found: Found) -> Json:
     return {
         "certificateHashData": entry["certificateHashData"],
-        "source": entry["source"],
+        "source": "CRL" if entry["source"] == "CRL" else "OCSP",
         "status": STANDING[found.standing],
         "nextUpdate": clock.to_wire(found.next_update or clock.now()),
     }

@@ -119,7 +119,7 @@ def _reported(payload: Json) -> Iterator[Control]:
             yield Control(
                 control_id=fields.text(entry, "id", 36),
                 control_type=kind or fields.text(entry, "curveType", 30),
-                settings=entry.get(inner) or {},
+                settings=fields.plain(entry.get(inner) or {}),
                 is_default=bool(entry.get("isDefault", False)),
                 is_superseded=bool(entry.get("isSuperseded", False)),
             )

@@ -49,8 +49,14 @@ def for_deleting(station: ChargingStation, intent: intents.DeleteCertificate, by
 
 
 def stored(station: StationSide, use: CertificateUse, pem: str, at: datetime) -> None:
-    """The station took a certificate that we sent; it is known by our own hash until it reports its own."""
-    certificate = reading.chain(pem)[0]
+    """The station took a certificate that we sent; it is known by our own hash until it reports its own.
+
+    One said in raw words that cannot be read is not known before the station lists it.
+    """
+    try:
+        certificate = reading.chain(pem)[0]
+    except Invalid:
+        return
     named = reading.hash_data(certificate, certificate)
     with atomic():
         row = _known(station, use, certificate) or InstalledCertificate(

@@ -73,6 +73,7 @@ def sign(request: SigningRequest, chain: str, *, by: Actor) -> SigningRequest:
     return row
 
 
+@atomic
 def sent(station: StationSide, request_id: UUID) -> None:
     """The chain is about to leave. Raises :class:`Conflict` where the request has ended meanwhile."""
     rows = SigningRequest.objects.select_for_update(of=("self",)).select_related("station")

@@ -169,9 +169,9 @@ def _write(
 ) -> InstalledProfile:
     told = {
         "evse_id": evse_id,
-        "purpose": profile.purpose,
+        "purpose": profile.purpose[:40],
         "stack_level": profile.stack_level,
-        "kind": profile.kind,
+        "kind": profile.kind[:10],
         "source": source[:20],
         "transaction": session,
         "content": smart_charging.to_json(profile),

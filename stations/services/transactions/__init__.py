@@ -7,7 +7,8 @@ group commit shares.
 
 from stations.services.transactions.ending import StopOutcome
 from stations.services.transactions.numbered import StartOutcome, start, stop
-from stations.services.transactions.orphans import close_stuck, confirm, orphan_overdue
+from stations.services.transactions.orphans import orphan_overdue
+from stations.services.transactions.repairing import close_stuck, confirm, keep_waiting
 from stations.services.transactions.reported import EventOutcome, apply_event
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "apply_event",
     "close_stuck",
     "confirm",
+    "keep_waiting",
     "orphan_overdue",
     "start",
     "stop",

@@ -41,6 +41,7 @@ def close(
         return StopOutcome(transaction, log.answer_of(stored))
     decision = authorization.for_stop(station, event.token) if event.token else None
     log.add(transaction, entry, STOP_SEQ_NO, decision)
+    recount_given(transaction, station.max_power_w)
     _note_end(station, event, transaction, decision)
     if guess is not None:
         remeasured = Candidates(guesses.remaining(transaction), contexts_count=False)
@@ -74,6 +75,13 @@ def apply_figures(transaction: Transaction, offered: Candidates, max_power_w: in
     for merged in figures.merge([(transaction.pk, offered, max_power_w)]):
         for name, value in merged.values.items():
             setattr(transaction, name, value)
+
+
+def recount_given(transaction: Transaction, max_power_w: int | None) -> None:
+    """The end that the station reports outranks a register that an operator gave: the readings count again."""
+    if guesses.forget_given(transaction):
+        remeasured = Candidates(guesses.remaining(transaction), contexts_count=False)
+        apply_figures(transaction, remeasured, max_power_w)
 
 
 def _note_end(

@@ -6,7 +6,9 @@ from typing import Any
 
 from stations.domain import metering
 from stations.domain.events import MeterSample, Stamp, TokenShown, TransactionStopped
-from stations.models import MeterReading, OrphanStop, SignedMeterData, Transaction
+from stations.domain.repairs import DecisionKind
+from stations.domain.words import TransactionStatus
+from stations.models import MeterReading, OrphanStop, SessionDecision, SignedMeterData, Transaction
 
 FIGURES = ("occurred_at", "energy_wh", "power_w", "soc_percent", "flags")
 OF_TRANSACTION = (
@@ -49,6 +51,24 @@ def take_back(row: OrphanStop, transaction: Transaction) -> None:
     transaction.meter_stop_exact = False
     for name in OF_TRANSACTION:
         setattr(transaction, name, None)
+
+
+def forget_given(transaction: Transaction) -> bool:
+    """Undo a last register that an operator gave, since the end that the station reports outranks it.
+
+    Saved; ``False`` where there was none. The readings are to be counted anew.
+    """
+    given = SessionDecision.objects.filter(transaction=transaction, kind=DecisionKind.GIVEN_READING.value)
+    closed = transaction.status == TransactionStatus.ENDED and transaction.end_received_at is None
+    if not closed or not given.exists():
+        return False
+    transaction.meter_last_wh, transaction.meter_last_at = (
+        transaction.meter_start_wh,
+        transaction.meter_start_at,
+    )
+    transaction.meter_stop_exact = False
+    transaction.save(update_fields=["meter_last_wh", "meter_last_at", "meter_stop_exact"])
+    return True
 
 
 def remaining(transaction: Transaction) -> Iterator[MeterSample]:

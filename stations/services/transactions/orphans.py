@@ -4,22 +4,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from core import audit
-from core.access import Actor, Permission
-from core.errors import Conflict, Invalid
 from stations.domain.events import TransactionStopped
-from stations.domain.station import StationRef, StationSide
-from stations.domain.words import Flag, Registration, TransactionStatus
-from stations.models import Evse, OrphanStop, Transaction
-from stations.services import effects
+from stations.domain.station import StationSide
+from stations.domain.words import Flag, TransactionStatus
+from stations.models import Evse, OrphanStop, SessionDecision, StatusAnswer, Transaction
 from stations.services.transactions import ending, guesses, standing
-from stations.services.transactions.locking import in_one_piece, lock_evse
+from stations.services.transactions.locking import in_one_piece
 
 LONGEST_JOINED = timedelta(days=7)
 INT64_MAX = 9_223_372_036_854_775_807
-CLOSED_BY_OPERATOR = "ClosedByOperator"
 
 
 @in_one_piece
@@ -64,58 +59,18 @@ def pair(station: StationSide, transaction: Transaction) -> None:
         )[:2]
     )
     if len(fitting) == 1 and not _another_began_between(transaction, fitting[0]):
-        _join(station, transaction, fitting[0])
+        join(station, transaction, fitting[0])
         return
     OrphanStop.objects.filter(pk__in=[row.pk for row in fitting], suggested=None).update(
         suggested=transaction
     )
 
 
-@in_one_piece
-def confirm(orphan: OrphanStop, transaction: Transaction, *, by: Actor, reason: str = "") -> Transaction:
-    """An operator says that the stop belongs to the transaction. Raises :class:`Conflict` where it cannot."""
-    by.require(Permission.COMMANDS_SESSION, transaction)
-    station, locked = _locked(transaction)
-    orphan = OrphanStop.objects.select_for_update().get(pk=orphan.pk)
-    if orphan.station_id != locked.station_id or orphan.joined_id is not None:
-        raise Conflict("This stop belongs elsewhere already.")
-    if locked.status == TransactionStatus.ENDED:
-        raise Conflict("This session has ended already.")
-    _join(station, locked, orphan)
-    audit.record("transaction.stop_confirmed", locked, by=by, reason=reason)
-    return locked
-
-
-@in_one_piece
-def close_stuck(transaction: Transaction, *, by: Actor, reason: str) -> Transaction:
-    """End a transaction whose end never came, with its last register. Needs a reason.
-
-    An end that the station reports later takes its place and is flagged. Raises :class:`Conflict` for one
-    that has ended.
-    """
-    by.require(Permission.COMMANDS_SESSION, transaction)
-    if not reason.strip():
-        raise Invalid("Say why this session is closed by hand.", field="reason")
-    _, locked = _locked(transaction)
-    if locked.status == TransactionStatus.ENDED:
-        raise Conflict("This session has ended already.")
-    before = locked.status
-    standing.end(locked, locked.last_event_at)
-    locked.stopped_reason, locked.charging_state = CLOSED_BY_OPERATOR, ""
-    locked.save()
-    standing.show(locked, locked.evse)
-    effects.transaction_ended(locked)
-    audit.record(
-        "transaction.closed", locked, by=by, reason=reason, changes={"status": [before, locked.status]}
-    )
-    standing.announce(locked)
-    return locked
-
-
 def orphan_overdue(now: datetime) -> int:
     """Give up transactions that nothing was heard of since a boot, or a disconnect, longer ago than the grace.
 
-    Answers with how many. What the station reports later still counts.
+    Not those that the station has said to be running or to have messages of since (P161), nor those that an
+    operator waits for. Answers with how many. What the station reports later still counts.
     """
     overdue = _overdue(now).values_list("pk", flat=True)[:500]
     return sum(_give_up(pk, now) for pk in list(overdue))
@@ -141,8 +96,16 @@ def _overdue(now: datetime) -> QuerySet[Transaction]:
     limit = now - timedelta(hours=settings.OCPP_ORPHAN_GRACE_HOURS)
     booted = Q(station__booted_at__lt=limit, last_event_at__lt=F("station__booted_at"))
     gone = Q(station__presence__connected=False, station__presence__disconnected_at__lt=limit)
+    told = StatusAnswer.objects.filter(
+        Q(ongoing=True) | Q(messages_in_queue=True), transaction=OuterRef("pk"), answered_at__gte=limit
+    )
+    awaited = SessionDecision.objects.filter(transaction=OuterRef("pk"), waits_until__gt=now)
     return Transaction.objects.filter(
-        booted | gone, status=TransactionStatus.ACTIVE.value, last_event_at__lt=limit
+        booted | gone,
+        ~Exists(told),
+        ~Exists(awaited),
+        status=TransactionStatus.ACTIVE.value,
+        last_event_at__lt=limit,
     )
 
 
@@ -185,26 +148,8 @@ def _another_began_between(transaction: Transaction, row: OrphanStop) -> bool:
     )
 
 
-def _join(station: StationSide, transaction: Transaction, row: OrphanStop) -> None:
+def join(station: StationSide, transaction: Transaction, row: OrphanStop) -> None:
+    """The stop ends the transaction; both are locked."""
     standing.set_flag(transaction, Flag.STOP_JOINED, True)
     ending.close(station, guesses.event_of(row, transaction), transaction, transaction.evse)
     OrphanStop.objects.filter(pk=row.pk).update(joined=transaction)
-
-
-def _locked(transaction: Transaction) -> tuple[StationSide, Transaction]:
-    row = Transaction.objects.select_related("station").get(pk=transaction.pk)
-    station = StationRef(
-        station_id=row.station_id,
-        organization_id=row.organization_id,
-        site_id=row.site_id,
-        registration=Registration(row.station.registration),
-        max_power_w=row.station.max_power_w,
-    )
-    evse = lock_evse(station, row.evse.evse_id) if row.evse else None
-    locked = (
-        Transaction.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("token")
-        .get(pk=row.pk)
-    )
-    locked.evse = evse
-    return station, locked

@@ -13,7 +13,7 @@ from stations.models import Evse, Transaction, TransactionEvent
 from stations.services import authorization, effects, readings, reservations
 from stations.services.authorization import Authorization
 from stations.services.transactions import log, standing
-from stations.services.transactions.ending import apply_figures, flags_of
+from stations.services.transactions.ending import apply_figures, flags_of, recount_given
 from stations.services.transactions.figures import Candidates
 from stations.services.transactions.locking import in_one_piece, lock_evse
 
@@ -63,6 +63,8 @@ def _apply(station: StationSide, event: TransactionEventReported, evse_id: int |
     decision = _decide(station, event, transaction, evse)
     log.add(transaction, entry, seq_no, decision)
     began = event.kind == log.STARTED or _names_remote_start(event, transaction)
+    if event.kind == log.ENDED:
+        recount_given(transaction, station.max_power_w)
     _note(station, event, transaction, seq_no, decision)
     if transaction.status != TransactionStatus.ACTIVE or standing.place_of(transaction) != place:
         standing.settle(transaction, evse)

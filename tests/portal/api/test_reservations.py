@@ -49,7 +49,7 @@ def test_the_same_key_reserves_once(api: APIClient, station: ChargingStation) ->
     answers = [api.post(URL, sent, HTTP_IDEMPOTENCY_KEY="once").json() for _ in range(2)]
 
     assert answers[0] == answers[1]
-    assert Reservation.objects.count() == 1
+    assert Reservation.objects.filter(station=station).count() == 1
 
 
 def test_a_reservation_is_renewed_and_cancelled_by_commands(api: APIClient, station: ChargingStation) -> None:
@@ -91,7 +91,7 @@ def test_a_wrong_field_is_named(
 
     assert answer.status_code == 400
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
-    assert not Reservation.objects.exists()
+    assert not Reservation.objects.filter(station=station).exists()
 
 
 def test_a_stranger_sees_and_changes_nothing(
@@ -105,7 +105,7 @@ def test_a_stranger_sees_and_changes_nothing(
     assert stranger.patch(path, {"expires_at": made["expires_at"]}).status_code == 404
     assert stranger.delete(path).status_code == 404
     assert stranger.post(URL, body(station)).status_code == 400
-    assert Reservation.objects.get().status == "requested"
+    assert Reservation.objects.get(station=station).status == "requested"
 
 
 def test_each_way_needs_its_scope(

@@ -242,7 +242,7 @@ def test_profiles_of_others_at_the_station_cannot_be_changed(
     answer = api.put(f"{URL}{installed.pk}/", {"charging_profile": PROFILE})
 
     assert answer.status_code == 400
-    assert not Command.objects.exists()
+    assert not Command.objects.filter(station=installed.station).exists()
 
 
 def test_strangers_see_and_change_nothing(
@@ -260,7 +260,7 @@ def test_strangers_see_and_change_nothing(
     assert (
         send(stranger, station, command="set_charging_profile", charging_profile=PROFILE).status_code == 404
     )
-    assert not Command.objects.exists()
+    assert not Command.objects.filter(station=station).exists()
 
 
 def test_a_key_limited_to_another_site_sees_and_changes_nothing(
@@ -280,7 +280,7 @@ def test_a_key_limited_to_another_site_sees_and_changes_nothing(
     assert limited.post(URL, {"station": str(station.pk), "charging_profile": PROFILE}).status_code == 400
     for body in OTHERS:
         assert send(limited, station, **body).status_code == 404
-    assert not Command.objects.exists()
+    assert not Command.objects.filter(station=station).exists()
 
 
 def test_each_method_needs_its_scope(
@@ -294,7 +294,7 @@ def test_each_method_needs_its_scope(
     assert reader.post(URL, body).status_code == 403
     assert reader.delete(f"{URL}{installed.pk}/").status_code == 403
     assert writer.get(URL).status_code == 403
-    assert not Command.objects.exists()
+    assert not Command.objects.filter(station=station).exists()
 
 
 def test_the_documentation_knows_every_command_and_the_resource(api: APIClient) -> None:
@@ -356,3 +356,16 @@ def test_a_session_tells_what_its_car_asks_for(api: APIClient, session: Transact
     assert (plan["requested_wh"], plan["soc_percent"], plan["energy_transfer"]) == (40_000, 35, "DC")
     assert plan["needs"]["details"]["requestedEnergyTransfer"] == "DC"
     assert plan["priority"] is None
+
+
+def test_what_was_read_of_a_profile_can_be_put_back(api: APIClient, installed: InstalledProfile) -> None:
+    installed.content = {**installed.content, "transaction_reference": "tx-1"}
+    installed.save(update_fields=["content"])
+    url = f"/api/v1/charging-profiles/{installed.pk}/"
+    read = api.get(url).json()
+
+    assert "transaction_reference" not in read["charging_profile"]
+    assert api.put(url, read).status_code == 202
+    elsewhere = api.put(url, {**read, "evse_id": 2})
+    assert (elsewhere.status_code, elsewhere.json()["errors"][0]["pointer"]) == (400, "/evse_id")
+    assert api.put(url, {"evse_id": read["evse_id"]}).status_code == 400

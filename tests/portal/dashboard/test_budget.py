@@ -33,7 +33,18 @@ def many(actor: Actor, station: ChargingStation) -> list[ChargingStation]:
 
 @pytest.mark.parametrize(
     "path",
-    ["stations/", "sessions/", "alerts/", "sites/", "quirks/", "tokens/", "users/", "developer/", "audit/"],
+    [
+        "stations/",
+        "sessions/",
+        "sessions/repair/",
+        "alerts/",
+        "sites/",
+        "quirks/",
+        "tokens/",
+        "users/",
+        "developer/",
+        "audit/",
+    ],
 )
 def test_a_list_needs_few_queries(browser: Client, home: str, many: list[ChargingStation], path: str) -> None:
     assert queries(browser, home + path) <= LIST
@@ -51,6 +62,9 @@ def test_a_list_needs_few_queries(browser: Client, home: str, many: list[Chargin
         "display/",
         "firmware/",
         "security/",
+        "local-list/",
+        "reservations/",
+        "grid/",
         "messages/",
         "connect/",
         "settings/",

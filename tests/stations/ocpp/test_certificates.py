@@ -363,6 +363,23 @@ def test_tc_075_and_m_01_02_a_root_that_was_installed_is_known_with_its_expiry_a
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_a_root_said_in_raw_words_that_we_cannot_read_ends_as_the_station_says_and_is_not_in_the_inventory(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    word = "CentralSystemRootCertificate" if version == "1.6" else "CSMSRootCertificate"
+    raw = intents.Call(
+        action="InstallCertificate",
+        payload={"certificateType": word, "certificate": "of the vendor's own form"},
+    )
+    with charger.dial(version) as socket:
+        socket.boot()
+        _, command = ask(charger, socket, alice, raw, {"status": "Accepted"})
+
+    assert (command.status, command.error) == ("accepted", None)
+    assert present(charger) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("word", ["Rejected", "Failed"])
 def test_tc_m_05_a_root_that_the_station_refuses_is_not_in_the_inventory(
     charger: Charger, alice: Actor, version: str, word: str

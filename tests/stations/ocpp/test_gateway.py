@@ -125,7 +125,7 @@ def cut_off(django_db_setup: None) -> Iterator[tuple[Server, Proxy]]:
     """A portal whose way to the database can be shut."""
     with (
         database_behind_proxy(os.environ["DATABASE_URL"]) as (proxy, url),
-        start_server(DATABASE_URL=url) as server,
+        start_server(DATABASE_URL=url, OCPP_UNREADY_AFTER="4") as server,
     ):
         yield server, proxy
 

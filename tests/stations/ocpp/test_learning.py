@@ -44,6 +44,7 @@ def test_the_version_says_what_it_has_no_words_for(charger: Charger, version: st
     station = fresh(charger)
     assert station.supports(Capability.MONITORING) is (version != "1.6")
     assert station.supports(Capability.EVENT_STREAMS) is (version == "2.1")
+    assert station.supports(Capability.GRID_SUPPORT) is (version == "2.1")
     assert station.supports(Capability.SMART_CHARGING)
 
 

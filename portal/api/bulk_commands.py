@@ -1,0 +1,207 @@
+"""``/commands/``: commands of all stations, one of them, and one wish towards many."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api.commands import CommandFilter, CommandView, validated
+from portal.api.fields import OwnRow
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from stations.domain.intents import Intent
+from stations.models import BulkCommand, ChargingStation, Command, Site
+from stations.services import bulk_commands, commands
+
+# One station at a time: what is checked against the version that it is connected with.
+ALONE = frozenset({"call"})
+OF_BULK = ("stations", "filter", "dry_run")
+STATION = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
+
+
+class TargetFilter(StrictSerializer):
+    stations = serializers.ListField(
+        child=serializers.UUIDField(),
+        required=False,
+        allow_empty=False,
+        max_length=bulk_commands.MOST_STATIONS,
+    )
+    site = OwnRow(Site.objects, required=False)
+    vendor = serializers.CharField(max_length=50, required=False)
+    model = serializers.CharField(max_length=50, required=False)
+    firmware_version = serializers.CharField(max_length=50, required=False)
+    tag = serializers.CharField(max_length=40, required=False)
+
+
+class BulkBody(serializers.Serializer):
+    """Whom to tell; what to tell them stands beside it, as for one station."""
+
+    command = serializers.CharField(help_text="One of the commands of a station, but not `call`")
+    stations = serializers.ListField(
+        child=OwnRow(ChargingStation.objects.live()),
+        required=False,
+        allow_empty=False,
+        max_length=bulk_commands.MOST_STATIONS,
+    )
+    filter = TargetFilter(required=False, help_text="With `stations` too: what is in both")
+    dry_run = serializers.BooleanField(
+        required=False, default=False, help_text="Only say whom it would reach"
+    )
+
+
+class RefusalView(serializers.Serializer):
+    station = serializers.UUIDField(source="station_id")
+    detail = serializers.CharField(source="refusal")
+
+
+class BulkView(serializers.Serializer):
+    id = serializers.UUIDField()
+    command = serializers.CharField()
+    parameters = serializers.SerializerMethodField()
+    reason = serializers.CharField()
+    issued_by = serializers.CharField()
+    issued_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    count = serializers.SerializerMethodField(help_text="Stations")
+    counts = serializers.SerializerMethodField(
+        help_text="Stations by the status of their command, or `refused`"
+    )
+    refused = serializers.SerializerMethodField(help_text="Stations that could not be told, and why")
+
+    def get_parameters(self, bulk: BulkCommand) -> dict[str, Any]:
+        return CommandView(context=self.context).get_parameters(bulk)
+
+    def get_count(self, bulk: BulkCommand) -> int:
+        return bulk.parts.count()
+
+    def get_counts(self, bulk: BulkCommand) -> dict[str, int]:
+        return bulk_commands.counts(bulk)
+
+    def get_refused(self, bulk: BulkCommand) -> list[dict[str, str]]:
+        refused = bulk.parts.filter(command=None).order_by("id")
+        return [dict(row) for row in RefusalView(refused, many=True).data]
+
+
+class TrialView(serializers.Serializer):
+    count = serializers.IntegerField()
+    stations = serializers.ListField(child=serializers.UUIDField())
+
+
+EITHER = PolymorphicProxySerializer(
+    component_name="CommandOrBulk", serializers=[CommandView, BulkView], resource_type_field_name=None
+)
+
+
+class CommandList(ListResource):
+    """Commands of all stations."""
+
+    scopes: ClassVar[Mapping[str, str]] = {"read": "commands:read", "write": "commands:send"}
+    serializer_class = CommandView
+    filter_class = filterset_class = CommandFilter
+
+    def rows(self) -> QuerySet[Command]:
+        return Command.objects.visible_to(self.actor)
+
+    @extend_schema(operation_id="list_commands", responses=CommandView(many=True))
+    def get(self, request: Request) -> Any:
+        """List the commands, newest first; `?bulk=` are those that came of one wish towards many."""
+        return self.listing()
+
+    @extend_schema(
+        operation_id="send_command_to_many",
+        request=BulkBody,
+        responses={
+            200: OpenApiResponse(TrialView, description="`dry_run`: whom it would reach"),
+            202: OpenApiResponse(BulkView, description="Stored; read it at `Location`"),
+        },
+        examples=[
+            OpenApiExample(
+                "Restart a site's idle stations",
+                {"command": "reset", "kind": "on_idle", "filter": {"site": STATION}, "dry_run": True},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Send a command to many stations, at most 500; the answer counts how each took it.
+
+        What a station of them cannot be told is listed under `refused` and holds up no other.
+        """
+        return self.once(self._send)
+
+    def _send(self) -> Response:
+        intent, manners = self._wish()
+        whom = self._whom()
+        if self.wanted["dry_run"]:
+            bulk_commands.check(whom, intent, by=self.actor)
+            return Response({"count": len(whom), "stations": [station.pk for station in whom]})
+        bulk = bulk_commands.issue(whom, intent, by=self.actor, **manners)
+        shown = BulkView(bulk, context={"actor": self.actor}).data
+        return Response(shown, status=202, headers={"Location": f"/api/v1/commands/{bulk.pk}/"})
+
+    def _wish(self) -> tuple[Intent, dict[str, Any]]:
+        data = self.request.data
+        own = (
+            {name: value for name, value in data.items() if name not in OF_BULK}
+            if isinstance(data, Mapping)
+            else data
+        )
+        values, body = validated(own, self.actor)
+        if values["command"] in ALONE:
+            raise serializers.ValidationError({"command": "This goes to one station at a time."})
+        to_whom = {name: data[name] for name in (*OF_BULK, "command") if name in data}
+        checked = BulkBody(data=to_whom, context={"actor": self.actor})
+        checked.is_valid(raise_exception=True)
+        self.wanted = dict(checked.validated_data)
+        manners = {
+            "patience_s": values["expires_in"],
+            "if_offline": values["if_offline"],
+            "reason": values["reason"],
+        }
+        return body.intent(values), manners
+
+    def _whom(self) -> list[ChargingStation]:
+        wanted = dict(self.wanted.get("filter", {}))
+        rows = None
+        if stations := self.wanted.get("stations"):
+            rows = bulk_commands.targets({"stations": [station.pk for station in stations]}, by=self.actor)
+        if wanted or rows is None:
+            fitting = bulk_commands.targets(wanted, by=self.actor)
+            rows = fitting if rows is None else rows & fitting
+        return list(rows[: bulk_commands.MOST_STATIONS + 1])
+
+
+class CommandDetail(Resource):
+    """One command, or the parent of those that came of one wish towards many."""
+
+    scopes: ClassVar[Mapping[str, str]] = {"read": "commands:read", "DELETE": "commands:send"}
+    serializer_class = CommandView
+
+    @extend_schema(operation_id="get_command", responses={200: EITHER})
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read a command and what the station answered, or how many stations took a wish how."""
+        bulk = self._bulk(pk)
+        return with_etag(request, self._shown(bulk) if bulk else self.represent(self._command(pk)))
+
+    @extend_schema(operation_id="cancel_command", responses={200: EITHER})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Take back a command that was not sent yet, or all of those that came of one wish."""
+        bulk = self._bulk(pk)
+        if bulk is None:
+            return Response(self.represent(commands.cancel(self._command(pk), by=self.actor)))
+        bulk_commands.cancel(bulk, by=self.actor)
+        return Response(self._shown(bulk))
+
+    def _command(self, pk: UUID) -> Command:
+        command: Command = found(Command.objects.visible_to(self.actor).select_related("station"), pk)
+        return command
+
+    def _bulk(self, pk: UUID) -> BulkCommand | None:
+        return BulkCommand.objects.visible_to(self.actor).filter(pk=pk).first()
+
+    def _shown(self, bulk: BulkCommand) -> Any:
+        return BulkView(bulk, context={"actor": self.actor}).data

@@ -1,0 +1,107 @@
+"""``/groups/``"""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from drivers.models import TokenGroup
+from drivers.services import tokens
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
+
+SCOPES = {"read": "groups:read", "write": "groups:write"}
+
+
+class GroupBody(StrictSerializer):
+    name = serializers.CharField(max_length=100)
+    token = serializers.CharField(
+        max_length=36, required=False, allow_blank=True, help_text="OCPP's group id, 1.6 parentIdTag"
+    )
+    master_pass = serializers.BooleanField(required=False, help_text="Its tokens may stop every session")
+
+
+class GroupView(GroupBody):
+    id = serializers.UUIDField()
+    created_at = serializers.DateTimeField()
+
+
+class GroupFilter(filters.FilterSet):
+    search = filters.CharFilter(field_name="name", lookup_expr="icontains")
+
+    class Meta:
+        model = TokenGroup
+        fields = ["name", "token", "master_pass"]
+
+
+class GroupList(ListResource):
+    """Groups of tokens that may stop each other's sessions."""
+
+    scopes = SCOPES
+    serializer_class = GroupView
+    filter_class = filterset_class = GroupFilter
+    ordering_fields: ClassVar[tuple[str, ...]] = ("id", "name", "created_at")
+
+    def rows(self) -> QuerySet[TokenGroup]:
+        return TokenGroup.objects.live().visible_to(self.actor)
+
+    @extend_schema(operation_id="list_groups", responses=GroupView(many=True))
+    def get(self, request: Request) -> Any:
+        """List the groups."""
+        return self.listing()
+
+    @extend_schema(
+        operation_id="create_group",
+        request=GroupBody,
+        responses={201: GroupView},
+        examples=[OpenApiExample("A fleet", {"name": "Harbour fleet", "token": "FLEET1"}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Create a group."""
+        return self.once(self._create)
+
+    def _create(self) -> Response:
+        group = tokens.create_group(**self.body(GroupBody), by=self.actor)
+        location = f"/api/v1/groups/{group.pk}/"
+        return Response(self.represent(group), status=201, headers={"Location": location})
+
+
+class GroupDetail(Resource):
+    """One group."""
+
+    scopes = SCOPES
+    serializer_class = GroupView
+
+    def _group(self, pk: UUID) -> TokenGroup:
+        group: TokenGroup = found(TokenGroup.objects.live().visible_to(self.actor), pk)
+        return group
+
+    @extend_schema(operation_id="get_group")
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read a group."""
+        return with_etag(request, self.represent(self._group(pk)))
+
+    @extend_schema(operation_id="replace_group", request=GroupBody)
+    def put(self, request: Request, pk: UUID) -> Response:
+        """Replace what can be written of a group; what is left out goes back to its default."""
+        group = self._group(pk)
+        values = self.replacement(GroupBody, self.represent(group))
+        values = with_defaults(values, TokenGroup, ("token", "master_pass"))
+        return Response(self.represent(tokens.update_group(group, values, by=self.actor)))
+
+    @extend_schema(operation_id="change_group", request=GroupBody)
+    def patch(self, request: Request, pk: UUID) -> Response:
+        """Change some fields of a group."""
+        group = self._group(pk)
+        values = self.body(GroupBody, partial=True)
+        return Response(self.represent(tokens.update_group(group, values, by=self.actor)))
+
+    @extend_schema(operation_id="retire_group", responses={204: None})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """End a group: its tokens stay and are in no group, its name is free again."""
+        tokens.retire_group(self._group(pk), by=self.actor)
+        return Response(status=204)

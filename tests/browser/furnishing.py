@@ -1,0 +1,97 @@
+"""What fills the tabs Reservations and Grid of a station, so that their tables are drawn."""
+
+from datetime import timedelta
+
+from core import clock
+from stations.models import (
+    BatterySwap,
+    ChargingPlan,
+    ChargingStation,
+    DerControl,
+    Evse,
+    GridEvent,
+    Reservation,
+    Transaction,
+)
+from stations.services import stations
+
+
+def keep_free(station: ChargingStation) -> None:
+    """An open reservation of its EVSE, one of any outlet, and one that is over."""
+    now = clock.now()
+    common = {
+        "token_value": "04A1B2C3D4",
+        "token_type": "ISO14443",
+        "created_at": now,
+        "created_by": "user:a",
+    }
+    evse, later = station.evses.get(evse_id=1), now + timedelta(hours=1)
+    Reservation.objects.create(
+        station=station, number=2**30, evse=evse, status="active", expires_at=later, **common
+    )
+    Reservation.objects.create(
+        station=station, number=2**30 + 1, connector_type="cCCS2", status="active", expires_at=later, **common
+    )
+    Reservation.objects.create(
+        station=station,
+        number=2**30 + 2,
+        status="refused",
+        detail="Occupied",
+        expires_at=now,
+        ended_at=now,
+        **common,
+    )
+
+
+def support_the_grid(station: ChargingStation) -> None:
+    """A control, an alarm, a swapped battery and a session with a car that gives back, at a second EVSE."""
+    now, evse = clock.now(), stations.add_evse(station, 2)
+    DerControl.objects.create(
+        station=station,
+        control_id="01a212e1-0b18-770a-8da4-acc3fec3f076",
+        control_type="VoltWatt",
+        settings={
+            "priority": 1,
+            "yUnit": "PctMaxW",
+            "curveData": [{"x": 100, "y": 100}, {"x": 110, "y": 20}],
+        },
+        running=True,
+        running_at=now,
+        told_at=now,
+    )
+    GridEvent.objects.create(
+        station=station,
+        kind="alarm",
+        subject="VoltWatt",
+        fault="OverVoltage",
+        occurred_at=now,
+        received_at=now,
+    )
+    BatterySwap.objects.create(
+        station=station,
+        request_id=1,
+        kind="BatteryOut",
+        token_value="04A1B2C3D4",
+        token_type="ISO14443",
+        batteries=[{"evseId": 1, "serialNumber": "BAT-1", "soC": 96.5, "soH": 91}],
+        digest=b"1",
+        received_at=now,
+    )
+    session = Transaction.objects.create(
+        organization_id=station.organization_id,
+        site_id=station.site_id,
+        station=station,
+        evse=evse,
+        reference="tx-1",
+        started_at=now,
+        last_event_at=now,
+    )
+    Evse.objects.filter(pk=evse.pk).update(active=session)
+    ChargingPlan.objects.create(
+        transaction=session,
+        energy_transfer="DC_BPT",
+        requested_wh=24_000,
+        target_soc_percent=80,
+        priority=True,
+        needs_at=now,
+    )

@@ -1,0 +1,208 @@
+"""POST ``/commands/``: one wish towards many stations, bounded, counted, and never to a stranger's."""
+
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from core.access import Actor
+from core.models import AuditEntry, Organization
+from core.services import keys
+from stations.models import BulkCommand, ChargingStation, Command, Presence, Site
+from stations.services import access
+from tests import factories
+from tests.portal.api.conftest import client_with, results
+from tests.portal.api.test_bad_input import problem
+
+URL = "/api/v1/commands/"
+RESET = {"command": "reset", "kind": "on_idle"}
+WAITING = {**RESET, "if_offline": "wait", "expires_in": 3600}
+
+
+@pytest.fixture
+def fleet(alice: Actor) -> list[ChargingStation]:
+    made = [factories.make_station(alice, tags=["north"] if number else [])[0] for number in range(3)]
+    Presence.objects.filter(pk=made[0].pk).update(
+        connected=True, gateway="elsewhere", epoch=1, ocpp_version="1.6"
+    )
+    return made
+
+
+def ids(stations: list[ChargingStation]) -> list[str]:
+    return [str(station.pk) for station in stations]
+
+
+def said_to(fleet: list[ChargingStation]) -> Any:
+    return Command.objects.filter(organization_id=fleet[0].organization_id)
+
+
+def assert_nothing_was_said(fleet: list[ChargingStation]) -> None:
+    assert not said_to(fleet).exists()
+    assert not BulkCommand.objects.filter(organization_id=fleet[0].organization_id).exists()
+
+
+def pointer(answer: Any) -> str:
+    told: str = problem(answer, 400)["errors"][0]["pointer"]
+    return told
+
+
+def test_a_command_goes_to_many_stations_and_is_counted(api: APIClient, fleet: list[ChargingStation]) -> None:
+    answer = api.post(URL, {**RESET, "stations": ids(fleet), "reason": "Storm"})
+
+    assert answer.status_code == 202
+    shown = answer.json()
+    assert (shown["count"], shown["counts"], shown["refused"]) == (3, {"failed": 2, "pending": 1}, [])
+    assert (shown["command"], shown["parameters"]["kind"], shown["reason"]) == ("reset", "on_idle", "Storm")
+    assert api.get(answer["Location"]).json() == shown
+    children = results(api.get(URL, {"bulk": shown["id"]}))
+    assert {child["station"] for child in children} == set(ids(fleet))
+    audited = AuditEntry.objects.filter(organization_id=fleet[0].organization_id)
+    assert audited.filter(action="command.issued").count() == 3
+    assert audited.get(action="command.issued_to_many").changes["stations"] == [None, 3]
+
+
+def test_a_trial_run_tells_whom_it_would_reach_and_sends_nothing(
+    api: APIClient, fleet: list[ChargingStation]
+) -> None:
+    answer = api.post(URL, {**RESET, "filter": {"tag": "north"}, "dry_run": True})
+
+    assert answer.status_code == 200
+    assert answer.json() == {"count": 2, "stations": ids(fleet[1:])}
+    assert_nothing_was_said(fleet)
+
+
+def test_with_both_only_what_is_in_both_is_told(api: APIClient, fleet: list[ChargingStation]) -> None:
+    body = {**RESET, "stations": ids(fleet[:2]), "filter": {"tag": "north"}, "dry_run": True}
+
+    assert api.post(URL, body).json()["stations"] == ids(fleet[1:2])
+
+
+def test_filters_are_those_of_rollouts(api: APIClient, fleet: list[ChargingStation]) -> None:
+    ChargingStation.objects.filter(pk=fleet[2].pk).update(vendor="Acme", model="W1", firmware_version="1.2")
+    wanted = {"vendor": "Acme", "model": "W1", "firmware_version": "1.2", "site": str(fleet[2].site_id)}
+
+    told = api.post(URL, {**RESET, "filter": {**wanted, "stations": ids(fleet)}, "dry_run": True}).json()
+
+    assert told["stations"] == ids(fleet[2:])
+
+
+def test_a_station_that_cannot_be_told_holds_up_no_other(
+    api: APIClient, fleet: list[ChargingStation]
+) -> None:
+    ChargingStation.objects.filter(pk=fleet[1].pk).update(enabled=False)
+
+    shown = api.post(URL, {**WAITING, "stations": ids(fleet)}).json()
+
+    assert shown["counts"] == {"pending": 2, "refused": 1}
+    assert [row["station"] for row in shown["refused"]] == [str(fleet[1].pk)]
+    assert "switched off" in shown["refused"][0]["detail"]
+
+
+def test_what_is_pending_is_taken_back_together(api: APIClient, fleet: list[ChargingStation]) -> None:
+    url = api.post(URL, {**WAITING, "stations": ids(fleet)})["Location"]
+    Command.objects.filter(station=fleet[0]).update(status="sent")
+
+    shown = api.delete(url).json()
+
+    assert shown["counts"] == {"cancelled": 2, "sent": 1}
+    problem(api.delete(url), 409)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({}, "/filter"),
+        ({"filter": {}}, "/filter"),
+        ({"filter": {"colour": "red"}}, "/filter/colour"),
+        ({"filter": {"tag": "nowhere"}}, "/filter"),
+        ({"stations": []}, "/stations"),
+        ({"stations": ["x"]}, "/stations/0"),
+        ({"stations": ["0192f3a4-5b6c-7d8e-9f01-23456789abcd"]}, "/stations/0"),
+        ({"filter": {"tag": "north"}, "kind": "never"}, "/kind"),
+        ({"filter": {"tag": "north"}, "command": "call", "action": "Reset", "payload": {}}, "/command"),
+        ({"filter": {"tag": "north"}, "command": "unlock_connector", "evse_id": 1, "if_offline": "wait"},
+         "/if_offline"),
+    ],
+)  # fmt: skip
+def test_a_wish_that_nobody_could_be_told_is_refused(
+    api: APIClient, fleet: list[ChargingStation], change: dict[str, Any], where: str
+) -> None:
+    body = {**RESET, **change}
+    if body["command"] != "reset":
+        del body["kind"]
+
+    assert pointer(api.post(URL, body)) == where
+    assert_nothing_was_said(fleet)
+
+
+def test_the_number_of_stations_is_bounded(
+    api: APIClient, fleet: list[ChargingStation], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("stations.services.bulk_commands.MOST_STATIONS", 2)
+    site = {"site": str(fleet[0].site_id)}
+
+    assert pointer(api.post(URL, {"command": "clear_cache", "filter": site})) == "/stations"
+    assert_nothing_was_said(fleet)
+
+
+def test_w021_more_than_the_threshold_need_a_second_person(
+    api: APIClient, fleet: list[ChargingStation], settings: Any
+) -> None:
+    settings.SECOND_PERSON_ABOVE = 2
+
+    told = problem(api.post(URL, {**RESET, "stations": ids(fleet)}), 403)["detail"]
+
+    assert "second person" in told
+    assert_nothing_was_said(fleet)
+    assert api.post(URL, {**RESET, "stations": ids(fleet[:2])}).status_code == 202
+    assert (
+        api.post(
+            URL, {"command": "trigger_message", "message": "heartbeat", "stations": ids(fleet)}
+        ).status_code
+        == 202
+    )
+
+
+def test_the_same_key_tells_them_once(api: APIClient, fleet: list[ChargingStation]) -> None:
+    body = {**RESET, "stations": ids(fleet)}
+    answers = [api.post(URL, body, HTTP_IDEMPOTENCY_KEY="once").json() for _ in range(2)]
+
+    assert answers[0]["id"] == answers[1]["id"]
+    assert said_to(fleet).count() == 3
+
+
+def test_a_stranger_can_neither_name_find_nor_cancel(
+    api: APIClient, stranger: APIClient, fleet: list[ChargingStation], charlie: Actor
+) -> None:
+    theirs, _ = factories.make_station(charlie)
+    url = api.post(URL, {**WAITING, "stations": ids(fleet)})["Location"]
+
+    assert pointer(stranger.post(URL, {**RESET, "stations": [str(theirs.pk), *ids(fleet)]})) == "/stations/1"
+    assert stranger.post(URL, {**RESET, "filter": {"tag": "north"}}).status_code == 400
+    assert pointer(stranger.post(URL, {**RESET, "filter": {"site": str(fleet[0].site_id)}})) == "/filter/site"
+    assert stranger.get(url).status_code == 404
+    assert stranger.delete(url).status_code == 404
+    assert results(stranger.get(URL)) == []
+    assert Command.objects.filter(station=theirs).count() == 0
+    assert said_to(fleet).filter(status="pending").count() == 3
+
+
+def test_who_is_limited_to_a_site_tells_and_sees_that_site_only(
+    api: APIClient, organization: Organization, alice: Actor, fleet: list[ChargingStation]
+) -> None:
+    site = Site.objects.create(organization=organization, name="South")
+    south, _ = factories.make_station(alice, site=site, tags=["north"])
+    key, secret = keys.create(organization, name="south", scopes=["*"], by=alice)
+    access.limit_key(key, [site.name], by=alice)
+    limited = client_with(secret)
+    url = api.post(URL, {**WAITING, "stations": ids([*fleet, south])})["Location"]
+
+    assert limited.get(url).status_code == 404
+    told = limited.post(URL, {**WAITING, "filter": {"tag": "north"}})
+    assert told.json()["count"] == 1
+    assert limited.get(told["Location"]).json()["counts"] == {"pending": 1}
+
+
+def test_commands_are_sent_by_those_who_may(api_with: Any, fleet: list[ChargingStation]) -> None:
+    problem(api_with("commands:read").post(URL, {**RESET, "stations": ids(fleet)}), 403)
+    assert_nothing_was_said(fleet)
