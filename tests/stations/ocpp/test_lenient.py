@@ -307,3 +307,80 @@ def test_refusals_by_schema_are_counted_and_say_what_was_wrong(open_station: Ope
         wire.row.refresh_from_db()
     assert wire.row.schema_refusals == 3
     assert RawFrame.objects.filter(station=wire.row, verdict="refused:FormationViolation").count() == 3
+
+
+def metered(kind: str, number: int, *samples: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "eventType": kind,
+        "timestamp": "2025-03-01T10:00:00Z",
+        "triggerReason": "CablePluggedIn",
+        "seqNo": number,
+        "transactionInfo": {"transactionId": "T-1"},
+        "evse": {"id": 1, "connectorId": 1},
+        "meterValue": [{"timestamp": "2025-03-01T10:00:00Z", "sampledValue": list(samples)}],
+        **more,
+    }
+
+
+NO_VALUE: tuple[dict[str, Any], ...] = ({}, {"value": None})
+
+
+@pytest.mark.parametrize("odd", NO_VALUE)
+def test_p080_no_figure_is_made_up_for_a_reading_without_one(open_station: Open, odd: dict[str, Any]) -> None:
+    wire = open_station("2.0.1", lenient=True)
+    wire.call("TransactionEvent", metered("Started", 0, {**odd, "context": "Transaction.Begin"}))
+    wire.call("TransactionEvent", metered("Updated", 1, odd, {"value": 1_000_000}, odd))
+    end = {"value": 1_005_000, "context": "Transaction.End"}
+    wire.call("TransactionEvent", metered("Ended", 2, odd, end))
+
+    session = Transaction.objects.get(station=wire.row)
+    assert session.meter_start_wh in (None, 1_000_000)
+    assert session.energy_wh in (None, 5000)
+    assert "meter_jump" not in session.flags
+    assert not MeterReading.objects.filter(station_id=wire.row.pk, energy_wh=0).exists()
+
+
+@pytest.mark.parametrize("odd", NO_VALUE)
+def test_p082_in_strict_an_end_without_a_register_keeps_the_last_one(
+    open_station: Open, odd: dict[str, Any]
+) -> None:
+    wire = open_station("2.0.1")
+    start = {"value": 1_000_000, "context": "Transaction.Begin"}
+    wire.call("TransactionEvent", metered("Started", 0, start))
+    wire.call("TransactionEvent", metered("Updated", 1, {"value": 1_004_000}))
+    wire.call("TransactionEvent", metered("Ended", 2, odd))
+
+    session = Transaction.objects.get(station=wire.row)
+    assert (session.status, session.energy_wh) == ("ended", 4000)
+    assert "repaired" in session.flags
+    assert "meter_backwards" not in session.flags
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"numberOfPhasesUsed": "three"},
+        {"reservationId": "none"},
+        {"meterValue": "none"},
+        {"evse": {"id": "left"}},
+    ],
+    ids=str,
+)
+def test_p082_an_end_is_stored_without_the_options_that_say_nothing(
+    open_station: Open, odd: dict[str, Any]
+) -> None:
+    wire = open_station("2.0.1")
+    wire.call("TransactionEvent", metered("Started", 0, {"value": 1_000_000}))
+    wire.call("TransactionEvent", metered("Ended", 1, {"value": 1_005_000}, **odd))
+
+    session = Transaction.objects.get(station=wire.row)
+    assert (session.status, "repaired" in session.flags) == ("ended", True)
+
+
+def test_p082_an_end_keeps_the_readings_beside_one_that_cannot_be_read(open_station: Open) -> None:
+    wire = open_station("2.0.1")
+    wire.call("TransactionEvent", metered("Started", 0, {"value": 1_000_000}))
+    bad, good = {"value": "many"}, {"value": 1_005_000, "context": "Transaction.End"}
+    wire.call("TransactionEvent", metered("Ended", 1, bad, bad, good, bad))
+
+    assert Transaction.objects.get(station=wire.row).energy_wh == 5000
