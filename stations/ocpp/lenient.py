@@ -132,7 +132,9 @@ class _Mending:
 
     def forget_items(self) -> None:
         """Once a round is over, since what follows an item in its list changes its place."""
-        for path in sorted(self.left_out, key=lambda path: (len(path), str(path[:-1]), path[-1]), reverse=True):
+        for path in sorted(
+            self.left_out, key=lambda path: (len(path), str(path[:-1]), path[-1]), reverse=True
+        ):
             if self.holds(path):
                 del self.value(path[:-1])[path[-1]]
         if self.left_out:
