@@ -1,5 +1,6 @@
 """Addresses of other programs that are told what happens, and what became of each telling."""
 
+from typing import Self
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
@@ -7,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from core.access import Actor
 from core.ids import uuid7
 from core.models.events import Event
 from core.models.people import Organization
@@ -14,6 +16,10 @@ from core.models.scoped import ScopedQuerySet
 
 
 class WebhookQuerySet(ScopedQuerySet["Webhook"]):
+    def visible_to(self, actor: Actor) -> Self:
+        """A webhook tells of all sites, so who is limited to some sees none."""
+        return super().visible_to(actor) if actor.limited_to is None else self.none()
+
     def live(self) -> "WebhookQuerySet":
         """Without the retired ones."""
         return self.filter(retired_at=None)
@@ -75,9 +81,7 @@ class Delivery(models.Model):
         FAILED = "failed", _("Given up")
 
     id = models.BigAutoField(primary_key=True)
-    webhook = models.ForeignKey(
-        Webhook, on_delete=models.CASCADE, related_name="deliveries", db_index=False
-    )
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
     status = models.CharField(
         max_length=9, default=Status.PENDING, db_default=Status.PENDING, choices=Status.choices
@@ -95,7 +99,8 @@ class Delivery(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["webhook", "event"], name="delivery_once"),
             models.CheckConstraint(
-                condition=models.Q(status="pending") ^ models.Q(next_try_at=None), name="delivery_has_next_try"
+                condition=models.Q(status="pending") ^ models.Q(next_try_at=None),
+                name="delivery_has_next_try",
             ),
         ]
         indexes = [

@@ -206,13 +206,9 @@ def _claim(room: int, crowded: list[UUID]) -> list[Claim]:
 
 def _move_on(result: Result) -> bool:
     claim = result.claim
-    ours = Delivery.objects.filter(
-        pk=claim.delivery_id, tries=claim.tries, status=Delivery.Status.PENDING
-    )
+    ours = Delivery.objects.filter(pk=claim.delivery_id, tries=claim.tries, status=Delivery.Status.PENDING)
     if not result.failure:
-        return bool(
-            ours.update(status=Delivery.Status.DELIVERED, next_try_at=None, delivered_at=clock.now())
-        )
+        return bool(ours.update(status=Delivery.Status.DELIVERED, next_try_at=None, delivered_at=clock.now()))
     made = claim.tries - claim.tries_before
     if made > len(BACK_OFF_S):
         return bool(ours.update(status=Delivery.Status.FAILED, next_try_at=None))

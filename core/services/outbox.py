@@ -56,7 +56,12 @@ class Forgotten(Exception):
 
 
 def record(
-    kind: str, *, organization_id: UUID, object_id: UUID, data: Mapping[str, Any], limit_id: UUID | None = None
+    kind: str,
+    *,
+    organization_id: UUID,
+    object_id: UUID,
+    data: Mapping[str, Any],
+    limit_id: UUID | None = None,
 ) -> None:
     """Write an event that no trigger writes, inside the transaction of its cause."""
     OutboxRow.objects.create(
@@ -74,10 +79,13 @@ def keep_silent() -> None:
         cursor.execute("SET LOCAL chargeyard.outbox = 'off'")
 
 
-def relay() -> int:
-    """Put every committed event in its place, with the deliveries of webhooks; how many there were."""
+def relay(*, patiently: bool = False) -> int:
+    """Put every committed event in its place, with the deliveries of webhooks; how many there were.
+
+    Where another process is at it already, that one is left to it, or with ``patiently`` waited for.
+    """
     moved = 0
-    while some := _relay_some():
+    while some := _relay_some(patiently):
         moved += some
         if some < BATCH:
             break
@@ -134,15 +142,18 @@ def _forgotten() -> int:
     return EventHorizon.objects.values_list("forgotten", flat=True).first() or 0
 
 
-def _relay_some() -> int:
+def _relay_some(patiently: bool) -> int:
     if not OutboxRow.objects.exists():
         return 0
     with atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute(_WAIT if patiently else _TRY, [LOCK])
+        if cursor.fetchone()[0] is False:
+            return 0
         cursor.execute(_MOVE, {"batch": BATCH, "test": TEST})
         return int(cursor.fetchone()[0])
 
 
+_TRY, _WAIT = "SELECT pg_try_advisory_xact_lock(%s)", "SELECT pg_advisory_xact_lock(%s)"
 _MOVE = """
 WITH taken AS (
     DELETE FROM core_outbox WHERE id IN (SELECT id FROM core_outbox ORDER BY id LIMIT %(batch)s) RETURNING *

@@ -94,11 +94,9 @@ def test(webhook: Webhook, *, by: Actor) -> Delivery:
     _require(webhook, by)
     data = {"webhook": str(webhook.pk), "by": by.label}
     with atomic():
-        outbox.record(
-            outbox.TEST, organization_id=webhook.organization_id, object_id=webhook.pk, data=data
-        )
+        outbox.record(outbox.TEST, organization_id=webhook.organization_id, object_id=webhook.pk, data=data)
         audit.record("webhook.tested", webhook, by=by)
-    outbox.relay()
+    outbox.relay(patiently=True)
     newest = Event.objects.filter(
         organization_id=webhook.organization_id, type=outbox.TEST, object_id=webhook.pk
     )
@@ -117,9 +115,7 @@ def redeliver(delivery: Delivery, *, by: Actor) -> Delivery:
             status=Delivery.Status.PENDING, next_try_at=clock.now(), tries_before=delivery.tries
         ):
             raise Conflict("It waits for its next try already.")
-        audit.record(
-            "webhook.redelivered", webhook, by=by, changes={"event": [None, str(delivery.event_id)]}
-        )
+        audit.record("webhook.redelivered", webhook, by=by, changes={"event": [None, str(delivery.event_id)]})
     delivery.refresh_from_db()
     return delivery
 
