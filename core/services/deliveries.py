@@ -176,7 +176,7 @@ def _claim(room: int, crowded: list[UUID]) -> list[Claim]:
     if room <= 0:
         return []
     now = clock.now()
-    values = {
+    values: dict[str, Any] = {
         "now": now,
         "lease": now + LEASE,
         "room": room,

@@ -54,12 +54,12 @@ CREATE TRIGGER stations_station_told AFTER UPDATE ON stations_chargingstation FO
     EXECUTE FUNCTION stations_tell_station();
 
 CREATE FUNCTION stations_tell_connector() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE s record;
+DECLARE place record;
 BEGIN
-    SELECT s.id, s.organization_id, s.site_id, s.identity, e.evse_id INTO s
+    SELECT s.id, s.organization_id, s.site_id, s.identity, e.evse_id INTO place
     FROM stations_evse e JOIN stations_chargingstation s ON s.id = e.station_id WHERE e.id = NEW.evse_id;
-    PERFORM core_outbox_add(s.organization_id, s.site_id, 'station.status_changed', s.id,
-        jsonb_build_object('station', s.id, 'identity', s.identity, 'evse_id', s.evse_id,
+    PERFORM core_outbox_add(place.organization_id, place.site_id, 'station.status_changed', place.id,
+        jsonb_build_object('station', place.id, 'identity', place.identity, 'evse_id', place.evse_id,
             'connector_id', NEW.connector_id, 'status', NEW.status, 'previous_status', OLD.status,
             'error_code', NEW.error_code, 'status_at', core_instant(NEW.status_at)));
     RETURN NULL;
