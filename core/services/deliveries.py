@@ -9,8 +9,9 @@ import base64
 import hashlib
 import hmac
 import http
+import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from cryptography.exceptions import InvalidTag
 from django.db import connection
 from django.db.models import Count, Q
 from django.db.transaction import atomic
@@ -28,10 +30,13 @@ from core.ids import uuid7_of
 from core.models import Delivery, DeliveryAttempt, Webhook
 from core.services import outbox, webhooks
 
+logger = logging.getLogger(__name__)
+
 LOCK = 0x73656E64  # of pg_advisory_lock: one process sends at a time
 THREADS = 24
 PER_WEBHOOK = 8
 BUDGET_S = 25.0
+TOGETHER_S = 0.01
 LEASE = timedelta(seconds=60)
 BACK_OFF_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)
 SWITCHED_OFF_AFTER = timedelta(hours=24)
@@ -79,6 +84,8 @@ def send(claim: Claim) -> Result:
     """Post it once; touches no database."""
     at, began = clock.now(), time.monotonic()
     failure, answer = "", None
+    if not claim.secrets:
+        return Result(claim, at, 0, "The secret of the webhook cannot be read. Make a new one.")
     try:
         headers = {**signed(claim, at), "Content-Type": "application/json", "User-Agent": AGENT}
         answer = egress.fetch(
@@ -112,13 +119,11 @@ def body_of(kind: str, occurred_at: datetime, sequence: int, data: Any) -> bytes
     return orjson.dumps(message, option=orjson.OPT_UTC_Z)
 
 
-def settle(results: Iterable[Result]) -> None:
+def settle(results: Sequence[Result]) -> None:
     """Write down what became of tries. A claim that somebody else has taken over meanwhile counts no more."""
     with atomic():
-        for result in sorted(results, key=lambda one: one.claim.delivery_id):
-            if _move_on(result):
-                _note(result)
-                _judge(result)
+        ours = [*_arrived([one for one in results if not one.failure]), *_failed(results)]
+        DeliveryAttempt.objects.bulk_create(map(_attempt, ours))
 
 
 def rates(organization_id: UUID, since: datetime) -> dict[UUID, tuple[int, int]]:
@@ -140,16 +145,15 @@ def _send_all(budget_s: float) -> int:
     flying: dict[Future[Result], Claim] = {}
     with ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks") as pool:
         while True:
-            if time.monotonic() < deadline:
+            if time.monotonic() < deadline and len(flying) <= THREADS // 2:
                 for one in _claim(THREADS - len(flying), _crowded(flying.values())):
                     flying[pool.submit(send, one)] = one
             if not flying:
                 return tried
-            done, _ = wait(flying, return_when=FIRST_COMPLETED)
-            settle([future.result() for future in done])
+            wait(flying, return_when=FIRST_COMPLETED)
+            done, _ = wait(flying, timeout=TOGETHER_S)
+            settle([_result_of(future, flying.pop(future)) for future in done])
             tried += len(done)
-            for future in done:
-                del flying[future]
 
 
 @contextmanager
@@ -162,6 +166,23 @@ def _alone() -> Iterator[bool]:
         finally:
             if is_ours:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def _result_of(future: Future[Result], claim: Claim) -> Result:
+    """A try that broke is one that failed: no delivery stands in the way of the others (F-26)."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    logger.error("webhook.broke", exc_info=error, extra={"delivery": claim.delivery_id})
+    return Result(claim, clock.now(), 0, "It could not be sent.")
+
+
+def _secrets_of(webhook: Webhook) -> tuple[str, ...]:
+    """None where the key that sealed them is gone."""
+    try:
+        return tuple(webhooks.secrets_of(webhook))
+    except (InvalidTag, KeyError):
+        return ()
 
 
 def _crowded(flying: Collection[Claim]) -> list[UUID]:
@@ -188,7 +209,7 @@ def _claim(room: int, crowded: list[UUID]) -> list[Claim]:
         cursor.execute(_CLAIM, values)
         rows = cursor.fetchall()
     known = Webhook.objects.in_bulk({row[1] for row in rows})
-    secrets = {key: tuple(webhooks.secrets_of(webhook)) for key, webhook in known.items()}
+    secrets = {key: _secrets_of(webhook) for key, webhook in known.items()}
     return [
         Claim(
             delivery_id=key,
@@ -204,20 +225,41 @@ def _claim(room: int, crowded: list[UUID]) -> list[Claim]:
     ]
 
 
-def _move_on(result: Result) -> bool:
+def _arrived(results: Sequence[Result]) -> list[Result]:
+    """Those whose claim is still ours; their addresses work."""
+    if not results:
+        return []
+    claims = sorted((one.claim.delivery_id, one.claim.tries) for one in results)
+    with connection.cursor() as cursor:
+        cursor.execute(_ARRIVED, {"ids": [key for key, _ in claims], "tries": [tries for _, tries in claims]})
+        ours = {key for (key,) in cursor.fetchall()}
+    kept = [one for one in results if one.claim.delivery_id in ours]
+    failing = Webhook.objects.filter(pk__in={one.claim.webhook_id for one in kept})
+    failing.exclude(failing_since=None).update(failing_since=None, blocked_until=None)
+    return kept
+
+
+def _failed(results: Iterable[Result]) -> list[Result]:
+    failures = sorted((one for one in results if one.failure), key=lambda one: one.claim.delivery_id)
+    kept = [one for one in failures if _put_off(one)]
+    for one in kept:
+        _judge(one)
+    return kept
+
+
+def _put_off(result: Result) -> bool:
+    """To the next try, or for good after the last; ``False`` where the claim is no longer ours."""
     claim = result.claim
     ours = Delivery.objects.filter(pk=claim.delivery_id, tries=claim.tries, status=Delivery.Status.PENDING)
-    if not result.failure:
-        return bool(ours.update(status=Delivery.Status.DELIVERED, next_try_at=None, delivered_at=clock.now()))
     made = claim.tries - claim.tries_before
     if made > len(BACK_OFF_S):
         return bool(ours.update(status=Delivery.Status.FAILED, next_try_at=None))
     return bool(ours.update(next_try_at=clock.now() + timedelta(seconds=BACK_OFF_S[made - 1])))
 
 
-def _note(result: Result) -> None:
+def _attempt(result: Result) -> DeliveryAttempt:
     answer = result.answer
-    DeliveryAttempt.objects.create(
+    return DeliveryAttempt(
         delivery_id=result.claim.delivery_id,
         number=result.claim.tries,
         at=result.at,
@@ -230,11 +272,8 @@ def _note(result: Result) -> None:
 
 
 def _judge(result: Result) -> None:
-    """Whether the address works: a failing one is spared, one that failed for a day is switched off."""
+    """An address that fails is spared; one that failed for a day is switched off."""
     row = Webhook.objects.filter(pk=result.claim.webhook_id, retired_at=None)
-    if not result.failure:
-        row.exclude(failing_since=None).update(failing_since=None, blocked_until=None)
-        return
     now = clock.now()
     row.filter(failing_since=None).update(failing_since=now)
     since = row.values_list("failing_since", flat=True).first() or now
@@ -264,6 +303,13 @@ def _phrase(status: int) -> str:
     except ValueError:
         return ""
 
+
+_ARRIVED = """
+UPDATE core_delivery d SET status = 'delivered', next_try_at = NULL, delivered_at = clock_timestamp()
+FROM unnest(%(ids)s::bigint[], %(tries)s::int[]) AS claim(id, tries)
+WHERE d.id = claim.id AND d.tries = claim.tries AND d.status = 'pending'
+RETURNING d.id
+"""
 
 # ``SKIP LOCKED``: whoever claims at the same time takes others.
 _CLAIM = """

@@ -26,6 +26,8 @@ PLAIN = (
     _("The host is no address."),
     _("The host cannot be read."),
     _("Only https may be used."),
+    _("It could not be sent."),
+    _("The secret of the webhook cannot be read. Make a new one."),
     # drivers
     _("There is no such group."),
     _("One of the tokens was made known meanwhile. Try it again."),

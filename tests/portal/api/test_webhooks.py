@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from core import clock, egress
+from core import clock, egress, keys
 from core.access import Actor
 from core.models import AuditEntry, Delivery, Event, Organization, OutboxRow, Webhook
 from core.services import deliveries, outbox
@@ -359,6 +359,25 @@ def test_w17_the_address_is_looked_at_again_at_every_try(
     [row] = listed(api, hook)
     [attempt] = api.get(path(hook, f"deliveries/{row['number']}/")).json()["attempts"]
     assert (attempt["status_code"], attempt["failure"]) == (None, "Only https may be used.")
+
+
+def test_f26_a_delivery_that_breaks_the_sender_is_put_off_and_the_others_arrive(
+    api: APIClient, alice: Actor, hook: dict[str, Any], target: Receiver
+) -> None:
+    other = api.post("/api/v1/webhooks/", {"url": target.url, "types": ["station.created"]}).json()
+    Webhook.objects.filter(pk=hook["id"]).update(sealed_secret="gone:AAAA")
+    third = api.post("/api/v1/webhooks/", {"url": target.url, "types": ["station.created"]}).json()
+    Webhook.objects.filter(pk=third["id"]).update(sealed_secret=keys.seal("whsec_!", purpose="webhook"))
+    happen(alice)
+    work()
+
+    assert len(target.heard) == 1
+    assert [row["status"] for row in listed(api, other)] == ["delivered"]
+    for broken in (hook, third):
+        [row] = listed(api, broken)
+        assert (row["status"], row["tries"]) == ("pending", 1)
+        [attempt] = api.get(path(broken, f"deliveries/{row['number']}/")).json()["attempts"]
+        assert attempt["failure"]
 
 
 def test_a_receiver_that_hangs_is_left_after_a_bounded_time(
