@@ -2,9 +2,11 @@
 
 from typing import Any, ClassVar
 
+from django.contrib.auth import get_user
 from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
+from django.utils.functional import SimpleLazyObject
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -128,7 +130,12 @@ class EventList(ListResource):
             raise Throttled(wait=60) from error
 
     def _again(self) -> Actor | None:
-        """The actor as the key or session gives it now."""
+        """The actor as the key or session gives it now; an open stream is no activity of a person."""
+        raw = self.request._request
+        raw.passive = True
+        if raw.session.session_key:
+            raw.session = type(raw.session)(raw.session.session_key)
+            raw.user = SimpleLazyObject(lambda: get_user(raw))
         for way in self.get_authenticators():
             try:
                 found = way.authenticate(self.request)

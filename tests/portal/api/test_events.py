@@ -10,6 +10,9 @@ from typing import Any
 
 import orjson
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
 from core import clock
@@ -17,6 +20,7 @@ from core.access import Actor
 from core.models import ApiKey, Event, Organization
 from core.services import keys, outbox
 from portal.api import event_stream
+from portal.api.events import EventList
 from stations.models import Alert, ChargingStation
 from stations.services import access, alerts, sites
 from tests import factories
@@ -288,6 +292,35 @@ def test_a_stream_ends_when_its_key_is_no_longer_good(
     monkeypatch.setattr(event_stream, "RIGHTS_S", 0.0)
 
     assert asyncio.run(asyncio.wait_for(read(), 10)) == []
+
+
+def view_of(session_key: str | None, user: Any, **headers: str) -> EventList:
+    """The view as an open stream holds it."""
+    request = RequestFactory().get(EVENTS, headers=headers)
+    request.session, request.user = SessionStore(session_key), user
+    view = EventList()
+    view.request = view.initialize_request(request)
+    return view
+
+
+def test_an_open_stream_knows_its_key_until_that_is_revoked(organization: Organization, alice: Actor) -> None:
+    secret = factories.make_key(organization)
+    view = view_of(None, AnonymousUser(), Authorization=f"Bearer {secret}")
+
+    assert view._again() is not None
+    keys.revoke(ApiKey.objects.get(organization=organization), by=alice)
+    assert view._again() is None
+
+
+def test_an_open_stream_knows_a_person_until_they_sign_out(db: None) -> None:
+    member = factories.make_member(factories.make_organization(demo=True))
+    browser = Client()
+    browser.force_login(member.user)
+    view = view_of(browser.session.session_key, member.user)
+
+    assert view._again() is not None
+    browser.logout()
+    assert view._again() is None
 
 
 def test_a_revoked_key_opens_no_stream(live: Server, owner: Actor, secret: str) -> None:
