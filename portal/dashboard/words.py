@@ -381,6 +381,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         (
             Entry("users", _("Users & roles"), icon="users", permission=_P.ORG_USERS),
             Entry("developer", _("API keys"), icon="key", permission=_P.ORG_API),
+            Entry("webhooks", _("Webhooks"), icon="send", permission=_P.ORG_API),
             Entry(
                 "data_transfer_rules",
                 _("Vendor rules"),

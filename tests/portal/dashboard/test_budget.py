@@ -43,6 +43,7 @@ def many(actor: Actor, station: ChargingStation) -> list[ChargingStation]:
         "tokens/",
         "users/",
         "developer/",
+        "developer/webhooks/",
         "audit/",
     ],
 )
