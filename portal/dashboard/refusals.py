@@ -171,6 +171,8 @@ PLAIN = (
     _("This is a whole number."),
     _("This is a number."),
     _("There is no change to send."),
+    _("The profile of a start is a TxProfile without transactionId."),
+    _("A TxProfile, and no other, names its session by transactionId."),
     _(
         "It is not known which slots the station uses. Read NetworkConfigurationPriority first, so "
         "that no slot in use is overwritten."
