@@ -217,6 +217,7 @@ FILLED = (
     _("“%(type)s” is not a type of token."),
     _("“%(status)s” is not a status of a token."),
     _("There is already a group named “%(name)s”."),
+    _("Another group has the group token “%(token)s”."),
     _("“%(name)s” cannot be set."),
     _("The token “%(value)s” is already known."),
     # tariffs
