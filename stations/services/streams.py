@@ -36,6 +36,11 @@ def close(station: StationSide, number: int, at: datetime) -> bool:
     return bool(closed)
 
 
+def booted(station_id: UUID, at: datetime) -> None:
+    """A restart ends the streams of before; the station opens anew those that it goes on with."""
+    _open_of(station_id).update(closed_at=at)
+
+
 def store(station: StationSide, received: StreamReceived, at: datetime) -> bool:
     """Keep a stream's values; ``False`` for one that is not open, which is dropped and counted (P258)."""
     with atomic():

@@ -31,8 +31,6 @@ KEPT_ELSEWHERE = frozenset({RawFrame, Connection, Presence})
 ANSWERS_ONLY = {
     "Authorize": "asks, and changes nothing",
     "Heartbeat": "asks for the time; that the station was heard of is kept with its connection",
-    "GetCertificateStatus": "asks a responder that no rule allows",
-    "GetCertificateChainStatus": "asks a responder that no rule allows",
     "PullDynamicScheduleUpdate": "asks for a profile that does not exist",
     "VatNumberValidation": "asks, and changes nothing",
     "ReservationStatusUpdate": "names a reservation that was never made",
