@@ -59,6 +59,7 @@ def without(frame: Frame, secrets: frozenset[str]) -> None:
     for secret in secrets:
         frame.text = frame.text.replace(frames.dumps(secret)[1:-1], MASK)
         frame.description = frame.description.replace(secret, MASK)
+        frame.payload = _replaced(frame.payload, secret)
 
 
 def secrets_of(payload: Any, action: str, masks: Masks | None = NO_MASKS) -> frozenset[str]:
@@ -86,6 +87,14 @@ def _as_sent(frame: Frame) -> Any:
 def _of_parts(text: str, head: list[Any], action: str, payload: Any, masks: Masks | None) -> str:
     hidden = masked(payload, action, masks)
     return text if hidden == payload else frames.dumps([*head, hidden])
+
+
+def _replaced(value: Any, secret: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(secret, MASK)
+    if isinstance(value, Mapping):
+        return {key: _replaced(item, secret) for key, item in value.items()}
+    return [_replaced(item, secret) for item in value] if isinstance(value, list) else value
 
 
 def _hidden(said: Any, shown: Any) -> Iterator[str]:

@@ -210,6 +210,23 @@ def test_p021_a_password_that_comes_back_in_an_error_is_nowhere(open_station: Op
     assert SECRET not in json.dumps(command.error)
 
 
+def test_p021_a_password_that_comes_back_in_an_answer_is_nowhere(open_station: Open) -> None:
+    wire = open_station("2.0.1")
+    item = VariableItem(variable="BasicAuthPassword", component="SecurityCtrlr", value=SECRET)
+    command = commands.issue(wire.row, intents.SetVariables(items=(item,)), by=wire.owner)
+    call = wire.next_call()
+    told = {
+        "attributeStatus": "Rejected",
+        "component": {"name": "SecurityCtrlr"},
+        "variable": {"name": "BasicAuthPassword"},
+        "attributeStatusInfo": {"reasonCode": "TooWeak", "additionalInfo": f"not {SECRET}"},
+    }
+    wire.reply(call, {"setVariableResult": [told]})
+
+    assert "not ****" in json.dumps(ended(command).response)
+    assert not [text for text in texts_of(wire) if SECRET in text]
+
+
 def test_paths_that_the_operator_named_are_masked() -> None:
     body = {"customer": {"phone": SECRET, "name": "N"}}
     masks = {"acme": frozenset({("customer", "phone")})}
