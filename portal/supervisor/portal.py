@@ -48,8 +48,8 @@ class Portal:
 
     def start(self) -> None:
         """Everything up to answering pages; raises :class:`ServerFailed`."""
-        say(f"Starting Chargeyard in {self.options.data_dir}")
         kept = environment.portal_secrets(self.options.data_dir)  # on disk before a database needs them
+        say(f"Starting Chargeyard in {self.options.data_dir}")
         passwords = environment.server_passwords(self.options.data_dir)
         self._start_postgres(passwords)
         self._start_valkey(passwords)
