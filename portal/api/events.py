@@ -25,11 +25,13 @@ from portal.api.resource import ListResource
 
 RESUME = "Last-Event-ID"
 
+EVENT_TYPES = sorted(outbox.SCOPE_OF)
+
 
 class EventView(serializers.Serializer):
     id = serializers.UUIDField(source="uid", help_text="The same in the stream, in pages and in webhooks")
     sequence = serializers.IntegerField(source="pk", help_text="Grows in the order of events")
-    type = serializers.ChoiceField(sorted(outbox.SCOPE_OF))
+    type = serializers.ChoiceField(EVENT_TYPES)
     timestamp = serializers.DateTimeField(source="occurred_at")
     data = serializers.DictField(help_text="The object as it was then; its fields depend on the type")
 

@@ -272,6 +272,9 @@ SPECTACULAR_SETTINGS = {
         "DisplayStateEnum": [(word, word) for word in STATES],
         "MonitorTypeEnum": "portal.api.command_bodies.monitoring.MONITOR_TYPES",
         "TokenTypeEnum": "drivers.models.TokenType",
+        "WebhookStateEnum": "core.models.webhooks.Webhook.State",
+        "DeliveryStatusEnum": "core.models.webhooks.Delivery.Status",
+        "EventTypeEnum": "portal.api.events.EVENT_TYPES",
     },
 }
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=20)
