@@ -98,9 +98,9 @@ def _open_or_keep(station_id: UUID, opened: StreamOpened, at: datetime) -> None:
 
 
 def _note_newest(stream: EventStream, received: StreamReceived) -> None:
-    newest_at, newest = max(received.values, key=lambda pair: pair[0])
-    if stream.last_at is None or newest_at >= stream.last_at:
-        stream.last_at, stream.last_value = newest_at, newest[:2500]
+    for newest_at, newest in sorted(received.values, key=lambda pair: pair[0])[-1:]:
+        if stream.last_at is None or newest_at >= stream.last_at:
+            stream.last_at, stream.last_value = newest_at, newest[:2500]
     stream.pending = received.pending
     stream.save(update_fields=["last_at", "last_value", "pending"])
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stations.domain.words import Version
-from stations.models import Connector, MeterReading, RawFrame, Transaction
+from stations.models import Connector, EventStream, MeterReading, RawFrame, Transaction
 from stations.ocpp import schemas
 from stations.ocpp.schemas import Kind
 from stations.ocpp.tables import tables_of
@@ -307,6 +307,20 @@ def test_refusals_by_schema_are_counted_and_say_what_was_wrong(open_station: Ope
         wire.row.refresh_from_db()
     assert wire.row.schema_refusals == 3
     assert RawFrame.objects.filter(station=wire.row, verdict="refused:FormationViolation").count() == 3
+
+
+def test_a_lenient_stream_without_a_value_tells_how_many_are_pending(open_station: Open) -> None:
+    wire = open_station("2.1", lenient=True)
+    params = {"interval": 5, "values": 2}
+    wire.call(
+        "OpenPeriodicEventStream",
+        {"constantStreamData": {"id": 1, "variableMonitoringId": 5, "params": params}},
+    )
+    wire.send([6, "1", "NotifyPeriodicEventStream", {"id": 1, "pending": 3, "basetime": NOW, "data": []}])
+    assert is_alive(wire)
+
+    stream = EventStream.objects.get(station=wire.row)
+    assert (stream.pending, stream.last_at, stream.values.count()) == (3, None, 0)
 
 
 def metered(kind: str, number: int, *samples: dict[str, Any], **more: Any) -> dict[str, Any]:
