@@ -170,9 +170,9 @@ class Actor:
                 field=permission.value,
             )
 
-    def require_everywhere(self, permission: Permission) -> None:
+    def require_everywhere(self, permission: Permission, thing: Owned | None = None) -> None:
         """For what holds at all sites. Raises :class:`NotPermitted` also for who is limited to some of them."""
-        self.require(permission)
+        self.require(permission, thing)
         if not self.can_everywhere(permission):
             raise NotPermitted(
                 "This holds for all sites, and you are limited to some. Ask who sees the whole organization."

@@ -45,6 +45,11 @@ def newest_id() -> str:
     return next(iter(_parse(settings.DATA_KEYS)))
 
 
+def ids() -> tuple[str, ...]:
+    """The ids of all keys, newest first."""
+    return tuple(_parse(settings.DATA_KEYS))
+
+
 def knows(key_id: str) -> bool:
     return key_id in _parse(settings.DATA_KEYS)
 

@@ -66,6 +66,12 @@ class TokenGroup(models.Model):
                 condition=models.Q(retired_at=None),
                 name="token_group_name_once",
             ),
+            models.UniqueConstraint(  # stations know a group by it alone
+                Lower("token"),
+                "organization",
+                condition=models.Q(retired_at=None) & ~models.Q(token=""),
+                name="token_group_token_once",
+            ),
         ]
 
     def __str__(self) -> str:

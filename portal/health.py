@@ -90,7 +90,7 @@ def _valkey_answers() -> bool:
     try:
         with _valkey() as client:
             client.ping()
-    except redis.RedisError as error:
+    except (redis.RedisError, ValueError) as error:  # ValueError: an address that cannot be read
         outage.valkey.lost(error)
         return False
     outage.valkey.over()

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count
 
-from stations.models import ChargingStation
+from core.services import data_keys
+from stations.models import ChargingStation, StationCredential
 
 FLOORS = {"Django": (5, 2, 13), "daphne": (4, 2, 2), "channels": (4, 3, 2), "ocpp": (2, 1, 0)}
 POSTGRESQL_FLOOR = 15
@@ -92,9 +93,17 @@ def _secrets() -> Iterator[Line]:
         "ALLOWED_HOSTS allows every host. Name the portal's own.": "*" in settings.ALLOWED_HOSTS,
     }
     found = [text for text, true in faults.items() if true]
+    found += [*data_keys.misfits(), *_missing_keys()]
     yield from (Line("secrets", text, bad=True) for text in found)
     if not found:
         yield Line("secrets", "none is a default")
+
+
+def _missing_keys() -> Iterator[str]:
+    live = StationCredential.objects.exclude(state=StationCredential.State.SUPERSEDED)
+    for key_id in data_keys.missing():
+        if number := live.filter(key_id=key_id).count():
+            yield f"DATA_KEYS lacks the key {key_id!r}, which {number} passwords of stations need. Add it again."
 
 
 def _versions() -> Iterator[Line]:

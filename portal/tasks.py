@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.core.management import call_command
 
-from core.services import audit_chain
+from core.services import audit_chain, deliveries, outbox
 from portal.api import idempotency
 
 
@@ -24,3 +24,15 @@ def seal_audit() -> None:
 def check_audit() -> None:
     """Walk the audit's chain once a day."""
     audit_chain.check_when_due()
+
+
+@shared_task
+def send_webhooks() -> None:
+    """Give new events their places and send what is due to webhooks."""
+    deliveries.run()
+
+
+@shared_task
+def forget_events() -> None:
+    """Drop events, and with them deliveries, that are older than they are kept."""
+    outbox.forget()

@@ -180,7 +180,7 @@ def pages_of(intent: type[Intent]) -> tuple[str, ...]:
         for module in modules_below("portal.dashboard")
         if any(made is intent for made in _made_in(module))
     ]
-    return tuple(f"`{_page(module)}`" for module in makers)
+    return tuple(dict.fromkeys(f"`{page}`" for module in makers for page in _pages(module)))
 
 
 @cache
@@ -188,10 +188,17 @@ def _made_in(module: ModuleType) -> frozenset[Any]:
     return frozenset(reached_by(module).intents)
 
 
-def _page(module: ModuleType) -> str:
-    """The first address of the module's views, which is the page itself."""
+def _pages(module: ModuleType) -> list[str]:
+    """The first address of the module's views, which is the page itself; else of those that make use of it."""
+    if own := _address(module):
+        return [own]
+    users = [other for other in modules_below("portal.dashboard") if module in vars(other).values()]
+    return [address for user in users if (address := _address(user))]
+
+
+def _address(module: ModuleType) -> str:
     routes = [str(one.pattern) for one in urlpatterns if one.callback.__module__ == module.__name__]
-    return (routes[0] if routes else module.__name__).replace("uuid:", "").replace("int:", "")
+    return routes[0].replace("uuid:", "").replace("int:", "") if routes else ""
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -11,7 +11,7 @@ from django.db.transaction import atomic
 
 from core import audit, clock
 from core import keys as crypto
-from core.access import Actor, Permission
+from core.access import Actor, ActorKind, Permission
 from core.errors import Invalid
 from core.models import ApiKey, Organization
 
@@ -51,6 +51,9 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "groups:write": frozenset({_P.DRIVERS_MANAGE}),
     "audit:read": frozenset({_P.AUDIT_VIEW}),
     "security:write": frozenset({_P.SECURITY_MANAGE}),
+    "events:read": frozenset(),
+    "webhooks:read": frozenset({_P.ORG_API}),
+    "webhooks:write": frozenset({_P.ORG_API}),
     "certificates:read": frozenset({_P.STATIONS_VIEW}),
     "certificates:write": frozenset({_P.STATIONS_VIEW}),
     "firmware:read": frozenset({_P.STATIONS_VIEW}),
@@ -122,6 +125,13 @@ def find(secret: str, *, address: str) -> ApiKey | None:
 def permissions_of(scopes: Iterable[str]) -> frozenset[Permission]:
     """What the scopes allow."""
     return frozenset().union(*(PERMISSIONS_OF_SCOPE.get(scope, frozenset()) for scope in scopes))
+
+
+def holds(actor: Actor, scope: str) -> bool:
+    """A key must have the scope itself; a person the permissions that the scope stands for."""
+    if actor.kind is ActorKind.KEY:
+        return scope in actor.scopes or "*" in actor.scopes
+    return actor.kind is ActorKind.SYSTEM or PERMISSIONS_OF_SCOPE[scope] <= actor.permissions
 
 
 def _make_secret() -> tuple[str, str]:

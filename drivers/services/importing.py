@@ -55,7 +55,7 @@ def import_tokens(
     A row has ``value``, ``type`` and any of ``CHANGEABLE``. Raises :class:`Conflict` where somebody makes one
     of the tokens known meanwhile.
     """
-    by.require(Permission.DRIVERS_MANAGE)
+    by.require_everywhere(Permission.DRIVERS_MANAGE)
     outcome = _judged(rows, known, by)
     if not dry_run and not outcome.errors:
         _write(outcome, by)

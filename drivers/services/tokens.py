@@ -68,7 +68,7 @@ def unblock(token: IdToken, *, by: Actor) -> IdToken:
 
 def retire(token: IdToken, *, by: Actor) -> None:
     """Forget the token; sessions keep what they say of it, and its value is free again."""
-    by.require(Permission.DRIVERS_MANAGE, token)
+    by.require_everywhere(Permission.DRIVERS_MANAGE, token)
     with atomic():
         token.retired_at = clock.now()
         token.save(update_fields=["retired_at"])
@@ -76,10 +76,10 @@ def retire(token: IdToken, *, by: Actor) -> None:
 
 
 def create_group(*, name: str, token: str = "", master_pass: bool = False, by: Actor) -> TokenGroup:
-    """A group whose members may stop each other's sessions. Raises :class:`Conflict` for a taken name."""
-    by.require(Permission.DRIVERS_MANAGE)
+    """A group whose members may stop each other's sessions. Raises :class:`Conflict` for a taken name or token."""
+    by.require_everywhere(Permission.DRIVERS_MANAGE)
     group = TokenGroup(organization_id=by.home, name=name, token=token, master_pass=master_pass)
-    with _name_once(group), atomic():
+    with _group_once(group), atomic():
         group.save(force_insert=True)
         audit.record("token_group.created", group, by=by)
     return group
@@ -87,13 +87,13 @@ def create_group(*, name: str, token: str = "", master_pass: bool = False, by: A
 
 def update_group(group: TokenGroup, values: Mapping[str, Any], *, by: Actor) -> TokenGroup:
     """Change what may be changed (``GROUP_EDITABLE``). Raises as :func:`create_group` does."""
-    by.require(Permission.DRIVERS_MANAGE, group)
+    by.require_everywhere(Permission.DRIVERS_MANAGE, group)
     changes = audit.difference(group, values)
     for name, value in values.items():
         if name not in GROUP_EDITABLE:
             raise Invalid(f"“{name}” cannot be set.", field=name)
         setattr(group, name, value)
-    with _name_once(group), atomic():
+    with _group_once(group), atomic():
         group.save(update_fields=list(values))
         audit.record("token_group.changed", group, by=by, changes=changes)
     return group
@@ -101,7 +101,7 @@ def update_group(group: TokenGroup, values: Mapping[str, Any], *, by: Actor) -> 
 
 def retire_group(group: TokenGroup, *, by: Actor) -> None:
     """End the group; its tokens stay and are in no group, its name is free again."""
-    by.require(Permission.DRIVERS_MANAGE, group)
+    by.require_everywhere(Permission.DRIVERS_MANAGE, group)
     with atomic():
         members = IdToken.objects.live().filter(group=group).update(group=None)
         group.retired_at = clock.now()
@@ -111,6 +111,8 @@ def retire_group(group: TokenGroup, *, by: Actor) -> None:
 
 def assign(token: IdToken, values: Mapping[str, Any], by: Actor) -> None:
     """Set the values on the object alone. Raises :class:`Invalid` and :class:`NotFound` naming the field."""
+    if values.get("group") is not None:
+        by.require_everywhere(Permission.DRIVERS_MANAGE)  # its members stop sessions anywhere
     for name, value in values.items():
         if name not in EDITABLE:
             raise Invalid(f"“{name}” cannot be set.", field=name)
@@ -138,25 +140,23 @@ def _check(token: IdToken) -> None:
         raise Invalid(f"“{token.status}” is not a status of a token.", field="status")
 
 
-class _known_once:
-    """Turns the violated constraint into a sentence."""
-
-    def __init__(self, token: IdToken) -> None:
-        self.token = token
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, IntegrityError) and "token_once" in str(error):
-            raise Conflict(f"The token “{self.token.value}” is already known.", field="value") from error
-
-
 @contextmanager
-def _name_once(group: TokenGroup) -> Iterator[None]:
+def _known_once(token: IdToken) -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        if "token_group_name_once" not in str(error):
+        if "token_once" not in str(error):
             raise
-        raise Conflict(f"There is already a group named “{group.name}”.", field="name") from error
+        raise Conflict(f"The token “{token.value}” is already known.", field="value") from error
+
+
+@contextmanager
+def _group_once(group: TokenGroup) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        if "token_group_name_once" in str(error):
+            raise Conflict(f"There is already a group named “{group.name}”.", field="name") from error
+        if "token_group_token_once" in str(error):
+            raise Conflict(f"Another group has the group token “{group.token}”.", field="token") from error
+        raise

@@ -33,6 +33,7 @@ TITLES: Mapping[int, str] = {
     405: "Method not allowed",
     406: "No acceptable format",
     409: "Conflict with the present state",
+    410: "No longer kept",
     412: "The object was changed meanwhile",
     413: "The body is too large",
     415: "Unsupported media type",
@@ -48,6 +49,13 @@ class PreconditionFailed(exceptions.APIException):
     status_code = status.HTTP_412_PRECONDITION_FAILED
     default_detail = "The object was changed meanwhile. Read it again and repeat the change."
     default_code = "precondition_failed"
+
+
+class Gone(exceptions.APIException):
+    """What is asked for was there once and is not kept any more."""
+
+    status_code = status.HTTP_410_GONE
+    default_code = "gone"
 
 
 class TooLarge(exceptions.APIException):

@@ -15,6 +15,7 @@ BEGAN, NOW, LATER = "2026-11-25T17:05:12Z", "2026-11-25T18:00:03Z", "2026-11-26T
 STOP = "0192f3a4-9d10-7a3b-8c55-0a1b2c3d4e70"
 HASH = "3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIBszCC…\n-----END CERTIFICATE-----\n"
+SECRET, HOOK = "whsec_Y2hhcmdleWFyZC1leGFtcGxlLW9ubHktMzItYnl0ZXM=", "https://hooks.example.org/charging"
 
 VALUES: Mapping[str, Any] = {
     "about": "variables",
@@ -191,6 +192,20 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "DerControlView": {"is_default": True, "is_superseded": False, "running": True, "cleared_at": None,
                        "settings": {"priority": 1, "overFreq": 50.2, "underFreq": 49.8, "overDroop": 5,
                                     "underDroop": 5, "responseTime": 2}},
+    "DeliveryView": {"number": 5120, "event": SESSION, "type": "transaction.ended", "status": "delivered",
+                     "tries": 1, "next_try_at": None},
+    "AttemptView": {"number": 1, "duration_ms": 87, "status_code": 200, "content_type": "application/json",
+                    "size_bytes": 15, "failure": ""},
+    "DeliveryDetailView": {"body": {"type": "transaction.ended", "timestamp": NOW, "sequence": 5120,
+                                    "data": {"id": SESSION, "station": STATION, "energy_wh": 9821.5}}},
+    "EventView": {"id": SESSION, "sequence": 5120, "type": "transaction.ended",
+                  "data": {"id": SESSION, "station": STATION, "energy_wh": 9821.5}},
+    "SecretView": {"secret": SECRET, "previous_until": LATER},
+    "NewWebhookView": {"secret": SECRET},
+    "WebhookBody": {"name": "Warehouse", "url": HOOK, "types": ["transaction.ended"], "sites": [],
+                    "state": "active"},
+    "WebhookView": {"name": "Warehouse", "url": HOOK, "types": ["transaction.ended"], "sites": [],
+                    "state": "active", "failing_since": None, "disabled_at": None, "previous_until": None},
     "DisplayMessageView": {"status": "installed", "state": "", "cleared_at": None, "component": "",
                            "transaction": None, "evse_id": None},
     "EntryView": {"value": "04A2B3C4D5E6F7", "status": "accepted", "expires_at": None},

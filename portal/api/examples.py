@@ -3,18 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from rest_framework import serializers
 
 from portal.api.errors import TITLES
 from portal.api.example_values import BEGAN, LATER, NOW, OF, STATION, VALUES
 
-PATCHED = ("name", "label", "automatic", "enabled", "accepts", "expires_at", "charging_profile")
+PATCHED = ("name", "label", "automatic", "enabled", "accepts", "expires_at", "charging_profile", "url")
 DETAILS: Mapping[int, str] = {
     400: "/time_zone: This field is required.",
     401: "Send the key as “Authorization: Bearer <key>”.",
     403: "This needs the scope “stations:write”.",
     404: "Not found.",
     409: "The present state does not allow it.",
+    410: "Event 17 is not among those that are kept, which begin with 5120.",
     412: "The object was changed meanwhile. Read it again and repeat the change.",
     415: "Unsupported media type “text/plain” in request.",
     429: "Request was throttled. Expected available in 1 second.",
@@ -22,7 +24,7 @@ DETAILS: Mapping[int, str] = {
 }
 CODES: Mapping[int, str] = {
     400: "invalid", 401: "not_authenticated", 403: "permission_denied", 404: "not_found", 409: "conflict",
-    412: "precondition_failed", 415: "unsupported_media_type", 429: "throttled", 503: "busy",
+    410: "gone", 412: "precondition_failed", 415: "unsupported_media_type", 429: "throttled", 503: "busy",
 }  # fmt: skip
 
 
@@ -41,6 +43,11 @@ def example_of(serializer: Any) -> Any:
 def page_of(serializer: Any) -> dict[str, Any]:
     """A page of a list."""
     return {"results": [example_of(serializer)], "next": None, "previous": None}
+
+
+def event_of(row: Mapping[str, Any]) -> str:
+    """An event as it comes in a stream."""
+    return f"id: {row['sequence']}\nevent: {row['type']}\ndata: {orjson.dumps(row).decode()}\n\n"
 
 
 def body_of(serializer: Any, *, partial: bool = False) -> Any:

@@ -6,17 +6,10 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from core.access import Actor, ActorKind
-from core.services.keys import PERMISSIONS_OF_SCOPE
+from core.access import Actor
+from core.services.keys import holds
 
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-def holds(actor: Actor, scope: str) -> bool:
-    """A key must have the scope itself; a person the permissions that the scope stands for."""
-    if actor.kind is ActorKind.KEY:
-        return scope in actor.scopes or "*" in actor.scopes
-    return PERMISSIONS_OF_SCOPE[scope] <= actor.permissions
 
 
 class HasPermission(BasePermission):

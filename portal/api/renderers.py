@@ -35,6 +35,13 @@ class JsonRenderer(BaseRenderer):
         return orjson.dumps(data, default=_default, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
 
 
+class EventStreamRenderer(JsonRenderer):
+    """Errors come as JSON; the stream itself is written by the view."""
+
+    media_type = "text/event-stream"
+    format = "sse"
+
+
 class CsvRenderer(BaseRenderer):
     """Errors and single objects come as JSON all the same; lists are streamed by the view."""
 

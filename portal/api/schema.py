@@ -14,6 +14,7 @@ from portal.api.command_bodies import BODIES
 from portal.api.filtering import choices_of, filters_of
 
 JSON, CSV, PROBLEM = "application/json", "text/csv", "application/problem+json"
+STREAM = "text/event-stream"
 
 
 class FieldProblem(serializers.Serializer):
@@ -104,6 +105,11 @@ class AutoSchema(SpectacularSchema):
             "schema": {"type": "string"},
             "examples": {"Table": {"value": f"{head}\r\n", "summary": "The head, then a line for each row"}},
         }
+        if getattr(self.view, "streams", False):
+            answers["200"]["content"][STREAM] = {
+                "schema": {"type": "string"},
+                "examples": {"Stream": {"value": examples.event_of(row), "summary": "One event"}},
+            }
 
     def _errors(self, answers: Mapping[str, Any]) -> dict[str, Any]:
         component = self.resolve_serializer(Problem(), "response")
@@ -134,7 +140,7 @@ class AutoSchema(SpectacularSchema):
             codes[412] = "Changed meanwhile (If-Match)"
         if self.method in WITH_BODY:
             codes[415] = "The body is not JSON"
-        return codes
+        return codes | getattr(self.view, "errors_told", {})
 
     def _own_parameters(self, operation: Mapping[str, Any]) -> list[Any]:
         """Without what lists alone understand, elsewhere."""

@@ -12,6 +12,7 @@ from portal.api import (
     data_transfers,
     device_model,
     displays,
+    events,
     grid_support,
     groups,
     jobs,
@@ -27,6 +28,7 @@ from portal.api import (
     tokens,
     transactions,
     unknown,
+    webhooks,
 )
 from portal.api.permissions import IsKnown
 
@@ -107,5 +109,21 @@ urlpatterns = [
     path("v1/tokens/import/", token_import.TokenImport.as_view()),
     path("v1/groups/", groups.GroupList.as_view()),
     path("v1/groups/<uuid:pk>/", groups.GroupDetail.as_view()),
+    path("v1/events/", events.EventList.as_view()),
+    path("v1/webhooks/", webhooks.WebhookList.as_view()),
+    path("v1/webhooks/<uuid:pk>/", webhooks.WebhookDetail.as_view(), name="webhook"),
+    path("v1/webhooks/<uuid:pk>/test/", webhooks.WebhookTest.as_view(), name="webhook_test"),
+    path("v1/webhooks/<uuid:pk>/rotate/", webhooks.WebhookRotation.as_view(), name="webhook_rotate"),
+    path("v1/webhooks/<uuid:pk>/deliveries/", webhooks.DeliveryList.as_view(), name="webhook_deliveries"),
+    path(
+        "v1/webhooks/<uuid:pk>/deliveries/<int:number>/",
+        webhooks.DeliveryDetail.as_view(),
+        name="webhook_delivery",
+    ),
+    path(
+        "v1/webhooks/<uuid:pk>/deliveries/<int:number>/redeliver/",
+        webhooks.Redelivery.as_view(),
+        name="webhook_redeliver",
+    ),
     re_path(r"^v1/.*/$", unknown.UnknownAddress.as_view()),
 ]

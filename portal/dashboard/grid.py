@@ -22,6 +22,7 @@ from portal.dashboard.words import Text
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.domain.smart_charging import ENERGY_TRANSFERS
+from stations.domain.words import Capability
 from stations.models import ChargingStation
 from stations.services import commands
 
@@ -29,6 +30,11 @@ TEMPLATE = "dashboard/stations/grid.html"
 USUAL = "FreqDroop"
 ORDER_MAX = 300
 SIGNAL_MAX = 2**31 - 1
+OFFERS = {
+    "controls": Capability.GRID_SUPPORT,
+    "signal": Capability.BIDIRECTIONAL,
+    "swap": Capability.BATTERY_SWAP,
+}
 SAID = (
     "set_der_control",
     "get_der_control",
@@ -85,6 +91,7 @@ def _page(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
     context.update(_chosen(station, request.GET))
     held = grid_shown.controls(station)
     context.update(
+        offers={what: station.supports(capability) for what, capability in OFFERS.items()},
         sessions=grid_shown.sessions(station),
         controls=held,
         events=grid_shown.events(station, held),

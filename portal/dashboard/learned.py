@@ -30,6 +30,8 @@ NAMES = {
     Capability.ISO15118: gettext_lazy("Plug & Charge"),
     Capability.REMOTE_TRIGGER: gettext_lazy("Messages on request"),
     Capability.GRID_SUPPORT: gettext_lazy("Grid support"),
+    Capability.BIDIRECTIONAL: gettext_lazy("Energy back from cars"),
+    Capability.BATTERY_SWAP: gettext_lazy("Battery swap"),
 }
 SOURCES = {
     Source.ANSWER: gettext_lazy("its answer"),

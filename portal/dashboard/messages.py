@@ -19,16 +19,20 @@ from portal.dashboard.station import find, frame
 from stations.models import RawFrame
 
 SIZE = 60
-CALL, RESULT, ERROR = 2, 3, 4
+CALL, RESULT, ERROR, OBJECTION = 2, 3, 4, 5
 TROUBLE = ("refused", "dropped", "late")
 
 
 @dataclass
 class Pair:
-    """A request and what was answered; an answer whose request is on another page stands alone."""
+    """A request, what was answered, and (2.1) what was objected to the answer.
+
+    What belongs to a request on another page stands alone.
+    """
 
     first: RawFrame
     answer: RawFrame | None = None
+    objection: RawFrame | None = None
 
     @property
     def outgoing(self) -> bool:
@@ -41,7 +45,8 @@ class Pair:
     @property
     def failed(self) -> bool:
         is_error = self.answer is not None and self.answer.type == ERROR
-        return is_error or self.verdict.partition(":")[0] in TROUBLE
+        objected = self.objection is not None or self.first.type == OBJECTION
+        return is_error or objected or self.verdict.partition(":")[0] in TROUBLE
 
     @property
     def latency_ms(self) -> float | None:
@@ -64,9 +69,10 @@ def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     if query["direction"] in ("in", "out"):
         rows = rows.filter(direction=query["direction"])
     if query["errors"]:
-        rows = rows.exclude(verdict__in=["ok", "repaired"]) | rows.filter(type=ERROR)
-    if before := _moment(query["before"]):
-        rows = rows.filter(at__lt=before)
+        rows = rows.exclude(verdict__in=["ok", "repaired"]) | rows.filter(type__in=(ERROR, OBJECTION))
+    if query["before"]:
+        at, pk = _place(query["before"])
+        rows = rows.filter(at__lte=at).exclude(at=at, id__gte=pk)
     frames = list(rows.order_by("-at", "-id")[: SIZE + 1])
     context = frame(request, station, "station_messages")
     context.update(pairs=paired(frames[:SIZE]), query=query, page=_page(frames, query))
@@ -74,20 +80,30 @@ def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
 
 
 def paired(frames: list[RawFrame]) -> list[Pair]:
-    """Newest first; each answer joined with its request by message id."""
-    answers: dict[str, RawFrame] = {}
+    """Newest first; answers and objections joined with their request by message id."""
+    waiting: dict[str, Pair] = {}
     pairs: list[Pair] = []
     for one in frames:
-        if one.type in (RESULT, ERROR) and one.message_id:
-            answers[one.message_id] = one
-            pairs.append(Pair(one))
-        elif one.type == CALL and one.message_id in answers:
-            answer = answers.pop(one.message_id)
-            found = next(pair for pair in pairs if pair.first is answer)
-            found.first, found.answer = one, answer
+        pair = waiting.get(one.message_id) if one.message_id else None
+        if pair is None or not _joins(pair, one):
+            pair = Pair(one)
+            pairs.append(pair)
+        if one.type == CALL:
+            waiting.pop(one.message_id, None)
         else:
-            pairs.append(Pair(one))
+            waiting[one.message_id] = pair
     return pairs
+
+
+def _joins(pair: Pair, earlier: RawFrame) -> bool:
+    """Put what came earlier before the first of the pair, where it leads to it."""
+    if earlier.type in (RESULT, ERROR) and pair.first.type == OBJECTION:
+        pair.first, pair.objection = earlier, pair.first
+        return True
+    if earlier.type == CALL and pair.first.type in (RESULT, ERROR):
+        pair.first, pair.answer = earlier, pair.first
+        return True
+    return False
 
 
 def shown(text: str) -> str:
@@ -100,18 +116,22 @@ def shown(text: str) -> str:
 
 def _page(frames: list[RawFrame], query: dict[str, str]) -> Page:
     kept: dict[str, Any] = {name: value for name, value in query.items() if value and name != "before"}
-    older = urlencode({**kept, "before": frames[SIZE - 1].at.isoformat()}) if len(frames) > SIZE else ""
+    older = (
+        urlencode({**kept, "before": f"{frames[SIZE - 1].at.isoformat()}~{frames[SIZE - 1].pk}"})
+        if len(frames) > SIZE
+        else ""
+    )
     return Page([], older, urlencode(kept) or "-" if query["before"] else "")
 
 
-def _moment(text: str) -> datetime | None:
-    """The time to go on from. Raises :class:`BadAddress` for what is none of ours."""
-    if not text:
-        return None
+def _place(text: str) -> tuple[datetime, int]:
+    """Time and number of the frame to go on from. Raises :class:`BadAddress` for what is none of ours."""
+    moment, _sep, number = text.partition("~")
     try:
-        found = parse_datetime(text)
+        found = parse_datetime(moment)
     except ValueError:
         found = None
-    if found is None or found.tzinfo is None or not 2000 <= found.year < 3000:
+    known = number.isascii() and number.isdigit() and len(number) < 19
+    if found is None or found.tzinfo is None or not 2000 <= found.year < 3000 or not known:
         raise BadAddress(_("This page of the list does not exist. Begin with the newest entries."))
-    return found
+    return found, int(number)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from core.access import Permission
 from core.errors import DomainError
+from portal.dashboard import contracts
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import refuse
 from portal.dashboard.fresh import confirmed_first
@@ -180,6 +181,8 @@ def _page(
         changing=station.credentials.filter(state=StationCredential.State.NEXT).first(),
         requests=station.signing_requests.order_by("-id")[:REQUESTS_SHOWN],
         certificates=certificates.present().order_by("use", "-id"),
+        contract_requests=contracts.requests(station),
+        standings=contracts.standings(station),
         refused=station.connections.filter(outcome=Connection.Outcome.REFUSED).order_by("-opened_at")[:5],
         events=SecurityEvent.objects.filter(station=station).order_by("-occurred_at")[:EVENTS_SHOWN],
         forms={key: form(auto_id=f"{key}_%s") for key, form in FORMS.items()},

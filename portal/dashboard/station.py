@@ -40,6 +40,9 @@ TABS = (
     ("station_settings", gettext_lazy("Settings"), Permission.STATIONS_VIEW),
 )
 
+GRID = (Capability.GRID_SUPPORT, Capability.BIDIRECTIONAL, Capability.BATTERY_SWAP)
+"""What the tab Grid is about."""
+
 
 def find(request: OperatorRequest, pk: UUID) -> ChargingStation:
     """The station, if it is visible, with what its header shows."""
@@ -65,7 +68,7 @@ def _offered(tab: str, station: ChargingStation) -> bool:
     """Whether the station can have what the tab is about; what nobody told is taken for possible."""
     if tab == "station_displays":
         return has_display(station)
-    return tab != "station_grid" or station.supports(Capability.GRID_SUPPORT)
+    return tab != "station_grid" or any(station.supports(one) for one in GRID)
 
 
 def has_display(station: ChargingStation) -> bool:

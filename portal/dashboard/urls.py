@@ -34,6 +34,7 @@ from portal.dashboard import (
     stations,
     tokens,
     variables,
+    webhooks,
 )
 
 app_name = "dashboard"
@@ -125,6 +126,16 @@ urlpatterns = [
     path("users/<uuid:pk>/remove/", people.remove, name="user_remove"),
     path("developer/", developer.keys, name="developer"),
     path("developer/<uuid:pk>/revoke/", developer.revoke, name="key_revoke"),
+    path("developer/webhooks/", webhooks.listing, name="webhooks"),
+    path("developer/webhooks/<uuid:pk>/", webhooks.detail, name="webhook"),
+    path("developer/webhooks/<uuid:pk>/pause/", webhooks.pause, name="webhook_pause"),
+    path("developer/webhooks/<uuid:pk>/resume/", webhooks.resume, name="webhook_resume"),
+    path("developer/webhooks/<uuid:pk>/test/", webhooks.test, name="webhook_test"),
+    path("developer/webhooks/<uuid:pk>/rotate/", webhooks.rotate, name="webhook_rotate"),
+    path("developer/webhooks/<uuid:pk>/delete/", webhooks.delete, name="webhook_delete"),
+    path(
+        "developer/webhooks/<uuid:pk>/redeliver/<int:number>/", webhooks.redeliver, name="webhook_redeliver"
+    ),
     path("data-transfer-rules/", data_transfer_rules.listing, name="data_transfer_rules"),
     path(
         "data-transfer-rules/<uuid:pk>/delete/",

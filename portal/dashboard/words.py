@@ -243,6 +243,18 @@ SIGNING_STATE: Mapping[str, Word] = {
     SigningStatus.REPLACED: Word(_("Replaced by a newer one"), icon="circle-minus", look="unavailable"),
 }
 
+CONTRACT_STATE: Mapping[str, Word] = {
+    "received": Word(_("Received"), icon="clock", look="plugged_in"),
+    "accepted": Word(_("Accepted"), icon="circle-check", look="available"),
+    "failed": Word(_("Failed"), icon="alert-triangle", look="faulted"),
+}
+STANDING: Mapping[str, Word] = {
+    "good": Word(_("Valid"), icon="circle-check", look="available"),
+    "revoked": Word(_("Revoked"), icon="x", look="faulted"),
+    "unknown": Word(_("Not known to the responder"), icon="help", look="unknown"),
+    "failed": Word(_("Could not be asked"), icon="alert-triangle", look="paused"),
+}
+
 CERTIFICATE_USE: Mapping[str, Text] = {
     "": _("The station's own"),
     CertificateUse.CSMS_ROOT: _("Root of this portal"),
@@ -381,6 +393,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         (
             Entry("users", _("Users & roles"), icon="users", permission=_P.ORG_USERS),
             Entry("developer", _("API keys"), icon="key", permission=_P.ORG_API),
+            Entry("webhooks", _("Webhooks"), icon="send", permission=_P.ORG_API),
             Entry(
                 "data_transfer_rules",
                 _("Vendor rules"),

@@ -19,6 +19,7 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 SERVICE_ACCOUNTS = ("chargeyard", "postgres", "daemon", "nobody")
 STEP_SECONDS = 0.05
 FAMILY_SECONDS = 5
+RUN_SECONDS = 10
 
 
 class ServerFailed(Exception):
@@ -113,9 +114,16 @@ def spawn(
 
 
 def run(command: list[str], **options: Any) -> tuple[int, str]:
-    """Run to the end, with the options of :func:`spawn`; exit code and what it printed."""
+    """Run to the end, with the options of :func:`spawn`; exit code and what it printed.
+
+    Whatever interrupts the wait ends the child first: it may need a server that is stopped next.
+    """
     child = spawn(command, output=subprocess.PIPE, **options)
-    printed, _ = child.communicate()
+    try:
+        printed, _ = child.communicate()
+    except BaseException:
+        stop(child, signal.SIGTERM, RUN_SECONDS)
+        raise
     return child.returncode, printed.decode(errors="replace")
 
 

@@ -98,13 +98,20 @@ class EmbeddedValkey:
 
     def _claim_port(self) -> int:
         """The port of the last start while it is free, else another one."""
-        kept = self.home / "port"
-        port = int(kept.read_text()) if kept.exists() else 0
+        port = self._kept_port()
         if not (port and _is_free(port)):
             with socket.create_server((HOST, 0)) as probe:
                 port = int(probe.getsockname()[1])
             self._write("port", f"{port}\n")
         return port
+
+    def _kept_port(self) -> int:
+        """Zero where there is none, or none that can be read."""
+        try:
+            port = int((self.home / "port").read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+        return port if 0 < port < 65536 else 0
 
     def _configuration(self) -> str:
         lines = [
@@ -123,11 +130,16 @@ class EmbeddedValkey:
         return "\n".join(lines) + "\n"
 
     def _write(self, name: str, text: str) -> None:
-        path = self.home / name
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o600)
+        """Replace the file in one step."""
+        fresh = self.home / f"{name}.new"
+        with fresh.open("w", encoding="utf-8") as file:
+            fresh.chmod(0o600)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         if self.account:
-            os.chown(path, self.account.uid, self.account.gid)
+            os.chown(fresh, self.account.uid, self.account.gid)
+        fresh.replace(self.home / name)
 
     def _end_left_over(self) -> None:
         try:

@@ -272,6 +272,9 @@ SPECTACULAR_SETTINGS = {
         "DisplayStateEnum": [(word, word) for word in STATES],
         "MonitorTypeEnum": "portal.api.command_bodies.monitoring.MONITOR_TYPES",
         "TokenTypeEnum": "drivers.models.TokenType",
+        "WebhookStateEnum": "core.models.webhooks.Webhook.State",
+        "DeliveryStatusEnum": "core.models.webhooks.Delivery.Status",
+        "EventTypeEnum": "portal.api.events.EVENT_TYPES",
     },
 }
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=20)
@@ -280,6 +283,7 @@ SECOND_PERSON_ABOVE = env.int("SECOND_PERSON_ABOVE", default=20)
 LOCK_TIMEOUT_S = env.float("LOCK_TIMEOUT_S", default=5.0)
 
 # -- what goes out to addresses that others chose (docs/operators/security.md) -----------------------------
+EVENTS_KEPT_DAYS = env.int("EVENTS_KEPT_DAYS", default=30)
 EGRESS_ALLOW = tuple(env.list("EGRESS_ALLOW", default=[]))
 CERTIFICATE_SIGNER = env.str("CERTIFICATE_SIGNER", default="")
 CONTRACT_PROVIDER = env.str("CONTRACT_PROVIDER", default="")

@@ -6,7 +6,7 @@ import time
 from types import FrameType
 
 from portal.embedded import ServerFailed
-from portal.supervisor import environment, ground, options
+from portal.supervisor import addresses, environment, ground, options
 from portal.supervisor.portal import Portal
 from portal.supervisor.terminal import say
 
@@ -52,9 +52,11 @@ def main(arguments: list[str]) -> int:
 
 def _run(chosen: options.Options, signals: Signals) -> None:
     url = environment.public_url(chosen)
+    addresses.check()
     with ground.claim(chosen, url):
         ground.check_room(chosen.data_dir)
         ground.check_port(chosen.host, chosen.port)
+        addresses.check_database()
         portal = Portal(chosen, url)
         try:
             portal.start()

@@ -45,7 +45,11 @@ def is_exposed(options: Options, url: str) -> bool:
 
 
 def portal_secrets(data_dir: Path) -> dict[str, str]:
-    """The portal's own keys, made at the first start and then never again; the environment wins."""
+    """The portal's own keys, made at the first start and then never again; the environment wins.
+
+    Raises :class:`ServerFailed` where they are gone and a database is there, whose secrets new ones do not open.
+    """
+    _refuse_lost_keys(data_dir)
     return _keep(
         data_dir / runtime.SECRETS_FILE,
         {
@@ -53,6 +57,17 @@ def portal_secrets(data_dir: Path) -> dict[str, str]:
             "DATA_KEYS": lambda: f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
         },
     )
+
+
+def _refuse_lost_keys(data_dir: Path) -> None:
+    path = data_dir / runtime.SECRETS_FILE
+    kept = runtime.read_env_file(path)
+    lost = [name for name in ("SECRET_KEY", "DATA_KEYS") if name not in kept and not os.environ.get(name)]
+    if lost and not os.environ.get("DATABASE_URL") and (data_dir / "postgres" / "PG_VERSION").exists():
+        raise ServerFailed(
+            f"{path} lacks {' and '.join(lost)}, and new ones would not fit the database beside it: "
+            "restore the file from the backup, or pass SECRET_KEY and DATA_KEYS."
+        )
 
 
 def server_passwords(data_dir: Path) -> dict[str, str]:

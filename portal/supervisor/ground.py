@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import socket
+import tempfile
 import time
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,7 @@ def claim(options: Options, url: str) -> IO[str]:
     try:
         path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         lock = (path / LOCK_FILE).open("a+", encoding="utf-8")
+        tempfile.TemporaryFile(dir=path).close()
     except FileExistsError as error:
         raise ServerFailed(f"The data directory {path} is a file.") from error
     except OSError as error:

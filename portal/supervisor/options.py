@@ -37,14 +37,14 @@ def parse(arguments: list[str]) -> Options:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 1 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 65535")
-    return port
+    return _whole_number(text, 65535)
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if not 1 <= count <= 64:
-        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 64")
-    return count
+    return _whole_number(text, 64)
+
+
+def _whole_number(text: str, most: int) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {most}")
+    return int(text)

@@ -48,11 +48,12 @@ class Portal:
 
     def start(self) -> None:
         """Everything up to answering pages; raises :class:`ServerFailed`."""
+        kept = environment.portal_secrets(self.options.data_dir)  # on disk before a database needs them
         say(f"Starting Chargeyard in {self.options.data_dir}")
         passwords = environment.server_passwords(self.options.data_dir)
         self._start_postgres(passwords)
         self._start_valkey(passwords)
-        self._compose_environment()
+        self._compose_environment(kept)
         with step("Schema, pages, first administrator"):
             self.login = json.loads(self._manage("setup", DATABASE_URL=self.owner_url).splitlines()[-1])
         self._start_gateways()  # they load while the demo is made
@@ -119,7 +120,7 @@ class Portal:
         server.child, server.started_at = child, time.monotonic()
         self.servers.append(server)
 
-    def _compose_environment(self) -> None:
+    def _compose_environment(self, kept: Mapping[str, str]) -> None:
         """What the children are told, and what other commands find in the data directory."""
         found = {
             "PUBLIC_URL": self.url,
@@ -138,7 +139,6 @@ class Portal:
             "OUTAGE_LOG_LEVEL": "ERROR",  # the lookout says it for all of them
             "OCPP_DRAIN_SPREAD": str(self._drain_spread_s()),
         }
-        kept = environment.portal_secrets(self.options.data_dir)
         self.environment = {
             **defaults,
             **kept,

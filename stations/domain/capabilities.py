@@ -25,7 +25,10 @@ HINTS = frozenset({Source.FEATURE_PROFILES})
 """What only says so: nothing is withheld because of it (P215)."""
 
 OF_COMPONENT: Mapping[str, Capability] = {
+    "ACDERCtrlr": Capability.GRID_SUPPORT,
     "AuthCacheCtrlr": Capability.AUTHORIZATION_CACHE,
+    "BatterySwapCtrlr": Capability.BATTERY_SWAP,
+    "DCDERCtrlr": Capability.GRID_SUPPORT,
     "DisplayMessageCtrlr": Capability.DISPLAY,
     "ISO15118Ctrlr": Capability.ISO15118,
     "LocalAuthListCtrlr": Capability.LOCAL_LIST,
@@ -33,14 +36,20 @@ OF_COMPONENT: Mapping[str, Capability] = {
     "ReservationCtrlr": Capability.RESERVATION,
     "SmartChargingCtrlr": Capability.SMART_CHARGING,
     "TariffCostCtrlr": Capability.TARIFF,
+    "V2XChargingCtrlr": Capability.BIDIRECTIONAL,
 }
+"""Controllers and what rests on them; one capability may rest on any of several."""
+
 SWITCHES = ("Available", "Enabled")
 
 PRINCIPAL: Mapping[Capability, frozenset[str]] = {
+    Capability.BATTERY_SWAP: frozenset({"request_battery_swap"}),
+    Capability.BIDIRECTIONAL: frozenset({"afrr_signal"}),
     Capability.CUSTOMER_INFORMATION: frozenset({"customer_information"}),
     Capability.DISPLAY: frozenset({"set_display_message"}),
     Capability.EVENT_STREAMS: frozenset({"get_periodic_event_stream"}),
     Capability.FIRMWARE: frozenset({"update_firmware"}),
+    Capability.GRID_SUPPORT: frozenset({"set_der_control", "get_der_control"}),
     Capability.LOCAL_LIST: frozenset({"send_local_list", "get_local_list_version"}),
     Capability.MONITORING: frozenset({"set_variable_monitoring", "get_monitoring_report"}),
     Capability.NETWORK_PROFILE: frozenset({"set_network_profile"}),

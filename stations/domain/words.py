@@ -32,6 +32,8 @@ class Capability(StrEnum):
     ISO15118 = "iso15118"
     REMOTE_TRIGGER = "remote_trigger"
     GRID_SUPPORT = "grid_support"
+    BIDIRECTIONAL = "bidirectional"
+    BATTERY_SWAP = "battery_swap"
 
 
 class Registration(StrEnum):

@@ -1,6 +1,11 @@
 from stations.models.alerts import Alert, SecurityEvent
 from stations.models.bulk_commands import BulkCommand, BulkPart
-from stations.models.certificates import ContractRequest, InstalledCertificate, SigningRequest
+from stations.models.certificates import (
+    CertificateStanding,
+    ContractRequest,
+    InstalledCertificate,
+    SigningRequest,
+)
 from stations.models.commands import Command
 from stations.models.connections import Connection, Gateway, Presence
 from stations.models.credentials import StationCredential
@@ -31,6 +36,7 @@ __all__ = [
     "BatterySwap",
     "BulkCommand",
     "BulkPart",
+    "CertificateStanding",
     "ChargingLimit",
     "ChargingPlan",
     "ChargingStation",

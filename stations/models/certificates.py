@@ -5,7 +5,7 @@ from django.db import models
 
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
-from stations.domain.certificates import OPEN, CertificateUse, HashData, SigningStatus, SigningUse
+from stations.domain.certificates import OPEN, CertificateUse, HashData, SigningStatus, SigningUse, Standing
 from stations.models.owned import AtStation
 from stations.models.stations import ChargingStation
 
@@ -177,3 +177,50 @@ class ContractRequest(AtStation, models.Model):
 
     def __str__(self) -> str:
         return f"{self.station} · {self.action} · {self.status}"
+
+
+class CertificateStandingQuerySet(ScopedQuerySet["CertificateStanding"]):
+    organization_path = "station__organization_id"
+    limit_path = "station__site_id"
+
+
+class CertificateStanding(models.Model):
+    """What a station that asked was told last of a certificate, by each of both sources (M06).
+
+    ``source`` is ``OCSP`` or ``CRL``; ``detail`` says why nothing is known.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    station = models.ForeignKey(
+        ChargingStation, on_delete=models.CASCADE, related_name="certificate_standings"
+    )
+    hash_algorithm = models.CharField(max_length=6)
+    issuer_name_hash = models.CharField(max_length=128)
+    issuer_key_hash = models.CharField(max_length=128)
+    serial_number = models.CharField(max_length=40)
+    source = models.CharField(max_length=4)
+    standing = models.CharField(max_length=7, choices=[(word.value, word.value) for word in Standing])
+    detail = models.CharField(max_length=500, blank=True)
+    next_update = models.DateTimeField(null=True)
+    asked_at = models.DateTimeField()
+
+    objects = CertificateStandingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-asked_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    "station",
+                    "hash_algorithm",
+                    "issuer_name_hash",
+                    "issuer_key_hash",
+                    "serial_number",
+                    "source",
+                ],
+                name="certificate_standing_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.serial_number} · {self.standing}"

@@ -74,6 +74,7 @@ class _Pending:
     action: str
     began_ns: int
     answer: "asyncio.Future[Frame]"
+    secrets: frozenset[str] = frozenset()
 
 
 class Calls:
@@ -149,13 +150,18 @@ class Calls:
         if pending is not None and frame.message_id == pending.message_id and not pending.answer.done():
             latency_us = (time.monotonic_ns() - pending.began_ns) // 1000
             verdict = "ok"
+            masking.without(frame, pending.secrets)
             if frame.problem is not None:
                 verdict = f"refused:{code_of(frame.problem.fault, self._socket.version)}"
             self._recorder.received(frame, received_at, pending.action, verdict, latency_us=latency_us)
             pending.answer.set_result(frame)
             return
-        action = self._late.pop(str(frame.message_id), None)
-        self._recorder.received(frame, received_at, action or "", "late" if action else "dropped")
+        late = self._late.pop(str(frame.message_id), None)
+        if late is None:
+            self._recorder.received(frame, received_at, "", "dropped")
+            return
+        masking.without(frame, late.secrets)
+        self._recorder.received(frame, received_at, late.action, "late")
 
     def close(self) -> None:
         """The socket is gone: whatever waits for an answer fails at once (P033)."""
@@ -170,7 +176,7 @@ class Calls:
             )
 
     def _remember_late(self, pending: _Pending) -> None:
-        self._late[pending.message_id] = pending.action
+        self._late[pending.message_id] = pending
         while len(self._late) > LATE_REMEMBERED:
             self._late.popitem(last=False)
 
@@ -178,6 +184,8 @@ class Calls:
         text = frames.call(pending.message_id, pending.action, payload)
         head = [frames.CALL, pending.message_id, pending.action]
         shown = masking.loggable_own(text, pending.action, payload, head, self._socket.data_masks)
+        if shown != text:
+            pending.secrets = masking.secrets_of(payload, pending.action, self._socket.data_masks)
         self._recorder.sent(frames.CALL, pending.message_id, pending.action, text, shown)
         self._say(text)
 

@@ -55,7 +55,8 @@ def repair(
             break
         for deviation in fresh:
             mending.mend(deviation)
-    return tuple(mending.repairs[:REPAIRS_MAX])
+        mending.forget_items()
+    return tuple(dict.fromkeys(mending.repairs))[:REPAIRS_MAX]
 
 
 def drop_unknown(schema: Schema, payload: dict[str, Any]) -> tuple[str, ...]:
@@ -76,6 +77,7 @@ class _Mending:
     ends: bool = False
     repairs: list[str] = field(default_factory=list)
     settled: set[tuple[str, Path]] = field(default_factory=set)
+    left_out: set[Path] = field(default_factory=set)
 
     def is_open(self, deviation: Deviation) -> bool:
         return (deviation.keyword, deviation.path) not in self.settled
@@ -116,6 +118,29 @@ class _Mending:
         blank = value is None or value == [] or (isinstance(value, str) and not value.strip())
         return blank and bool(path) and not self.schema.is_required(path) and not isinstance(path[-1], int)
 
+    def leave_out(self, path: Path, what: str) -> bool:
+        """Do without the item of a list, or else the option, that the path leads into; ``False``: there is none."""
+        while path and not isinstance(path[-1], int):
+            if not self.schema.is_required(path):
+                self.drop(path, what)
+                return True
+            path = path[:-1]
+        if path:
+            self.left_out.add(path)
+            self.note(what, path)
+        return bool(path)
+
+    def forget_items(self) -> None:
+        """Once a round is over, since what follows an item in its list changes its place."""
+        for path in sorted(
+            self.left_out, key=lambda path: (len(path), str(path[:-1]), path[-1]), reverse=True
+        ):
+            if self.holds(path):
+                del self.value(path[:-1])[path[-1]]
+        if self.left_out:
+            self.left_out.clear()
+            self.settled.clear()
+
     def drop(self, path: Path, what: str) -> None:
         parent = self.value(path[:-1])
         if _holds(parent, path[-1]):
@@ -132,9 +157,16 @@ def _holds(place: Any, step: str | int) -> bool:
 def _mend_missing(mending: _Mending, deviation: Deviation) -> None:
     if mending.is_key(deviation.path):
         raise deviation.refusal()
-    if isinstance(mending.value(deviation.path[:-1]), dict):
+    if _is_measured(deviation.path):
+        mending.leave_out(deviation.path, "missing")
+    elif isinstance(mending.value(deviation.path[:-1]), dict):
         neutral = _neutral(mending.schema.node(deviation.path), mending.received_at)
         mending.put(deviation.path, neutral, "missing")
+
+
+def _is_measured(path: Path) -> bool:
+    """No figure is made up for a meter."""
+    return path[-1] == "value" and "sampledValue" in path
 
 
 def _neutral(node: Mapping[str, Any], received_at: str) -> Any:
@@ -148,6 +180,9 @@ def _neutral(node: Mapping[str, Any], received_at: str) -> Any:
 
 def _mend_type(mending: _Mending, deviation: Deviation) -> None:
     value = mending.value(deviation.path)
+    if value is None and deviation.path and _is_measured(deviation.path):
+        mending.leave_out(deviation.path, "missing")
+        return
     if value is None and deviation.path and not mending.is_key(deviation.path):
         neutral = _neutral(mending.schema.node(deviation.path), mending.received_at)
         mending.put(deviation.path, neutral, "missing")
@@ -158,7 +193,7 @@ def _mend_type(mending: _Mending, deviation: Deviation) -> None:
         if converted is not None:
             mending.put(deviation.path, converted, "type")
             return
-    raise deviation.refusal()
+    _do_without(mending, deviation, "type")
 
 
 def _to_integer(value: Any) -> int | Decimal | None:
@@ -231,13 +266,14 @@ def _mend_length(mending: _Mending, deviation: Deviation) -> None:
 
 
 def _mend_range(mending: _Mending, deviation: Deviation) -> None:
-    """An end of a session loses the option that holds the number; every other message is refused for it."""
-    path = deviation.path
-    while mending.schema.is_required(path) or (path and isinstance(path[-1], int)):
-        path = path[:-1]
-    if not mending.ends or not path or mending.is_key(path):
+    _do_without(mending, deviation, "range")
+
+
+def _do_without(mending: _Mending, deviation: Deviation, what: str) -> None:
+    """An end of a session loses the item or option that is no use; every other message is refused for it."""
+    useful = mending.is_key(deviation.path) or not mending.ends
+    if useful or not mending.leave_out(deviation.path, what):
         raise deviation.refusal()
-    mending.drop(path, "range")
 
 
 def _mend_few(mending: _Mending, deviation: Deviation) -> None:

@@ -1,12 +1,12 @@
 """Secrets are masked before a frame leaves the process (ocpp.md section 5). Which actions can hold any is known."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stations.domain.secrecy import MASK, PRIVATE_KEY, SECRET_VARIABLE, VALUE_NAMES, is_secret
 from stations.domain.vendor_data import Masks, body_shown, parsed, paths_of
-from stations.ocpp import frames
+from stations.ocpp import frames, schemas
 from stations.ocpp.frames import Frame
 
 WITH_SECRETS = frozenset(
@@ -18,9 +18,12 @@ WITH_SECRETS = frozenset(
 )  # fmt: skip
 CUSTOMER = "NotifyCustomerInformation"
 NO_MASKS: Masks = {}
+ERRORS = (frames.CALLERROR, frames.CALLRESULTERROR)
+SECRET_MIN = 6
 VPN_SECRETS = frozenset({"password", "key"})
-# Neither pattern can begin again inside of what it has looked at, so both take linear time on any text.
-_URL_USER = re.compile(r"://[^/?#\s@]*@")
+# No pattern can begin again inside of what it has looked at, so all take linear time on any text.
+_URL = re.compile(r':(?:\\?/){2}[^\s"]*')
+_URL_USER = re.compile(r":((?:\\?/){2})[^/?#\s@]*@")
 _URL_QUERY = re.compile(r"([?&][^=&?#\s]*=)[^&#\s]*")
 
 
@@ -31,8 +34,12 @@ def loggable(frame: Frame, action: str, masks: Masks | None = NO_MASKS) -> str:
     """
     if frame.problem is not None and not isinstance(frame.payload, dict):
         return _of_unreadable(frame.text)
+    if not schemas.is_known_anywhere(action):
+        return _of_anything(frame.text)
     if action not in WITH_SECRETS:
-        return _without_private_keys(frame.text)
+        return _of_text(frame.text)
+    if frame.type in ERRORS:
+        return _of_anything(frame.text, with_bodies=True)
     head = [frame.type, frame.message_id, frame.action] if frame.action else [frame.type, frame.message_id]
     payload = _as_sent(frame) if action == CUSTOMER else frame.payload
     return _of_parts(frame.text, head, action, payload, masks)
@@ -43,8 +50,23 @@ def loggable_own(
 ) -> str:
     """The text of our own frame as it may be kept; ``head`` is what stands before the payload."""
     if action not in WITH_SECRETS:
-        return _without_private_keys(text)
+        return _of_text(text)
     return _of_parts(text, head, action, payload, masks)
+
+
+def without(frame: Frame, secrets: frozenset[str]) -> None:
+    """Hide in a reply what was secret in the CALL, wherever the station repeats it."""
+    for secret in secrets:
+        frame.text = frame.text.replace(frames.dumps(secret)[1:-1], MASK)
+        frame.description = frame.description.replace(secret, MASK)
+        frame.payload = _replaced(frame.payload, secret)
+
+
+def secrets_of(payload: Any, action: str, masks: Masks | None = NO_MASKS) -> frozenset[str]:
+    """The texts that are masked when the payload is logged, those apart that are too short to be told from others."""
+    return frozenset(
+        text for text in _hidden(payload, masked(payload, action, masks)) if len(text) >= SECRET_MIN
+    )
 
 
 def masked(payload: Any, action: str, masks: Masks | None = NO_MASKS) -> Any:
@@ -65,6 +87,43 @@ def _as_sent(frame: Frame) -> Any:
 def _of_parts(text: str, head: list[Any], action: str, payload: Any, masks: Masks | None) -> str:
     hidden = masked(payload, action, masks)
     return text if hidden == payload else frames.dumps([*head, hidden])
+
+
+def _replaced(value: Any, secret: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(secret, MASK)
+    if isinstance(value, Mapping):
+        return {key: _replaced(item, secret) for key, item in value.items()}
+    return [_replaced(item, secret) for item in value] if isinstance(value, list) else value
+
+
+def _hidden(said: Any, shown: Any) -> Iterator[str]:
+    if isinstance(said, str) and shown == MASK:
+        yield said
+    elif isinstance(said, Mapping) and isinstance(shown, Mapping):
+        for key, value in said.items():
+            yield from _hidden(value, shown.get(key))
+    elif isinstance(said, list) and isinstance(shown, list):
+        for value, other in zip(said, shown, strict=False):
+            yield from _hidden(value, other)
+
+
+def _of_anything(text: str, *, with_bodies: bool = False) -> str:
+    """Whatever it belongs to: every name is looked at, and bodies of vendors are hidden as a whole."""
+    said = parsed(text)
+    if not isinstance(said, list):
+        return _of_unreadable(text)
+    shown = [part if with_bodies else _without_body(part) for part in _plain(said)]
+    return text if shown == said else frames.dumps(shown)
+
+
+def _without_body(part: Any) -> Any:
+    return {**part, "data": MASK} if isinstance(part, dict) and isinstance(part.get("data"), str) else part
+
+
+def _of_text(text: str) -> str:
+    """Of an action whose messages hold no secret but, where a vendor likes it, keys and addresses."""
+    return _without_url_secrets(_without_private_keys(text))
 
 
 def _without_private_keys(text: str) -> str:
@@ -126,6 +185,10 @@ def _data_transfer(payload: dict[str, Any], masks: Masks | None) -> dict[str, An
 
 
 def _without_url_secrets(text: str) -> str:
-    if "://" not in text:
+    if "://" not in text and ":\\/\\/" not in text:
         return text
-    return _URL_QUERY.sub(rf"\1{MASK}", _URL_USER.sub(f"://{MASK}@", text))
+    return _URL.sub(_url_shown, text)
+
+
+def _url_shown(url: re.Match[str]) -> str:
+    return _URL_QUERY.sub(rf"\1{MASK}", _URL_USER.sub(rf":\1{MASK}@", url.group()))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -124,6 +124,16 @@ def load() -> None:
 def is_known(version: Version, action: str) -> bool:
     """Whether this version of OCPP has such an action, in either direction (P068)."""
     return (action, Kind.REQUEST) in _all(version)
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(action for version in Version for action, _kind in _all(version))
+
+
+def is_known_anywhere(action: str) -> bool:
+    """Whether any version of OCPP has the action."""
+    return action in _names()
 
 
 def check_own(version: Version, action: str, kind: Kind, payload: Json) -> None:

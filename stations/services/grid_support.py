@@ -8,14 +8,15 @@ from uuid import UUID
 from django.db.models import Q
 from django.db.transaction import atomic
 
+from core import clock
 from core.access import Actor
 from core.errors import Invalid
 from core.ids import uuid7
 from stations import live
 from stations.domain.grid_support import FIELD_OF, Control, ControlsReported, GridEventKind, GridEventReported
-from stations.domain.intents.grid_support import ClearDerControl, SetDerControl
+from stations.domain.intents.grid_support import ClearDerControl, GetDerControl, SetDerControl
 from stations.domain.station import StationSide
-from stations.models import Alert, ChargingStation, DerControl, GridEvent
+from stations.models import Alert, ChargingStation, Command, DerControl, GridEvent
 from stations.services import alerts, effects
 
 ALARM = "grid_alarm"
@@ -63,11 +64,24 @@ def cleared(
         _tell(station)
 
 
+def reading_settled(command: Command) -> None:
+    """“NotFound” says that the station has no control of the kind asked for."""
+    if (command.response or {}).get("status") != "NotFound":
+        return
+    station = command.station
+    with atomic():
+        _clear_untold(station.pk, int(command.parameters["request_id"]))
+        live.announce_on_commit(
+            "station", station.organization_id, station.pk, site_id=station.site_id, station_id=station.pk
+        )
+
+
 def report(station: StationSide, part: ControlsReported, received_at: datetime) -> None:
-    """Merge one part of a report, whoever asked for it."""
+    """Merge one part of a report, whoever asked; what the last part leaves untold is gone from the station."""
     with atomic():
         _keep(station, part.controls, received_at)
         if not part.to_be_continued:
+            _clear_untold(station.station_id, part.request_id)
             effects.controls_reported(station.station_id, part.request_id)
         _tell(station)
 
@@ -151,6 +165,22 @@ def _keep(station: StationSide, controls: Sequence[Control], received_at: dateti
         unique_fields=["station", "control_id"],
         update_fields=["control_type", "settings", "is_default", "is_superseded", "told_at", "cleared_at"],
     )
+
+
+def _clear_untold(station_id: UUID, request_id: int) -> None:
+    """Controls that the request covers and that nothing told of since it was sent."""
+    asked = Command.objects.filter(
+        station_id=station_id, command=GetDerControl.name, parameters__request_id=request_id
+    ).first()
+    if asked is None or asked.sent_at is None:
+        return
+    rows = DerControl.objects.filter(station_id=station_id, cleared_at=None, told_at__lt=asked.sent_at)
+    for name in ("control_id", "control_type"):
+        rows = rows.filter(**{name: asked.parameters[name]}) if asked.parameters.get(name) else rows
+    default = asked.parameters.get("is_default")
+    if default is not None:  # of a control without type only a start was told, not whether it holds always
+        rows = rows.filter(is_default=default).exclude(control_type="")
+    rows.update(cleared_at=clock.now(), running=None)
 
 
 def _supersede(station: StationSide, control_ids: Sequence[str]) -> None:

@@ -75,22 +75,24 @@ def _switches(told: Sequence[VariableReported]) -> set[str]:
 
 
 def _told_by(station_id: UUID, components: Iterable[str]) -> dict[Capability, tuple[bool, str]]:
-    """A controller of several EVSEs is there where one of them is."""
+    """What rests on several controllers, or on one of several EVSEs, is there where one of them is."""
+    touched = {OF_COMPONENT[component] for component in components}
+    alike = [component for component, capability in OF_COMPONENT.items() if capability in touched]
     rows = Variable.objects.filter(
-        station_id=station_id, component__in=list(components), variable__in=SWITCHES, attribute="Actual"
+        station_id=station_id, component__in=alike, variable__in=SWITCHES, attribute="Actual"
     ).order_by("component", "variable")
     off: dict[tuple[str, int | None], str] = {}
-    places: dict[str, set[tuple[str, int | None]]] = {}
+    places: dict[Capability, dict[tuple[str, int | None], None]] = {}
     for row in rows:
         place = (row.component, row.evse_id)
-        places.setdefault(row.component, set()).add(place)
+        places.setdefault(OF_COMPONENT[row.component], {})[place] = None
         if (row.value or "").lower() == "false":
             off.setdefault(place, f"{row.component}.{row.variable} = false")
     told: dict[Capability, tuple[bool, str]] = {}
-    for component, found in places.items():
-        able = any(place not in off for place in found)
-        why = f"{component}.Available" if able else next(off[place] for place in found)
-        told[OF_COMPONENT[component]] = (able, why)
+    for capability, found in places.items():
+        there = next((component for component, evse in found if (component, evse) not in off), None)
+        why = f"{there}.Available" if there else next(off[place] for place in found)
+        told[capability] = (there is not None, why)
     return told
 
 

@@ -21,7 +21,17 @@ from stations.domain.station import StationSide
 from stations.domain.treatment import Treatment
 from stations.domain.words import Capability, Registration
 from stations.models import Alert, ChargingStation, Command, Presence
-from stations.services import alerts, commands, device_model, effects, firmware, learning, quirks, stations
+from stations.services import (
+    alerts,
+    commands,
+    device_model,
+    effects,
+    firmware,
+    learning,
+    quirks,
+    stations,
+    streams,
+)
 
 PENDING_RETRY_S = 60
 JITTER = 0.10
@@ -149,7 +159,7 @@ def _assign(row: ChargingStation, event: StationBooted, version: str) -> None:
 
 
 def _start_afresh(row: ChargingStation, received_at: datetime) -> None:
-    """What a real restart ends: refusals remembered, and values that waited for it.
+    """What a real restart ends: refusals remembered, open streams, and values that waited for it.
 
     Events after ``booted_at`` may be numbered anew (P108).
     """
@@ -159,6 +169,7 @@ def _start_afresh(row: ChargingStation, received_at: datetime) -> None:
     device_model.apply_pending(row.id, received_at)
     effects.booted(row.id)
     firmware.booted(row, received_at)
+    streams.booted(row.id, received_at)
 
 
 def _note_decision_wanted(row: ChargingStation, received_at: datetime) -> None:

@@ -6,6 +6,7 @@ or by its expiry; never by our wish alone. Each step is one statement that names
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import F
@@ -15,12 +16,13 @@ from core import clock
 from core.access import Actor
 from core.errors import Conflict, Invalid, NotFound
 from drivers import authorization
+from drivers.models import IdToken
 from stations import live
 from stations.domain.intents.reservations import CancelReservation, ReserveNow
 from stations.domain.reservations import NEXT, OPEN, ReservationEnded, ReservationStatus
 from stations.domain.station import StationSide
 from stations.domain.words import CommandStatus
-from stations.models import ChargingStation, Command, Reservation, Transaction
+from stations.models import ChargingStation, Command, Evse, Reservation, Transaction
 from stations.services import effects, numbers, preconditions
 
 LONGEST = timedelta(days=7)
@@ -40,9 +42,10 @@ def prepare(station: ChargingStation, intent: ReserveNow, by: Actor) -> ReserveN
     preconditions.require_evse(station, intent.evse_id)
     token = authorization.find(station.organization_id, intent.token_value, intent.token_type)
     group = token.group.token if token is not None and token.group else ""
-    reservation = _renewed(station, intent, by) if intent.reservation else _requested(station, intent, by)
-    reservation.token = token
-    reservation.save(update_fields=["token"])
+    _require_free(station, intent)
+    reservation = (
+        _renewed(station, intent, by) if intent.reservation else _requested(station, intent, token, by)
+    )
     return replace(intent, reservation=reservation.pk, number=reservation.number, group_value=group)
 
 
@@ -63,7 +66,7 @@ def command_settled(command: Command) -> None:
     answer = str((command.response or {}).get("status", ""))
     if command.status == CommandStatus.ACCEPTED:
         _move(pk, ReservationStatus.ACTIVE, detail=answer)
-        Reservation.objects.filter(pk=pk).update(expires_at=command.parameters["expires_at"])
+        Reservation.objects.filter(pk=pk).update(**_as_accepted(command))
     elif command.status == CommandStatus.REJECTED:
         _move(pk, ReservationStatus.REFUSED, detail=answer)
     else:
@@ -97,18 +100,40 @@ def expire(now: datetime) -> int:
     return sum(ended)
 
 
-def _requested(station: ChargingStation, intent: ReserveNow, by: Actor) -> Reservation:
-    evse = station.evses.filter(evse_id=intent.evse_id).first() if intent.evse_id else None
-    if (
-        evse is not None
-        and station.reservations.open().filter(evse=evse, expires_at__gt=clock.now()).exists()
-    ):
+def _as_accepted(command: Command) -> dict[str, Any]:
+    """What the station keeps from now on, which a renewal may have changed."""
+    wish, station = command.parameters, command.station
+    return {
+        "evse": _evse_of(station, wish.get("evse_id")),
+        "connector_type": wish.get("connector_type") or "",
+        "token": authorization.find(station.organization_id, wish["token_value"], wish["token_type"]),
+        "token_value": wish["token_value"],
+        "token_type": wish["token_type"],
+        "expires_at": wish["expires_at"],
+    }
+
+
+def _evse_of(station: ChargingStation, evse_id: int | None) -> Evse | None:
+    return station.evses.filter(evse_id=evse_id).first() if evse_id else None
+
+
+def _require_free(station: ChargingStation, intent: ReserveNow) -> None:
+    if intent.evse_id is None:
+        return
+    others = station.reservations.open().filter(evse__evse_id=intent.evse_id, expires_at__gt=clock.now())
+    if intent.reservation is not None:
+        others = others.exclude(pk=intent.reservation)
+    if others.exists():
         raise Conflict(f"EVSE {intent.evse_id} is reserved already. Cancel that reservation first.")
+
+
+def _requested(station: ChargingStation, intent: ReserveNow, token: IdToken | None, by: Actor) -> Reservation:
     return Reservation.objects.create(
         station=station,
         number=numbers.next_request_id(),
-        evse=evse,
+        evse=_evse_of(station, intent.evse_id),
         connector_type=intent.connector_type,
+        token=token,
         token_value=intent.token_value,
         token_type=intent.token_type,
         expires_at=intent.expires_at,

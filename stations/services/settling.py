@@ -5,7 +5,15 @@ from uuid import UUID
 
 from stations.domain import intents
 from stations.models import Command
-from stations.services import data_transfers, displays, firmware, logs, reservations, station_tariffs
+from stations.services import (
+    data_transfers,
+    displays,
+    firmware,
+    grid_support,
+    logs,
+    reservations,
+    station_tariffs,
+)
 from stations.services.certificates import outcomes
 from stations.services.local_lists import holding as local_lists
 
@@ -14,6 +22,7 @@ AFTERWARDS: Mapping[str, Callable[[Command], None]] = {
     intents.ChangeTransactionTariff.name: station_tariffs.change_settled,
     intents.ClearDisplayMessage.name: displays.clearing_settled,
     intents.DataTransfer.name: data_transfers.transfer_settled,
+    intents.GetDerControl.name: grid_support.reading_settled,
     intents.GetDisplayMessages.name: displays.reading_settled,
     intents.GetLocalListVersion.name: local_lists.command_settled,
     intents.GetLog.name: logs.command_ended,

@@ -36,6 +36,11 @@ def close(station: StationSide, number: int, at: datetime) -> bool:
     return bool(closed)
 
 
+def booted(station_id: UUID, at: datetime) -> None:
+    """A restart ends the streams of before; the station opens anew those that it goes on with."""
+    _open_of(station_id).update(closed_at=at)
+
+
 def store(station: StationSide, received: StreamReceived, at: datetime) -> bool:
     """Keep a stream's values; ``False`` for one that is not open, which is dropped and counted (P258)."""
     with atomic():
@@ -93,9 +98,9 @@ def _open_or_keep(station_id: UUID, opened: StreamOpened, at: datetime) -> None:
 
 
 def _note_newest(stream: EventStream, received: StreamReceived) -> None:
-    newest_at, newest = max(received.values, key=lambda pair: pair[0])
-    if stream.last_at is None or newest_at >= stream.last_at:
-        stream.last_at, stream.last_value = newest_at, newest[:2500]
+    for newest_at, newest in sorted(received.values, key=lambda pair: pair[0])[-1:]:
+        if stream.last_at is None or newest_at >= stream.last_at:
+            stream.last_at, stream.last_value = newest_at, newest[:2500]
     stream.pending = received.pending
     stream.save(update_fields=["last_at", "last_value", "pending"])
 

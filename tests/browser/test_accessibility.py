@@ -62,6 +62,7 @@ PAGES = {
     "tokens": "tokens/",
     "users": "users/",
     "developer": "developer/",
+    "webhooks": "developer/webhooks/",
     "audit": "audit/",
 }
 

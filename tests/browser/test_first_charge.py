@@ -60,8 +60,8 @@ def test_a_charger_comes_online_charges_and_is_stopped_without_a_reload(
     expect(page.locator(".plot canvas")).to_be_visible()
     assert violations(page) == {}
     assert (session.status, session.token_value) == ("ended", TOKEN)
-    said = Command.objects.filter(station__identity=identity).order_by("id").values_list("status", "effect")
-    assert list(said) == [("accepted", "seen"), ("accepted", "seen")]
+    pressed = Command.objects.filter(station__identity=identity, issued_by__startswith="user:").order_by("id")
+    assert list(pressed.values_list("status", "effect")) == [("accepted", "seen"), ("accepted", "seen")]
 
 
 def test_a_refused_handshake_is_shown_with_its_reason(live, open_page, organization):

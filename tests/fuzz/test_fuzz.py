@@ -11,21 +11,24 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
 
+from core import clock
 from core.access import Actor
 from stations.domain.words import Registration, Version
 from stations.models import ChargingStation, Presence, RawFrame
 from stations.ocpp.ingest import Ingest
 from stations.ocpp.pool import Pool
+from stations.services import connections
 from tests.factories import make_actor, make_organization, make_station, make_token
 from tests.fuzz import valid
 from tests.fuzz.judging import complaints
 from tests.fuzz.mutations import spoilt
-from tests.wire.door import Door, watched
+from tests.wire.door import GATEWAY, Door, watched
 from tests.wire.examples import SENDS, actions
 
 FRAMES = int(os.environ.get("FUZZ_FRAMES", "2000"))
@@ -53,6 +56,7 @@ class Run:
     async def over(self, stations: Sequence[ChargingStation], frames: int) -> None:
         for number, station in enumerate(stations):
             registration = Registration.PENDING if number % 8 == 7 else Registration.ACCEPTED
+            await self._pool.perform(partial(connections.beat, GATEWAY, clock.now()))
             wanted = {"lenient": number % 2 == 1, "registration": registration}
             with Door(station, self.version, self._ingest, self._pool, **wanted) as door:
                 until = min(self.heard + FRAMES_OF_A_SOCKET, frames)
@@ -155,7 +159,7 @@ def test_p065_mutated_frames_of_every_action_are_answered_logged_and_never_our_f
     ingest, pool = door_parts
     run = Run(version, alice, ingest, pool)
     stations = [make_station(alice)[0] for _ in range(-(-FRAMES // FRAMES_OF_A_SOCKET))]
-    Presence.objects.filter(station__in=stations).update(connected=True, epoch=1, gateway="fuzz")
+    Presence.objects.filter(station__in=stations).update(connected=True, epoch=1, gateway=GATEWAY)
 
     with watched() as troubles:
         asyncio.run(run.over(stations, FRAMES))

@@ -45,3 +45,12 @@ def test_without_valkey_it_is_ready_and_says_so_and_a_drain_ends_that(django_db_
             eventually(lambda: ask(server, "/readyz")[0] == 503)
             assert json.loads(ask(server, "/readyz")[1])["draining"] is True
         assert server.process.wait(15) == 0
+
+
+def test_an_address_of_valkey_that_cannot_be_read_is_a_missing_valkey_and_no_fault(
+    django_db_setup: None,
+) -> None:
+    with start_server(VALKEY_URL="rubbish") as server:
+        status, text = ask(server, "/readyz")
+
+        assert (status, json.loads(text)["valkey"]) == (200, "missing")

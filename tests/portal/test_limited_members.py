@@ -1,10 +1,15 @@
 """Who is limited to sites changes nothing that holds for all sites of the organization."""
 
+from typing import Any
+
 import pytest
+from django.db.models import Model
 from django.test import Client
 
 from core.access import Actor, Role
 from core.models import AuditEntry, Membership, Organization
+from drivers.models import IdToken
+from drivers.services import tokens
 from stations.models import DataTransferRule, Quirk, Site
 from stations.services import access, sites
 from tests import factories
@@ -45,9 +50,7 @@ def rule(organization: Organization) -> DataTransferRule:
     return DataTransferRule.objects.create(organization=organization, **RULE)
 
 
-def written_by(
-    client: Client, address: str, thing: Quirk | DataTransferRule, body: dict[str, str]
-) -> list[int]:
+def written_by(client: Client, address: str, thing: Model, body: dict[str, Any]) -> list[int]:
     """The statuses of a POST, a PATCH and a DELETE through the API."""
     one = f"{address}{thing.pk}/"
     sent = {"data": body, "content_type": "application/json"}
@@ -98,3 +101,46 @@ def test_w01_a_new_site_is_not_made(limited: Client, organization: Organization)
 
     assert limited.post("/api/v1/sites/", body, content_type="application/json").status_code == 403
     assert not Site.objects.filter(organization=organization, name="Depot").exists()
+
+
+@pytest.fixture
+def token(actor: Actor) -> IdToken:
+    group = tokens.create_group(name="Neighbours", by=actor)
+    return factories.make_token(actor, "04AA", group=group)
+
+
+def test_w01_groups_are_read_and_not_changed_by_the_api(limited: Client, token: IdToken) -> None:
+    written = AuditEntry.objects.count()
+    group = {"name": "Everybody", "master_pass": True}
+    assert token.group is not None
+
+    assert limited.get(f"/api/v1/groups/{token.group.pk}/").status_code == 200
+    assert written_by(limited, "/api/v1/groups/", token.group, group) == [403, 403, 403]
+    token.group.refresh_from_db()
+    assert (token.group.name, token.group.master_pass, token.group.retired_at) == ("Neighbours", False, None)
+    assert AuditEntry.objects.count() == written
+
+
+def test_w01_nobody_is_put_in_a_group_nor_forgotten_nor_imported(limited: Client, token: IdToken) -> None:
+    into = {"value": "04BB", "type": "ISO14443", "group": str(token.group_id)}
+    imported = {"tokens": [{"value": "04AA", "type": "ISO14443", "status": "blocked"}], "known": "update"}
+    sent = {"data": imported, "content_type": "application/json"}
+
+    assert written_by(limited, "/api/v1/tokens/", token, into) == [403, 403, 403]
+    assert limited.post("/api/v1/tokens/import/", **sent).status_code == 403
+    token.refresh_from_db()
+    assert (token.value, token.status, token.retired_at) == ("04AA", "accepted", None)
+    assert IdToken.objects.filter(organization=token.organization).count() == 1
+
+
+def test_a_token_alone_is_made_and_blocked_all_the_same(limited: Client, token: IdToken) -> None:
+    row = {"value": "04BB", "type": "ISO14443"}
+    one = f"/api/v1/tokens/{token.pk}/"
+    tag = limited.get(one).headers["ETag"]
+
+    made = limited.post("/api/v1/tokens/", row, content_type="application/json")
+    blocked = limited.patch(
+        one, {"status": "blocked"}, content_type="application/json", headers={"If-Match": tag}
+    )
+
+    assert (made.status_code, blocked.status_code) == (201, 200)

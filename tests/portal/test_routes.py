@@ -180,4 +180,13 @@ NOT_THEIRS = {  # needs what they may not do anywhere
     "network_profile",
     "session_decide",
     "transaction_repair",
+    "webhook",
+    "webhook_pause",
+    "webhook_resume",
+    "webhook_delete",
+    "webhook_test",
+    "webhook_rotate",
+    "webhook_deliveries",
+    "webhook_delivery",
+    "webhook_redeliver",
 }

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from core.models import AuditEntry
 from portal import self_check
 from portal.self_check import FLOORS
-from stations.models import ChargingStation
+from stations.models import ChargingStation, StationCredential
 from stations.services import access, stations
 from tests import factories
 from tests.running import ROOT
@@ -81,6 +82,32 @@ def test_w37_a_station_without_any_proof_is_a_finding_by_name(committed: None) -
     assert code == 1
     assert [line for line in findings(said) if station.identity in line]
     assert check()[0] == 0
+
+
+def test_k05_a_key_that_passwords_still_need_and_that_is_not_given_is_a_finding(committed: None) -> None:
+    key_id = f"gone-{secrets.token_hex(4)}"
+    actor = access.actor_of_member(factories.make_member(factories.make_organization()))
+    station, _ = factories.make_station(actor)
+    AuditEntry.objects.create(
+        actor="system:up",
+        action="data_key.first_used",
+        object_type="data_key",
+        object_id=key_id,
+        object_label=key_id,
+        changes={"fingerprint": [None, "00"]},
+    )
+    unused = check()
+    passwords = StationCredential.objects.filter(station=station)
+    before = passwords.get().key_id
+    passwords.update(key_id=key_id)
+    code, said = check()
+    passwords.update(key_id=before)
+
+    assert unused[0] == 0, unused[1]
+    assert code == 1
+    assert [line.partition("DATA_KEYS")[2] for line in findings(said)] == [
+        f" lacks the key '{key_id}', which 1 passwords of stations need. Add it again."
+    ]
 
 
 def test_the_lock_file_keeps_the_floors() -> None:

@@ -239,7 +239,8 @@ def test_a_database_of_a_newer_postgresql_is_left_alone(tmp_path: Path) -> None:
     cluster.mkdir(parents=True)
     (cluster / "PG_VERSION").write_text("99\n")
 
-    code, terminal = run_to_end(command(tmp_path / "data", free_port()))
+    keys = {"SECRET_KEY": "x" * 50, "DATA_KEYS": "k1:Y0hXc2Rmb2lqd2VvaWZqb3dlaWZqb3dlaWZqb3dlaWY="}
+    code, terminal = run_to_end(command(tmp_path / "data", free_port()), **keys)
 
     assert code == 1
     assert "was written by PostgreSQL 99" in terminal

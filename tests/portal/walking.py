@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from core import clock
 from core.access import Actor
 from core.models import ApiKey, Membership, Organization
-from core.services import keys
+from core.services import keys, webhooks
 from drivers.services import tokens
 from stations.domain import intents
 from stations.domain.certificates import CertificateUse, SigningRequested
@@ -104,6 +104,7 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
     )
     command = commands.issue(station, intents.ResetStation(kind="on_idle"), by=actor)
     key, _ = keys.create(organization, name="walked", scopes=["*"], by=actor)
+    webhook, _ = webhooks.create({"url": "https://93.184.216.34/hook"}, by=actor)
     return {
         "organization": organization.slug,
         "identity": station.identity,
@@ -118,6 +119,8 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "tokens": factories.make_token(actor).pk,
         "users": alice.pk,
         "developer": key.pk,
+        "webhooks": webhook.pk,
+        "developer/webhooks": webhook.pk,
         **_furnish_blocks(station, actor),
         **_furnish_reports(station),
         **_furnish_vendors(station),

@@ -14,7 +14,7 @@ from django.db.transaction import atomic
 from core import keys
 from core.access import Role, system
 from core.models import Organization, User
-from core.services import accounts
+from core.services import accounts, data_keys
 
 FIRST_EMAIL = "admin@localhost"
 FIRST_ORGANIZATION = ("home", "My charging network")
@@ -28,6 +28,7 @@ class Command(BaseCommand):
         """Prints the login as JSON; the password is in it only when it was just made."""
         keys.newest_id()  # raises where DATA_KEYS cannot be read
         call_command("migrate", verbosity=0, interactive=False)
+        data_keys.settle(by=system("up"))
         if not static_files_are_fresh():
             call_command("collectstatic", verbosity=0, interactive=False)
         self.stdout.write(json.dumps(first_administrator()))

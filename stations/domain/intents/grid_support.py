@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from stations.domain.intents.base import Intent
+from stations.domain.words import Capability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,7 @@ class SetDerControl(Intent):
 
     name: ClassVar[str] = "set_der_control"
     permission: ClassVar[str] = "variables.edit"
+    needs: ClassVar[Capability | None] = Capability.GRID_SUPPORT
 
     control_type: str
     settings: Mapping[str, Any]
@@ -26,6 +28,7 @@ class GetDerControl(Intent):
 
     name: ClassVar[str] = "get_der_control"
     permission: ClassVar[str] = "commands.station"
+    needs: ClassVar[Capability | None] = Capability.GRID_SUPPORT
     effect_window_s: ClassVar[int | None] = 300
     safe_to_repeat: ClassVar[bool] = True
 
@@ -41,6 +44,7 @@ class ClearDerControl(Intent):
 
     name: ClassVar[str] = "clear_der_control"
     permission: ClassVar[str] = "variables.edit"
+    needs: ClassVar[Capability | None] = Capability.GRID_SUPPORT
 
     is_default: bool = False
     control_type: str = ""
@@ -53,6 +57,7 @@ class RequestBatterySwap(Intent):
 
     name: ClassVar[str] = "request_battery_swap"
     permission: ClassVar[str] = "commands.session"
+    needs: ClassVar[Capability | None] = Capability.BATTERY_SWAP
     effect_window_s: ClassVar[int | None] = 300
     may_wait: ClassVar[bool] = False
 

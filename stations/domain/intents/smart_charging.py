@@ -123,6 +123,7 @@ class AfrrSignal(Intent):
 
     name: ClassVar[str] = "afrr_signal"
     permission: ClassVar[str] = "commands.station"
+    needs: ClassVar[Capability | None] = Capability.BIDIRECTIONAL
     may_wait: ClassVar[bool] = False
 
     timestamp: datetime

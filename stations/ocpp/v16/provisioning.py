@@ -13,7 +13,8 @@ from stations.services import provisioning
 LACKS = frozenset(
     {Capability.RESET_EVSE, Capability.DEVICE_MODEL, Capability.MONITORING, Capability.TRANSACTION_STATUS,
      Capability.DISPLAY, Capability.CUSTOMER_INFORMATION, Capability.NETWORK_PROFILE, Capability.EVENT_STREAMS,
-     Capability.RESUME, Capability.TARIFF, Capability.ISO15118, Capability.GRID_SUPPORT}
+     Capability.RESUME, Capability.TARIFF, Capability.ISO15118, Capability.GRID_SUPPORT,
+     Capability.BIDIRECTIONAL, Capability.BATTERY_SWAP}
 )  # fmt: skip
 """What this version has no words for."""
 

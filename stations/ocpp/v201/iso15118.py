@@ -15,8 +15,8 @@ from stations.models import ContractRequest
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.v201 import fields
 from stations.ocpp.v201.certificates import hash_data_of
-from stations.services.certificates import contracts
-from stations.services.certificates.validity import Inquiry
+from stations.services.certificates import contracts, standings
+from stations.services.certificates.validity import Found, Inquiry
 
 CERTIFICATE_STATUS: Mapping[ContractVerdict, str] = {
     ContractVerdict.ACCEPTED: "Accepted",
@@ -39,13 +39,17 @@ def shown(payload: Json) -> ContractShown | None:
 
 def certificate_status(socket: Socket, payload: Json, received_at: datetime) -> Json:
     """GetCertificateStatus: the responder's own answer, or Failed in time (M06)."""
-    return status_of(socket, payload, OCSP_RESULT_MAX)
+    return status_of(socket, payload, OCSP_RESULT_MAX, received_at)
 
 
-def status_of(socket: Socket, payload: Json, longest: int) -> Json:
-    found = Inquiry(socket).fetch(_asked(payload.get("ocspRequestData") or {}))
+def status_of(socket: Socket, payload: Json, longest: int, received_at: datetime) -> Json:
+    asked = _asked(payload.get("ocspRequestData") or {})
+    found = Inquiry(socket).fetch(asked)
     result = base64.b64encode(found.der).decode()
-    if found.standing is Standing.FAILED or not 0 < len(result) <= longest:
+    if found.standing is not Standing.FAILED and not 0 < len(result) <= longest:
+        found = Found(Standing.FAILED, detail="The responder's answer is too long to be handed on.")
+    standings.keep(socket, [(asked, found)], received_at)
+    if found.standing is Standing.FAILED:
         return {"status": "Failed"}
     return {"status": "Accepted", "ocspResult": result}
 

@@ -13,7 +13,14 @@ from stations.services import device_model, provisioning
 
 LACKS: Mapping[Version, frozenset[Capability]] = {
     Version.V201: frozenset(
-        {Capability.EVENT_STREAMS, Capability.RESUME, Capability.TARIFF, Capability.GRID_SUPPORT}
+        {
+            Capability.BATTERY_SWAP,
+            Capability.BIDIRECTIONAL,
+            Capability.EVENT_STREAMS,
+            Capability.GRID_SUPPORT,
+            Capability.RESUME,
+            Capability.TARIFF,
+        }
     ),
     Version.V21: frozenset(),
 }

@@ -12,7 +12,7 @@ from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import OutboundCall
 from stations.ocpp.v201 import certificates as v201
 from stations.ocpp.v201 import firmware, iso15118
-from stations.services.certificates import contracts
+from stations.services.certificates import contracts, standings
 from stations.services.certificates.validity import Found, Inquiry
 
 STANDING: Mapping[Standing, str] = {
@@ -51,7 +51,7 @@ def get_log(socket: Socket, intent: intents.GetLog) -> OutboundCall:
 
 
 def certificate_status(socket: Socket, payload: Json, received_at: datetime) -> Json:
-    return iso15118.status_of(socket, payload, OCSP_RESULT_MAX)
+    return iso15118.status_of(socket, payload, OCSP_RESULT_MAX, received_at)
 
 
 def ev_certificate(socket: Socket, payload: Json, received_at: datetime) -> Json:
@@ -68,7 +68,12 @@ def chain_status(socket: Socket, payload: Json, received_at: datetime) -> Json:
     entries = payload.get("certificateStatusRequests") or ()
     if not entries:
         raise Invalid("certificateStatusRequests is empty.", field="certificateStatusRequests")
-    return {"certificateStatus": [_status(entry, inquiry.ask(_asked(entry))) for entry in entries]}
+    questions = [_asked(entry) for entry in entries]
+    told = [(asked, inquiry.ask(asked)) for asked in questions]
+    standings.keep(socket, told, received_at)
+    return {
+        "certificateStatus": [_status(entry, found) for entry, (_, found) in zip(entries, told, strict=True)]
+    }
 
 
 def _asked(entry: Json) -> StatusAsked:

@@ -41,6 +41,19 @@ def test_a_name_is_taken_once(api: APIClient, url: str) -> None:
     assert api.get(other).json()["name"] == "Vans"
 
 
+def test_a_group_token_is_taken_once_whatever_its_case(api: APIClient, url: str) -> None:
+    other = api.post(URL, {"name": "Vans"})["Location"]
+    nobody_s = api.post(URL, {"name": "Cars", "token": ""})
+
+    answer = api.patch(other, {"token": "fleet1"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (409, "/token")
+    assert api.post(URL, {"name": "Trucks", "token": "fleet1"}).status_code == 409
+    assert (api.get(other).json()["token"], nobody_s.status_code) == ("", 201)
+    assert api.delete(url).status_code == 204
+    assert api.patch(other, {"token": "fleet1"}).status_code == 200
+
+
 def test_an_ended_group_frees_its_name_and_its_tokens(api: APIClient, url: str, alice: Actor) -> None:
     group = TokenGroup.objects.get(pk=api.get(url).json()["id"])
     token = factories.make_token(alice, group=group)

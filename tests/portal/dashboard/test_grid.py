@@ -45,6 +45,17 @@ CURVE = {
     "points": "100 100\n110 20\n",
     **ORDER,
 }
+CAPABILITIES = {
+    "grid_support": (
+        'value="set_der_control"',
+        'value="get_der_control"',
+        'value="clear_der_control"',
+        'id="drop-',
+    ),
+    "bidirectional": ('value="afrr_signal"',),
+    "battery_swap": ('value="request_battery_swap"',),
+}
+"""What the tab commands, by what the station must be able to do."""
 SIGNAL = {"command": "afrr_signal", "signal": "-3"}
 
 
@@ -436,10 +447,30 @@ def test_the_tab_is_offered_where_the_station_may_have_it(
 ) -> None:
     told = {"version": {"able": able, "detail": "", "at": clock.now().isoformat()}}
     ChargingStation.objects.filter(pk=station.pk).update(
-        capabilities={} if able is None else {"grid_support": told}
+        capabilities={} if able is None else dict.fromkeys(CAPABILITIES, told)
     )
 
     assert (f'href="{page}"' in read(browser, f"{home}stations/{station.pk}/")) == shown
+
+
+@pytest.mark.parametrize("lacking", [*CAPABILITIES])
+def test_p259_the_tab_hides_the_commands_of_what_the_station_has_not(
+    browser: Client, home: str, page: str, station: ChargingStation, lacking: str
+) -> None:
+    factories.make_token(factories.make_actor(station.organization), "04A1B2C3D4")
+    hold(station)
+    told = {"answer": {"able": False, "detail": "NotImplemented", "at": clock.now().isoformat()}}
+    ChargingStation.objects.filter(pk=station.pk).update(capabilities={lacking: told})
+
+    text = read(browser, page)
+    live = read(browser, page, **HTMX)
+
+    assert f'href="{page}"' in read(browser, f"{home}stations/{station.pk}/")
+    for capability, marks in CAPABILITIES.items():
+        for mark in marks:
+            assert (mark in text) == (capability != lacking), mark
+    assert ('id="drop-' in live) == (lacking != "grid_support")
+    assert "No grid control known" not in text
 
 
 def test_a_stranger_finds_nothing(charlie: Client, page: str, station: ChargingStation) -> None:

@@ -40,6 +40,7 @@ PATHS = [
     "tokens/",
     "users/",
     "developer/",
+    "developer/webhooks/",
     "audit/",
     "search/?q=yard",
 ]

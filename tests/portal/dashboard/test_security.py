@@ -12,13 +12,21 @@ from core import clock
 from core.access import Role
 from core.models import Membership, Organization
 from stations.domain import intents
-from stations.domain.certificates import CertificateUse, SigningRequested
+from stations.domain.certificates import (
+    CertificateUse,
+    ContractAsked,
+    HashData,
+    SigningRequested,
+    Standing,
+    StatusAsked,
+)
 from stations.domain.events import SecurityEventReported, Stamp
 from stations.domain.firmware import FirmwareKind, FirmwareStateReported, LogStateReported
 from stations.domain.station import StationRef
-from stations.models import ChargingStation, Command, InstalledCertificate, SigningRequest
+from stations.models import ChargingStation, Command, ContractRequest, InstalledCertificate, SigningRequest
 from stations.services import firmware, logs, security_events
-from stations.services.certificates import installed, signing
+from stations.services.certificates import contracts, installed, signing, standings
+from stations.services.certificates.validity import Found
 from tests import factories, pki
 
 ROOT = pki.authority()
@@ -182,6 +190,48 @@ def test_the_security_tab_shows_profile_certificates_requests_and_events(
     assert "&lt;b&gt;door&lt;/b&gt;" in seen
     assert "not listed by the station yet" in seen
     assert "<textarea" not in seen
+
+
+def test_the_security_tab_shows_what_cars_and_the_station_asked_about_certificates(
+    browser: Client, charlie: Client, home: str, pages: str, station: ChargingStation
+) -> None:
+    evil, now = "<b>no</b>", clock.now()
+    for number in range(12):
+        asked = ContractAsked(
+            schema_version="urn:iso:15118:2:2013:MsgDef",
+            action="Update" if number else evil,
+            exi_request=f"exi-{number}",
+            prioritized_emaids=("DE-8AA-1234567-8", "DE8AA9999999", evil),
+        )
+        row = contracts.relay(side(station), asked, now)
+    ContractRequest.objects.filter(pk=row.pk).update(remaining=2, detail=evil, status="accepted")
+    hash_data = HashData(
+        algorithm="SHA256", issuer_name_hash="ab", issuer_key_hash="cd", serial_number="0a<b>"
+    )
+    question = StatusAsked(hash_data=hash_data, urls=(), by_list=True)
+    standings.keep(side(station), [(question, Found(Standing.REVOKED, detail=evil))], now)
+
+    page = browser.get(f"{pages}security/").content.decode()
+    shown = text_of(browser.get(f"{pages}security/"))
+
+    for text in ("Contract certificates for cars", "2 contracts remain", "asked about", "Revoked", "CRL"):
+        assert text in shown
+    assert shown.count("Renewed contract certificate") == 10
+    assert "DE8AA" in shown
+    assert "1234567" not in page
+    assert "exi-" not in page
+    assert "<b>" not in page
+    assert "&lt;b&gt;no" in page
+    browser.post(f"{home}preferences/", {"language": "de"})
+    german = text_of(browser.get(f"{pages}security/"))
+    for text in (
+        "Vertragszertifikate für Autos",
+        "2 Verträge bleiben",
+        "Zertifikate, nach denen",
+        "Anbieter",
+    ):
+        assert text in german
+    assert charlie.get(f"{pages}security/").status_code == 404
 
 
 def test_a_certificate_is_handed_in_on_the_page_of_its_request(

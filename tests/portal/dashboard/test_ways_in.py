@@ -18,7 +18,7 @@ from stations.models import ChargingStation, Command, Transaction
 from stations.services import access, commands, stations
 from tests import factories
 
-UUIDS = re.compile(r"<uuid:\w+>")
+UUIDS, NUMBERS = re.compile(r"<uuid:\w+>"), re.compile(r"<int:\w+>")
 
 
 def routes() -> Iterator[URLPattern]:
@@ -28,7 +28,7 @@ def routes() -> Iterator[URLPattern]:
 def addresses(home: str, pk: object) -> Iterator[str]:
     for route in routes():
         path = UUIDS.sub(str(pk), str(route.pattern))
-        yield home + path.replace("<int:evse_id>", "1")
+        yield home + NUMBERS.sub("1", path)
 
 
 def test_every_route_names_its_permission() -> None:

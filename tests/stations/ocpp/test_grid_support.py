@@ -4,15 +4,18 @@ from typing import Any
 
 import pytest
 
+from core import clock
 from core.access import Actor, Role
 from core.errors import Invalid, NotFound, NotPermitted
 from core.models import Organization
 from stations.domain import intents
-from stations.models import Alert, BatterySwap, DerControl, GridEvent
+from stations.domain.words import Capability
+from stations.models import Alert, BatterySwap, ChargingStation, DerControl, GridEvent
+from stations.services import learning
 from tests.factories import make_actor, make_organization
-from tests.stations.ocpp.asking import ask, ended, issue, with_effect
+from tests.stations.ocpp.asking import ask, ended, issue, now, with_effect
 from tests.stations.ocpp.knocking import Charger
-from tests.wire.client import CallError
+from tests.wire.client import CallError, WireStation
 from tests.wire.golden import wire
 
 DROOP = {
@@ -89,6 +92,79 @@ def test_what_the_station_cleared_is_shown_as_cleared(charger: Charger, alice: A
     assert call[2:] == ["ClearDERControl", {"isDefault": False, "controlId": "one"}]
     assert before is None
     assert controls(charger)["one"].cleared_at is not None
+
+
+def set_control(charger: Charger, socket: WireStation, by: Actor, control_id: str, **changes: Any) -> None:
+    wish = {"control_type": "FreqDroop", "settings": DROOP, **changes}
+    ask(charger, socket, by, intents.SetDerControl(control_id=control_id, **wish), {"status": "Accepted"})
+
+
+def droop(control_id: str) -> dict[str, Any]:
+    return {"id": control_id, "isDefault": False, "isSuperseded": False, "freqDroop": DROOP}
+
+
+def gone(charger: Charger) -> set[str]:
+    return {name for name, row in controls(charger).items() if row.cleared_at is not None}
+
+
+def test_what_a_full_report_does_not_tell_is_gone_once_its_last_part_is_in(
+    charger: Charger, alice: Actor
+) -> None:
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        for control_id in ("a", "b", "c"):
+            set_control(charger, socket, alice, control_id)
+        call, _ = ask(charger, socket, alice, intents.GetDerControl(), {"status": "Accepted"})
+        number = call[3]["requestId"]
+        set_control(charger, socket, alice, "later")
+        socket.call("ReportDERControl", {"requestId": number, "tbc": True, "freqDroop": [droop("a")]})
+        before = gone(charger)
+        socket.call("ReportDERControl", {"requestId": number, "freqDroop": [droop("b")]})
+        after = gone(charger)
+        socket.call("ReportDERControl", {"requestId": number + 1, "freqDroop": [droop("c")]})
+
+    assert (before, after) == (set(), {"c"})
+    assert gone(charger) == set()
+
+
+@pytest.mark.parametrize(
+    ("question", "cleared"),
+    [
+        ({}, {"droop", "always", "var"}),
+        ({"control_type": "FreqDroop"}, {"droop", "always"}),
+        ({"control_id": "var"}, {"var"}),
+        ({"is_default": True}, {"always"}),
+        ({"is_default": False, "control_type": "FreqDroop"}, {"droop"}),
+    ],
+)
+def test_a_station_that_finds_no_control_has_none_of_those_asked_for(
+    charger: Charger, alice: Actor, question: dict[str, Any], cleared: set[str]
+) -> None:
+    var = {"priority": 1, "setpoint": 10.0, "unit": "PctMaxW"}
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        set_control(charger, socket, alice, "droop")
+        set_control(charger, socket, alice, "always", is_default=True)
+        set_control(charger, socket, alice, "var", control_type="FixedVar", settings=var)
+        ask(charger, socket, alice, intents.GetDerControl(**question), {"status": "Rejected"})
+        before = gone(charger)
+        ask(charger, socket, alice, intents.GetDerControl(**question), {"status": "NotFound"})
+
+    assert (before, gone(charger)) == (set(), cleared)
+
+
+def test_a_partial_report_clears_only_what_it_covers(charger: Charger, alice: Actor) -> None:
+    question = intents.GetDerControl(control_type="FreqDroop")
+    var = {"priority": 1, "setpoint": 10.0, "unit": "PctMaxW"}
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        for control_id in ("a", "b"):
+            set_control(charger, socket, alice, control_id)
+        set_control(charger, socket, alice, "var", control_type="FixedVar", settings=var)
+        call, _ = ask(charger, socket, alice, question, {"status": "Accepted"})
+        socket.call("ReportDERControl", {"requestId": call[3]["requestId"], "freqDroop": [droop("a")]})
+
+    assert gone(charger) == {"b"}
 
 
 def test_controls_are_reported_in_parts_and_a_part_twice_changes_nothing(
@@ -243,13 +319,108 @@ def test_a_wrong_message_is_refused_and_leaves_nothing(
     assert not GridEvent.objects.filter(station=charger.station).exists()
 
 
-def test_p259_a_lenient_station_may_swap_in_words_of_its_own(charger: Charger) -> None:
+def test_a_lenient_station_may_swap_in_words_of_its_own(charger: Charger) -> None:
     charger.set(lenient=True)
     with charger.dial("2.1") as socket:
         socket.boot()
         assert socket.call("BatterySwap", wire("v21/BatterySwap.out", eventType="BatteryLost")) == {}
 
     assert BatterySwap.objects.get(station=charger.station).kind == "BatteryLost"
+
+
+OFF = ("ACDERCtrlr", "DCDERCtrlr", "V2XChargingCtrlr", "BatterySwapCtrlr")
+COMMANDS: list[tuple[str, intents.Intent]] = [
+    ("grid_support", intents.SetDerControl(control_type="FreqDroop", settings=DROOP)),
+    ("grid_support", intents.GetDerControl()),
+    ("grid_support", intents.ClearDerControl()),
+    ("bidirectional", intents.AfrrSignal(timestamp=clock.now(), signal=1)),
+    ("battery_swap", intents.RequestBatterySwap(token_value="04A1B2C3D4")),
+]
+
+
+def told(variable: str, **values: str) -> dict[str, Any]:
+    """A report of controllers with one of their switches each."""
+    rows = [
+        {
+            "component": {"name": name},
+            "variable": {"name": variable},
+            "variableAttribute": [{"value": value}],
+            "variableCharacteristics": {"dataType": "boolean", "supportsMonitoring": False},
+        }
+        for name, value in values.items()
+    ]
+    return wire("v201/NotifyReport.first_part", tbc=False, reportData=rows)
+
+
+def able(charger: Charger) -> set[str]:
+    station = ChargingStation.objects.get(pk=charger.station.pk)
+    return {
+        name
+        for name in ("grid_support", "bidirectional", "battery_swap")
+        if station.supports(Capability(name))
+    }
+
+
+@pytest.mark.parametrize("variable", ["Available", "Enabled"])
+def test_p259_reports_are_answered_when_the_feature_is_off_and_commands_are_not_sent(
+    charger: Charger, alice: Actor, variable: str
+) -> None:
+    needs = wire("v21/NotifyEVChargingNeeds.bidirectional")
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        socket.call("NotifyReport", told(variable, **dict.fromkeys(OFF, "false")))
+        withheld = [issue(charger, alice, intent) for _, intent in COMMANDS]
+        answers = [
+            socket.call("BatterySwap", wire("v21/BatterySwap.out")),
+            socket.call("NotifyDERAlarm", wire("v21/NotifyDERAlarm.over_voltage")),
+            socket.call("NotifyDERStartStop", {"controlId": "own", "started": True, "timestamp": now()}),
+            socket.call("ReportDERControl", wire("v21/ReportDERControl.droop_and_curve")),
+        ]
+        car = socket.call("NotifyEVChargingNeeds", needs)
+
+    assert {command.status for command in withheld} == {"not_supported"}
+    assert not socket.calls
+    assert able(charger) == set()
+    assert answers == [{}, {}, {}, {}]
+    assert "status" in car
+    assert set(controls(charger)) == {"own", "droop-1", "curve-1"}
+    assert BatterySwap.objects.filter(station=charger.station).count() == 1
+
+
+def test_controls_are_possible_where_one_of_both_controllers_has_them(charger: Charger, alice: Actor) -> None:
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        socket.call("NotifyReport", told("Available", ACDERCtrlr="false", DCDERCtrlr="true"))
+        one = able(charger)
+        socket.call("NotifyReport", told("Available", DCDERCtrlr="false"))
+        none = able(charger)
+        socket.call("NotifyReport", told("Available", ACDERCtrlr="true"))
+
+    assert "grid_support" in one
+    assert none == {"bidirectional", "battery_swap"}
+    assert "grid_support" in able(charger)
+
+
+@pytest.mark.parametrize(
+    ("capability", "intent"), [pair for pair in COMMANDS if pair[1].name != "clear_der_control"]
+)
+def test_a_command_that_the_station_does_not_know_is_not_sent_again_until_that_is_forgotten(
+    charger: Charger, alice: Actor, capability: str, intent: intents.Intent
+) -> None:
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        command = issue(charger, alice, intent)
+        socket.send([4, socket.next_call()[1], "NotImplemented", "", {}])
+        ended(command)
+        left = able(charger)
+        withheld = issue(charger, alice, intent)
+        learning.forget(ChargingStation.objects.get(pk=charger.station.pk), by=alice)
+        _, again = ask(charger, socket, alice, intent, {"status": "Accepted"})
+
+    assert left == {"grid_support", "bidirectional", "battery_swap"} - {capability}
+    assert withheld.status == "not_supported"
+    assert "NotImplemented" in withheld.error["description"]
+    assert again.status == "accepted"
 
 
 def test_strangers_and_support_set_nothing(charger: Charger, alice: Actor) -> None:

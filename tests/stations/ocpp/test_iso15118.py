@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from cryptography.x509 import ocsp
 
 from core import clock
 from core.access import Actor
-from stations.models import ContractRequest, InstalledCertificate
-from stations.services.certificates import contracts
+from stations.domain.certificates import HashData, Standing, StatusAsked
+from stations.domain.station import StationRef
+from stations.models import CertificateStanding, ContractRequest, InstalledCertificate
+from stations.services.certificates import contracts, standings
 from stations.services.certificates.contracts import ContractAnswer
+from stations.services.certificates.validity import Found
 from tests import pki
 from tests.factories import make_actor, make_organization, make_station, make_token
 from tests.running import Server, free_port, start_server
@@ -292,6 +296,41 @@ def test_tc_m_24_the_responders_own_answer_is_handed_on(
     told = ocsp.load_der_ocsp_response(base64.b64decode(answer["ocspResult"]))
     assert told.serial_number == certificate.serial_number
     assert told.certificate_status is ocsp.OCSPCertStatus.GOOD
+    kept = CertificateStanding.objects.get(station=car_side.station)
+    assert (kept.source, kept.standing) == ("OCSP", "good")
+
+
+def test_what_was_told_last_of_a_certificate_replaces_what_was_told_before(
+    car_side: Charger, owner: Actor, calm: pki.Responder
+) -> None:
+    certificate = leaf(calm)
+    asked = {"ocspRequestData": hashed(certificate, calm.url)}
+    with car_side.dial("2.0.1") as socket:
+        socket.boot()
+        socket.call("GetCertificateStatus", asked)
+        before = CertificateStanding.objects.get(station=car_side.station)
+        calm.revoked.add(certificate.serial_number)
+        socket.call("GetCertificateStatus", asked)
+
+    [after] = CertificateStanding.objects.visible_to(owner).filter(station=car_side.station)
+    stranger = make_actor(make_organization(), name="charlie")
+    assert (before.standing, after.standing) == ("good", "revoked")
+    assert not CertificateStanding.objects.visible_to(stranger).filter(station=car_side.station).exists()
+
+
+def test_of_many_certificates_that_were_asked_about_the_latest_are_kept(
+    car_side: Charger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hash_data = HashData(algorithm="SHA256", issuer_name_hash="ab", issuer_key_hash="cd", serial_number="")
+    monkeypatch.setattr(standings, "MAX_STANDINGS", 3)
+    station = car_side.station
+    side = StationRef(station_id=station.pk, organization_id=station.organization_id, site_id=station.site_id)
+    for number in range(5):
+        asked = StatusAsked(hash_data=replace(hash_data, serial_number=str(number)), urls=())
+        standings.keep(side, [(asked, Found(Standing.UNKNOWN))] * 2, clock.now())
+
+    rows = CertificateStanding.objects.filter(station=station)
+    assert [row.serial_number for row in rows] == ["4", "3", "2"]
 
 
 @pytest.mark.parametrize("version", VERSIONS_2X)
@@ -331,6 +370,14 @@ def test_the_state_of_a_chain_is_told_certificate_by_certificate(
         one["certificateHashData"] == of["certificateHashData"] for one, of in zip(told, asked, strict=True)
     )
     assert calm.asked == 3
+    kept = {
+        (row.serial_number, row.source): (row.standing, row.detail)
+        for row in CertificateStanding.objects.filter(station=car_side.station)
+    }
+    names = [pki.hash_data(one, ROOT.certificate)["serialNumber"] for one in (good, bad)]
+    assert kept[names[0], "OCSP"] == ("good", "")
+    assert kept[names[1], "OCSP"] == kept[names[1], "CRL"] == ("revoked", "")
+    assert kept[names[0], "CRL"] == ("failed", "Its address may not be called.")
 
 
 def test_nothing_is_known_of_a_chain_whose_addresses_are_not_allowed(car_side: Charger) -> None:

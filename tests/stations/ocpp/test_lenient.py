@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from stations.domain.words import Version
-from stations.models import Connector, MeterReading, RawFrame, Transaction
+from stations.models import Connector, EventStream, MeterReading, RawFrame, Transaction
 from stations.ocpp import schemas
 from stations.ocpp.schemas import Kind
 from stations.ocpp.tables import tables_of
 from tests import factories
 from tests.stations.ocpp.opening import Open, OpenStation, is_alive, logged
+from tests.waiting import eventually
 from tests.wire.client import CallError
 
 NOW = "2026-11-20T10:00:00Z"
@@ -307,3 +308,94 @@ def test_refusals_by_schema_are_counted_and_say_what_was_wrong(open_station: Ope
         wire.row.refresh_from_db()
     assert wire.row.schema_refusals == 3
     assert RawFrame.objects.filter(station=wire.row, verdict="refused:FormationViolation").count() == 3
+
+
+def test_a_lenient_stream_without_a_value_tells_how_many_are_pending(open_station: Open) -> None:
+    wire = open_station("2.1", lenient=True)
+    params = {"interval": 5, "values": 2}
+    wire.call(
+        "OpenPeriodicEventStream",
+        {"constantStreamData": {"id": 1, "variableMonitoringId": 5, "params": params}},
+    )
+    wire.send([6, "1", "NotifyPeriodicEventStream", {"id": 1, "pending": 3, "basetime": NOW, "data": []}])
+
+    told = EventStream.objects.filter(station=wire.row, pending=3)
+    stream = eventually(told.first, what="a stream with three values pending")
+    assert (stream.last_at, stream.values.count()) == (None, 0)
+
+
+def metered(kind: str, number: int, *samples: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "eventType": kind,
+        "timestamp": "2025-03-01T10:00:00Z",
+        "triggerReason": "CablePluggedIn",
+        "seqNo": number,
+        "transactionInfo": {"transactionId": "T-1"},
+        "evse": {"id": 1, "connectorId": 1},
+        "meterValue": [{"timestamp": "2025-03-01T10:00:00Z", "sampledValue": list(samples)}],
+        **more,
+    }
+
+
+NO_VALUE: tuple[dict[str, Any], ...] = ({}, {"value": None})
+
+
+@pytest.mark.parametrize("odd", NO_VALUE)
+def test_p080_no_figure_is_made_up_for_a_reading_without_one(open_station: Open, odd: dict[str, Any]) -> None:
+    wire = open_station("2.0.1", lenient=True)
+    wire.call("TransactionEvent", metered("Started", 0, {**odd, "context": "Transaction.Begin"}))
+    wire.call("TransactionEvent", metered("Updated", 1, odd, {"value": 1_000_000}, odd))
+    end = {"value": 1_005_000, "context": "Transaction.End"}
+    wire.call("TransactionEvent", metered("Ended", 2, odd, end))
+
+    session = Transaction.objects.get(station=wire.row)
+    assert session.meter_start_wh in (None, 1_000_000)
+    assert session.energy_wh in (None, 5000)
+    assert "meter_jump" not in session.flags
+    assert not MeterReading.objects.filter(station_id=wire.row.pk, energy_wh=0).exists()
+
+
+@pytest.mark.parametrize("odd", NO_VALUE)
+def test_p082_in_strict_an_end_without_a_register_keeps_the_last_one(
+    open_station: Open, odd: dict[str, Any]
+) -> None:
+    wire = open_station("2.0.1")
+    start = {"value": 1_000_000, "context": "Transaction.Begin"}
+    wire.call("TransactionEvent", metered("Started", 0, start))
+    wire.call("TransactionEvent", metered("Updated", 1, {"value": 1_004_000}))
+    wire.call("TransactionEvent", metered("Ended", 2, odd))
+
+    session = Transaction.objects.get(station=wire.row)
+    assert (session.status, session.energy_wh) == ("ended", 4000)
+    assert "repaired" in session.flags
+    assert "meter_backwards" not in session.flags
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"numberOfPhasesUsed": "three"},
+        {"reservationId": "none"},
+        {"meterValue": "none"},
+        {"evse": {"id": "left"}},
+    ],
+    ids=str,
+)
+def test_p082_an_end_is_stored_without_the_options_that_say_nothing(
+    open_station: Open, odd: dict[str, Any]
+) -> None:
+    wire = open_station("2.0.1")
+    wire.call("TransactionEvent", metered("Started", 0, {"value": 1_000_000}))
+    wire.call("TransactionEvent", metered("Ended", 1, {"value": 1_005_000}, **odd))
+
+    session = Transaction.objects.get(station=wire.row)
+    assert (session.status, "repaired" in session.flags) == ("ended", True)
+
+
+def test_p082_an_end_keeps_the_readings_beside_one_that_cannot_be_read(open_station: Open) -> None:
+    wire = open_station("2.0.1")
+    wire.call("TransactionEvent", metered("Started", 0, {"value": 1_000_000}))
+    bad, good = {"value": "many"}, {"value": 1_005_000, "context": "Transaction.End"}
+    wire.call("TransactionEvent", metered("Ended", 1, bad, bad, good, bad))
+
+    assert Transaction.objects.get(station=wire.row).energy_wh == 5000

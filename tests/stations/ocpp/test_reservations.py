@@ -32,14 +32,14 @@ def reservation_of(charger: Charger) -> Reservation:
     return Reservation.objects.select_related("command", "transaction").get(station=charger.station)
 
 
-def report_status(socket: WireStation, word: str) -> None:
+def report_status(socket: WireStation, word: str, *, evse_id: int = 1) -> None:
     if socket.version == "1.6":
-        socket.call(
-            "StatusNotification", wire("v16/StatusNotification.available", status=word, timestamp=now())
-        )
+        told = wire("v16/StatusNotification.available", status=word, timestamp=now(), connectorId=evse_id)
     else:
-        told = wire("v201/StatusNotification.available", connectorStatus=word, timestamp=now())
-        socket.call("StatusNotification", told)
+        told = wire(
+            "v201/StatusNotification.available", connectorStatus=word, timestamp=now(), evseId=evse_id
+        )
+    socket.call("StatusNotification", told)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -293,6 +293,53 @@ def test_a_reservation_is_renewed_under_its_number(charger: Charger, alice: Acto
     name = "reservationId" if version == "1.6" else "id"
     assert again[3][name] == first[3][name]
     assert reservation_of(charger).expires_at == later
+
+
+def kept_of(charger: Charger) -> tuple[Any, ...]:
+    row = Reservation.objects.select_related("evse", "token").get(station=charger.station)
+    assert row.token is not None
+    return row.status, row.evse and row.evse.evse_id, row.token_value, row.token.value
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ("Accepted", ("active", 2, "04BB", "04BB")),
+        ("Occupied", ("active", 1, TOKEN, TOKEN)),
+    ],
+)
+def test_a_renewal_for_somebody_else_counts_once_the_station_agrees(
+    charger: Charger, alice: Actor, version: str, answer: str, kept: tuple[Any, ...]
+) -> None:
+    for value in (TOKEN, "04BB"):
+        make_token(alice, value, type_="ISO14443")
+    with charger.dial(version) as socket:
+        socket.boot()
+        for evse_id in (1, 2):
+            report_status(socket, "Available", evse_id=evse_id)
+        ask(charger, socket, alice, wanted(), {"status": "Accepted"})
+        pk = reservation_of(charger).pk
+        other = wanted(reservation=pk, evse_id=2, token_value="04BB")
+        command = issue(charger, alice, other)
+        before = kept_of(charger)
+        socket.reply(socket.next_call(), {"status": answer})
+        ended(command)
+
+    assert before == ("active", 1, TOKEN, TOKEN)
+    assert kept_of(charger) == kept
+
+
+def test_a_renewal_takes_no_evse_that_another_reservation_keeps(charger: Charger, alice: Actor) -> None:
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        for evse_id in (1, 2):
+            report_status(socket, "Available", evse_id=evse_id)
+            ask(charger, socket, alice, wanted(evse_id=evse_id), {"status": "Accepted"})
+        first, _second = Reservation.objects.filter(station=charger.station).order_by("id")
+
+        with pytest.raises(Conflict, match="EVSE 2 is reserved already"):
+            issue(charger, alice, wanted(reservation=first.pk, evse_id=2))
 
 
 def test_any_connector_of_a_1_6_station_is_reserved_only_where_it_says_so(

@@ -35,6 +35,20 @@ def behind(socket: WireStation) -> None:
     socket.call("StatusNotification", status)
 
 
+def test_p258_a_restart_closes_the_streams_of_before(charger: Charger) -> None:
+    opened = wire("v21/OpenPeriodicEventStream.temperature")
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        socket.call("OpenPeriodicEventStream", opened)
+        socket.boot()
+        before = EventStream.objects.get(station=charger.station)
+        socket.call("OpenPeriodicEventStream", opened)
+
+    assert before.closed_at is not None
+    again = EventStream.objects.get(station=charger.station, closed_at=None)
+    assert (again.number, again.pk != before.pk) == (opened["constantStreamData"]["id"], True)
+
+
 def test_p258_a_stream_is_opened_filled_and_closed(charger: Charger) -> None:
     with charger.dial("2.1") as socket:
         socket.boot()
