@@ -248,6 +248,7 @@ FILLED = (
     ),
     _("“%(name)s” never waits for a station that is offline."),
     _("A whole number from 0 to %(most)s is expected."),
+    _("A security profile is a number from 0 to %(most)s."),
     _("There is no command “%(name)s”."),
     _("The command “%(name)s” has no parameter “%(parameter)s”."),
     _("The command “%(name)s” lacks a parameter: %(cause)s."),

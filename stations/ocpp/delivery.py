@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db import DataError
 from django.db.transaction import atomic
 
 from core import clock
@@ -184,6 +185,9 @@ class Deliveries:
                     absorb(self._socket, part.payload, payload, clock.now())
         except DomainError as error:
             return ending._replace(status=CommandStatus.FAILED, error=_error("invalid_answer", error.message))
+        except DataError:  # beyond a column; the answer is in the log
+            why = "The answer holds a figure that cannot be kept."
+            return ending._replace(status=CommandStatus.FAILED, error=_error("invalid_answer", why))
         return ending
 
 

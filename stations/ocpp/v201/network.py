@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from core.errors import NotSupported
+from core.errors import Invalid, NotSupported
 from stations.domain import intents
 from stations.models import NetworkProfile
 from stations.ocpp.context import Json, Socket
@@ -30,6 +30,7 @@ VPN: Mapping[str, str] = {
     "vpn_key": "key",
     "type": "type",
 }
+HIGHEST_LEVEL = 3
 
 
 def set_profile(socket: Socket, intent: intents.SetNetworkProfile) -> OutboundCall:
@@ -70,6 +71,8 @@ def check_raw(socket: Socket, action: str, payload: Json) -> None:
     if action == "SetNetworkProfile":
         data = payload.get("connectionData")
         if isinstance(data, Mapping) and isinstance(data.get("securityProfile"), int):
+            if not 0 <= data["securityProfile"] <= HIGHEST_LEVEL:
+                raise Invalid(f"A security profile is a number from 0 to {HIGHEST_LEVEL}.", field="payload")
             network_profiles.require_level(socket.station_id, data["securityProfile"])
     if action == "SetVariables":
         for item in payload.get("setVariableData", ()):

@@ -185,6 +185,22 @@ def test_s07_an_expert_cannot_send_a_lower_profile_either(
     assert "never lowered" in command.error["description"]
 
 
+@pytest.mark.parametrize("version", VERSIONS_2X)
+@pytest.mark.parametrize("level", [4, 40_000, 2**31 - 1])
+def test_an_expert_sends_no_profile_that_does_not_exist(
+    charger: Charger, alice: Actor, version: str, level: int
+) -> None:
+    words = {"messageTimeout": 30, "ocppCsmsUrl": "wss://a.example", "ocppInterface": "Wired0"}
+    older = {"ocppVersion": "OCPP20", "ocppTransport": "JSON"}
+    payload = {"configurationSlot": 1, "connectionData": {**words, **older, "securityProfile": level}}
+    with charger.dial(version) as socket:
+        socket.boot()
+        command = ended(issue(charger, alice, intents.Call(action="SetNetworkProfile", payload=payload)))
+        assert not socket.calls
+
+    assert (command.status, command.error["code"]) == ("failed", "invalid")
+
+
 def test_s07_a_16_station_is_not_lowered_by_its_key(charger: Charger, alice: Actor) -> None:
     with charger.dial("1.6") as socket:
         socket.boot()
