@@ -14,6 +14,7 @@ from core.errors import Conflict, Invalid, NotFound
 from drivers.models import UNTYPED, IdToken, TokenGroup, TokenStatus, TokenType
 
 GROUP_EDITABLE = frozenset({"name", "token", "master_pass"})
+OF_ONE_TOKEN = frozenset({"label", "status", "expires_at"})
 EDITABLE = frozenset({"label", "status", "group", "expires_at", "value", "type"})
 MAX_LENGTH = 255
 
@@ -111,8 +112,8 @@ def retire_group(group: TokenGroup, *, by: Actor) -> None:
 
 def assign(token: IdToken, values: Mapping[str, Any], by: Actor) -> None:
     """Set the values on the object alone. Raises :class:`Invalid` and :class:`NotFound` naming the field."""
-    if values.get("group") is not None:
-        by.require_everywhere(Permission.DRIVERS_MANAGE)  # its members stop sessions anywhere
+    if values.get("group") is not None or (token.group_id and not values.keys() <= OF_ONE_TOKEN):
+        by.require_everywhere(Permission.DRIVERS_MANAGE)  # members of a group stop sessions anywhere
     for name, value in values.items():
         if name not in EDITABLE:
             raise Invalid(f"“{name}” cannot be set.", field=name)

@@ -133,6 +133,20 @@ def test_w01_nobody_is_put_in_a_group_nor_forgotten_nor_imported(limited: Client
     assert IdToken.objects.filter(organization=token.organization).count() == 1
 
 
+@pytest.mark.parametrize("change", [{"value": "04CC"}, {"group": None}, {"type": "KeyCode"}], ids=str)
+def test_w01_nobody_else_takes_the_place_of_a_token_in_a_group(
+    limited: Client, token: IdToken, change: dict[str, Any]
+) -> None:
+    one = f"/api/v1/tokens/{token.pk}/"
+    tag = limited.get(one).headers["ETag"]
+
+    answer = limited.patch(one, change, content_type="application/json", headers={"If-Match": tag})
+    token.refresh_from_db()
+
+    assert answer.status_code == 403
+    assert (token.value, token.group is not None) == ("04AA", True)
+
+
 def test_a_token_alone_is_made_and_blocked_all_the_same(limited: Client, token: IdToken) -> None:
     row = {"value": "04BB", "type": "ISO14443"}
     one = f"/api/v1/tokens/{token.pk}/"
