@@ -88,6 +88,7 @@ urlpatterns = [
         name="station_refuse",
     ),
     path(f"{STATION}display/", displays.tab, name="station_displays"),
+    path(f"{STATION}display/send/", displays.send, name="station_display_send"),
     path(f"{STATION}display/read/", displays.read, name="station_display_read"),
     path(f"{STATION}display/<uuid:message_pk>/clear/", displays.clear, name="station_display_clear"),
     path(f"{STATION}settings/", station.settings_tab, name="station_settings"),
