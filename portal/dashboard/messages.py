@@ -10,14 +10,17 @@ import orjson
 from django.http import HttpResponse
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from core.access import Permission
-from portal.dashboard.entry import BadAddress, OperatorRequest, operator
-from portal.dashboard.pages import Page, render_page
+from portal.dashboard import vendor_messages
+from portal.dashboard.entry import BadAddress, OperatorRequest, go, operator
+from portal.dashboard.pages import Page, address, render_page
 from portal.dashboard.station import find, frame
-from stations.models import RawFrame
+from stations.models import ChargingStation, RawFrame
+from stations.services import commands
 
+TEMPLATE = "dashboard/stations/messages.html"
 SIZE = 60
 CALL, RESULT, ERROR, OBJECTION = 2, 3, 4, 5
 TROUBLE = ("refused", "dropped", "late")
@@ -62,6 +65,8 @@ class Pair:
 @operator(Permission.MESSAGES_VIEW)
 def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     station = find(request, pk)
+    if request.GET.get("part") == "sent":
+        return _sent(request, station)
     query = {name: request.GET.get(name, "").strip() for name in ("action", "direction", "errors", "before")}
     rows = RawFrame.objects.filter(station=station)
     if query["action"]:
@@ -76,7 +81,32 @@ def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     frames = list(rows.order_by("-at", "-id")[: SIZE + 1])
     context = frame(request, station, "station_messages")
     context.update(pairs=paired(frames[:SIZE]), query=query, page=_page(frames, query))
-    return render_page(request, "dashboard/stations/messages.html", context, partial="results")
+    if not request.htmx and request.actor.can(Permission.COMMANDS_EXPERT):
+        context["sent"] = vendor_messages.recent(station)
+    return render_page(request, TEMPLATE, context, partial="results")
+
+
+@require_POST
+@operator(Permission.MESSAGES_VIEW)
+def send(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """A vendor's message to the station; its answer shows below the form."""
+    station = find(request, pk)
+    request.actor.require(Permission.COMMANDS_EXPERT, station)
+    commands.issue(
+        station,
+        vendor_messages.wish(request.POST),
+        by=request.actor,
+        if_offline="wait" if request.POST.get("if_offline") == "wait" else "fail",
+    )
+    if request.htmx:
+        return _sent(request, station)
+    return go(request, address(request, "station_messages", pk))
+
+
+def _sent(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
+    request.actor.require(Permission.COMMANDS_EXPERT, station)
+    context = {**frame(request, station, "station_messages"), "sent": vendor_messages.recent(station)}
+    return render_page(request, TEMPLATE, context, partial="sent")
 
 
 def paired(frames: list[RawFrame]) -> list[Pair]:
