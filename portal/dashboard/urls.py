@@ -102,6 +102,7 @@ urlpatterns = [
     path(f"{EVSE}stop/", evses.stop, name="evse_stop"),
     path(f"{EVSE}unlock/", evses.unlock, name="evse_unlock"),
     path(f"{EVSE}reserve/", reservations.at_evse, name="evse_reserve"),
+    path(f"{EVSE}payment/", evses.web_payment, name="evse_payment"),
     path(f"{EVSE}plot/", plots.of_evse, name="evse_plot"),
     path("commands/<uuid:pk>/", commands.detail, name="command"),
     path("commands/<uuid:pk>/cancel/", commands.cancel, name="command_cancel"),
