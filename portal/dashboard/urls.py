@@ -80,6 +80,7 @@ urlpatterns = [
     path(f"{STATION}grid/", grid.tab, name="station_grid"),
     path(f"{STATION}grid/send/", grid.send, name="station_grid_send"),
     path(f"{STATION}messages/", messages.tab, name="station_messages"),
+    path(f"{STATION}messages/export/", messages.export, name="station_messages_export"),
     path(f"{STATION}messages/send/", messages.send, name="station_messages_send"),
     path(f"{STATION}firmware/", firmware.tab, name="station_firmware"),
     path(f"{STATION}security/", security.tab, name="station_security"),
