@@ -16,7 +16,7 @@ from core.errors import Invalid
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.station import find, frame
-from portal.dashboard.words import Text
+from portal.dashboard.words import MONITOR_SEVERITY, Text
 from stations.domain import intents
 from stations.domain.intents import Intent, MonitorItem
 from stations.domain.words import Capability
@@ -57,7 +57,7 @@ def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
         streaming=station.supports(Capability.EVENT_STREAMS),
         types=TYPES,
         bases=BASES,
-        levels=range(10),
+        levels=MONITOR_SEVERITY.items(),
     )
     if request.actor.can(Permission.DRIVERS_VIEW):
         context["customer_reports"] = Report.objects.filter(station=station, about=Report.About.CUSTOMER)[:10]

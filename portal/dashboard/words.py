@@ -347,6 +347,19 @@ CHANGE_STATE: Mapping[str, Word] = {
     "refused": Word(_("Refused"), icon="x", look="faulted"),
 }
 
+MONITOR_SEVERITY: Mapping[int, Text] = {
+    0: _("Danger"),
+    1: _("Hardware failure"),
+    2: _("System failure"),
+    3: _("Critical"),
+    4: _("Error"),
+    5: _("Alert"),
+    6: _("Warning"),
+    7: _("Notice"),
+    8: _("For information"),
+    9: _("Debug"),
+}
+"""Of monitors and their events (OCPP 2.0.1 part 2, N07)."""
 SEVERITY: Mapping[str, Word] = {
     "critical": Word(_("Critical"), icon="alert-triangle", look="faulted"),
     "warning": Word(_("Warning"), icon="alert-circle", look="paused"),

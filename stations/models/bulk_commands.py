@@ -19,7 +19,7 @@ class BulkCommandQuerySet(ScopedQuerySet["BulkCommand"]):
         if actor.limited_to is None:
             return visible
         elsewhere = BulkPart.objects.exclude(station__site_id__in=actor.limited_to)
-        return visible.exclude(pk__in=elsewhere.values("bulk"))
+        return visible.exclude(models.Exists(elsewhere.filter(bulk=models.OuterRef("pk"))))
 
 
 class BulkCommand(models.Model):

@@ -168,6 +168,12 @@ def short_id(value: Any) -> str:
 
 
 @register.filter
+def monitor_severity(level: int | None) -> words.Text:
+    """The severity of a monitor in words, with its number."""
+    return UNKNOWN if level is None else f"{level} · {words.MONITOR_SEVERITY.get(level, UNKNOWN)}"
+
+
+@register.filter
 def milliseconds(value: float | None) -> str:
     if value is None:
         return UNKNOWN

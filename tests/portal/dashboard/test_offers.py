@@ -97,7 +97,7 @@ def walk(browser: Client, home: str) -> Iterator[tuple[str, Page]]:
         answer = browser.get(path)
         assert answer.status_code in (200, 302), f"{path}, linked on {found_on}: {answer.status_code}"
         kind = UUID.sub("ID", path.split("?")[0])
-        if answer.status_code == 302 or kind in kinds or not path.startswith(home):
+        if answer.status_code == 302 or answer.streaming or kind in kinds or not path.startswith(home):
             continue
         kinds.add(kind)
         page = Page(answer.content.decode())
