@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 ('excl_vat', models.DecimalField(decimal_places=4, max_digits=18, null=True)),
                 ('vat', models.DecimalField(decimal_places=4, max_digits=18, null=True)),
                 ('incl_vat', models.DecimalField(decimal_places=4, max_digits=18, null=True)),
+                ('is_free', models.BooleanField(default=False)),
                 ('answer', models.JSONField(default=dict)),
                 ('texts', models.JSONField(default=dict)),
                 ('priced_until', models.DateTimeField(null=True)),
@@ -93,7 +94,7 @@ class Migration(migrations.Migration):
                 ('told_at', models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['computed_at'], name='session_cost_by_age'), models.Index(condition=models.Q(('state', 'review')), fields=['since'], name='session_cost_review')],
+                'indexes': [models.Index(condition=models.Q(('state', 'running')), fields=['computed_at'], name='session_cost_running'), models.Index(condition=models.Q(('state', 'final')), fields=['computed_at'], name='session_cost_final'), models.Index(condition=models.Q(('state', 'review')), fields=['since'], name='session_cost_review')],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('cause__gt', ''), ('state', 'review')), models.Q(('cause', ''), ('state__in', ['running', 'final'])), _connector='OR'), name='session_cost_review_has_cause')],
             },
         ),

@@ -62,7 +62,8 @@ class SessionCost(models.Model):
 
     Amounts are payable: whole minor units, ``None`` where a tax is not known. ``answer`` is the whole price as
     JSON (tariffs section 14), ``texts`` its lines in each language. ``priced_until`` is the end of what was
-    priced, ``measured_at`` the latest message that was looked at. ``told_*`` says what the station was told last.
+    priced, ``measured_at`` the latest message that was looked at. ``is_free``: the tariff has no price but 0.
+    ``told_*`` says what the station was told last.
     """
 
     transaction = models.OneToOneField(
@@ -76,6 +77,7 @@ class SessionCost(models.Model):
     excl_vat = models.DecimalField(max_digits=18, decimal_places=4, null=True)
     vat = models.DecimalField(max_digits=18, decimal_places=4, null=True)
     incl_vat = models.DecimalField(max_digits=18, decimal_places=4, null=True)
+    is_free = models.BooleanField(default=False)
     answer = models.JSONField(default=dict)
     texts = models.JSONField(default=dict)
     priced_until = models.DateTimeField(null=True)
@@ -95,7 +97,12 @@ class SessionCost(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["computed_at"], name="session_cost_by_age"),
+            models.Index(
+                fields=["computed_at"], condition=models.Q(state="running"), name="session_cost_running"
+            ),
+            models.Index(
+                fields=["computed_at"], condition=models.Q(state="final"), name="session_cost_final"
+            ),
             models.Index(fields=["since"], condition=models.Q(state="review"), name="session_cost_review"),
         ]
 

@@ -90,16 +90,15 @@ def freeze(
     row = execute(_FREEZE, values)
     assert row is not None  # it always selects one row
     frozen, priced_here = row
-    if frozen == (Flag.NO_TARIFF in transaction.flags) or (priced_here and not frozen):
-        _note_missing(transaction, missing=priced_here and not frozen)
+    missing = priced_here and not frozen
+    if missing != (Flag.NO_TARIFF in transaction.flags):
+        standing.set_flag(transaction, Flag.NO_TARIFF, missing)
+        transaction.save(update_fields=["flags"])
+    if missing:
+        _leave_to_a_person(transaction)
 
 
-def _note_missing(transaction: Transaction, *, missing: bool) -> None:
-    standing.set_flag(transaction, Flag.NO_TARIFF, missing)
-    transaction.save(update_fields=["flags"])
-    if not missing:
-        SessionCost.objects.filter(transaction=transaction, cause=NO_TARIFF).delete()
-        return
+def _leave_to_a_person(transaction: Transaction) -> None:
     now = clock.now()
     SessionCost.objects.get_or_create(
         transaction=transaction,
@@ -150,7 +149,15 @@ WITH found AS ({_FIND}), frozen AS (
     ON CONFLICT (transaction_id) DO UPDATE SET version_id = excluded.version_id, level = excluded.level,
         document = excluded.document, currency = excluded.currency, time_zone = excluded.time_zone,
         at_receipt = excluded.at_receipt, frozen_at = excluded.frozen_at
-    RETURNING 1)
-SELECT EXISTS (SELECT FROM frozen),
+    RETURNING 1),
+begun AS (
+    INSERT INTO stations_sessioncost (transaction_id, state, cause, detail, since, currency, is_free, answer, texts,
+        computed_at)
+    SELECT %(transaction)s::uuid, 'running', '', '', %(now)s::timestamptz, '', false, '{{}}', '{{}}',
+        %(now)s::timestamptz
+    FROM found ON CONFLICT (transaction_id) DO UPDATE SET state = 'running', cause = '', detail = '',
+        since = excluded.since)
+SELECT EXISTS (SELECT FROM frozen)
+        OR EXISTS (SELECT FROM stations_frozentariff WHERE transaction_id = %(transaction)s::uuid),
     EXISTS (SELECT FROM stations_tariffassignment WHERE organization_id = %(organization)s::uuid)
 """
