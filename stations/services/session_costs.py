@@ -72,12 +72,18 @@ def price(transaction_id: UUID, *, now: datetime) -> SessionCost | None:
 
 def priced_now(session: Transaction, frozen: FrozenTariff, *, until: datetime) -> tuple[Tariff, Price]:
     """The price by the frozen copy, in the zone and by the policy of the start. Raises :class:`CannotPrice`."""
-    tariff = _parsed(frozen.document)
+    tariff = parsed(frozen.document)
     usage = usage_of(session, until=until)
     if _counts_time(tariff) and not tells_states(usage):
         raise CannotPrice("missing_state", "The tariff counts time, and nothing tells what the session did.")
     rounding = Rounding(frozen.policy, Basis(frozen.basis))
     return tariff, pricing.price(tariff, usage, zone=find_zone(frozen.time_zone), rounding=rounding)
+
+
+@lru_cache(maxsize=256)
+def parsed(document: str) -> Tariff:
+    """The tariff of a frozen copy's text; what is published can always be read."""
+    return parsing.parse_tariff(documents.loads(document))
 
 
 def sweep(now: datetime) -> int:
@@ -114,7 +120,7 @@ def _is_unchanged(cost: SessionCost) -> bool:
     if session.status != TransactionStatus.ACTIVE or cost.measured_at is None:
         return False
     frozen = FrozenTariff.objects.get(pk=session.pk)
-    return not _depends_on_time(_parsed(frozen.document)) and _heard_at(session) <= cost.measured_at
+    return not _depends_on_time(parsed(frozen.document)) and _heard_at(session) <= cost.measured_at
 
 
 def _take(cost: SessionCost, session: Transaction, frozen: FrozenTariff, now: datetime) -> None:
@@ -216,11 +222,6 @@ def _depends_on_time(tariff: Tariff) -> bool:
 
 def _heard_at(session: Transaction) -> datetime:
     return max(filter(None, [session.last_event_at, session.measured_at]))
-
-
-@lru_cache(maxsize=256)
-def _parsed(document: str) -> Tariff:
-    return parsing.parse_tariff(documents.loads(document))
 
 
 def _announce(session: Transaction) -> None:

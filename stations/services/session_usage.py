@@ -41,6 +41,14 @@ def usage_of(session: Transaction, *, until: datetime) -> Metered:
     return Metered(samples=tuple(samples), end=ends.end)
 
 
+def last_state(session: Transaction) -> str:
+    """The latest word of a running session for what it does; empty where it said none."""
+    if session.number is None:
+        return session.charging_state
+    rows = ConnectorState.objects.filter(evse=session.evse, connector_id=session.connector_id or 1)
+    return rows.order_by("-at", "-id").values_list("status", flat=True).first() or ""
+
+
 def tells_states(usage: Metered) -> bool:
     """Whether anything said what the time of the session counts as."""
     return any(one.state is not None for one in usage.samples)

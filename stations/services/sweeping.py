@@ -12,6 +12,7 @@ from stations.models import Connection, ConnectorState
 from stations.services import (
     commands,
     connections,
+    cost_displays,
     credentials,
     data_transfers,
     monitoring,
@@ -56,6 +57,7 @@ def sweep() -> dict[str, int | None]:
         "reservations": lambda: reservations.expire(now),
         "local_lists": lambda: local_lists.keep(now),
         "costs": lambda: session_costs.sweep(now),
+        "costs_told": lambda: cost_displays.tell_running(now),
         "session_states": lambda: asking.ask_after_reconnect(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}

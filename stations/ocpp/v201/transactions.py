@@ -14,6 +14,7 @@ from stations.ocpp.routing import Collected, Decided
 from stations.ocpp.v201 import fields
 from stations.ocpp.v201.authorization import token_info
 from stations.services import session_costs, transactions
+from stations.services.batches.transactions import cost_key
 from stations.services.transactions import log
 
 REMOTE_START_ID = "transactionInfo.remoteStartId"
@@ -159,6 +160,12 @@ def _sample(socket: Socket, value: Json, received_at: datetime) -> MeterSample:
     )
 
 
+def running_cost(socket: Socket, payload: Json, received_at: datetime) -> Json:
+    """What the session costs so far, as it was stored last; nothing where that is not known (T-46)."""
+    cost = socket.memory.get(cost_key(str(payload["transactionInfo"]["transactionId"])))
+    return {} if cost is None else {"totalCost": float(cost)}
+
+
 METER_VALUES = Collected(decode_meter_values, nothing)
-UPDATE = Collected(decode_event, nothing)
+UPDATE = Collected(decode_event, running_cost)
 DECISION = Decided(transaction_event)
