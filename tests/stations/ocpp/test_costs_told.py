@@ -262,7 +262,7 @@ def test_t45_a_1_6_station_with_the_cost_extension_is_told_price_cost_and_end(
     }  # fmt: skip
     assert final[0] == "FinalCost"
     assert (final[1]["transactionId"], final[1]["cost"]) == (car.reference, 2.98)
-    assert final[1]["priceText"] == "5 kWh at 0.50 €/kWh: up to 10 kWh"
+    assert final[1]["priceText"] == "5 kWh at 0.50 € per kWh: up to 10 kWh"
 
 
 def test_t45_a_1_6_station_without_the_extension_is_told_nothing(plug: Plug, alice: Actor) -> None:
