@@ -39,6 +39,7 @@ SCOPE_OF: Mapping[str, str] = {
     "station.retired": "stations:read",
     "station.status_changed": "stations:read",
     "transaction.ended": "transactions:read",
+    "transaction.priced": "transactions:read",
     "transaction.started": "transactions:read",
     "transaction.updated": "transactions:read",
     "webhook.disabled": "webhooks:read",

@@ -169,6 +169,12 @@ VALUES: Mapping[str, Any] = {
     "withdrawn": False,
 }
 
+COST = {"excl_vat": "3.83", "incl_vat": "4.56", "currency": "EUR", "final": False}
+LINE = {"dimension": "ENERGY", "measured": "9.8215", "billed": "9.8215", "unit": "kWh", "price": "0.39", "vat": "19",
+        "excl_vat": "3.8304", "incl_vat": "4.5582", "from": "2026-11-25T18:05:12.000+01:00",
+        "to": "2026-11-25T19:00:03.000+01:00", "element": 0, "component": 0, "why": "at all times",
+        "text": "9.8215 kWh at 0.39 €/kWh: at all times"}  # fmt: skip
+
 OF: Mapping[str, Mapping[str, Any]] = {
     "AlertView": {"kind": "offline", "severity": "warning", "detail": "Not connected for 10 minutes.", "count": 1,
                   "acknowledged_at": None, "acknowledged_by": "", "cleared_at": None},
@@ -276,7 +282,8 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "TokenBody": {"value": "04A2B3C4D5E6F7", "status": "accepted", "group": None},
     "TokenView": {"value": "04A2B3C4D5E6F7", "status": "accepted", "group": None},
     "TransactionView": {"status": "active", "ended_at": None, "meter_stop_wh": None, "charging_plan": None,
-                        "station_says": None},
+                        "station_says": None, "cost": COST, "cost_review": None},
+    "TransactionDetailView": {"tariff": SESSION, "tariff_version": 3, "price_lines": [LINE]},
     "TrialView": {"count": 1, "stations": [STATION]},
     "VariableValueView": {"value": "300", "source": "set"},
     "VariableView": {"min_limit": 10, "max_limit": 86400, "evse_id": None, "connector_id": None},

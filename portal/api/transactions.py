@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import get_language
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -13,9 +14,10 @@ from rest_framework.response import Response
 from core import clock
 from core.access import Permission
 from portal.api.charging_views import PlanView
+from portal.api.costs import CostReviewView, CostView, PriceLineView, cost_of, lines_of, review_of
 from portal.api.fields import Number, Wh, token_shown
 from portal.api.resource import ListResource, Resource, found, with_etag
-from stations.models import MeterReading, Transaction
+from stations.models import CostState, MeterReading, Transaction
 from stations.services.transactions import evidence
 
 
@@ -54,6 +56,8 @@ class TransactionView(serializers.Serializer):
     stopped_reason = serializers.CharField()
     status = serializers.ChoiceField(["active", "ended", "orphaned"])
     flags = serializers.ListField(child=serializers.CharField())
+    cost = serializers.SerializerMethodField(help_text="`null` while it is not known")
+    cost_review = serializers.SerializerMethodField(help_text="Why it cannot be priced")
     charging_plan = serializers.SerializerMethodField()
     station_says = StatusAnswerView(
         source="status_answer",
@@ -62,10 +66,35 @@ class TransactionView(serializers.Serializer):
         help_text="The answer to get_transaction_status",
     )
 
+    @extend_schema_field(CostView(allow_null=True))
+    def get_cost(self, transaction: Transaction) -> Any:
+        return cost_of(transaction)
+
+    @extend_schema_field(CostReviewView(allow_null=True))
+    def get_cost_review(self, transaction: Transaction) -> Any:
+        return review_of(transaction)
+
     @extend_schema_field(PlanView(allow_null=True))
     def get_charging_plan(self, transaction: Transaction) -> Any:
         plan = getattr(transaction, "charging_plan", None)
         return None if plan is None else PlanView(plan, context=self.context).data
+
+
+class TransactionDetailView(TransactionView):
+    tariff = serializers.UUIDField(
+        source="frozen_tariff.version.tariff_id",
+        allow_null=True,
+        default=None,
+        help_text="Frozen at the start",
+    )
+    tariff_version = serializers.IntegerField(
+        source="frozen_tariff.version.number", allow_null=True, default=None
+    )
+    price_lines = serializers.SerializerMethodField()
+
+    @extend_schema_field(PriceLineView(many=True))
+    def get_price_lines(self, transaction: Transaction) -> Any:
+        return lines_of(transaction, get_language() or "en")
 
 
 class TransactionFilter(filters.FilterSet):
@@ -79,6 +108,7 @@ class TransactionFilter(filters.FilterSet):
     started_before = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
     flag = filters.CharFilter(method="with_flag")
     search = filters.CharFilter(method="with_text")
+    cost_needs_review = filters.BooleanFilter(method="with_review", label="Sessions that could not be priced")
     needs_repair = filters.BooleanFilter(method="with_need", label="Sessions that cannot end by themselves")
 
     class Meta:
@@ -94,6 +124,10 @@ class TransactionFilter(filters.FilterSet):
         if self.request.auth.can(Permission.DRIVERS_VIEW):
             wanted |= Q(token_value__icontains=value)
         return rows.filter(wanted)
+
+    def with_review(self, rows: Any, name: str, value: bool) -> Any:
+        waiting = {"cost__state": CostState.REVIEW.value}
+        return rows.filter(**waiting) if value else rows.exclude(**waiting)
 
     def with_need(self, rows: Any, name: str, value: bool) -> Any:
         needing = evidence.needing(self.request.auth, clock.now()).values("pk")
@@ -111,7 +145,7 @@ class TransactionList(ListResource):
 
     def rows(self) -> QuerySet[Transaction]:
         return Transaction.objects.visible_to(self.actor).select_related(
-            "evse", "charging_plan", "status_answer"
+            "evse", "charging_plan", "status_answer", "cost"
         )
 
     @extend_schema(operation_id="list_transactions", responses=TransactionView(many=True))
@@ -124,13 +158,13 @@ class TransactionDetail(Resource):
     """One session."""
 
     scopes = {"read": "transactions:read"}
-    serializer_class = TransactionView
+    serializer_class = TransactionDetailView
 
     @extend_schema(operation_id="get_transaction")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a session."""
         rows = Transaction.objects.visible_to(self.actor).select_related(
-            "evse", "charging_plan", "status_answer"
+            "evse", "charging_plan", "status_answer", "cost", "frozen_tariff__version"
         )
         return with_etag(request, self.represent(found(rows, pk)))
 

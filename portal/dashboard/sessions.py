@@ -12,13 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from core.access import Permission
-from portal.dashboard import signed_readings
+from portal.dashboard import session_price, signed_readings
 from portal.dashboard.entry import OperatorRequest, load, operator
 from portal.dashboard.pages import page_by_id, render_page
 from portal.dashboard.plots import readings_of
 from portal.dashboard.words import COMMAND, SESSION_STATE, command_word
 from stations.domain.words import TransactionStatus
-from stations.models import Transaction
+from stations.models import CostState, Transaction
 
 STATES = tuple(word.value for word in TransactionStatus)
 READINGS_SHOWN = 200
@@ -38,8 +38,10 @@ class Moment:
 @require_safe
 @operator(Permission.SESSIONS_VIEW)
 def listing(request: OperatorRequest) -> HttpResponse:
-    query = {name: request.GET.get(name, "").strip() for name in ("status", "q", "before")}
+    query = {name: request.GET.get(name, "").strip() for name in ("status", "q", "before", "cost")}
     rows = Transaction.objects.visible_to(request.actor)
+    if query["cost"] == CostState.REVIEW:
+        rows = rows.filter(cost__state=CostState.REVIEW)
     if query["status"] in STATES:
         rows = rows.filter(status=query["status"])
     if words := query["q"]:
@@ -50,7 +52,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
             | Q(token__label__icontains=words)
             | Q(reference__iexact=words)
         )
-    rows = rows.select_related("station", "evse", "site", "token")
+    rows = rows.select_related("station", "evse", "site", "token", "cost")
     context = {
         "section": "sessions",
         "page": page_by_id(rows, query),
@@ -64,14 +66,16 @@ def listing(request: OperatorRequest) -> HttpResponse:
 @operator(Permission.SESSIONS_VIEW)
 def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     rows = Transaction.objects.visible_to(request.actor).select_related(
-        "station__presence", "evse", "site", "token", "charging_plan", "status_answer"
-    )
+        "station__presence", "evse", "site", "token", "charging_plan", "status_answer", "cost",
+        "frozen_tariff__version__tariff",
+    )  # fmt: skip
     session = load(rows, pk)
     readings = list(readings_of(session).order_by("-occurred_at")[:READINGS_SHOWN])
     context = {
         "section": "sessions",
         "session": session,
         "readings": readings,
+        "price": session_price.of(session),
         "signed": signed_readings.kinds(session),
         "timeline": timeline(session),
         "state": SESSION_STATE[session.status],
@@ -81,7 +85,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         request,
         "dashboard/sessions/detail.html",
         context,
-        partial=part if part in ("figures", "timeline") else "",
+        partial=part if part in ("figures", "price", "timeline") else "",
     )
 
 

@@ -114,7 +114,7 @@ def transactions_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     station = find(request, pk)
     rows = Transaction.objects.visible_to(request.actor).filter(station=station)
     context = frame(request, station, "station_transactions")
-    context["page"] = page_by_id(rows.select_related("evse", "site", "token"), request.GET.dict())
+    context["page"] = page_by_id(rows.select_related("evse", "site", "token", "cost"), request.GET.dict())
     context["answer"] = StatusAnswer.objects.filter(station=station, transaction=None).first()
     return render_page(request, "dashboard/stations/transactions.html", context, partial="results")
 

@@ -330,6 +330,7 @@ FLAG: Mapping[str, Text] = {
     Flag.OFFLINE: _("Recorded while offline"),
     Flag.NOT_AUTHORIZED: _("Not authorized"),
     Flag.OTHER_LOCATION: _("No register of the outlet was reported"),
+    Flag.NO_TARIFF: _("No tariff held at its start"),
 }
 
 REPORT_STATE: Mapping[str, Word] = {

@@ -107,6 +107,7 @@ class Flag(StrEnum):
     OFFLINE = "offline"
     NOT_AUTHORIZED = "not_authorized"
     OTHER_LOCATION = "other_location"
+    NO_TARIFF = "no_tariff"
 
 
 class CommandStatus(StrEnum):

@@ -15,6 +15,7 @@ from stations.models.displays import DisplayMessage
 from stations.models.evses import Connector, Evse
 from stations.models.firmware import FirmwareJob, JobStep, LogJob
 from stations.models.frames import RawFrame
+from stations.models.frozen_tariffs import ConnectorState, CostState, FrozenTariff, Level, SessionCost
 from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
 from stations.models.local_lists import LocalList, LocalListEntry
@@ -29,6 +30,7 @@ from stations.models.sites import Site
 from stations.models.smart_charging import ChargingLimit, ChargingPlan, CompositeSchedule, InstalledProfile
 from stations.models.station_tariffs import Settlement, StationTariff
 from stations.models.stations import ChargingStation
+from stations.models.tariff_assignments import TariffAssignment
 from stations.models.transactions import OrphanStop, Transaction, TransactionConflict, TransactionEvent
 
 __all__ = [
@@ -44,7 +46,9 @@ __all__ = [
     "CompositeSchedule",
     "Connection",
     "Connector",
+    "ConnectorState",
     "ContractRequest",
+    "CostState",
     "CustomerData",
     "DataTransfer",
     "DataTransferRule",
@@ -53,11 +57,13 @@ __all__ = [
     "EventStream",
     "Evse",
     "FirmwareJob",
+    "FrozenTariff",
     "Gateway",
     "GridEvent",
     "InstalledCertificate",
     "InstalledProfile",
     "JobStep",
+    "Level",
     "LocalList",
     "LocalListEntry",
     "LogJob",
@@ -72,6 +78,7 @@ __all__ = [
     "Report",
     "Reservation",
     "SecurityEvent",
+    "SessionCost",
     "SessionDecision",
     "Settlement",
     "SignedMeterData",
@@ -83,6 +90,7 @@ __all__ = [
     "StationTariff",
     "StatusAnswer",
     "StreamValue",
+    "TariffAssignment",
     "Transaction",
     "TransactionConflict",
     "TransactionEvent",

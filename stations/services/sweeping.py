@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection
 from django.db.transaction import atomic
 
 from core import clock
-from stations.models import Connection
+from stations.models import Connection, ConnectorState
 from stations.services import (
     commands,
     connections,
+    cost_displays,
     credentials,
     data_transfers,
     monitoring,
@@ -18,6 +20,7 @@ from stations.services import (
     partitions,
     reports,
     reservations,
+    session_costs,
     transactions,
 )
 from stations.services.certificates import sending
@@ -53,6 +56,8 @@ def sweep() -> dict[str, int | None]:
         "offline": lambda: offline.watch(now),
         "reservations": lambda: reservations.expire(now),
         "local_lists": lambda: local_lists.keep(now),
+        "costs": lambda: session_costs.sweep(now),
+        "costs_told": lambda: cost_displays.tell_running(now),
         "session_states": lambda: asking.ask_after_reconnect(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
@@ -66,10 +71,17 @@ def tidy() -> dict[str, int | None]:
         "orphans": lambda: transactions.orphan_overdue(now),
         "data_transfers": lambda: data_transfers.forget(now),
         "connections": _forget_connections,
+        "connector_states": _forget_connector_states,
         "charging_profiles": profiles.forget_over,
         "monitoring": lambda: monitoring.forget_old(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
+
+
+def _forget_connector_states() -> int:
+    """As long as readings are kept, a session can be priced again."""
+    before = clock.now() - timedelta(days=settings.OCPP_READING_RETENTION_DAYS)
+    return ConnectorState.objects.filter(at__lt=before).delete()[0]
 
 
 def _forget_connections() -> int:

@@ -7,7 +7,7 @@ from core import clock
 from drivers.authorization import Verdict
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.v16 import fields
-from stations.services import authorization
+from stations.services import authorization, cost_displays
 from stations.services.authorization import Authorization
 
 STATUS: Mapping[Verdict, str] = {
@@ -23,6 +23,8 @@ TOKEN_MAX = 20
 
 def authorize(socket: Socket, payload: Json, received_at: datetime) -> Json:
     decision = authorization.for_authorize(socket, fields.token(payload["idTag"]))
+    if decision.accepted:
+        cost_displays.tell_price(socket, payload["idTag"])
     return {"idTagInfo": token_info(decision)}
 
 

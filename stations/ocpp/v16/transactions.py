@@ -9,7 +9,7 @@ from stations.ocpp.context import Json, Socket, repairs_of
 from stations.ocpp.routing import Collected
 from stations.ocpp.v16 import fields
 from stations.ocpp.v16.authorization import token_info
-from stations.services import transactions
+from stations.services import cost_displays, session_costs, transactions
 
 DEFAULT_REASON = "Local"
 
@@ -26,6 +26,8 @@ def start_transaction(socket: Socket, payload: Json, received_at: datetime) -> J
 def stop_transaction(socket: Socket, payload: Json, received_at: datetime) -> Json:
     """Never refused; the token is answered where one was shown."""
     outcome = transactions.stop(socket, decode_stop(socket, payload, received_at))
+    if outcome.transaction is not None:
+        cost_displays.tell_final(session_costs.settle(outcome.transaction))
     return {"idTagInfo": token_info(outcome.decision)} if outcome.decision else {}
 
 

@@ -9,9 +9,10 @@ from stations.domain.certificates import ContractVerdict
 from stations.domain.events import TokenShown
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.v201 import fields, iso15118
-from stations.services import authorization
+from stations.services import authorization, cost_displays
 from stations.services.authorization import Authorization
 from stations.services.certificates import contracts
+from stations.services.cost_displays import PriceText
 
 STATUS: Mapping[Verdict, str] = {
     Verdict.ACCEPTED: "Accepted",
@@ -25,6 +26,27 @@ GROUP_TYPE = "Central"
 
 
 def authorize(socket: Socket, payload: Json, received_at: datetime) -> Json:
+    """The decision, with the price in words where a session would have one (T-46)."""
+    answer = decide(socket, payload)
+    told = price_of(socket, payload, answer)
+    return answer if told is None else with_price(answer, told)
+
+
+def price_of(socket: Socket, payload: Json, answer: Json) -> PriceText | None:
+    """The price to be told with an accepted token."""
+    if answer["idTokenInfo"]["status"] != STATUS[Verdict.ACCEPTED]:
+        return None
+    shown = fields.token(payload)
+    return cost_displays.price_text(socket, token_type=shown.type if shown else "")
+
+
+def with_price(answer: Json, told: PriceText) -> Json:
+    message = {"format": "UTF8", "language": told.language, "content": told.content}
+    return {**answer, "idTokenInfo": {**answer["idTokenInfo"], "personalMessage": message}}
+
+
+def decide(socket: Socket, payload: Json) -> Json:
+    """What the token, and a contract certificate with it, may do."""
     shown = fields.token(payload) or TokenShown(value="")
     contract = iso15118.shown(payload)
     if contract is None:

@@ -8,11 +8,14 @@ from typing import Any
 from core.errors import Invalid
 from stations.domain import metering, timestamps
 from stations.domain.events import MeterSample, ReadingsReported, TransactionEventReported
+from stations.models import Transaction
 from stations.ocpp.context import Json, Repaired, Socket, repairs_of
 from stations.ocpp.routing import Collected, Decided
 from stations.ocpp.v201 import fields
 from stations.ocpp.v201.authorization import token_info
-from stations.services import transactions
+from stations.services import session_costs, transactions
+from stations.services.batches.transactions import cost_key
+from stations.services.transactions import log
 
 REMOTE_START_ID = "transactionInfo.remoteStartId"
 TIME_SPENT_CHARGING = "transactionInfo.timeSpentCharging"
@@ -45,10 +48,21 @@ def decode_event(socket: Socket, payload: Json, received_at: datetime) -> Sequen
 
 
 def transaction_event(socket: Socket, payload: Json, received_at: datetime) -> Json:
-    """Token information is answered if, and only if, a token was shown (P160)."""
+    """Token information is answered if, and only if, a token was shown; a cost where it is known (P160)."""
     event = event_of(socket, payload, received_at)
-    decision = transactions.apply_event(socket, event).decision
-    return {"idTokenInfo": token_info(decision)} if decision is not None else {}
+    outcome = transactions.apply_event(socket, event)
+    answer = {"idTokenInfo": token_info(outcome.decision)} if outcome.decision is not None else {}
+    if event.kind == log.ENDED:
+        return {**answer, **_final_cost(outcome.transaction)}
+    return answer
+
+
+def _final_cost(transaction: Transaction) -> Json:
+    """What the session cost in the end, taxes included; nothing while that is not known (T-46)."""
+    cost = session_costs.settle(transaction)
+    if cost is None or not cost.is_final or cost.shown is None:
+        return {}
+    return {"totalCost": float(cost.shown)}
 
 
 def event_of(socket: Socket, payload: Json, received_at: datetime) -> TransactionEventReported:
@@ -146,6 +160,12 @@ def _sample(socket: Socket, value: Json, received_at: datetime) -> MeterSample:
     )
 
 
+def running_cost(socket: Socket, payload: Json, received_at: datetime) -> Json:
+    """What the session costs so far, as it was stored last; nothing where that is not known (T-46)."""
+    cost = socket.memory.get(cost_key(str(payload["transactionInfo"]["transactionId"])))
+    return {} if cost is None else {"totalCost": float(cost)}
+
+
 METER_VALUES = Collected(decode_meter_values, nothing)
-UPDATE = Collected(decode_event, nothing)
+UPDATE = Collected(decode_event, running_cost)
 DECISION = Decided(transaction_event)

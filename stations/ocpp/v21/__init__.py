@@ -13,6 +13,7 @@ from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import Decided, Outbound, Routes
 from stations.ocpp.v21 import (
     answers,
+    authorization,
     battery_swaps,
     certificates,
     displays,
@@ -28,6 +29,7 @@ from stations.ocpp.v21 import (
 
 ROUTES: Routes = {
     **v201.ROUTES,
+    "Authorize": Decided(authorization.authorize),
     "BatterySwap": Decided(battery_swaps.battery_swap),
     "NotifyDERAlarm": Decided(grid_support.alarm),
     "NotifyDERStartStop": Decided(grid_support.start_stop),

@@ -100,6 +100,8 @@ def _add_events(
     for reported in facts.events:
         station, event = reported
         found = known.get((station.station_id, event.reference))
+        if found is not None:
+            transactions.remember_cost(station, event, found)
         if found is not None and transactions.is_plain(station, event, found):
             plain.append((found, reported))
         else:

@@ -1,9 +1,9 @@
 """What a batch is made of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from stations.domain.events import ConnectorStatusReported, ReadingsReported, TransactionEventReported
@@ -13,10 +13,13 @@ Fact = ReadingsReported | ConnectorStatusReported | TransactionEventReported
 
 
 class Connected(StationSide, Protocol):
-    """A station with the epoch of the socket on which it speaks."""
+    """A station with the epoch of the socket on which it speaks, and what is remembered for its life."""
 
     @property
     def epoch(self) -> int: ...
+
+    @property
+    def memory(self) -> MutableMapping[str, Any]: ...
 
 
 @dataclass(slots=True, eq=False)

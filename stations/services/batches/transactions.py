@@ -6,6 +6,7 @@ event is odd. Every other one, and every repeated number, goes to ``transactions
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
@@ -31,6 +32,7 @@ class Known(NamedTuple):
     numbered: bool
     shown: bool
     charging_state: str
+    cost: Decimal | None = None
 
 
 class Shown(NamedTuple):
@@ -69,9 +71,9 @@ def take(references: Iterable[Reference]) -> dict[Reference, Known]:
     rows = run(_TAKE, columns_of([(station_id, quoted(name)) for station_id, name in asked]))
     return {
         (station_id, name): Known(
-            key, evse_id, status == TransactionStatus.ACTIVE, has_start, numbered, shown, state
+            key, evse_id, status == TransactionStatus.ACTIVE, has_start, numbered, shown, state, cost
         )
-        for station_id, name, key, evse_id, status, has_start, numbered, shown, state in rows
+        for station_id, name, key, evse_id, status, has_start, numbered, shown, state, cost in rows
     }
 
 
@@ -94,6 +96,19 @@ def is_plain(station: Connected, event: TransactionEventReported, known: Known |
         and not event.stamp.flags
         and 0 <= event.seq_no < log.RENUMBERED
     )
+
+
+def remember_cost(station: Connected, event: TransactionEventReported, known: Known) -> None:
+    """What the session costs so far, as it was stored last: the answer to the event tells it (T-46)."""
+    if known.cost is None:
+        station.memory.pop(cost_key(event.reference), None)
+    else:
+        station.memory[cost_key(event.reference)] = known.cost
+
+
+def cost_key(reference: str) -> str:
+    """Where a socket remembers the cost of a running session."""
+    return f"cost:{reference}"
 
 
 def add_events(
@@ -156,10 +171,11 @@ def _row(change: Change) -> tuple[object, ...]:
 
 _TAKE = """
 SELECT t.station_id, t.reference, t.id, e.evse_id, t.status, t.start_received_at IS NOT NULL,
-       t.number IS NOT NULL, e.active_id IS NOT DISTINCT FROM t.id, t.charging_state
+       t.number IS NOT NULL, e.active_id IS NOT DISTINCT FROM t.id, t.charging_state, c.incl_vat
 FROM unnest(%s::uuid[], %s::text[]) AS v(station_id, reference)
 JOIN stations_transaction t USING (station_id, reference)
 LEFT JOIN stations_evse e ON e.id = t.evse_id
+LEFT JOIN stations_sessioncost c ON c.transaction_id = t.id AND c.state = 'running' AND (c.incl_vat > 0 OR c.is_free)
 """
 
 _ADD_EVENTS = """

@@ -11,7 +11,7 @@ from stations.domain.events import TransactionStarted, TransactionStopped
 from stations.domain.station import StationSide
 from stations.domain.words import Flag
 from stations.models import Evse, Transaction
-from stations.services import authorization, effects, reservations
+from stations.services import authorization, effects, reservations, tariffs
 from stations.services.authorization import Authorization
 from stations.services.transactions import ending, log, orphans, standing
 from stations.services.transactions.ending import StopOutcome, flags_of
@@ -62,6 +62,7 @@ def _begin(station: StationSide, event: TransactionStarted, digest: bytes) -> St
             return answered
         raise
     log.add(transaction, _start_entry(event, digest), START_SEQ_NO, decision)
+    tariffs.freeze(transaction, received_at=event.stamp.received_at)
     effects.transaction_started(transaction)
     reservations.use(transaction)
     orphans.pair(station, transaction)

@@ -10,7 +10,7 @@ from stations.domain.events import TransactionEventReported
 from stations.domain.station import StationSide
 from stations.domain.words import Flag, TransactionStatus
 from stations.models import Evse, Transaction, TransactionEvent
-from stations.services import authorization, effects, readings, reservations
+from stations.services import authorization, effects, readings, reservations, tariffs
 from stations.services.authorization import Authorization
 from stations.services.transactions import log, standing
 from stations.services.transactions.ending import apply_figures, flags_of, recount_given
@@ -65,10 +65,13 @@ def _apply(station: StationSide, event: TransactionEventReported, evse_id: int |
     began = event.kind == log.STARTED or _names_remote_start(event, transaction)
     if event.kind == log.ENDED:
         recount_given(transaction, station.max_power_w)
+    is_first = transaction.event_count == 0
     _note(station, event, transaction, seq_no, decision)
     if transaction.status != TransactionStatus.ACTIVE or standing.place_of(transaction) != place:
         standing.settle(transaction, evse)
     transaction.save()
+    if is_first or event.kind == log.STARTED:
+        tariffs.freeze(transaction, received_at=event.stamp.received_at)
     _store_samples(station, event, transaction, evse)
     _follow_up(event, transaction, evse, began)
     return EventOutcome(transaction, decision)

@@ -1,7 +1,7 @@
 """F-13, M-03: whatever the order and the repeats of a station's messages, the sessions and their Wh are the same."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import cycle, groupby
@@ -168,6 +168,7 @@ class Connected(StationRef):
     """A station as the group commit knows it."""
 
     epoch: int = 1
+    memory: dict[str, Any] = field(default_factory=dict)
 
 
 def store_together(station: StationRef, events: Sequence[TransactionEventReported]) -> None:

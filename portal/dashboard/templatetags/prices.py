@@ -1,0 +1,24 @@
+"""What sessions cost, in lists."""
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from portal.dashboard import drawing, session_price
+from stations.models import SessionCost, Transaction
+
+register = template.Library()
+UNKNOWN = "–"
+
+
+@register.simple_tag
+def session_cost(session: Transaction) -> SafeString:
+    """The cost so far or in the end; a word where a person has to look, a dash where nothing is known."""
+    cost: SessionCost | None = getattr(session, "cost", None)
+    if cost is None:
+        return format_html("{}", UNKNOWN)
+    if cost.cause:
+        text = str(session_price.CAUSE.get(cost.cause, session_price.OTHER_CAUSE))
+        return drawing.pill("paused", "alert-triangle", _("needs review"), text)
+    return format_html("<span>{}</span>", session_price.told(cost.incl_vat, cost.currency) or UNKNOWN)

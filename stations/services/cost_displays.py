@@ -1,0 +1,308 @@
+"""Prices and costs told to stations that show them (tariffs T-45, T-46, T-47).
+
+Which station shows what is known from its own variables: ``TariffCostCtrlr`` with the instances Cost and
+Tariff, or the key ``CustomDisplayCostAndPrice``. Each thing told is a command like any other.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import orjson
+from django.conf import settings
+from django.db.models import F, Q
+from django.db.transaction import atomic
+from django.utils import translation
+
+from core import access, clock
+from core.clock import to_wire
+from core.errors import DomainError
+from stations.domain.intents import CostUpdated, DataTransfer
+from stations.domain.intents.base import Intent
+from stations.domain.station import StationSide
+from stations.domain.words import TransactionStatus
+from stations.models import (
+    ChargingStation,
+    CostState,
+    Evse,
+    FrozenTariff,
+    SessionCost,
+    Site,
+    TariffAssignment,
+    Transaction,
+    Variable,
+)
+from stations.services import commands, tariffs
+from stations.services.session_costs import parsed
+from stations.services.session_usage import last_state
+from stations.services.tariffs import Applicable, Place
+from tariffs import ocpp21_told, present, text
+from tariffs.local_time import find_zone
+from tariffs.pointers import InvalidDocument
+from tariffs.structure import Tariff
+from tariffs.usage import Conditions
+
+logger = logging.getLogger(__name__)
+Parameters = ParamSpec("Parameters")
+Told = TypeVar("Told")
+
+VENDOR = "org.openchargealliance.costmsg"
+ACTOR = access.system("prices")
+EVERY = timedelta(seconds=30)
+AT_ONCE = 200
+PATIENCE_S = 30
+YES = ("true", "True", "TRUE", "1")
+LANGUAGE_OF_COUNTRY = {"AT": "de", "CH": "de", "LI": "de", "DE": "de"}
+
+
+class Shows(StrEnum):
+    """How a station takes what it shows."""
+
+    COST = "cost"
+    TARIFF = "tariff"
+    MESSAGES = "messages"
+
+
+@dataclass(frozen=True, slots=True)
+class PriceText:
+    """The price before a start, in words, with the tariff it came from."""
+
+    content: str
+    language: str
+    found: Applicable
+    tariff: Tariff
+
+
+def shown_by(station_ids: Iterable[UUID]) -> dict[UUID, set[Shows]]:
+    """What each of these stations shows, as far as it told."""
+    controller = Q(component="TariffCostCtrlr", variable="Enabled", variable_instance__in=("Cost", "Tariff"))
+    key = Q(component="", variable__iexact="CustomDisplayCostAndPrice")
+    rows = Variable.objects.filter(controller | key, station_id__in=set(station_ids), attribute="Actual")
+    found: dict[UUID, set[Shows]] = {}
+    for station_id, instance in rows.filter(value__in=YES).values_list("station_id", "variable_instance"):
+        how = {"Cost": Shows.COST, "Tariff": Shows.TARIFF}.get(instance, Shows.MESSAGES)
+        found.setdefault(station_id, set()).add(how)
+    return found
+
+
+def _unharmed(tell: Callable[Parameters, Told | None]) -> Callable[Parameters, Told | None]:
+    """What is told of prices must never keep a car from charging, or an end from being answered."""
+
+    @wraps(tell)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Told | None:
+        try:
+            return tell(*args, **kwargs)
+        except Exception:
+            logger.exception("price.untold", extra={"what": tell.__name__})
+            return None
+
+    return run
+
+
+@_unharmed
+def price_text(station: StationSide, *, token_type: str = "") -> PriceText | None:
+    """The price that a session would have now, in the language of the site; ``None`` where it is not one and the same.
+
+    Before a start the EVSE is not known, so stations whose EVSEs have tariffs of their own get no text.
+    """
+    place = _place(station)
+    if place is None:
+        return None
+    now = clock.now()
+    found = tariffs.applicable(place, now, kind=tariffs.kind_of(token_type))
+    if found is None:
+        return None
+    tariff = parsed(found.document)
+    zone, language = _zone_and_language(station)
+    with translation.override(language):
+        sentences = text.describe(tariff, zone=zone, at=now)
+        content = text.fitted(sentences, more_at=tariff.alt_url)
+    return PriceText(content, language, found, tariff) if content else None
+
+
+def native(told: PriceText) -> dict[str, Any] | None:
+    """The tariff as an OCPP 2.1 station computes with it; ``None`` where it cannot be said exactly (T-47)."""
+    try:
+        tariff = ocpp21_told.convert(told.tariff, tariff_id=str(told.found.version_id))
+    except InvalidDocument:
+        return None
+    description = {"format": "UTF8", "language": told.language, "content": told.content}
+    return {**tariff, "description": [description]}
+
+
+@_unharmed
+def tell_price(station: StationSide, token_value: str) -> None:
+    """SetUserPrice to a 1.6 station that shows prices, after a token was accepted."""
+    if Shows.MESSAGES not in shown_by([station.station_id]).get(station.station_id, ()):
+        return
+    told = price_text(station)
+    if told is None:
+        return
+    body = {"idToken": token_value, "priceText": told.content, "priceTextExtra": [
+        {"format": "UTF8", "language": told.language, "content": told.content}]}  # fmt: skip
+    _issue(station.station_id, _message("SetUserPrice", body))
+
+
+@_unharmed
+def tell_final(cost: SessionCost | None) -> None:
+    """FinalCost to a 1.6 station that shows costs; 2.x stations have it in the answer to the end."""
+    if cost is None or not cost.is_final or cost.shown is None:
+        return
+    session = cost.transaction
+    if Shows.MESSAGES in shown_by([session.station_id]).get(session.station_id, ()):
+        _issue(session.station_id, _message("FinalCost", _final(session, cost)))
+
+
+def tell_running(now: datetime) -> int:
+    """Tell what has changed since it was told; answers with how many. At most every 30 s for each session."""
+    due = list(_due(now))
+    shows = shown_by(cost.transaction.station_id for cost in due)
+    count = 0
+    for cost in due:
+        ways = shows.get(cost.transaction.station_id, set())
+        if intent := _running(cost, ways, now):
+            count += _tell(cost, intent, now)
+    return count
+
+
+def _due(now: datetime) -> Iterable[SessionCost]:
+    rows = SessionCost.objects.filter(
+        Q(told_at=None) | Q(told_at__lt=now - EVERY, computed_at__gt=F("told_at")),
+        Q(incl_vat__gt=0) | Q(is_free=True),
+        state=CostState.RUNNING,
+        transaction__status=TransactionStatus.ACTIVE.value,
+        transaction__station__presence__connected=True,
+        transaction__station__enabled=True,
+    ).exclude(told_incl_vat=F("incl_vat"))
+    shows = Variable.objects.filter(
+        Q(component="TariffCostCtrlr", variable_instance="Cost", variable="Enabled")
+        | Q(component="", variable__iexact="CustomDisplayCostAndPrice"),
+        value__in=YES,
+    )
+    rows = rows.filter(transaction__station__in=shows.values("station"))
+    return rows.select_related("transaction__station", "transaction__frozen_tariff")[:AT_ONCE]
+
+
+def _tell(cost: SessionCost, intent: Intent, now: datetime) -> bool:
+    with atomic():
+        SessionCost.objects.filter(pk=cost.pk).update(told_at=now, told_incl_vat=cost.incl_vat)
+        return _issue(cost.transaction.station_id, intent)
+
+
+def _running(cost: SessionCost, ways: set[Shows], now: datetime) -> Intent | None:
+    if Shows.COST in ways and cost.shown is not None:
+        return CostUpdated(transaction=cost.transaction_id, total_cost=cost.shown)
+    if Shows.MESSAGES in ways:
+        return _message("RunningCost", _so_far(cost, now))
+    return None
+
+
+def _so_far(cost: SessionCost, now: datetime) -> dict[str, Any]:
+    session = cost.transaction
+    frozen = FrozenTariff.objects.get(transaction=session)
+    tariff, zone = parsed(frozen.document), find_zone(frozen.time_zone)
+    conditions = Conditions(
+        local=now.astimezone(zone),
+        elapsed_s=Fraction(max(0, int((now - session.started_at).total_seconds()))),
+        kwh=Fraction(session.energy_wh or 0) / 1000,
+    )
+    return {
+        "transactionId": session.number,
+        "timestamp": to_wire(now),
+        "meterValue": int(session.meter_last_wh or 0),
+        "cost": _figure(cost.shown),
+        "state": "Idle" if _is_idle(session) else "Charging",
+        **_prices(present.prices_at(tariff, conditions)),
+        **_coming(tariff, conditions, zone, now, session),
+    }
+
+
+def _is_idle(session: Transaction) -> bool:
+    return last_state(session) in ("SuspendedEV", "Finishing")
+
+
+def _prices(one: present.Prices) -> dict[str, Any]:
+    charging = {"kWhPrice": one.kwh, "hourPrice": one.hour, "flatFee": one.flat}
+    told: dict[str, Any] = {"chargingPrice": _known(charging)}
+    if one.idle_hour is not None:
+        told["idlePrice"] = {"graceMinutes": 0, "hourPrice": _figure(one.idle_hour)}
+    return told
+
+
+def _coming(
+    tariff: Tariff, now: Conditions, zone: ZoneInfo, at: datetime, session: Transaction
+) -> dict[str, Any]:
+    """The next prices by the clock, and when we want to hear of the meter because a price may change."""
+    told: dict[str, Any] = {}
+    trigger: dict[str, Any] = {}
+    if change := present.next_change(tariff, now, zone, at):
+        told["nextPeriod"] = {"atTime": to_wire(change[0]), **_prices(change[1])}
+        trigger["atTime"] = to_wire(change[0])
+    threshold = present.next_threshold_kwh(tariff, now)
+    if threshold is not None:
+        trigger["atEnergykWh"] = _figure(threshold + Decimal(session.meter_start_wh or 0) / 1000)
+    if trigger:
+        told["triggerMeterValue"] = trigger
+    return told
+
+
+def _final(session: Transaction, cost: SessionCost) -> dict[str, Any]:
+    language = _language(session.site)
+    lines = cost.texts.get(language) or cost.texts.get("en") or []
+    words = text.fitted(
+        [one["text"] for one, line in zip(lines, cost.lines, strict=True) if line["price"] is not None]
+    )
+    told: dict[str, Any] = {"transactionId": session.number, "cost": _figure(cost.shown), "priceText": words}
+    return told | {"priceTextExtra": [{"format": "UTF8", "language": language, "content": words}]}
+
+
+def _message(name: str, body: Mapping[str, Any]) -> DataTransfer:
+    return DataTransfer(vendor_id=VENDOR, message_id=name, data=orjson.dumps(body).decode())
+
+
+def _issue(station_id: UUID, intent: Intent) -> bool:
+    """A full queue or a station switched off is no reason to fail; the next cost is told later."""
+    try:
+        with atomic():
+            commands.issue(
+                ChargingStation.objects.get(pk=station_id), intent, by=ACTOR, patience_s=PATIENCE_S
+            )
+    except DomainError:
+        return False
+    return True
+
+
+def _place(station: StationSide) -> Place | None:
+    evses = list(Evse.objects.filter(station_id=station.station_id).values_list("pk", flat=True)[:2])
+    only = evses[0] if len(evses) == 1 else None
+    own = TariffAssignment.objects.current().filter(evse__station_id=station.station_id)
+    if only is None and own.exists():
+        return None
+    return Place(station.organization_id, station.site_id, station.station_id, only)
+
+
+def _zone_and_language(station: StationSide) -> tuple[ZoneInfo, str]:
+    site = None if station.site_id is None else Site.objects.filter(pk=station.site_id).first()
+    return find_zone(site.time_zone if site else settings.TIME_ZONE), _language(site)
+
+
+def _language(site: Site | None) -> str:
+    """People at a site are told prices in its country's language, where we have it."""
+    language = LANGUAGE_OF_COUNTRY.get(site.country if site else "", "en")
+    return language if language in dict(settings.LANGUAGES) else "en"
+
+
+def _known(values: Mapping[str, Decimal | None]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def _figure(value: Decimal | None) -> float:
+    return float(value or 0)

@@ -1,0 +1,234 @@
+"""What sessions cost so far and in the end: priced by the frozen tariff, stored, never silently zero (T-44).
+
+Nothing here is on the way of a message. A running session is priced again by a sweeper, at most every
+``EVERY``; one that ended when its end is stored, and once more after ``SETTLING``, when what was late has
+arrived. What cannot be priced waits for a person, with its cause. Who locks what: the frozen tariff, before
+the cost is read; nobody who stores a message needs that row.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.db.transaction import atomic
+from django.utils import translation
+
+from core import clock
+from stations import live
+from stations.domain.words import TransactionStatus
+from stations.models import Alert, CostState, FrozenTariff, SessionCost, Transaction
+from stations.services import alerts
+from stations.services.session_usage import tells_states, usage_of
+from tariffs import answer, documents, parsing, pricing
+from tariffs.local_time import find_zone
+from tariffs.pricing import Basis, Price, Rounding
+from tariffs.structure import Dimension, Tariff
+from tariffs.usage import CannotPrice
+
+logger = logging.getLogger(__name__)
+
+EVERY = timedelta(seconds=30)
+SETTLING = timedelta(minutes=5)
+AT_ONCE = 300
+ROSE = "cost_rose"
+NOT_YET = frozenset({"missing_register", "no_readings", "missing_state", "missing_power", "missing_current"})
+"""What a running session may lack for now; once it has ended these are causes."""
+_BY_TIME = frozenset({Dimension.TIME, Dimension.PARKING_TIME})
+
+
+def settle(transaction: Transaction) -> SessionCost | None:
+    """The final cost of a session whose end is stored; ``None`` where no tariff held, or it must be done again.
+
+    Never raises: whatever pricing stumbles over must not make a station repeat its end. The sweeper retries.
+    """
+    try:
+        return price(transaction.pk, now=clock.now())
+    except Exception:
+        logger.exception("cost.failed", extra={"transaction": str(transaction.pk)})
+        return None
+
+
+def price(transaction_id: UUID, *, now: datetime) -> SessionCost | None:
+    """Price the session as it stands and keep the result. Safe to run at any time, by any number at once."""
+    with atomic():
+        frozen = FrozenTariff.objects.select_for_update(no_key=True).filter(pk=transaction_id).first()
+        if frozen is None:
+            return None
+        session = Transaction.objects.get(pk=transaction_id)
+        cost = SessionCost.objects.get(pk=transaction_id)
+        before = (cost.state, cost.shown)
+        _take(cost, session, frozen, now)
+        cost.save()
+        if (cost.state, cost.shown) != before:
+            _announce(session)
+    return cost
+
+
+def priced_now(session: Transaction, frozen: FrozenTariff, *, until: datetime) -> tuple[Tariff, Price]:
+    """The price by the frozen copy, in the zone and by the policy of the start. Raises :class:`CannotPrice`."""
+    tariff = parsed(frozen.document)
+    usage = usage_of(session, until=until)
+    if _counts_time(tariff) and not tells_states(usage):
+        raise CannotPrice("missing_state", "The tariff counts time, and nothing tells what the session did.")
+    rounding = Rounding(frozen.policy, Basis(frozen.basis))
+    return tariff, pricing.price(tariff, usage, zone=find_zone(frozen.time_zone), rounding=rounding)
+
+
+@lru_cache(maxsize=256)
+def parsed(document: str) -> Tariff:
+    """The tariff of a frozen copy's text; what is published can always be read."""
+    return parsing.parse_tariff(documents.loads(document))
+
+
+def sweep(now: datetime) -> int:
+    """Price what is due; answers with how many sessions were. Those that wait longest come first."""
+    count = 0
+    for cost in _due(now):
+        if _is_unchanged(cost):
+            SessionCost.objects.filter(pk=cost.pk).update(computed_at=now)
+            continue
+        count += settle(cost.transaction) is not None
+    return count
+
+
+def _due(now: datetime) -> list[SessionCost]:
+    ended = Q(transaction__status=TransactionStatus.ENDED.value)
+    active = Q(transaction__status=TransactionStatus.ACTIVE.value, computed_at__lt=now - EVERY)
+    running = SessionCost.objects.filter(ended | active, state=CostState.RUNNING)
+    unsettled = SessionCost.objects.filter(
+        state=CostState.FINAL,
+        computed_at__gt=now - timedelta(days=2),
+        computed_at__lt=F("transaction__end_received_at") + SETTLING,
+        transaction__end_received_at__lt=now - SETTLING,
+    )
+    return [
+        cost
+        for rows in (running, unsettled)
+        for cost in rows.select_related("transaction").order_by("computed_at")[:AT_ONCE]
+    ]
+
+
+def _is_unchanged(cost: SessionCost) -> bool:
+    """Whether a running session without a price of time said nothing since it was priced."""
+    session = cost.transaction
+    if session.status != TransactionStatus.ACTIVE or cost.measured_at is None:
+        return False
+    frozen = FrozenTariff.objects.get(pk=session.pk)
+    return not _depends_on_time(parsed(frozen.document)) and _heard_at(session) <= cost.measured_at
+
+
+def _take(cost: SessionCost, session: Transaction, frozen: FrozenTariff, now: datetime) -> None:
+    ended = session.status == TransactionStatus.ENDED
+    cost.computed_at, cost.measured_at = now, _heard_at(session)
+    try:
+        tariff, found = priced_now(session, frozen, until=now)
+    except CannotPrice as why:
+        if ended or why.code not in NOT_YET:
+            _leave_to_a_person(cost, why, now)
+        return
+    state = CostState.FINAL if ended else CostState.RUNNING
+    if state != cost.state:
+        cost.state, cost.cause, cost.detail, cost.since = state, "", "", now
+    if not ended and _would_fall(cost, found):
+        logger.info("cost.kept", extra={"transaction": str(session.pk)})
+        return
+    shown, answered = cost.shown, cost.answer
+    _keep(cost, tariff, found)
+    if ended and shown is not None:
+        _compare(session, cost, shown, answered)
+
+
+def _keep(cost: SessionCost, tariff: Tariff, found: Price) -> None:
+    payable = found.payable
+    cost.currency = found.currency
+    cost.excl_vat, cost.vat, cost.incl_vat = (
+        None if side is None else side.amount for side in (payable.excl, payable.vat, payable.incl)
+    )
+    cost.is_free = not any(component.price for _element, _place, component in tariff.components())
+    cost.priced_until = found.end
+    cost.answer, cost.texts = _told(tariff, found)
+
+
+def _told(tariff: Tariff, found: Price) -> tuple[dict[str, Any], dict[str, list[dict[str, str]]]]:
+    """The price as JSON, and what its lines say in each language."""
+    told: dict[str, Any] = {}
+    texts = {}
+    for code, _name in reversed(settings.LANGUAGES):
+        with translation.override(code):
+            told = answer.as_json(tariff, found)
+        texts[code] = [{"why": line.pop("why"), "text": line.pop("text")} for line in told["lines"]]
+    return told, texts
+
+
+def _would_fall(cost: SessionCost, found: Price) -> bool:
+    shown, incl = cost.shown, found.payable.incl
+    return shown is not None and incl is not None and incl.amount < shown
+
+
+def _compare(session: Transaction, cost: SessionCost, shown: Decimal, answered: Mapping[str, Any]) -> None:
+    """A final cost below one that was shown is logged; above it without new usage a person looks (T-44)."""
+    final = cost.shown
+    if final is None or final == shown:
+        return
+    if final < shown:
+        logger.warning(
+            "cost.fell", extra={"transaction": str(session.pk), "shown": str(shown), "final": str(final)}
+        )
+    elif _same_usage(answered, cost.answer):
+        alerts.raise_(
+            ROSE,
+            station_id=session.station_id,
+            organization_id=session.organization_id,
+            severity=Alert.Severity.WARNING,
+            detail=f"Session {session.reference} costs {final} {cost.currency}; {shown} was shown for the same usage.",
+            at=cost.computed_at,
+            subject=str(session.pk)[:80],
+        )
+
+
+def _same_usage(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    return all(
+        Decimal(before[name]) >= Decimal(after[name])
+        for name in ("total_energy", "total_time", "total_parking_time")
+    )
+
+
+def _leave_to_a_person(cost: SessionCost, why: CannotPrice, now: datetime) -> None:
+    """No amount stands any more: what was shown may be wrong as well."""
+    if cost.state != CostState.REVIEW or cost.cause != why.code:
+        cost.since = now
+    cost.state, cost.cause, cost.detail = CostState.REVIEW, why.code[:40], str(why)[:300]
+    cost.currency, cost.answer, cost.texts = "", {}, {}
+    cost.excl_vat = cost.vat = cost.incl_vat = None
+
+
+def _counts_time(tariff: Tariff) -> bool:
+    return any(
+        component.dimension in _BY_TIME and component.price
+        for number, _place, component in tariff.components()
+        if tariff.elements[number].restrictions.reservation is None
+    )
+
+
+def _depends_on_time(tariff: Tariff) -> bool:
+    return _counts_time(tariff) or tariff.is_local or bool(tariff.thresholds("duration"))
+
+
+def _heard_at(session: Transaction) -> datetime:
+    return max(filter(None, [session.last_event_at, session.measured_at]))
+
+
+def _announce(session: Transaction) -> None:
+    live.announce_on_commit(
+        "transaction",
+        session.organization_id,
+        session.pk,
+        site_id=session.site_id,
+        station_id=session.station_id,
+    )

@@ -1,0 +1,129 @@
+"""A session as the pricing engine takes it: readings and states in order of the station's time (T-12, T-15, T-23).
+
+Registers of start and end are those of the session; a reading at the same instant, or less than a Wh beyond
+them, says the same with other decimals and gives way.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from stations.domain.metering import SampleFlag
+from stations.models import ConnectorState, MeterReading, Transaction, TransactionEvent
+from tariffs.usage import CannotPrice, Metered, Sample, State, state_of
+
+THOUSAND = Decimal(1000)
+ROUNDED_WH = Decimal(1)
+"""1.6 starts and stops with whole Wh, whatever decimals its readings have."""
+_NOT_OURS = SampleFlag.OTHER_LOCATION.value
+
+
+class _Ends(NamedTuple):
+    """A session's own registers, where they are exact, and the span that counts."""
+
+    start: datetime
+    end: datetime
+    first_wh: Decimal | None
+    last_wh: Decimal | None
+
+
+def usage_of(session: Transaction, *, until: datetime) -> Metered:
+    """All that was measured from the start to the end, or to ``until`` while it runs.
+
+    Raises :class:`tariffs.usage.CannotPrice` where there is nothing to price by.
+    """
+    ends = _ends(session, until)
+    samples = [_at_start(ends), *_measured(session, ends), *_states(session, ends)]
+    if ends.last_wh is not None:
+        samples.append(Sample(ends.end, ends.last_wh / THOUSAND))
+    samples.sort(key=lambda one: one.at)
+    return Metered(samples=tuple(samples), end=ends.end)
+
+
+def last_state(session: Transaction) -> str:
+    """The latest word of a running session for what it does; empty where it said none."""
+    if session.number is None:
+        return session.charging_state
+    rows = ConnectorState.objects.filter(evse=session.evse, connector_id=session.connector_id or 1)
+    return rows.order_by("-at", "-id").values_list("status", flat=True).first() or ""
+
+
+def tells_states(usage: Metered) -> bool:
+    """Whether anything said what the time of the session counts as."""
+    return any(one.state is not None for one in usage.samples)
+
+
+def _ends(session: Transaction, until: datetime) -> _Ends:
+    start = session.started_at
+    latest = max(filter(None, [start, session.measured_at, session.last_event_at]))
+    if session.ended_at is not None and session.ended_at < start:
+        raise CannotPrice("end_before_start", "The session ends before it starts.")
+    end = session.ended_at or max(until, latest)
+    first = session.meter_start_wh if session.meter_start_exact else None
+    last = session.meter_last_wh if session.ended_at and session.meter_stop_exact else None
+    if first is not None and last is not None and last < first:
+        raise CannotPrice("register_fell", f"The register fell from {first} to {last} Wh.")
+    return _Ends(start, end, first, last)
+
+
+def _at_start(ends: _Ends) -> Sample:
+    return Sample(ends.start, None if ends.first_wh is None else ends.first_wh / THOUSAND)
+
+
+def _measured(session: Transaction, ends: _Ends) -> Iterator[Sample]:
+    rows = MeterReading.objects.filter(
+        transaction=session, occurred_at__gte=ends.start, occurred_at__lte=ends.end
+    )
+    columns = ("occurred_at", "energy_wh", "power_w", "current_l1_a", "current_l2_a", "current_l3_a", "flags")
+    for at, energy_wh, power_w, *currents, flags in rows.order_by("occurred_at", "id").values_list(*columns):
+        elsewhere = _NOT_OURS in (flags or ())
+        phases = [amperes for amperes in currents if amperes is not None]
+        yield Sample(
+            at,
+            None if elsewhere else _register(at, energy_wh, ends),
+            None if power_w is None else power_w / THOUSAND,
+            sum(phases, Decimal(0)) if phases else None,
+        )
+
+
+def _register(at: datetime, energy_wh: Decimal | None, ends: _Ends) -> Decimal | None:
+    if energy_wh is None:
+        return None
+    at_first = at == ends.start and ends.first_wh is not None
+    at_last = at == ends.end and ends.last_wh is not None
+    if at_first or at_last:
+        return None
+    if ends.first_wh is not None and 0 < ends.first_wh - energy_wh < ROUNDED_WH:
+        energy_wh = ends.first_wh
+    if ends.last_wh is not None and 0 < energy_wh - ends.last_wh < ROUNDED_WH:
+        energy_wh = ends.last_wh
+    return energy_wh / THOUSAND
+
+
+def _states(session: Transaction, ends: _Ends) -> Iterator[Sample]:
+    told = _of_connector(session, ends) if session.number is not None else _of_events(session)
+    for at, state in told:
+        if at <= ends.end:
+            yield Sample(max(at, ends.start), state=state)
+
+
+def _of_events(session: Transaction) -> Iterator[tuple[datetime, State]]:
+    """What a 2.x session said of itself, by time and number."""
+    rows = TransactionEvent.objects.filter(transaction=session).exclude(charging_state="")
+    rows = rows.exclude(kind="Ended").order_by("occurred_at", "seq_no")
+    for at, word in rows.values_list("occurred_at", "charging_state"):
+        if (state := state_of(word)) is not None:
+            yield at, state
+
+
+def _of_connector(session: Transaction, ends: _Ends) -> Iterator[tuple[datetime, State]]:
+    """What the connector of a 1.6 session did, beginning with what it did as the session began."""
+    if session.evse_id is None:
+        return
+    rows = ConnectorState.objects.filter(evse_id=session.evse_id, connector_id=session.connector_id or 1)
+    before = rows.filter(at__lte=ends.start).order_by("-at", "-id").first()
+    after = rows.filter(at__gt=ends.start, at__lte=ends.end).order_by("at", "id")
+    for row in [*([before] if before else []), *after]:
+        if (state := state_of(row.status)) is not None:
+            yield row.at, state

@@ -1,0 +1,165 @@
+"""Where tariffs hold, as people wish it: assigning one, and ending that (tariffs T-43)."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.db.models import Max, Q, QuerySet
+from django.db.transaction import atomic
+from django.utils.translation import gettext as _
+
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid, NotFound
+from stations.models import ChargingStation, Connector, Evse, Site, TariffAssignment
+from stations.models.tariff_assignments import PLACES
+from tariffs import publishing
+from tariffs.linter import Context
+from tariffs.models import Tariff, VersionState
+from tariffs.structure import TariffType
+
+Place = Site | ChargingStation | Evse | None
+ROLES = frozenset({"", *(kind.value for kind in TariffType)})
+
+
+def assign(tariff: Tariff, *, place: Place, by: Actor, role: str | None = None) -> TariffAssignment:
+    """Let the tariff hold at a place, or with ``None`` in the whole organization, in place of the one before.
+
+    ``role`` says for whom; without it the tariff's own type counts. Sessions that began keep theirs. Raises
+    :class:`tariffs.pointers.InvalidDocument` where the law forbids it there (T-50), :class:`Conflict` for a
+    retired tariff.
+    """
+    _require(tariff, place, by)
+    chosen = _role(tariff, role)
+    _require_lawful(tariff, place)
+    with atomic():
+        _lock(tariff)
+        same_place = _current(tariff, place).filter(role=chosen).select_for_update(of=("self",))
+        before = same_place.select_related("tariff").first()
+        if before is not None and before.tariff_id == tariff.pk:
+            return before
+        now = clock.now()
+        if before is not None:
+            before.ended_at, before.ended_by = now, by.label[:200]
+            before.save(update_fields=["ended_at", "ended_by"])
+        made = TariffAssignment(
+            organization_id=tariff.organization_id,
+            tariff=tariff,
+            role=chosen,
+            assigned_at=now,
+            assigned_by=by.label[:200],
+            **{name: value for name, value in _columns(place).items() if value is not None},
+        )
+        _save(made)
+        changes = {"tariff": [str(before.tariff) if before else None, str(tariff)]}
+        audit.record("tariff.assigned", made, by=by, changes=changes)
+    return made
+
+
+def end(assignment: TariffAssignment, *, by: Actor) -> None:
+    """Let the tariff no longer hold there; sessions that began keep it. Raises :class:`Conflict` if it has ended."""
+    _require(assignment.tariff, assignment.place, by)
+    with atomic():
+        now = clock.now()
+        open_ = TariffAssignment.objects.filter(pk=assignment.pk, ended_at=None)
+        if not open_.update(ended_at=now, ended_by=by.label[:200]):
+            raise Conflict(_("This assignment has ended already."))
+        audit.record("tariff.unassigned", assignment, by=by)
+    assignment.ended_at = now
+
+
+def retire(tariff: Tariff, *, by: Actor) -> None:
+    """Retire a tariff and end it wherever it holds."""
+    by.require_everywhere(Permission.TARIFFS_MANAGE, tariff)
+    with atomic():
+        for assignment in TariffAssignment.objects.current().filter(tariff=tariff):
+            end(assignment, by=by)
+        publishing.retire(tariff, by=by)
+
+
+def at_place(place: Place, organization_id: UUID) -> TariffAssignment | None:
+    """What holds at exactly that place for every session."""
+    rows = TariffAssignment.objects.current().filter(organization_id=organization_id, role="")
+    return rows.filter(**_columns(place)).select_related("tariff").first()
+
+
+def context_of(tariff: Tariff) -> Context:
+    """What the linter has to know: the power of the strongest EVSE where it holds, and people's languages."""
+    holding = TariffAssignment.objects.current().filter(tariff=tariff)
+    places = [one.place for one in holding.select_related("site", "station", "evse")]
+    return _context(tariff, places)
+
+
+def _require(tariff: Tariff, place: Place, by: Actor) -> None:
+    by.require(Permission.TARIFFS_MANAGE, tariff)
+    if place is None:
+        by.require_everywhere(Permission.TARIFFS_MANAGE, tariff)
+        return
+    by.require(Permission.TARIFFS_MANAGE, place)
+    if place.organization_id != tariff.organization_id:
+        raise NotFound("There is no such object here.")
+
+
+def _role(tariff: Tariff, role: str | None) -> str:
+    if role is None:
+        newest = tariff.versions.first()
+        kind = newest.content.get("type") if newest is not None else ""
+        role = kind if isinstance(kind, str) else ""
+    if role not in ROLES:
+        raise Invalid(_("This is no type of a tariff."), field="role")
+    return role
+
+
+def _require_lawful(tariff: Tariff, place: Place) -> None:
+    context = _context(tariff, [place])
+    for version in tariff.versions.filter(state=VersionState.PUBLISHED):
+        if version.valid_to is None or version.valid_to > clock.now():
+            publishing.require_no_errors(version.content, context)
+
+
+def _lock(tariff: Tariff) -> None:
+    if Tariff.objects.select_for_update(no_key=True).get(pk=tariff.pk).retired_at is not None:
+        raise Conflict(_("The tariff is retired. Choose another one."))
+
+
+def _columns(place: Place) -> dict[str, Place]:
+    """The column of the place, and ``None`` in the others."""
+    kinds = {Evse: "evse", ChargingStation: "station", Site: "site"}
+    return {name: place if place is not None and kinds[type(place)] == name else None for name in PLACES}
+
+
+def _current(tariff: Tariff, place: Place) -> QuerySet[TariffAssignment]:
+    rows = TariffAssignment.objects.current().filter(organization_id=tariff.organization_id)
+    return rows.filter(**_columns(place))
+
+
+def _save(made: TariffAssignment) -> None:
+    try:
+        with atomic():
+            made.save(force_insert=True)
+    except IntegrityError as error:
+        raise Conflict(_("Somebody else has just assigned a tariff here. Look at it again.")) from error
+
+
+def _context(tariff: Tariff, places: Sequence[Place]) -> Context:
+    connectors = Connector.objects.filter(
+        _at_any(places), evse__station__organization_id=tariff.organization_id, evse__station__retired_at=None
+    )
+    own = connectors.aggregate(most=Max("max_power_w"))["most"]
+    whole = connectors.filter(max_power_w=None).aggregate(most=Max("evse__station__max_power_w"))["most"]
+    known = [Decimal(watts) for watts in (own, whole) if watts is not None]
+    languages = tuple(code for code, _name in settings.LANGUAGES)
+    return Context(power_kw=max(known) / 1000 if known else None, languages=languages)
+
+
+def _at_any(places: Sequence[Place]) -> Q:
+    if any(place is None for place in places):
+        return Q()
+    paths = {Evse: "evse", ChargingStation: "evse__station", Site: "evse__station__site"}
+    wanted = Q(pk__in=[])
+    for place in places:
+        if place is not None:
+            wanted |= Q(**{paths[type(place)]: place})
+    return wanted
