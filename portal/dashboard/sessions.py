@@ -64,7 +64,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
 @operator(Permission.SESSIONS_VIEW)
 def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     rows = Transaction.objects.visible_to(request.actor).select_related(
-        "station__presence", "evse", "site", "token", "charging_plan", "status_answer"
+        "station__presence", "evse", "site", "token", "driver", "charging_plan", "status_answer"
     )
     session = load(rows, pk)
     readings = list(readings_of(session).order_by("-occurred_at")[:READINGS_SHOWN])
