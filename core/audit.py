@@ -8,6 +8,8 @@ from django.db.models import Model
 from core.access import Actor
 from core.models import AuditEntry
 
+HIDDEN = "…"
+
 
 def record(
     action: str,
@@ -41,7 +43,7 @@ def entry(
         action=action,
         object_type=thing._meta.label_lower,
         object_id=str(thing.pk),
-        object_label=str(thing)[:200],
+        object_label=(_said(thing) or "")[:200],
         changes=dict(changes or {}),
         reason=reason.replace("\x00", "")[:500],
         address=by.address[:64],
@@ -60,8 +62,16 @@ def record_each(
 def difference(thing: Model, values: Mapping[str, Any]) -> dict[str, list[str | None]]:
     """``{field: [before, after]}`` of the values that differ from what the object holds."""
     pairs = {name: [getattr(thing, name), value] for name, value in values.items()}
-    return {
-        name: [None if before is None else str(before), None if after is None else str(after)]
-        for name, (before, after) in pairs.items()
-        if before != after
-    }
+    return {name: [_said(before), _said(after)] for name, (before, after) in pairs.items() if before != after}
+
+
+def change(before: Any, after: Any, *, hidden: bool = False) -> list[str | None]:
+    """``[before, after]`` of one field; of personal data only that it was and is there."""
+    if hidden:
+        return [HIDDEN if before else None, HIDDEN if after else None]
+    return [_said(before), _said(after)]
+
+
+def _said(value: Any) -> str | None:
+    """As text; a person by what stays when their data is erased (``audit_label``)."""
+    return None if value is None else str(getattr(value, "audit_label", value))

@@ -76,7 +76,7 @@ def decide(question: Question) -> Decision:
 
 def find(organization_id: UUID, value: str, type_: str = "") -> IdToken | None:
     """The live token of that value, compared without case; without a type the oldest of that value."""
-    tokens = IdToken.objects.live().select_related("group")
+    tokens = IdToken.objects.live().select_related("group", "driver")
     # Lower() as in the constraint that keeps tokens apart, so that its index answers (iexact would be Upper).
     tokens = tokens.alias(folded=Lower("value")).filter(
         organization_id=organization_id, folded=Lower(Value(value))
@@ -102,6 +102,8 @@ def _judge(token: IdToken, question: Question) -> Decision:
 def _verdict(token: IdToken, question: Question) -> tuple[Verdict, str]:
     if token.status in VERDICT_OF_STATUS:
         return VERDICT_OF_STATUS[TokenStatus(token.status)], f"The token is {token.status}."
+    if token.driver is not None and token.driver.blocked:
+        return Verdict.BLOCKED, "The driver of the token is blocked."
     if token.expires_at is not None and token.expires_at <= question.now:
         return Verdict.EXPIRED, f"The token expired on {token.expires_at:%Y-%m-%d %H:%M} UTC."
     if question.open_transactions and not (token.group and token.group.master_pass):

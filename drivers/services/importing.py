@@ -17,7 +17,7 @@ from drivers.services import tokens
 
 MOST_ROWS = 2000
 BATCH = 500
-CHANGEABLE = ("label", "group", "status", "expires_at")
+CHANGEABLE = ("label", "driver", "group", "status", "expires_at")
 
 
 class Known(StrEnum):
@@ -101,7 +101,7 @@ def _present(rows: Iterable[Mapping[str, Any]], by: Actor) -> dict[tuple[str, st
         .visible_to(by)
         .annotate(lower=Lower("value"))
         .filter(lower__in=values)
-        .select_related("group")
+        .select_related("group", "driver")
     )
     return {_key(token.value, token.type): token for token in found}
 

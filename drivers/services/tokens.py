@@ -1,6 +1,6 @@
 """Tokens and their groups, as operators keep them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -11,11 +11,11 @@ from django.db.transaction import atomic
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
-from drivers.models import UNTYPED, IdToken, TokenGroup, TokenStatus, TokenType
+from drivers.models import UNTYPED, Driver, IdToken, TokenGroup, TokenStatus, TokenType
 
 GROUP_EDITABLE = frozenset({"name", "token", "master_pass"})
-OF_ONE_TOKEN = frozenset({"label", "status", "expires_at"})
-EDITABLE = frozenset({"label", "status", "group", "expires_at", "value", "type"})
+OF_ONE_TOKEN = frozenset({"label", "status", "driver", "expires_at"})
+EDITABLE = OF_ONE_TOKEN | {"group", "value", "type"}
 MAX_LENGTH = 255
 
 
@@ -65,6 +65,21 @@ def unblock(token: IdToken, *, by: Actor) -> IdToken:
         token.save(update_fields=["status"])
         audit.record("token.unblocked", token, by=by)
     return token
+
+
+def hand_out(driver: Driver, *, value: str, type_: str = UNTYPED, label: str = "", by: Actor) -> IdToken:
+    """Give the driver a token: the known one of that value if nobody has it, else a new one.
+
+    Raises :class:`Conflict` where another driver has it, else as :func:`create` does.
+    """
+    by.require(Permission.DRIVERS_MANAGE, driver)
+    known = IdToken.objects.live().visible_to(by).filter(value__iexact=value.strip(), type=type_)
+    token = known.select_related("driver", "group").first()
+    if token is None:
+        return create(value=value, type_=type_, label=label, driver=driver, by=by)
+    if token.driver_id not in (None, driver.pk):
+        raise Conflict("Another driver has this token. Take it from them first.", field="value")
+    return update(token, {"driver": driver, **({"label": label} if label else {})}, by=by)
 
 
 def retire(token: IdToken, *, by: Actor) -> None:
@@ -117,8 +132,17 @@ def assign(token: IdToken, values: Mapping[str, Any], by: Actor) -> None:
     for name, value in values.items():
         if name not in EDITABLE:
             raise Invalid(f"“{name}” cannot be set.", field=name)
-        setattr(token, name, _own_group(value, by) if name == "group" else value)
+        setattr(token, name, OWN[name](value, by) if name in OWN else value)
     _check(token)
+
+
+def _own_driver(driver: Driver | UUID | None, by: Actor) -> Driver | None:
+    if driver is None:
+        return None
+    found = Driver.objects.live().visible_to(by).filter(pk=getattr(driver, "pk", driver)).first()
+    if found is None:
+        raise NotFound("There is no such driver.", field="driver")
+    return found
 
 
 def _own_group(group: TokenGroup | UUID | None, by: Actor) -> TokenGroup | None:
@@ -128,6 +152,9 @@ def _own_group(group: TokenGroup | UUID | None, by: Actor) -> TokenGroup | None:
     if found is None:
         raise NotFound("There is no such group.", field="group")
     return found
+
+
+OWN: Mapping[str, Callable[[Any, Actor], Any]] = {"driver": _own_driver, "group": _own_group}
 
 
 def _check(token: IdToken) -> None:

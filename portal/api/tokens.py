@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from drivers.models import IdToken, TokenGroup, TokenStatus, TokenType
+from drivers.models import Driver, IdToken, TokenGroup, TokenStatus, TokenType
 from drivers.services import tokens
 from drivers.services.importing import CHANGEABLE
 from portal.api.fields import OwnRow
@@ -21,6 +21,7 @@ class TokenBody(StrictSerializer):
     value = serializers.CharField(max_length=255)
     type = serializers.ChoiceField(TokenType.choices)
     label = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    driver = OwnRow(Driver.objects.live(), required=False, allow_null=True)
     group = OwnRow(TokenGroup.objects.live(), required=False, allow_null=True)
     status = serializers.ChoiceField(TokenStatus.choices, required=False)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
@@ -31,6 +32,7 @@ class TokenView(serializers.Serializer):
     value = serializers.CharField()
     type = serializers.ChoiceField(TokenType.choices)
     label = serializers.CharField()
+    driver = serializers.UUIDField(source="driver_id", allow_null=True)
     group = serializers.UUIDField(source="group_id", allow_null=True)
     status = serializers.CharField(source="effective_status")
     expires_at = serializers.DateTimeField(allow_null=True)
@@ -39,6 +41,7 @@ class TokenView(serializers.Serializer):
 
 class TokenFilter(filters.FilterSet):
     value = filters.CharFilter(field_name="value", lookup_expr="iexact")
+    driver = filters.UUIDFilter(field_name="driver_id")
     group = filters.UUIDFilter(field_name="group_id")
     search = filters.CharFilter(method="with_text")
 
@@ -59,7 +62,7 @@ class TokenList(ListResource):
     ordering_fields: ClassVar[tuple[str, ...]] = ("value", "created_at")
 
     def rows(self) -> QuerySet[IdToken]:
-        return IdToken.objects.live().visible_to(self.actor)
+        return IdToken.objects.live().visible_to(self.actor).select_related("driver")
 
     @extend_schema(operation_id="list_tokens", responses=TokenView(many=True))
     def get(self, request: Request) -> Any:

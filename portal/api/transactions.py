@@ -43,6 +43,7 @@ class TransactionView(serializers.Serializer):
     evse_id = serializers.IntegerField(source="evse.evse_id", allow_null=True, default=None)
     connector_id = serializers.IntegerField(allow_null=True)
     token = TokenText(source="token_value")
+    driver = serializers.SerializerMethodField(help_text="Null for those who may not see personal data")
     token_type = serializers.CharField()
     authorization = serializers.CharField()
     started_at = serializers.DateTimeField()
@@ -74,6 +75,10 @@ class TransactionView(serializers.Serializer):
     def get_cost_review(self, transaction: Transaction) -> Any:
         return review_of(transaction)
 
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
+    def get_driver(self, transaction: Transaction) -> UUID | None:
+        return transaction.driver_id if self.context["actor"].can(Permission.DRIVERS_VIEW) else None
+
     @extend_schema_field(PlanView(allow_null=True))
     def get_charging_plan(self, transaction: Transaction) -> Any:
         plan = getattr(transaction, "charging_plan", None)
@@ -103,6 +108,7 @@ class TransactionFilter(filters.FilterSet):
     ocpp_transaction_id = filters.CharFilter(field_name="reference")
     evse_id = filters.NumberFilter(field_name="evse__evse_id")
     token = filters.CharFilter(field_name="token_value", lookup_expr="iexact")
+    driver = filters.UUIDFilter(method="of_driver", label="None for those who may not see personal data")
     status = filters.ChoiceFilter(choices=[(w, w) for w in ("active", "ended", "orphaned")])
     started_after = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
     started_before = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
@@ -114,6 +120,9 @@ class TransactionFilter(filters.FilterSet):
     class Meta:
         model = Transaction
         fields: ClassVar[list[str]] = ["connector_id"]
+
+    def of_driver(self, rows: Any, name: str, value: UUID) -> Any:
+        return rows.filter(driver=value) if self.request.auth.can(Permission.DRIVERS_VIEW) else rows.none()
 
     def with_flag(self, rows: Any, name: str, value: str) -> Any:
         return rows.filter(flags__contains=[value])

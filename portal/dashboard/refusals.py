@@ -31,6 +31,10 @@ PLAIN = (
     # drivers
     _("There is no such group."),
     _("One of the tokens was made known meanwhile. Try it again."),
+    _("There is no such driver."),
+    _("Another driver has this token. Take it from them first."),
+    _("A driver has a name."),
+    _("This is not an e-mail address."),
     # tariffs
     _("The session has no reading."),
     _("The session ends before its first reading."),
@@ -295,6 +299,12 @@ FILLED = (
     _("The RSA key has %(bits)s bits; %(least)s are needed."),
     _("The curve %(curve)s is not strong enough; use P-256."),
     _("The chain has %(length)s characters; this station takes %(limit)s. It was not sent."),
+    # drivers
+    _("Give at most %(length)s characters."),
+    _("Choose a language: %(known)s."),
+    _("“%(status)s” is not a status of a driver."),
+    _("A group's name has 1 to %(most)s characters."),
+    _("Another driver has the reference “%(reference)s”."),
     # stations: commands
     _("This version of OCPP has no monitors of the type “%(type)s”."),
     _("A profile cannot name OCPP %(version)s here."),

@@ -1,4 +1,4 @@
-"""Search over stations, sessions and tokens; eight hits, grouped."""
+"""Search over stations, sessions, drivers and tokens; eight hits, grouped."""
 
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from core.access import Permission
-from drivers.models import IdToken
+from drivers.models import Driver, IdToken
 from portal.dashboard.entry import OperatorRequest, operator
 from portal.dashboard.pages import render_page
 from stations.models import ChargingStation, Evse, Transaction
@@ -49,6 +49,10 @@ def _hits(request: OperatorRequest, words: str) -> dict[str, Any]:
     found: dict[str, Any] = {"stations": stations[:MOST], "found_sessions": sessions.order_by("-id")[:4]}
     if actor.can(Permission.DRIVERS_VIEW):
         tokens = IdToken.objects.visible_to(actor).live()
+        drivers = Driver.objects.visible_to(actor).live()
+        found["drivers"] = drivers.filter(
+            Q(name__icontains=words) | Q(email__icontains=words) | Q(reference__iexact=words)
+        )[:4]
         found["tokens"] = tokens.filter(Q(value__icontains=words) | Q(label__icontains=words))[:4]
     return found
 

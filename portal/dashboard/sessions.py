@@ -66,7 +66,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
 @operator(Permission.SESSIONS_VIEW)
 def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     rows = Transaction.objects.visible_to(request.actor).select_related(
-        "station__presence", "evse", "site", "token", "charging_plan", "status_answer", "cost",
+        "station__presence", "evse", "site", "token", "driver", "charging_plan", "status_answer", "cost",
         "frozen_tariff__version__tariff",
     )  # fmt: skip
     session = load(rows, pk)

@@ -1,5 +1,6 @@
 """Tokens: who may charge."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,10 +13,14 @@ from core.access import Permission
 from core.errors import DomainError
 from drivers.models import IdToken
 from drivers.services import tokens
+from portal.dashboard.driver_forms import TokenChangeForm
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import TokenForm, refuse
-from portal.dashboard.pages import address, page_by_id, render_page
+from portal.dashboard.pages import Page, address, page_by_id, render_page
+from stations.models import Transaction
 from stations.services.local_lists import looking
+
+SESSIONS_SHOWN = 20
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,7 +33,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
             messages.success(request, _("The token may charge now."))
             return go(request, address(request, "tokens"))
     query = {name: request.GET.get(name, "").strip() for name in ("q", "before")}
-    rows = IdToken.objects.visible_to(request.actor).live().select_related("group")
+    rows = IdToken.objects.visible_to(request.actor).live().select_related("group", "driver")
     if words := query["q"]:
         rows = rows.filter(Q(value__icontains=words) | Q(label__icontains=words))
     page = page_by_id(rows, query)
@@ -39,10 +44,28 @@ def listing(request: OperatorRequest) -> HttpResponse:
     return render_page(request, "dashboard/tokens.html", context, status=422 if form.errors else 200)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@operator(Permission.DRIVERS_VIEW)
+def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    token = _token(request, pk)
+    form = TokenChangeForm(request.POST or None, initial=_written(token), actor=request.actor)
+    if request.method == "POST":
+        request.actor.require(Permission.DRIVERS_MANAGE)
+        if form.is_valid() and _changed(request, token, form):
+            messages.success(request, _("Saved."))
+            return go(request, address(request, "token", pk))
+        token = _token(request, pk)
+    sessions = Transaction.objects.visible_to(request.actor).filter(token=token)
+    sessions = sessions.select_related("station", "evse", "site", "token").order_by("-started_at", "-id")
+    page = Page(list(sessions[:SESSIONS_SHOWN]))
+    context = {"section": "tokens", "token": token, "form": form, "page": page}
+    return render_page(request, "dashboard/token.html", context, status=422 if form.errors else 200)
+
+
 @require_POST
 @operator(Permission.DRIVERS_MANAGE)
 def status(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    token = load(IdToken.objects.visible_to(request.actor).live(), pk)
+    token = _token(request, pk)
     act = request.POST.get("act")
     if act == "block":
         tokens.block(token, reason=request.POST.get("reason", ""), by=request.actor)
@@ -51,6 +74,27 @@ def status(request: OperatorRequest, pk: UUID) -> HttpResponse:
     elif act == "retire":
         tokens.retire(token, by=request.actor)
     return go(request, address(request, "tokens"))
+
+
+def _token(request: OperatorRequest, pk: UUID) -> IdToken:
+    rows = IdToken.objects.visible_to(request.actor).live().select_related("group", "driver")
+    token: IdToken = load(rows, pk)
+    return token
+
+
+def _written(token: IdToken) -> dict[str, Any]:
+    return {name: getattr(token, name) for name in ("label", "group", "expires_at")}
+
+
+def _changed(request: OperatorRequest, token: IdToken, form: TokenChangeForm) -> bool:
+    """Only what differs is written, so that who may not change groups changes the rest."""
+    values = {name: form.cleaned_data[name] for name in form.changed_data}
+    try:
+        if values:
+            tokens.update(token, values, by=request.actor)
+    except DomainError as error:
+        refuse(form, error)
+    return not form.errors
 
 
 def _created(request: OperatorRequest, form: TokenForm) -> bool:

@@ -400,7 +400,10 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
     ),
     (
         _("Commerce"),
-        (Entry("tokens", _("Tokens"), icon="id-badge-2", permission=_P.DRIVERS_VIEW),),
+        (
+            Entry("drivers", _("Drivers"), icon="user-circle", permission=_P.DRIVERS_VIEW),
+            Entry("tokens", _("Tokens"), icon="id-badge-2", permission=_P.DRIVERS_VIEW),
+        ),
     ),
     (
         _("Admin"),

@@ -8,7 +8,7 @@ from django.db.models.functions import Upper
 
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
-from drivers.models import IdToken
+from drivers.models import Driver, IdToken
 from stations.domain.words import TransactionStatus
 from stations.models.evses import Evse
 from stations.models.sites import Site
@@ -23,7 +23,7 @@ class Transaction(models.Model):
     """One charging session, joined from its messages in whatever order they came (M-03).
 
     ``reference`` is the station's name for it: the 1.6 number as text, or the 2.x transactionId.
-    Organization and site are those under which it began. Energies are registers in Wh. A 1.6 start is known
+    Organization, site and driver are those under which it began. Energies are registers in Wh. A 1.6 start is known
     by ``start_digest``: of connector, token, time as sent and register, since a time with an impossible year
     is replaced for logic. The columns ending in ``_seq_no`` and ``_at`` say which message a value came from,
     so that the order of arrival does not matter.
@@ -43,6 +43,9 @@ class Transaction(models.Model):
     token_type = models.CharField(max_length=20, blank=True)
     token_seq_no = models.IntegerField(null=True)
     token = models.ForeignKey(IdToken, on_delete=models.SET_NULL, null=True, related_name="transactions")
+    driver = models.ForeignKey(
+        Driver, on_delete=models.SET_NULL, null=True, related_name="transactions", db_index=False
+    )
     authorization = models.CharField(max_length=20, blank=True)
     remote_start_id = models.IntegerField(null=True)
     reservation_id = models.IntegerField(null=True)
@@ -119,6 +122,11 @@ class Transaction(models.Model):
                 name="transaction_without_end",
             ),
             models.Index(Upper("token_value"), "organization", name="transaction_by_token"),
+            models.Index(
+                fields=["driver", "-started_at", "-id"],
+                condition=~models.Q(driver=None),
+                name="transaction_by_driver",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from django.db.models import Q
 from core import clock
 from drivers import authorization
 from drivers.authorization import Decision, Question, Verdict
-from drivers.models import IdToken
+from drivers.models import Driver, IdToken
 from stations.domain.events import TokenShown
 from stations.domain.station import StationSide
 from stations.domain.words import Registration, TransactionStatus
@@ -36,6 +36,10 @@ class Authorization:
     @property
     def accepted(self) -> bool:
         return self.verdict is Verdict.ACCEPTED
+
+    @property
+    def driver(self) -> Driver | None:
+        return self.token.driver if self.token else None
 
     @property
     def valid_until(self) -> datetime | None:

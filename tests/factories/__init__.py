@@ -12,8 +12,8 @@ from core import access as core_access
 from core.access import Actor, Role
 from core.models import Membership, Organization
 from core.services import accounts, keys
-from drivers.models import IdToken
-from drivers.services import tokens
+from drivers.models import Driver, IdToken
+from drivers.services import drivers, tokens
 from stations.models import ChargingStation
 from stations.services import access, stations
 
@@ -57,3 +57,7 @@ def make_station(by: Actor, *, password: str | None = None, **values: Any) -> tu
 
 def make_token(by: Actor, value: str | None = None, **details: Any) -> IdToken:
     return tokens.create(value=value or secrets.token_hex(7).upper(), by=by, **details)
+
+
+def make_driver(by: Actor, name: str | None = None, **details: Any) -> Driver:
+    return drivers.create(name=name or unique("Driver"), by=by, **details)

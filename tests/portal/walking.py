@@ -12,7 +12,7 @@ from core import clock
 from core.access import Actor
 from core.models import ApiKey, Membership, Organization
 from core.services import keys, webhooks
-from drivers.services import tokens
+from drivers.services import drivers, tokens
 from stations.domain import intents
 from stations.domain.certificates import CertificateUse, SigningRequested
 from stations.domain.data_transfers import RuleUse
@@ -115,6 +115,8 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "commands": command.pk,
         "local-lists": holding.row_of(station.pk).pk,
         "sites": station.site_id,
+        "drivers": factories.make_driver(actor).pk,
+        "driver-groups": drivers.create_group(name=factories.unique("Staff"), by=actor).pk,
         "groups": tokens.create_group(name=factories.unique("Group"), by=actor).pk,
         "tokens": factories.make_token(actor).pk,
         "users": alice.pk,

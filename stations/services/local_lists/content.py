@@ -61,7 +61,9 @@ def _entries(organization_id: UUID, groups: list[UUID]) -> Iterator[Entry]:
     if groups:
         tokens = tokens.filter(group__in=groups)
     valid_first = Case(When(status=TokenStatus.ACCEPTED, then=Value(0)), default=Value(1))
-    for token in tokens.select_related("group").order_by(valid_first, "-id").iterator(chunk_size=2000):
+    for token in (
+        tokens.select_related("group", "driver").order_by(valid_first, "-id").iterator(chunk_size=2000)
+    ):
         yield _entry(token)
 
 

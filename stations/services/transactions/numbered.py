@@ -52,6 +52,7 @@ def _begin(station: StationSide, event: TransactionStarted, digest: bytes) -> St
         station, event.token, started_at=transaction.started_at, evse_pk=evse.pk if evse else None
     )
     transaction.token, transaction.authorization = decision.token, decision.verdict.value
+    transaction.driver = decision.driver
     standing.set_flag(transaction, Flag.NOT_AUTHORIZED, not decision.accepted)
     standing.settle(transaction, evse)
     try:

@@ -211,6 +211,7 @@ def _note_token(
     transaction.token_seq_no = seq_no
     transaction.token_value, transaction.token_type = event.token.value[:255], event.token.type[:20]
     transaction.token, transaction.authorization = decision.token, decision.verdict.value
+    transaction.driver = decision.driver
     standing.set_flag(transaction, Flag.NOT_AUTHORIZED, not decision.accepted)
 
 

@@ -37,6 +37,8 @@ PATHS = [
     "alerts/",
     "sites/",
     "sites/new/",
+    "drivers/",
+    "drivers/groups/",
     "tokens/",
     "users/",
     "developer/",

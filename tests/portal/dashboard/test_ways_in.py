@@ -63,7 +63,16 @@ def test_an_object_of_another_organization_is_not_found_under_ones_own_address(
 
 @pytest.mark.parametrize(
     "path",
-    ["stations/new/", "users/", "developer/", "audit/", "tokens/", "sites/new/", "stations/{}/messages/"],
+    [
+        "stations/new/",
+        "users/",
+        "developer/",
+        "audit/",
+        "tokens/",
+        "drivers/",
+        "sites/new/",
+        "stations/{}/messages/",
+    ],
 )
 def test_a_viewer_reads_which_permission_is_missing(
     viewer: Client, home: str, station: ChargingStation, path: str

@@ -11,6 +11,7 @@ from core import clock
 from core.access import EVERYWHERE
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
+from drivers.models.drivers import Driver
 
 UNTYPED = "ISO14443"
 
@@ -102,6 +103,14 @@ class IdToken(models.Model):
     group = models.ForeignKey(
         TokenGroup, on_delete=models.SET_NULL, null=True, blank=True, verbose_name=_("group")
     )
+    driver = models.ForeignKey(
+        Driver,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="tokens",
+        verbose_name=_("driver"),
+    )
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -139,10 +148,12 @@ class IdToken(models.Model):
         return f"…{self.value[-4:]}"
 
     def effective_status(self) -> str:
-        """The status with the expiry date taken into account."""
-        if self.status == TokenStatus.ACCEPTED and self.expired:
-            return str(TokenStatus.EXPIRED)
-        return str(self.status)
+        """The status with the expiry date and the driver's block taken into account."""
+        if self.status != TokenStatus.ACCEPTED:
+            return str(self.status)
+        if self.driver is not None and self.driver.blocked:
+            return str(TokenStatus.BLOCKED)
+        return str(TokenStatus.EXPIRED if self.expired else TokenStatus.ACCEPTED)
 
     def snapshot(self) -> dict[str, Any]:
         """What the audit keeps of a token."""

@@ -1,0 +1,15 @@
+"""Drivers and what they show to stations: one file per topic."""
+
+from drivers.models.drivers import Driver, DriverGroup, DriverStatus
+from drivers.models.tokens import UNTYPED, IdToken, TokenGroup, TokenStatus, TokenType
+
+__all__ = [
+    "UNTYPED",
+    "Driver",
+    "DriverGroup",
+    "DriverStatus",
+    "IdToken",
+    "TokenGroup",
+    "TokenStatus",
+    "TokenType",
+]

@@ -1,0 +1,211 @@
+"""``/drivers/`` and ``/driver-groups/``"""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from drivers.models import Driver, DriverGroup, DriverStatus
+from drivers.services import drivers
+from portal.api.fields import OwnRow
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
+
+SCOPES = {"read": "drivers:read", "write": "drivers:write"}
+GROUP_SCOPES = {"read": "driver-groups:read", "write": "driver-groups:write"}
+OPTIONAL = ("email", "language", "reference", "group", "status", "blocked_reason")
+
+
+class DriverBody(StrictSerializer):
+    name = serializers.CharField(max_length=100)
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
+    language = serializers.ChoiceField(drivers.LANGUAGES, required=False, allow_blank=True)
+    reference = serializers.CharField(
+        max_length=64, required=False, allow_blank=True, help_text="The operator's own number, given once"
+    )
+    group = OwnRow(DriverGroup.objects.live(), required=False, allow_null=True)
+    status = serializers.ChoiceField(DriverStatus.choices, required=False)
+    blocked_reason = serializers.CharField(
+        max_length=200, required=False, allow_blank=True, help_text="Kept while the driver is blocked"
+    )
+
+
+class DriverView(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    email = serializers.CharField()
+    language = serializers.CharField()
+    reference = serializers.CharField()
+    group = serializers.UUIDField(source="group_id", allow_null=True)
+    status = serializers.ChoiceField(DriverStatus.choices)
+    blocked_reason = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class DriverFilter(filters.FilterSet):
+    email = filters.CharFilter(field_name="email", lookup_expr="iexact")
+    reference = filters.CharFilter(field_name="reference", lookup_expr="iexact")
+    group = filters.UUIDFilter(field_name="group_id")
+    search = filters.CharFilter(method="with_text")
+
+    class Meta:
+        model = Driver
+        fields = ["name", "status", "language"]
+
+    def with_text(self, rows: Any, name: str, value: str) -> Any:
+        words = Q(name__icontains=value) | Q(email__icontains=value) | Q(reference__icontains=value)
+        return rows.filter(words)
+
+
+class DriverList(ListResource):
+    """Who charges. A driver holds tokens (`driver` of a token)."""
+
+    scopes = SCOPES
+    serializer_class = DriverView
+    filter_class = filterset_class = DriverFilter
+    ordering_fields: ClassVar[tuple[str, ...]] = ("id", "name", "created_at")
+
+    def rows(self) -> QuerySet[Driver]:
+        return Driver.objects.live().visible_to(self.actor)
+
+    @extend_schema(operation_id="list_drivers", responses=DriverView(many=True))
+    def get(self, request: Request) -> Any:
+        """List the drivers."""
+        return self.listing()
+
+    @extend_schema(
+        operation_id="create_driver",
+        request=DriverBody,
+        responses={201: DriverView},
+        examples=[OpenApiExample("A driver", {"name": "Frida Abend", "language": "de"}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Keep a new driver."""
+        return self.once(self._create)
+
+    def _create(self) -> Response:
+        driver = drivers.create(**self.body(DriverBody), by=self.actor)
+        location = f"/api/v1/drivers/{driver.pk}/"
+        return Response(self.represent(driver), status=201, headers={"Location": location})
+
+
+class DriverDetail(Resource):
+    """One driver."""
+
+    scopes = SCOPES
+    serializer_class = DriverView
+
+    def _driver(self, pk: UUID) -> Driver:
+        driver: Driver = found(Driver.objects.live().visible_to(self.actor), pk)
+        return driver
+
+    @extend_schema(operation_id="get_driver")
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read a driver."""
+        return with_etag(request, self.represent(self._driver(pk)))
+
+    @extend_schema(operation_id="replace_driver", request=DriverBody)
+    def put(self, request: Request, pk: UUID) -> Response:
+        """Replace what can be written of a driver; what is left out goes back to its default."""
+        driver = self._driver(pk)
+        values = self.replacement(DriverBody, self.represent(driver))
+        values = with_defaults(values, Driver, OPTIONAL)
+        return Response(self.represent(drivers.update(driver, values, by=self.actor)))
+
+    @extend_schema(operation_id="change_driver", request=DriverBody)
+    def patch(self, request: Request, pk: UUID) -> Response:
+        """Change some fields of a driver. `status: blocked` refuses all tokens of the driver."""
+        values = self.body(DriverBody, partial=True)
+        return Response(self.represent(drivers.update(self._driver(pk), values, by=self.actor)))
+
+    @extend_schema(operation_id="retire_driver", responses={204: None})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """End a driver and all of their tokens; sessions keep what they say of them."""
+        drivers.retire(self._driver(pk), by=self.actor)
+        return Response(status=204)
+
+
+class DriverGroupBody(StrictSerializer):
+    name = serializers.CharField(max_length=100)
+
+
+class DriverGroupView(DriverGroupBody):
+    id = serializers.UUIDField()
+    created_at = serializers.DateTimeField()
+
+
+class DriverGroupFilter(filters.FilterSet):
+    search = filters.CharFilter(field_name="name", lookup_expr="icontains")
+
+    class Meta:
+        model = DriverGroup
+        fields = ["name"]
+
+
+class DriverGroupList(ListResource):
+    """Groups of drivers, for what is granted to all of them."""
+
+    scopes = GROUP_SCOPES
+    serializer_class = DriverGroupView
+    filter_class = filterset_class = DriverGroupFilter
+    ordering_fields: ClassVar[tuple[str, ...]] = ("id", "name", "created_at")
+
+    def rows(self) -> QuerySet[DriverGroup]:
+        return DriverGroup.objects.live().visible_to(self.actor)
+
+    @extend_schema(operation_id="list_driver_groups", responses=DriverGroupView(many=True))
+    def get(self, request: Request) -> Any:
+        """List the groups of drivers."""
+        return self.listing()
+
+    @extend_schema(
+        operation_id="create_driver_group", request=DriverGroupBody, responses={201: DriverGroupView}
+    )
+    def post(self, request: Request) -> Response:
+        """Create a group of drivers."""
+        return self.once(self._create)
+
+    def _create(self) -> Response:
+        group = drivers.create_group(**self.body(DriverGroupBody), by=self.actor)
+        location = f"/api/v1/driver-groups/{group.pk}/"
+        return Response(self.represent(group), status=201, headers={"Location": location})
+
+
+class DriverGroupDetail(Resource):
+    """One group of drivers."""
+
+    scopes = GROUP_SCOPES
+    serializer_class = DriverGroupView
+
+    def _group(self, pk: UUID) -> DriverGroup:
+        group: DriverGroup = found(DriverGroup.objects.live().visible_to(self.actor), pk)
+        return group
+
+    @extend_schema(operation_id="get_driver_group")
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read a group of drivers."""
+        return with_etag(request, self.represent(self._group(pk)))
+
+    @extend_schema(operation_id="replace_driver_group", request=DriverGroupBody)
+    def put(self, request: Request, pk: UUID) -> Response:
+        """Replace what can be written of a group of drivers: its name."""
+        group = self._group(pk)
+        values = self.replacement(DriverGroupBody, self.represent(group))
+        return Response(self.represent(drivers.rename_group(group, **values, by=self.actor)))
+
+    @extend_schema(operation_id="change_driver_group", request=DriverGroupBody)
+    def patch(self, request: Request, pk: UUID) -> Response:
+        """Rename a group of drivers."""
+        group = self._group(pk)
+        values = {"name": group.name, **self.body(DriverGroupBody, partial=True)}
+        return Response(self.represent(drivers.rename_group(group, **values, by=self.actor)))
+
+    @extend_schema(operation_id="retire_driver_group", responses={204: None})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """End a group of drivers: its drivers stay and are in no group, its name is free again."""
+        drivers.retire_group(self._group(pk), by=self.actor)
+        return Response(status=204)

@@ -1,0 +1,71 @@
+"""Forms for drivers, their groups and their tokens."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from core.access import Actor
+from drivers.models import DriverGroup, TokenGroup, TokenType
+from drivers.services.drivers import LANGUAGES
+
+WHEN = {"type": "datetime-local", "step": "1"}
+SECOND = "%Y-%m-%dT%H:%M:%S"
+
+
+class DriverForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=100)
+    email = forms.EmailField(label=_("E-mail address"), max_length=254, required=False)
+    reference = forms.CharField(
+        label=_("Own reference"),
+        max_length=64,
+        required=False,
+        help_text=_("Your number for the driver, such as a customer number"),
+    )
+    language = forms.ChoiceField(label=_("Language"), required=False)
+    group = forms.ModelChoiceField(
+        DriverGroup.objects.none(), label=_("Group"), required=False, empty_label=_("none")
+    )
+
+    def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
+        super().__init__(*args, **values)
+        names = {"de": "Deutsch", "en": "English"}
+        self.fields["language"].choices = [
+            ("", _("not known")),
+            *((code, names.get(code, code)) for code in LANGUAGES),
+        ]
+        self.fields["group"].queryset = DriverGroup.objects.visible_to(actor).live()
+        self.fields["group"].disabled = actor.limited_to is not None
+
+
+class DriverGroupForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=100)
+
+
+class HandOutForm(forms.Form):
+    """A token that a driver gets: a known one without a driver, or a new one."""
+
+    value = forms.CharField(
+        label=_("Value"),
+        max_length=255,
+        help_text=_("As the station sends it, such as 04A2B6C8. Case does not count."),
+    )
+    type = forms.ChoiceField(label=_("Type"), choices=TokenType.choices, initial=TokenType.ISO14443)
+    label = forms.CharField(label=_("Label"), max_length=100, required=False)
+
+
+class TokenChangeForm(forms.Form):
+    """What can be changed of a token that exists."""
+
+    label = forms.CharField(label=_("Label"), max_length=100, required=False)
+    group = forms.ModelChoiceField(
+        TokenGroup.objects.none(), label=_("Token group"), required=False, empty_label=_("none")
+    )
+    expires_at = forms.DateTimeField(
+        label=_("Expires"), required=False, widget=forms.DateTimeInput(attrs=WHEN, format=SECOND)
+    )
+
+    def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
+        super().__init__(*args, **values)
+        self.fields["group"].queryset = TokenGroup.objects.visible_to(actor).live()
+        self.fields["group"].disabled = actor.limited_to is not None
