@@ -12,7 +12,7 @@ from portal import runtime
 from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse, SigningStatus, SigningUse
 from stations.domain.displays import STATES
 from stations.domain.firmware import JobStatus
-from stations.domain.words import CommandStatus
+from stations.domain.words import CommandStatus, TransactionStatus
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # django-environ ships no types
@@ -274,7 +274,7 @@ SPECTACULAR_SETTINGS = {
         "TokenTypeEnum": "drivers.models.TokenType",
         "TokenStatusEnum": "drivers.models.TokenStatus",
         "DriverStatusEnum": "drivers.models.drivers.DriverStatus",
-        "TransactionStatusEnum": [(word, word) for word in ("active", "ended", "orphaned")],
+        "TransactionStatusEnum": [(word.value, word.value) for word in TransactionStatus],
         "CostStateEnum": "stations.models.frozen_tariffs.CostState",
         "WebhookStateEnum": "core.models.webhooks.Webhook.State",
         "DeliveryStatusEnum": "core.models.webhooks.Delivery.Status",
