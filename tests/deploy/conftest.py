@@ -40,10 +40,13 @@ def edge(
     papers: Papers,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Edge]:
-    """nginx, then HAProxy, with the shipped configuration."""
+    """nginx, then HAProxy, with the shipped configuration; half of what is behind it does not serve."""
     start = {"nginx": edges.nginx, "haproxy": edges.haproxy}[request.param]
     directory: Path = tmp_path_factory.mktemp(request.param)
-    with start(papers.directory, directory, backend=portal.port, secret=SECRET) as running:
+    with (
+        edges.draining_gateway() as draining,
+        start(papers.directory, directory, backend=portal.port, draining=draining, secret=SECRET) as running,
+    ):
         yield running
 
 

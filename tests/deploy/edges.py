@@ -6,10 +6,12 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPSConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -139,8 +141,8 @@ def run_to_end(words: list[str]) -> str:
 
 
 @contextlib.contextmanager
-def nginx(papers: Path, directory: Path, *, backend: int, secret: str) -> Iterator[Edge]:
-    """nginx, whose second gateway does not answer."""
+def nginx(papers: Path, directory: Path, *, backend: int, draining: int, secret: str) -> Iterator[Edge]:
+    """nginx; of two gateways one drains, of two web processes one is away."""
     program = find_nginx()
     edge = Edge("nginx", free_port(), free_port(), directory / "nginx.log")
     write_nginx(papers, directory, edge, secret=secret)
@@ -148,7 +150,7 @@ def nginx(papers: Path, directory: Path, *, backend: int, secret: str) -> Iterat
     upstreams = replaced(
         (DEPLOY / "nginx/chargeyard/upstreams.conf").read_text(),
         {
-            "unix:/run/chargeyard/gateway-1.sock": f"127.0.0.1:{dead}",
+            "unix:/run/chargeyard/gateway-1.sock": f"127.0.0.1:{draining}",
             "unix:/run/chargeyard/gateway-2.sock": f"127.0.0.1:{backend}",
             "unix:/run/chargeyard/web-1.sock": f"127.0.0.1:{dead}",
             "unix:/run/chargeyard/web-2.sock": f"127.0.0.1:{backend}",
@@ -194,15 +196,15 @@ def write_nginx(papers: Path, directory: Path, edge: Edge, *, secret: str) -> No
 
 
 @contextlib.contextmanager
-def haproxy(papers: Path, directory: Path, *, backend: int, secret: str) -> Iterator[Edge]:
-    """HAProxy, whose second gateway does not answer."""
+def haproxy(papers: Path, directory: Path, *, backend: int, draining: int, secret: str) -> Iterator[Edge]:
+    """HAProxy; of two gateways one drains, of two web processes one is away."""
     program = find_haproxy()
     edge = Edge("haproxy", free_port(), free_port(), directory / "haproxy.log")
     path, dead = write_haproxy(papers, directory, edge), free_port()
     text = replaced(
         path.read_text(),
         {
-            "unix@/run/chargeyard/gateway-1.sock": f"127.0.0.1:{dead}",
+            "unix@/run/chargeyard/gateway-1.sock": f"127.0.0.1:{draining}",
             "unix@/run/chargeyard/gateway-2.sock": f"127.0.0.1:{backend}",
             "unix@/run/chargeyard/web-1.sock": f"127.0.0.1:{dead}",
             "unix@/run/chargeyard/web-2.sock": f"127.0.0.1:{backend}",
@@ -236,6 +238,31 @@ def write_haproxy(papers: Path, directory: Path, edge: Edge) -> Path:
     )
     (directory / "crt-list.txt").write_text(names)
     return directory / "haproxy.cfg"
+
+
+@contextlib.contextmanager
+def draining_gateway() -> Iterator[int]:
+    """The port of something that says 503 to every request, as a gateway does that is about to end."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(503)
+            self.send_header("Retry-After", "77")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
 
 
 def has_ipv6() -> bool:

@@ -246,10 +246,24 @@ def test_plain_http_sends_people_to_https_and_never_takes_a_charger(edge: Edge) 
 def test_with_no_gateway_left_a_charger_is_told_when_to_come_back(
     start: object, papers: Papers, tmp_path: Path, address: str
 ) -> None:
-    with start(papers.directory, tmp_path, backend=free_port(), secret=SECRET) as alone:  # type: ignore[operator]
+    away = free_port()
+    with start(papers.directory, tmp_path, backend=away, draining=away, secret=SECRET) as alone:  # type: ignore[operator]
         reply = alone.knock("/ocpp/CP1", address=address)
 
     assert (reply.status, reply.header("Retry-After")) == (503, "60")
+
+
+@pytest.mark.parametrize("start", [edges.nginx, edges.haproxy])
+def test_where_every_gateway_drains_a_charger_gets_the_answer_of_one(
+    start: object, papers: Papers, tmp_path: Path, address: str
+) -> None:
+    with (
+        edges.draining_gateway() as draining,
+        start(papers.directory, tmp_path, backend=draining, draining=draining, secret=SECRET) as alone,  # type: ignore[operator]
+    ):
+        reply = alone.knock("/ocpp/CP1", address=address)
+
+    assert (reply.status, reply.header("Retry-After")) == (503, "77")
 
 
 def test_the_portal_itself_refuses_who_comes_past_the_edge(portal: Server, alice: Actor) -> None:
