@@ -227,6 +227,8 @@ def write_haproxy(papers: Path, directory: Path, edge: Edge) -> Path:
             "/etc/haproxy/chargeyard": str(directory),
         },
     )
+    if os.geteuid() != 0:  # only root can become somebody else
+        text = "".join(line for line in text.splitlines(True) if not line.startswith(("  user ", "  group ")))
     (directory / "haproxy.cfg").write_text(text)
     names = replaced(
         (DEPLOY / "haproxy/crt-list.txt.example").read_text(),

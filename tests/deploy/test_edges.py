@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import urllib.request
 import warnings
 from http.client import HTTPConnection
 from pathlib import Path
@@ -12,7 +13,7 @@ from core.access import Actor
 from core.models import Organization
 from stations.models import ChargingStation, Connection, Presence
 from tests.deploy import edges
-from tests.deploy.conftest import SECRET
+from tests.deploy.conftest import SECRET, TOKEN
 from tests.deploy.edges import Edge
 from tests.deploy.papers import Papers
 from tests.factories import make_key, make_station
@@ -200,6 +201,14 @@ def test_neither_figures_nor_other_names_nor_big_bodies_pass(edge: Edge) -> None
     assert status("GET", "/metrics") == 404
     assert status("GET", "/healthz", host="stranger.example.net") in {404, 421}
     assert status("POST", "/api/v1/stations/", announced=1_100_000) == 413
+
+
+def test_the_figures_of_a_process_are_asked_behind_the_edge_by_plain_http(portal: Server) -> None:
+    asked = urllib.request.Request(f"{portal.http_url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        assert answer.url == asked.full_url
+        assert b"python_info" in answer.read()
 
 
 def test_events_arrive_as_they_happen(edge: Edge, alice: Actor) -> None:
