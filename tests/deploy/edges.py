@@ -157,7 +157,9 @@ def nginx(papers: Path, directory: Path, *, backend: int, draining: int, secret:
         },
     )
     (directory / "chargeyard/upstreams.conf").write_text(upstreams)
-    with running(edge, [program, "-p", str(directory), "-c", str(directory / "nginx.conf")]):
+    with running(
+        edge, [program, "-g", "daemon off;", "-p", str(directory), "-c", str(directory / "nginx.conf")]
+    ):
         yield edge
 
 
@@ -185,14 +187,16 @@ def write_nginx(papers: Path, directory: Path, edge: Edge, *, secret: str) -> No
     if not has_ipv6():
         portal = "\n".join(line for line in portal.splitlines() if "listen [::1]" not in line)
     (directory / "chargeyard.conf").write_text(portal)
-    places = "".join(
-        f"  {kind}_temp_path {directory}/{kind};\n"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    main = replaced(
+        (DEPLOY / "nginx/nginx.conf").read_text(),
+        {
+            " /tmp/": f" {directory}/",
+            "/run/nginx.pid": f"{directory}/pid",
+            "worker_connections 16384": "worker_connections 512",
+            "worker_rlimit_nofile 65536;\n": "",
+        },
     )
-    (directory / "nginx.conf").write_text(
-        f"daemon off;\nworker_processes 1;\npid {directory}/pid;\nerror_log stderr;\n"
-        f"events {{ worker_connections 512; }}\nhttp {{\n{places}  include chargeyard.conf;\n}}\n"
-    )
+    (directory / "nginx.conf").write_text(main)
 
 
 @contextlib.contextmanager

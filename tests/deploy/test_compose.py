@@ -79,7 +79,7 @@ def test_only_gateways_and_web_may_go_through_the_pooler() -> None:
 def test_every_file_that_is_mounted_or_copied_is_in_the_repository_or_made_by_prepare() -> None:
     mounted = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
     places = [volume.split(":")[0] for volume in mounted if volume.startswith(".")]
-    assert len(places) == 3
+    assert len(places) == 4
     assert [
         place for place in places if not place.startswith("./edge/") and not (COMPOSE / place).is_file()
     ] == []
