@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.edges import DEPLOY, find
-from tests.deploy.starting import FAMILY_ENDS_S, check_command, drain_s
+from tests.deploy.starting import FAMILY_ENDS_S, check_command, drain_s, unknown_settings
 from tests.running import ROOT
 
 UNITS = DEPLOY / "systemd"
@@ -98,6 +98,17 @@ def test_a_service_is_given_longer_to_end_than_it_takes() -> None:
     assert patience("chargeyard-gateway@.service") > drain_s()
     assert patience("chargeyard-web@.service") > drain_s()
     assert patience("chargeyard-up.service") > FAMILY_ENDS_S
+
+
+def test_every_variable_of_the_env_files_is_one_that_the_portal_reads() -> None:
+    names = {
+        name
+        for path in DEPLOY.glob("*.env.example")
+        for name in re.findall(r"^([A-Z_]+)=", path.read_text(), re.MULTILINE)
+    }
+
+    assert {"SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL"} <= names
+    assert unknown_settings(names) == set()
 
 
 def test_only_what_changes_the_schema_or_copies_it_knows_its_owner() -> None:
