@@ -56,6 +56,7 @@ def test_a_charger_boots_through_the_edge_in_its_version_and_is_known_by_its_own
 ) -> None:
     station, password = make_station(alice, security_profile=2)
     way = socket.create_connection(("127.0.0.1", edge.port), 10, (address, 0))
+    way.settimeout(None)  # the client has a deadline of its own
     url = f"wss://ocpp.localhost:{edge.port}/ocpp"
 
     with WireStation(url, station.identity, password, version, sock=way, ssl=edge.context()) as line:
