@@ -2,15 +2,12 @@
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.handlers.asgi import ASGIRequest
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from rest_framework import serializers
@@ -30,6 +27,7 @@ from portal.api.pagination import Cursor
 from portal.api.parsers import JsonParser
 from portal.api.ratelimit import buckets, policy
 from portal.api.renderers import CsvRenderer, JsonRenderer, csv_lines
+from portal.downloads import streamed
 
 
 class StrictSerializer(serializers.Serializer):
@@ -158,12 +156,12 @@ class ListResource(Resource):
         paginator.get_page_size(self.request)
         ordering = paginator.get_ordering(self.request, queryset, self)
         rows = (self.represent(thing) for thing in queryset.order_by(*ordering).iterator(chunk_size=500))
-        lines: Any = csv_lines(self._columns(), rows)
-        if isinstance(self.request._request, ASGIRequest):
-            lines = _in_pieces(lines)
-        response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="export.csv"'
-        return response
+        return streamed(
+            self.request._request,
+            csv_lines(self._columns(), rows),
+            content_type="text/csv; charset=utf-8",
+            filename="export.csv",
+        )
 
     def _columns(self) -> list[str]:
         fields = self.serializer_class(context={"actor": self.actor}).fields
@@ -230,9 +228,3 @@ def _fingerprint(data: Mapping[str, Any]) -> str:
 def _tags(header: str | None) -> list[str]:
     """The tags of the header; a proxy that compresses marks ours as weak, which they are not."""
     return [tag.strip().removeprefix("W/") for tag in (header or "").split(",") if tag.strip()]
-
-
-async def _in_pieces(lines: Iterator[str]) -> AsyncIterator[str]:
-    """Some lines at a time, so that a long export is never in memory as a whole."""
-    while piece := await sync_to_async(lambda: "".join(islice(lines, 200)))():
-        yield piece

@@ -11,15 +11,16 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from core.access import Permission
-from core.errors import DomainError, NotFound
+from core.errors import DomainError, Invalid, NotFound
+from portal.dashboard import tariff_forms
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import refuse
 from portal.dashboard.pages import address, render_page
 from portal.dashboard.station import find, frame, has_display
 from stations.domain import intents
 from stations.domain.displays import DisplayStatus, DisplayText
-from stations.domain.words import Capability
-from stations.models import ChargingStation, DataTransfer, DisplayMessage
+from stations.domain.words import Capability, TransactionStatus
+from stations.models import ChargingStation, DataTransfer, DisplayMessage, Transaction
 from stations.services import commands
 
 SHOWN = 50
@@ -58,9 +59,7 @@ class DisplayForm(forms.Form):
 @operator(Permission.STATIONS_VIEW)
 def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     """The service checks the permission of who sends a message."""
-    station = find(request, pk)
-    if not has_display(station):
-        raise NotFound(_("This station has no display that could be written to."))
+    station = _showing(request, pk)
     form = DisplayForm(request.POST or None)
     if request.method == "POST":
         request.actor.require(Permission.VARIABLES_EDIT, station)
@@ -88,6 +87,33 @@ def read(request: OperatorRequest, pk: UUID) -> HttpResponse:
     return go(request, address(request, "station_displays", pk))
 
 
+@require_POST
+@operator(Permission.STATIONS_VIEW)
+def send(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Issue the command of the pressed button, about tariffs or costs; it says itself what it takes."""
+    station = _showing(request, pk)
+    kind = tariff_forms.BY_NAME.get(request.POST.get("command", ""))
+    if kind is None:
+        raise Invalid(_("There is no such command."), field="command")
+    request.actor.require(Permission(kind.permission), station)
+    commands.issue(
+        station,
+        tariff_forms.FORMS[kind](request, station),
+        by=request.actor,
+        if_offline="wait" if request.POST.get("if_offline") == "wait" else "fail",
+    )
+    if request.htmx:
+        return render_page(request, TEMPLATE, _context(request, station, DisplayForm()), partial="shown")
+    return go(request, address(request, "station_displays", pk))
+
+
+def _showing(request: OperatorRequest, pk: UUID) -> ChargingStation:
+    station = find(request, pk)
+    if not (has_display(station) or station.supports(Capability.TARIFF)):
+        raise NotFound(_("This station has no display that could be written to."))
+    return station
+
+
 def _sent(form: DisplayForm, station: ChargingStation, request: OperatorRequest) -> bool:
     values = form.cleaned_data
     intent = intents.SetDisplayMessage(
@@ -108,6 +134,7 @@ def _context(request: OperatorRequest, station: ChargingStation, form: DisplayFo
     return {
         **frame(request, station, "station_displays"),
         "form": form,
+        "writes": has_display(station),
         "reads": station.supports(Capability.DISPLAY),
         "shown": station.display_messages.exclude(status=DisplayStatus.CLEARED.value)[:SHOWN],
         "tariffs": station.station_tariffs.exclude(status="cleared")[:SHOWN],
@@ -115,4 +142,19 @@ def _context(request: OperatorRequest, station: ChargingStation, form: DisplayFo
         if request.actor.can(Permission.SESSIONS_VIEW)
         else [],
         "transfers": transfers,
+        "commands": station.commands.filter(command__in=tariff_forms.BY_NAME).order_by("-id")[:6],
+        **_pricing(request, station),
+    }
+
+
+def _pricing(request: OperatorRequest, station: ChargingStation) -> dict[str, Any]:
+    """What the forms about tariffs and costs offer."""
+    running = Transaction.objects.visible_to(request.actor).filter(
+        station=station, status=TransactionStatus.ACTIVE.value
+    )
+    return {
+        "prices": station.supports(Capability.TARIFF),
+        "evses": station.evses.values_list("evse_id", flat=True),
+        "sessions": running.select_related("evse").order_by("evse__evse_id")[:SHOWN],
+        "example": tariff_forms.EXAMPLE,
     }

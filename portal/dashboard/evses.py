@@ -34,6 +34,7 @@ SAID_AT_THE_EVSE = frozenset(
         "unlock_connector",
         "reserve_now",
         "cancel_reservation",
+        "notify_web_payment_started",
     }
 )
 SAID_FOR = timedelta(minutes=15)
@@ -51,6 +52,7 @@ class Card:
     limit: LimitNow | None = None
     reservation: Reservation | None = None
     reservable: bool = True
+    payable: bool = False
 
 
 @require_safe
@@ -97,6 +99,19 @@ def unlock(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
     return answer(request, pk, evse_id)
 
 
+@require_POST
+@operator(Permission.COMMANDS_SESSION)
+def web_payment(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
+    """Tell the station that somebody pays for this EVSE on the web."""
+    station = _station(request, pk)
+    text = request.POST.get("timeout_s", "").strip()
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise Invalid(_("A whole number is expected."), field="timeout_s")
+    intent = intents.NotifyWebPaymentStarted(evse_id=evse_id, timeout_s=int(text))
+    commands.issue(station, intent, by=request.actor)
+    return answer(request, pk, evse_id)
+
+
 def recent_commands(station: ChargingStation) -> list[Command]:
     """The last commands of the station, newest first, enough to find each EVSE's last one."""
     return list(station.commands.select_related("transaction__evse").order_by("-id")[:20])
@@ -123,7 +138,8 @@ def contents(
     said = next((one for one in recent if _concerns(one, evse)), None)
     limit = looking.limit_of(limits, evse)
     reservable = session is None and station.supports(Capability.RESERVATION)
-    return Card(evse, session, said, raw, connector, limit, kept.get(evse.pk), reservable)
+    payable = session is None and station.supports(Capability.WEB_PAYMENT)
+    return Card(evse, session, said, raw, connector, limit, kept.get(evse.pk), reservable, payable)
 
 
 def tokens_to_start_with(actor: Actor) -> Any:

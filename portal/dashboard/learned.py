@@ -32,6 +32,7 @@ NAMES = {
     Capability.GRID_SUPPORT: gettext_lazy("Grid support"),
     Capability.BIDIRECTIONAL: gettext_lazy("Energy back from cars"),
     Capability.BATTERY_SWAP: gettext_lazy("Battery swap"),
+    Capability.WEB_PAYMENT: gettext_lazy("Payments on the web"),
 }
 SOURCES = {
     Source.ANSWER: gettext_lazy("its answer"),

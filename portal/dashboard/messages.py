@@ -1,24 +1,27 @@
 """Raw messages of a station: request and answer paired, already masked when they were stored."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
-from django.http import HttpResponse
-from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.http import HttpResponse, HttpResponseBase
+from django.views.decorators.http import require_POST, require_safe
 
+from core import audit
 from core.access import Permission
-from portal.dashboard.entry import BadAddress, OperatorRequest, operator
-from portal.dashboard.pages import Page, render_page
+from portal.dashboard import vendor_messages
+from portal.dashboard.entry import OperatorRequest, go, operator
+from portal.dashboard.message_search import Search, search
+from portal.dashboard.pages import Page, address, render_page
 from portal.dashboard.station import find, frame
-from stations.models import RawFrame
+from portal.downloads import streamed
+from stations.domain.vendor_data import parsed
+from stations.models import ChargingStation, RawFrame
+from stations.services import commands
 
+TEMPLATE = "dashboard/stations/messages.html"
 SIZE = 60
+EXPORT_MAX = 50_000
 CALL, RESULT, ERROR, OBJECTION = 2, 3, 4, 5
 TROUBLE = ("refused", "dropped", "late")
 
@@ -49,6 +52,12 @@ class Pair:
         return is_error or objected or self.verdict.partition(":")[0] in TROUBLE
 
     @property
+    def fault(self) -> str:
+        """What the refusal says is wrong, in the words of the one who refused."""
+        said = parsed(self.answer.text) if self.answer is not None and self.answer.type == ERROR else None
+        return said[3] if isinstance(said, list) and len(said) > 3 and isinstance(said[3], str) else ""
+
+    @property
     def latency_ms(self) -> float | None:
         latency = self.answer.latency_us if self.answer else self.first.latency_us
         return None if latency is None else latency / 1000
@@ -62,21 +71,52 @@ class Pair:
 @operator(Permission.MESSAGES_VIEW)
 def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     station = find(request, pk)
-    query = {name: request.GET.get(name, "").strip() for name in ("action", "direction", "errors", "before")}
-    rows = RawFrame.objects.filter(station=station)
-    if query["action"]:
-        rows = rows.filter(action__iexact=query["action"])
-    if query["direction"] in ("in", "out"):
-        rows = rows.filter(direction=query["direction"])
-    if query["errors"]:
-        rows = rows.exclude(verdict__in=["ok", "repaired"]) | rows.filter(type__in=(ERROR, OBJECTION))
-    if query["before"]:
-        at, pk = _place(query["before"])
-        rows = rows.filter(at__lte=at).exclude(at=at, id__gte=pk)
-    frames = list(rows.order_by("-at", "-id")[: SIZE + 1])
+    if request.GET.get("part") == "sent":
+        return _sent(request, station)
+    wanted = search(request.GET, station, request.actor)
+    frames = list(wanted.rows(station).order_by("-at", "-id")[: SIZE + 1])
     context = frame(request, station, "station_messages")
-    context.update(pairs=paired(frames[:SIZE]), query=query, page=_page(frames, query))
-    return render_page(request, "dashboard/stations/messages.html", context, partial="results")
+    context.update(pairs=paired(frames[:SIZE]), query=wanted.query, search=wanted, page=_page(frames, wanted))
+    if not request.htmx and request.actor.can(Permission.COMMANDS_EXPERT):
+        context["sent"] = vendor_messages.recent(station)
+    return render_page(request, TEMPLATE, context, partial="results")
+
+
+@require_safe
+@operator(Permission.MESSAGES_VIEW)
+def export(request: OperatorRequest, pk: UUID) -> HttpResponseBase:
+    """The newest frames of a search as NDJSON, oldest last."""
+    station = find(request, pk)
+    wanted = search(request.GET, station, request.actor)
+    asked = {name: [None, value] for name, value in wanted.query.items() if value}
+    audit.record("list.exported", station, by=request.actor, changes=asked, reason=request.path)
+    rows = wanted.rows(station).order_by("-at", "-id")[:EXPORT_MAX]
+    lines = (_line(one) for one in rows.iterator(chunk_size=200))
+    name = f"messages-{station.pk}.ndjson"
+    return streamed(request, lines, content_type="application/x-ndjson", filename=name)
+
+
+@require_POST
+@operator(Permission.MESSAGES_VIEW)
+def send(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """A vendor's message to the station; its answer shows below the form."""
+    station = find(request, pk)
+    request.actor.require(Permission.COMMANDS_EXPERT, station)
+    commands.issue(
+        station,
+        vendor_messages.wish(request.POST),
+        by=request.actor,
+        if_offline="wait" if request.POST.get("if_offline") == "wait" else "fail",
+    )
+    if request.htmx:
+        return _sent(request, station)
+    return go(request, address(request, "station_messages", pk))
+
+
+def _sent(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
+    request.actor.require(Permission.COMMANDS_EXPERT, station)
+    context = {**frame(request, station, "station_messages"), "sent": vendor_messages.recent(station)}
+    return render_page(request, TEMPLATE, context, partial="sent")
 
 
 def paired(frames: list[RawFrame]) -> list[Pair]:
@@ -114,24 +154,30 @@ def shown(text: str) -> str:
         return text
 
 
-def _page(frames: list[RawFrame], query: dict[str, str]) -> Page:
-    kept: dict[str, Any] = {name: value for name, value in query.items() if value and name != "before"}
-    older = (
-        urlencode({**kept, "before": f"{frames[SIZE - 1].at.isoformat()}~{frames[SIZE - 1].pk}"})
-        if len(frames) > SIZE
-        else ""
+def _page(frames: list[RawFrame], wanted: Search) -> Page:
+    older = ""
+    if len(frames) > SIZE:
+        older = wanted.address(before=f"{frames[SIZE - 1].at.isoformat()}~{frames[SIZE - 1].pk}")
+    return Page([], older, wanted.address() or "-" if wanted.query["before"] else "")
+
+
+def _line(one: RawFrame) -> str:
+    """A frame with its verdict as one line of NDJSON; its text as it came, masked."""
+    latency_ms = None if one.latency_us is None else one.latency_us / 1000
+    return (
+        orjson.dumps(
+            {
+                "at": one.at,
+                "direction": one.direction,
+                "type": one.type,
+                "message_id": one.message_id,
+                "action": one.action,
+                "verdict": one.verdict,
+                "latency_ms": latency_ms,
+                "size_bytes": one.size_bytes,
+                "repairs": one.repairs or [],
+                "frame": one.text,
+            }
+        ).decode()
+        + "\n"
     )
-    return Page([], older, urlencode(kept) or "-" if query["before"] else "")
-
-
-def _place(text: str) -> tuple[datetime, int]:
-    """Time and number of the frame to go on from. Raises :class:`BadAddress` for what is none of ours."""
-    moment, _sep, number = text.partition("~")
-    try:
-        found = parse_datetime(moment)
-    except ValueError:
-        found = None
-    known = number.isascii() and number.isdigit() and len(number) < 19
-    if found is None or found.tzinfo is None or not 2000 <= found.year < 3000 or not known:
-        raise BadAddress(_("This page of the list does not exist. Begin with the newest entries."))
-    return found, int(number)

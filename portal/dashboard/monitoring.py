@@ -84,7 +84,11 @@ def stream(request: OperatorRequest, pk: UUID, stream_pk: UUID) -> HttpResponse:
     station = find(request, pk)
     found = load(EventStream.objects.visible_to(request.actor).filter(station=station), stream_pk)
     context = frame(request, station, "station_monitoring")
-    context.update(stream=found, page=page_by_id(found.values.all(), request.GET.dict()))
+    context.update(
+        stream=found,
+        page=page_by_id(found.values.all(), request.GET.dict()),
+        adjustable=found.closed_at is None and station.supports(Capability.EVENT_STREAMS),
+    )
     return render_page(request, "dashboard/stations/stream.html", context)
 
 
@@ -159,6 +163,16 @@ def _customer(values: QueryDict) -> Intent:
     )
 
 
+def _adjust(values: QueryDict) -> Intent:
+    number = _whole(values, "stream")
+    if number is None:
+        raise Invalid(_("Choose a stream."), field="stream")
+    interval_s, most = _whole(values, "interval_s"), _whole(values, "values")
+    if interval_s is None and most is None:
+        raise Invalid(_("Give an interval, a number of values, or both."), field="interval_s")
+    return intents.AdjustEventStream(stream=number, interval_s=interval_s, values=most)
+
+
 def _whole(values: QueryDict, name: str) -> int | None:
     text = values.get(name, "").strip()
     if text and not (text.isascii() and text.isdecimal() and int(text) < 2**31):
@@ -190,5 +204,6 @@ FORMS: Mapping[str, Callable[[QueryDict], Intent]] = {
     "set_monitoring_base": _base,
     "set_monitoring_level": lambda values: intents.SetMonitoringLevel(severity=_severity(values)),
     "get_periodic_event_stream": lambda _values: intents.GetEventStreams(),
+    "adjust_periodic_event_stream": _adjust,
     "customer_information": _customer,
 }

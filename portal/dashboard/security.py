@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -177,8 +178,7 @@ def _page(
     certificates = InstalledCertificate.objects.visible_to(request.actor).filter(station=station)
     context.update(
         profile=SECURITY_PROFILE[station.security_profile],
-        told_profile=_told_profile(station),
-        changing=station.credentials.filter(state=StationCredential.State.NEXT).first(),
+        access=_access(station),
         requests=station.signing_requests.order_by("-id")[:REQUESTS_SHOWN],
         certificates=certificates.present().order_by("use", "-id"),
         contract_requests=contracts.requests(station),
@@ -193,7 +193,12 @@ def _page(
     return render_page(request, TEMPLATE, context, partial="state", status=status)
 
 
-def _told_profile(station: ChargingStation) -> str:
-    """The profile that the station itself says it uses, as far as it told."""
-    told = Variable.objects.filter(station=station, variable="SecurityProfile", attribute="Actual")
-    return told.exclude(value=None).values_list("value", flat=True).first() or ""
+def _access(station: ChargingStation) -> dict[str, Any]:
+    """The profile that the station itself says it uses, and its password that is not used yet."""
+    told = Variable.objects.filter(station=OuterRef("pk"), variable="SecurityProfile", attribute="Actual")
+    following = StationCredential.objects.filter(station=OuterRef("pk"), state=StationCredential.State.NEXT)
+    return ChargingStation.objects.values(
+        told_profile=Subquery(told.exclude(value=None).values("value")[:1]),
+        changing=Exists(following),
+        until=Subquery(following.values("valid_until")[:1]),
+    ).get(pk=station.pk)

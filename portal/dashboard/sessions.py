@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from core.access import Permission
+from portal.dashboard import signed_readings
 from portal.dashboard.entry import OperatorRequest, load, operator
 from portal.dashboard.pages import page_by_id, render_page
 from portal.dashboard.plots import readings_of
@@ -71,6 +72,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "section": "sessions",
         "session": session,
         "readings": readings,
+        "signed": signed_readings.kinds(session),
         "timeline": timeline(session),
         "state": SESSION_STATE[session.status],
     }

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core import clock
 from core.access import Permission
 from core.errors import Invalid
+from portal.dashboard import dynamic_forms
 from portal.dashboard.entry import OperatorRequest, go, operator
 from portal.dashboard.pages import address, render_page
 from portal.dashboard.station import frame
@@ -117,6 +118,8 @@ def _page(request: OperatorRequest, station: Any) -> HttpResponse:
         places=places(station, limits),
         others=limits.others,
         profiles=[_shown(row) for row in limits.profiles],
+        dynamic=[row for row in limits.profiles if row.kind == Kind.DYNAMIC],
+        figures=dynamic_forms.FIGURES,
         curves=[curve for curve in map(_curve, limits.composites) if curve],
         commands=_said(station.commands.order_by("-id")[:30]),
         evses=[evse.evse_id for evse in station.shown_evses],
@@ -203,6 +206,10 @@ def _composite(station: ChargingStation, values: QueryDict) -> Intent:
     return intents.GetCompositeSchedule(evse_id=_evse(values))
 
 
+def _dynamic(station: ChargingStation, values: QueryDict) -> Intent:
+    return dynamic_forms.update(values)
+
+
 def _evse(values: QueryDict) -> int:
     text = values.get("evse_id", "")
     return _number(text, "evse_id") if text else 0
@@ -261,4 +268,5 @@ FORMS: Mapping[str, Callable[[Any, QueryDict], Intent]] = {
     "clear_charging_profile": _clear,
     "get_charging_profiles": _profiles,
     "get_composite_schedule": _composite,
+    "update_dynamic_schedule": _dynamic,
 }

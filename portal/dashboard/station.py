@@ -67,7 +67,7 @@ def frame(request: OperatorRequest, station: ChargingStation, tab: str) -> dict[
 def _offered(tab: str, station: ChargingStation) -> bool:
     """Whether the station can have what the tab is about; what nobody told is taken for possible."""
     if tab == "station_displays":
-        return has_display(station)
+        return has_display(station) or station.supports(Capability.TARIFF)
     return tab != "station_grid" or any(station.supports(one) for one in GRID)
 
 

@@ -37,6 +37,7 @@ OF_COMPONENT: Mapping[str, Capability] = {
     "SmartChargingCtrlr": Capability.SMART_CHARGING,
     "TariffCostCtrlr": Capability.TARIFF,
     "V2XChargingCtrlr": Capability.BIDIRECTIONAL,
+    "WebPaymentsCtrlr": Capability.WEB_PAYMENT,
 }
 """Controllers and what rests on them; one capability may rest on any of several."""
 
@@ -57,6 +58,7 @@ PRINCIPAL: Mapping[Capability, frozenset[str]] = {
     Capability.SMART_CHARGING: frozenset({"set_charging_profile"}),
     Capability.TARIFF: frozenset({"set_default_tariff"}),
     Capability.TRANSACTION_STATUS: frozenset({"get_transaction_status"}),
+    Capability.WEB_PAYMENT: frozenset({"notify_web_payment_started"}),
 }
 """The commands whose refusal as unknown speaks for the whole capability; others may be lacking alone."""
 

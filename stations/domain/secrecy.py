@@ -18,7 +18,8 @@ SECRET_VARIABLE = re.compile(
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
 )
-URL_USER = re.compile(r"://[^/?#\s@]*@")
+# No pattern can begin again inside of what it has looked at, so each takes linear time on any text.
+URL_USER = re.compile(r":((?:\\?/){2})[^/?#\s@]*@")
 URL_QUERY = re.compile(r"([?&][^=&?#\s]*=)[^&#\s]*")
 ADDRESS_NAMES = ("location", "remoteLocation")
 """Addresses of files: whoever has one with its query may often fetch or place the file."""
@@ -42,13 +43,13 @@ def masked(value: Any) -> Any:
     if isinstance(value, str) and "PRIVATE KEY" in value:
         return PRIVATE_KEY.sub(MASK, value)
     if isinstance(value, str) and "://" in value:
-        return URL_USER.sub(f"://{MASK}@", value)
+        return URL_USER.sub(rf":\1{MASK}@", value)
     return value
 
 
 def masked_address(url: str) -> str:
     """The address of a file without what opens it: user information and the values of its query."""
-    return URL_QUERY.sub(rf"\1{MASK}", URL_USER.sub(f"://{MASK}@", url))
+    return URL_QUERY.sub(rf"\1{MASK}", URL_USER.sub(rf":\1{MASK}@", url))
 
 
 def _masked_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:

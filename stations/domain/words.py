@@ -34,6 +34,7 @@ class Capability(StrEnum):
     GRID_SUPPORT = "grid_support"
     BIDIRECTIONAL = "bidirectional"
     BATTERY_SWAP = "battery_swap"
+    WEB_PAYMENT = "web_payment"
 
 
 class Registration(StrEnum):

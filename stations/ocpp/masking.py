@@ -4,7 +4,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stations.domain.secrecy import MASK, PRIVATE_KEY, SECRET_VARIABLE, VALUE_NAMES, is_secret
+from stations.domain.secrecy import (
+    MASK,
+    PRIVATE_KEY,
+    SECRET_VARIABLE,
+    VALUE_NAMES,
+    is_secret,
+    masked_address,
+)
 from stations.domain.vendor_data import Masks, body_shown, parsed, paths_of
 from stations.ocpp import frames, schemas
 from stations.ocpp.frames import Frame
@@ -21,10 +28,7 @@ NO_MASKS: Masks = {}
 ERRORS = (frames.CALLERROR, frames.CALLRESULTERROR)
 SECRET_MIN = 6
 VPN_SECRETS = frozenset({"password", "key"})
-# No pattern can begin again inside of what it has looked at, so all take linear time on any text.
 _URL = re.compile(r':(?:\\?/){2}[^\s"]*')
-_URL_USER = re.compile(r":((?:\\?/){2})[^/?#\s@]*@")
-_URL_QUERY = re.compile(r"([?&][^=&?#\s]*=)[^&#\s]*")
 
 
 def loggable(frame: Frame, action: str, masks: Masks | None = NO_MASKS) -> str:
@@ -187,8 +191,4 @@ def _data_transfer(payload: dict[str, Any], masks: Masks | None) -> dict[str, An
 def _without_url_secrets(text: str) -> str:
     if "://" not in text and ":\\/\\/" not in text:
         return text
-    return _URL.sub(_url_shown, text)
-
-
-def _url_shown(url: re.Match[str]) -> str:
-    return _URL_QUERY.sub(rf"\1{MASK}", _URL_USER.sub(rf":\1{MASK}@", url.group()))
+    return _URL.sub(lambda url: masked_address(url.group()), text)

@@ -11,7 +11,7 @@ neutral value (empty text or list, 0, False) or a text that the schema does not 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -74,6 +74,12 @@ class OutboundCall:
     more: tuple["OutboundCall", ...] = ()
     builds_up: bool = False
     keep: Keep | None = None
+
+
+def in_a_row(calls: Sequence[OutboundCall]) -> OutboundCall:
+    """Several CALLs, at least one, as the first that the others follow."""
+    first, *more = calls
+    return replace(first, more=tuple(more))
 
 
 Outbound = Mapping[type[Intent], Callable[[Socket, Any], OutboundCall]]

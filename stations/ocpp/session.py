@@ -106,10 +106,13 @@ class Session:
             await self._waiter
 
     def close(self) -> None:
-        """The socket is gone: pending CALLs fail at once, what was not begun is not begun."""
+        """The socket is gone: pending CALLs fail at once, what was not begun is only logged (P270)."""
         self._closed = True
         self.socket.ask = None
         self.calls.close()
+        for exchange in self._backlog:
+            frame = exchange.frame
+            self._recorder.received(frame, exchange.received_at, frame.action, "dropped")
         self._backlog.clear()
         if self._timer is not None:
             self._timer.cancel()

@@ -1,4 +1,4 @@
-"""What fills the tabs Reservations and Grid of a station, so that their tables are drawn."""
+"""What fills the tabs of a station, so that their tables and forms are drawn."""
 
 from datetime import timedelta
 
@@ -8,9 +8,12 @@ from stations.models import (
     ChargingPlan,
     ChargingStation,
     DerControl,
+    EventStream,
     Evse,
     GridEvent,
+    InstalledProfile,
     Reservation,
+    StationTariff,
     Transaction,
 )
 from stations.services import stations
@@ -94,4 +97,26 @@ def support_the_grid(station: ChargingStation) -> None:
         target_soc_percent=80,
         priority=True,
         needs_at=now,
+    )
+
+
+def price_and_stream(station: ChargingStation) -> None:
+    """A tariff at the station, an open stream of a monitor's values, and a dynamic profile."""
+    now = clock.now()
+    StationTariff.objects.create(
+        station=station, kind="default", tariff_id="DAY-1", status="installed", told_at=now
+    )
+    EventStream.objects.create(
+        station=station, number=7, monitor_number=3, interval_s=60, opened_at=now, last_value="21"
+    )
+    InstalledProfile.objects.create(
+        station=station,
+        evse_id=1,
+        profile_id=8,
+        purpose="tx_default_profile",
+        stack_level=1,
+        kind="dynamic",
+        source="CSO",
+        content={"schedules": [{"rate_unit": "W", "periods": [{"start_s": 0, "limit": 11000}]}]},
+        installed_at=now,
     )

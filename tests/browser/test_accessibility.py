@@ -29,7 +29,7 @@ from stations.services.certificates import installed, signing
 from stations.services.local_lists import holding
 from tests import factories, pki
 from tests.browser.conftest import DESK, PHONE, violations
-from tests.browser.furnishing import keep_free, support_the_grid
+from tests.browser.furnishing import keep_free, price_and_stream, support_the_grid
 
 PAGES = {
     "overview": "",
@@ -46,6 +46,8 @@ PAGES = {
     "variables": "stations/{station}/variables/",
     "variables to edit": "stations/{station}/variables/?edit=OCPPCommCtrlr",
     "monitoring": "stations/{station}/monitoring/",
+    "stream": "stations/{station}/monitoring/streams/{stream}/",
+    "display": "stations/{station}/display/",
     "quirks": "quirks/",
     "new quirk": "quirks/new/",
     "messages": "stations/{station}/messages/",
@@ -78,6 +80,7 @@ def station(actor: Actor) -> ChargingStation:
     _keep_busy(made)
     keep_free(made)
     support_the_grid(made)
+    price_and_stream(made)
     _tell_of_variables(made)
     _local_list(made)
     _session_without_end(made)
@@ -200,6 +203,7 @@ def test_no_page_has_a_violation(
     named = {
         "station": station.pk,
         "request": station.signing_requests.get().pk,
+        "stream": station.streams.get().pk,
         "session": station.transactions.get(reference="stuck").pk,
     }
     found = {}

@@ -10,7 +10,19 @@ from stations.domain import intents
 from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse
 from stations.domain.intents import Intent
 
-EXAMPLE_PEM = "-----BEGIN CERTIFICATE-----\nMIIBgzCCASmgAwIBAgIU…\n-----END CERTIFICATE-----\n"
+EXAMPLE_PEM = (
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBeTCCASCgAwIBAgIUFHcmaxc6WuPhhGSw0vDH3IUqAzAwCgYIKoZIzj0EAwIw\n"
+    "GjEYMBYGA1UEAwwPRXhhbXBsZSBSb290IENBMCAXDTI2MDEwMTAwMDAwMFoYDzIw\n"
+    "NTYwMTAxMDAwMDAwWjAaMRgwFgYDVQQDDA9FeGFtcGxlIFJvb3QgQ0EwWTATBgcq\n"
+    "hkjOPQIBBggqhkjOPQMBBwNCAAQzbyeSSWpoho3x0MCYEAgeXyrDKCRLpMrQDlo4\n"
+    "6KNn4fcAi2nwL6TxZwAv12ArGaJdOHuOwc6999lc+2uxUpXCo0IwQDAPBgNVHRMB\n"
+    "Af8EBTADAQH/MA4GA1UdDwEB/wQEAwIBBjAdBgNVHQ4EFgQUUOKC0irFbwg8KHOi\n"
+    "EWBvLGHHbVIwCgYIKoZIzj0EAwIDRwAwRAIgCOukvcJ3bboOhdtOBrm3PoH8toOa\n"
+    "yEQ2E/0sy/p3nPACIDMSWTkMfZlubMnkM/gBrI2M0xBShrWdRg8ERIaHBK89\n"
+    "-----END CERTIFICATE-----\n"
+)
+"""A root that nobody signs with: its key was thrown away."""
 
 
 class InstallCertificateBody(CommandBody):

@@ -86,7 +86,9 @@ BODIES: Mapping[str, type[CommandBody]] = {
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "get_variables": {"items": [{"component": "OCPPCommCtrlr", "variable": "HeartbeatInterval"}]},
-    "set_variables": {"items": [{"variable": "HeartbeatInterval", "value": "300"}]},
+    "set_variables": {
+        "items": [{"component": "OCPPCommCtrlr", "variable": "HeartbeatInterval", "value": "300"}]
+    },
     "get_base_report": {"kind": "full_inventory"},
     "get_report": {"criteria": ["problem"], "items": [{"component": "EVSE", "evse_id": 1}]},
     "clear_cache": {},

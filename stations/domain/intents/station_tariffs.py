@@ -65,6 +65,7 @@ class NotifyWebPaymentStarted(Intent):
 
     name: ClassVar[str] = "notify_web_payment_started"
     permission: ClassVar[str] = "commands.session"
+    needs: ClassVar[Capability | None] = Capability.WEB_PAYMENT
     may_wait: ClassVar[bool] = False
 
     evse_id: int

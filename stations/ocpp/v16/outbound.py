@@ -1,7 +1,6 @@
 """What we say to 1.6 stations: each intent as the CALL that carries it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 from core.errors import Invalid, NotSupported
@@ -9,7 +8,7 @@ from stations.domain import intents
 from stations.domain.smart_charging import profile_of
 from stations.ocpp import raw_profiles
 from stations.ocpp.context import Socket
-from stations.ocpp.routing import OutboundCall
+from stations.ocpp.routing import OutboundCall, in_a_row
 from stations.ocpp.v16 import passwords, smart_charging
 from stations.services import configuration, network_profiles
 
@@ -87,12 +86,14 @@ def get_variables(socket: Socket, intent: intents.GetVariables) -> OutboundCall:
         return OutboundCall("GetConfiguration", {})
     size = configuration.keys_per_message(socket.station_id)
     parts = [names[start : start + size] for start in range(0, len(names), size)]
-    return _in_a_row([OutboundCall("GetConfiguration", {"key": part}) for part in parts])
+    return in_a_row([OutboundCall("GetConfiguration", {"key": part}) for part in parts])
 
 
 def set_variables(socket: Socket, intent: intents.SetVariables) -> OutboundCall:
     """One message for each key."""
-    return _in_a_row([_change(socket, item) for item in intent.items])
+    if not intent.items:
+        raise Invalid("Name at least one variable.", field="items")
+    return in_a_row([_change(socket, item) for item in intent.items])
 
 
 def get_base_report(socket: Socket, intent: intents.GetBaseReport) -> OutboundCall:
@@ -123,13 +124,6 @@ def _change(socket: Socket, item: intents.VariableItem) -> OutboundCall:
         raise Invalid(f"OCPP 1.6 takes values of at most {VALUE_MAX} characters.", field="items")
     keep = passwords.change_of(socket, item.variable, value)
     return OutboundCall("ChangeConfiguration", {"key": item.variable, "value": value}, keep=keep)
-
-
-def _in_a_row(calls: Sequence[OutboundCall]) -> OutboundCall:
-    if not calls:
-        raise Invalid("Name at least one variable.", field="items")
-    first, *more = calls
-    return replace(first, more=tuple(more))
 
 
 def _word(words: Mapping[str, str], asked: str, field: str) -> str:

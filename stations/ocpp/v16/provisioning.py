@@ -14,7 +14,7 @@ LACKS = frozenset(
     {Capability.RESET_EVSE, Capability.DEVICE_MODEL, Capability.MONITORING, Capability.TRANSACTION_STATUS,
      Capability.DISPLAY, Capability.CUSTOMER_INFORMATION, Capability.NETWORK_PROFILE, Capability.EVENT_STREAMS,
      Capability.RESUME, Capability.TARIFF, Capability.ISO15118, Capability.GRID_SUPPORT,
-     Capability.BIDIRECTIONAL, Capability.BATTERY_SWAP}
+     Capability.BIDIRECTIONAL, Capability.BATTERY_SWAP, Capability.WEB_PAYMENT}
 )  # fmt: skip
 """What this version has no words for."""
 

@@ -7,9 +7,9 @@ from typing import Any
 from stations.domain import intents
 from stations.domain.intents import VariableItem
 from stations.ocpp.context import Json, Socket
-from stations.ocpp.routing import OutboundCall
+from stations.ocpp.routing import OutboundCall, in_a_row
 from stations.ocpp.v201 import outbound
-from stations.ocpp.v201.splitting import in_a_row, pieces
+from stations.ocpp.v201.splitting import pieces
 from stations.services import completing, reports
 
 CRITERIA: Mapping[str, str] = {

@@ -10,9 +10,9 @@ from stations.domain.intents import MonitorItem
 from stations.domain.monitoring import MonitorReported, PartReceived
 from stations.models import Report
 from stations.ocpp.context import Json, Socket
-from stations.ocpp.routing import OutboundCall
+from stations.ocpp.routing import OutboundCall, in_a_row
 from stations.ocpp.v201 import device_model, fields, outbound
-from stations.ocpp.v201.splitting import in_a_row, pieces, split
+from stations.ocpp.v201.splitting import pieces, split
 from stations.services import monitors, reports
 
 TYPES: Mapping[str, str] = {

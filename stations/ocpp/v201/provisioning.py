@@ -20,6 +20,7 @@ LACKS: Mapping[Version, frozenset[Capability]] = {
             Capability.GRID_SUPPORT,
             Capability.RESUME,
             Capability.TARIFF,
+            Capability.WEB_PAYMENT,
         }
     ),
     Version.V21: frozenset(),

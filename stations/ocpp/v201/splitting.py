@@ -1,13 +1,12 @@
 """Wishes that are too long for one message, cut to what the station said it can take (P212)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import orjson
 
 from stations.ocpp.context import Json, Socket
-from stations.ocpp.routing import OutboundCall
+from stations.ocpp.routing import OutboundCall, in_a_row
 from stations.services import device_model
 from stations.services.device_model import Limits
 
@@ -28,12 +27,6 @@ def pieces(
     """The items in lists that each fit one message; ``limited_as`` names the message whose limits count."""
     limits = device_model.limits_of(socket.station_id, limited_as or action)
     return list(_parts(action, list_name, items, limits))
-
-
-def in_a_row(calls: Sequence[OutboundCall]) -> OutboundCall:
-    """Several CALLs as one that the others follow."""
-    first, *more = calls
-    return replace(first, more=tuple(more))
 
 
 def _parts(action: str, list_name: str, items: Sequence[Item], limits: Limits) -> Iterator[list[Item]]:

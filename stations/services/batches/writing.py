@@ -112,9 +112,10 @@ class Writer:
         return raw is not None and not raw.closed and not raw.broken
 
     def _store_apart(self, items: Sequence[Item], log: Log, error: Exception) -> Outcome:
-        """Halve what failed until the guilty one stands alone; the log goes by itself."""
+        """Halve what failed until the guilty one stands alone; the log, which may be it, goes by itself."""
         if log:
             self._store_log(log)
+            return self._store(items, Log()) if items else Outcome([], [], [])
         if len(items) <= 1:
             if items:
                 logger.error(
@@ -145,13 +146,28 @@ class Writer:
     def _store_log(self, log: Log) -> None:
         try:
             self._store_together([], log)
-        except (DatabaseError, InterfaceError) as error:
+        except (OperationalError, InterfaceError) as error:
             if _state(error) == LOCKED:
-                self.blocked_rows = log.rows
+                self.blocked_rows += log.rows
                 self._uncounted = dict(Counter(self._uncounted) + Counter(log.refusals))
-                return
-            self.lost_rows += len(log.rows)
-            logger.error("batch.log_lost", extra={"rows": len(log.rows), "cause": repr(error)[:300]})
+            else:
+                self._lose(log, error)
+        except Exception as error:  # noqa: BLE001  as in _store: it ends with the row that caused it
+            self._store_log_apart(log, error)
+
+    def _store_log_apart(self, log: Log, error: Exception) -> None:
+        """Halve the rows until the guilty one stands alone; what is noted beside them goes first."""
+        if len(log.rows) <= 1:
+            self._lose(log, error)
+            return
+        middle = len(log.rows) // 2
+        for part in (Log([], log.seen, log.refusals), Log(log.rows[:middle]), Log(log.rows[middle:])):
+            if part:
+                self._store_log(part)
+
+    def _lose(self, log: Log, error: Exception) -> None:
+        self.lost_rows += len(log.rows)
+        logger.error("batch.log_lost", extra={"rows": len(log.rows), "cause": repr(error)[:300]})
 
     def _write(self, items: Sequence[Item], log: Log) -> Outcome:
         with atomic():

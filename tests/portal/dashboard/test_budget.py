@@ -10,7 +10,7 @@ from stations.models import ChargingStation
 from stations.services import stations
 from tests import factories
 
-FRAGMENT, LIST, TAB, OVERVIEW = 4, 8, 13, 12
+FRAGMENT, LIST, TAB, OVERVIEW = 4, 8, 12, 12
 
 
 def queries(client: Client, path: str, **headers: str) -> int:

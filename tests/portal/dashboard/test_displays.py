@@ -102,7 +102,7 @@ def test_a_message_is_sent_read_back_and_cleared_by_commands(
 def test_only_stations_that_can_have_the_tab(
     browser: Client, home: str, station: ChargingStation, actor: object
 ) -> None:
-    learned = learning.by_version({}, "1.6", [Capability.DISPLAY], clock.now())
+    learned = learning.by_version({}, "1.6", [Capability.DISPLAY, Capability.TARIFF], clock.now())
     ChargingStation.objects.filter(pk=station.pk).update(capabilities=learned, vendor="Acme")
     url = f"{home}stations/{station.pk}/"
     without = browser.get(url).content.decode()

@@ -310,3 +310,62 @@ def test_a_session_leads_over_the_default_and_the_lowest_limit_counts(
     assert "limit of this session" in session_leads
     assert "limit of the whole station" in lowest
     assert "limit of this session" not in lowest
+
+
+def test_a_dynamic_schedule_is_updated_in_the_figures_that_are_given(
+    browser: Client, page: str, station: ChargingStation
+) -> None:
+    Presence.objects.filter(station=station).update(connected=True, ocpp_version="2.1", epoch=1)
+    install(station)
+    without = read(browser, page)
+    install(station, profile_id=42, kind="dynamic")
+    update = {"command": "update_dynamic_schedule", "charging_profile_id": "42"}
+    sent = browser.post(
+        f"{page}send/", {**update, "limit": "11,5", "discharge_limit": "", "setpoint": "-3"}, headers=HTMX
+    )
+    command = Command.objects.get(station=station)
+
+    assert 'value="update_dynamic_schedule"' not in without
+    assert '<option value="42">42 · EVSE 1 · A</option>' in read(browser, page)
+    assert '<option value="41">41 ·' not in read(browser, page)
+    assert sent.status_code == 200
+    assert (command.command, command.parameters) == (
+        "update_dynamic_schedule",
+        {"charging_profile_id": 42, "update": {"limit": 11.5, "setpoint": -3}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"limit": ""}, 422),
+        ({"limit": "much"}, 422),
+        ({"limit": "NaN"}, 422),
+        ({"limit": "-1"}, 422),
+        ({"limit": "1e12"}, 422),
+        ({"limit": "5", "discharge_limit": "5"}, 422),
+        ({"charging_profile_id": "x"}, 422),
+        ({"charging_profile_id": "41"}, 409),
+    ],
+)
+def test_figures_that_no_dynamic_schedule_has_are_refused(
+    browser: Client, page: str, station: ChargingStation, changes: dict[str, str], status: int
+) -> None:
+    install(station)
+    install(station, profile_id=42, kind="dynamic")
+    update = {"command": "update_dynamic_schedule", "charging_profile_id": "42", "limit": "5"}
+
+    assert browser.post(f"{page}send/", {**update, **changes}, headers=HTMX).status_code == status
+    assert not Command.objects.filter(station=station).exists()
+
+
+def test_viewers_and_strangers_update_no_dynamic_schedule(
+    viewer: Client, charlie: Client, page: str, station: ChargingStation
+) -> None:
+    install(station, profile_id=42, kind="dynamic")
+    update = {"command": "update_dynamic_schedule", "charging_profile_id": "42", "limit": "5"}
+
+    assert viewer.post(f"{page}send/", update).status_code == 403
+    assert charlie.post(f"{page}send/", update).status_code == 404
+    assert "update_dynamic_schedule" not in read(viewer, page)
+    assert not Command.objects.filter(station=station).exists()

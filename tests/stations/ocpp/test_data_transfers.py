@@ -15,7 +15,15 @@ from stations.domain import intents
 from stations.domain.data_transfers import DataTransferred, TransferStatus
 from stations.domain.displays import DisplayText
 from stations.domain.station import StationRef, StationSide
-from stations.models import ChargingStation, Command, DataTransfer, DataTransferRule, DisplayMessage, RawFrame
+from stations.models import (
+    ChargingStation,
+    Command,
+    DataTransfer,
+    DataTransferRule,
+    DisplayMessage,
+    Presence,
+    RawFrame,
+)
 from stations.services import data_transfer_rules, data_transfers, sweeping
 from tests.factories import make_actor, make_organization
 from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X, ask, ended, issue
@@ -191,6 +199,7 @@ def test_a_call_that_the_station_does_not_answer_is_kept_without_an_answer(
         call = socket.next_call()
         socket.send([4, call[1], "NotImplemented", "", {}])
         ended(command)
+    eventually(lambda: not Presence.objects.get(station=charger.station).connected, what="the socket's end")
     offline = issue(charger, alice, intents.DataTransfer(vendor_id="acme"))
 
     assert (command.status, offline.status) == ("failed", "failed")

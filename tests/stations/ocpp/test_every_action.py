@@ -16,12 +16,13 @@ from django.db import models
 from core.access import Actor
 from core.errors import Invalid
 from stations.domain import intents
-from stations.models import ChargingStation, Connection, Presence, RawFrame
+from stations.models import ChargingStation, Command, Connection, Presence, RawFrame
 from stations.ocpp import lenient, raw_calls
 from tests.stations.ocpp.asking import ask, ended, issue
 from tests.stations.ocpp.knocking import Charger
 from tests.wire.client import WireStation
 from tests.wire.examples import SENDS, Action, actions, fullest, schema, smallest
+from tests.wire.spoiling import of_wrong_type, of_wrong_value
 
 FROM_STATIONS = actions("CS->CSMS", "both")
 TO_STATIONS = actions("CSMS->CS", "both")
@@ -61,6 +62,9 @@ MISSING = {
     "2.0.1": "OccurrenceConstraintViolation",
     "2.1": "OccurrenceConstraintViolation",
 }
+WRONG_TYPE, WRONG_VALUE = "TypeConstraintViolation", "PropertyConstraintViolation"
+REPAIRED = frozenset({"StopTransaction"})
+"""Whose optional parts are left out where they are wrong, since a session ends but once."""
 UNKNOWN = {"1.6": "FormationViolation", "2.0.1": "FormatViolation", "2.1": "FormatViolation"}
 
 
@@ -114,6 +118,56 @@ def test_what_a_station_says_wrongly_is_refused_by_the_code_of_its_version(
     assert unchanged == ("answered" not in codes)
 
 
+@pytest.mark.parametrize("row", FROM_STATIONS, ids=name_of)
+def test_what_a_station_says_of_a_wrong_type_or_value_is_refused_by_the_code_of_its_version(
+    charger: Charger, row: Action
+) -> None:
+    faults = {WRONG_TYPE: of_wrong_type(*row[:2]), WRONG_VALUE: of_wrong_value(*row[:2])}
+    faults = {code: payload for code, payload in faults.items() if payload is not None}
+    with charger.dial(row.version) as socket:
+        socket.boot()
+        before = traces_of(charger.station, counters=False)
+        codes = [code_of(socket, row, payload) for payload in faults.values()]
+        socket.call("Heartbeat", {})
+
+    expected: list[str | None] = list(faults)
+    if row.action in SENDS:
+        expected = [None] * len(codes)
+    if row.action in REPAIRED:
+        expected[1] = "answered"
+    assert codes == expected
+    unchanged = traces_of(charger.station, counters=False) == before
+    assert unchanged == ("answered" not in codes)
+
+
+@pytest.mark.parametrize("row", TO_STATIONS, ids=name_of)
+def test_p072_an_answer_that_breaks_its_schema_ends_the_command_and_leaves_nothing_else(
+    charger: Charger, alice: Actor, row: Action
+) -> None:
+    answer = of_wrong_type(row.version, row.action, "Response")
+    with charger.dial(row.version) as socket:
+        socket.boot()
+        before = traces_of(charger.station, commands=False)
+        command = issue(charger, alice, intents.Call(action=row.action, payload=told(row)))
+        call = socket.next_call()
+        socket.reply(call, [] if answer is None else answer)
+        ended(command)
+        objection = socket.receive() if row.version == "2.1" else None
+        assert "currentTime" in socket.call("Heartbeat", {})
+
+    assert command.status == "failed"
+    assert command.error["code"] == "invalid_answer"
+    assert command.error["description"]
+    assert command.response is None
+    assert traces_of(charger.station, commands=False) == before
+    if objection is not None:  # P071: on 2.1 the station is told
+        assert objection[:3] == [5, call[1], WRONG_TYPE]
+    else:
+        assert not RawFrame.objects.filter(
+            station=charger.station, direction="out", message_id=call[1], type__gt=2
+        ).exists()
+
+
 @pytest.mark.parametrize("row", TO_STATIONS, ids=name_of)
 def test_what_a_station_is_told_arrives_as_given_and_its_answer_ends_the_command(
     charger: Charger, alice: Actor, row: Action
@@ -156,6 +210,10 @@ def test_what_a_version_does_not_allow_is_not_said(row: Action) -> None:
     for name in schema(row.version, row.action).get("required", ()):
         with pytest.raises(Invalid, match=name):
             raw_calls.check(row.version, row.action, {k: v for k, v in said.items() if k != name})
+    for wrong in (of_wrong_type(*row[:2]), of_wrong_value(*row[:2])):
+        if wrong is not None:
+            with pytest.raises(Invalid):
+                raw_calls.check(row.version, row.action, wrong)
 
 
 def test_the_table_is_whole() -> None:
@@ -194,12 +252,12 @@ def code_of(socket: WireStation, row: Action, payload: Any) -> str | None:
     return str(frame[2]) if frame[0] == 4 else "answered"
 
 
-def traces_of(station: ChargingStation, *, counters: bool = True) -> str:
+def traces_of(station: ChargingStation, *, counters: bool = True, commands: bool = True) -> str:
     """A digest of everything that is kept of a station beside the log."""
     digest = hashlib.sha256()
     for model in apps.get_app_config("stations").get_models():
         path = path_to_station(model)
-        if path is None or model in KEPT_ELSEWHERE:
+        if path is None or model in KEPT_ELSEWHERE or (model is Command and not commands):
             continue
         rows = model._default_manager.filter(**{path: station.pk}).order_by("pk").values()
         for row in rows:

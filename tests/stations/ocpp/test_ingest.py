@@ -151,6 +151,24 @@ def test_m01_a_row_that_cannot_be_stored_does_not_harm_its_neighbours(committed:
     assert RawFrame.objects.filter(station=stations[0], message_id="y").count() == 1
 
 
+@pytest.mark.parametrize("poison", ["\x00", "\ud83d"], ids=["a NUL", "half of a character"])
+def test_p270_a_log_row_that_cannot_be_stored_takes_no_other_with_it(committed: None, poison: str) -> None:
+    station, _ = factories.make_station(factories.make_actor(factories.make_organization()))
+    rows = [
+        frames.line(datetime.now(UTC), f"{station.pk}\t1", "out", 3, str(place), "Test", 2, "ok", text)
+        for place, text in enumerate(["[]"] * 5 + [poison] + ["[]"] * 5)
+    ]
+    writer = Writer()
+
+    outcome = writer.store([item_of(station, readings("5"), [])], Log(rows, refusals={station.pk: 2}))
+
+    assert (outcome.errors, writer.lost_rows) == ([None], 1)
+    kept = RawFrame.objects.filter(station=station, direction="out").values_list("message_id", flat=True)
+    assert sorted(kept, key=int) == ["0", "1", "2", "3", "4", "6", "7", "8", "9", "10"]
+    station.refresh_from_db()
+    assert station.schema_refusals == 2
+
+
 def test_f05_a_lost_connection_is_opened_again_and_the_batch_written_once(committed: None) -> None:
     owner = factories.make_actor(factories.make_organization())
     station, _ = factories.make_station(owner)

@@ -9,7 +9,15 @@ import pytest
 from django.db import connections
 
 from core import clock
-from stations.models import Connector, Evse, MeterReading, RawFrame, Transaction, TransactionEvent
+from stations.models import (
+    ChargingStation,
+    Connector,
+    Evse,
+    MeterReading,
+    RawFrame,
+    Transaction,
+    TransactionEvent,
+)
 from stations.ocpp.pool import HANDLER_THREADS
 from tests.stations.ocpp.opening import Open, OpenStation, is_alive
 
@@ -23,12 +31,12 @@ HOLD = {
 
 
 @contextmanager
-def held(row: str, wire: OpenStation) -> Iterator[Callable[[], None]]:
+def held(row: str, station: ChargingStation) -> Iterator[Callable[[], None]]:
     """Another connection holds the station's rows; call what is handed out to let go."""
     parameters = connections["default"].get_connection_params()
     names = ("dbname", "user", "password", "host", "port")
     with psycopg.connect(**{name: parameters[name] for name in names if name in parameters}) as other:
-        assert other.execute(HOLD[row], [wire.row.pk]).rowcount > 0
+        assert other.execute(HOLD[row], [station.pk]).rowcount > 0
         yield other.rollback
 
 
@@ -76,7 +84,7 @@ def test_p063_a_locked_row_delays_only_the_readings_that_need_it(open_station: O
     wire, bystanders = open_station(), [open_station() for _ in range(6)]
     number = begin(wire)
 
-    with held(row, wire) as let_go:
+    with held(row, wire.row) as let_go:
         wire.send([2, "first", "MeterValues", meter_values(1000, transactionId=number)])
         disturb_nobody(bystanders)
         wire.send([2, "second", "MeterValues", meter_values(2000, transactionId=number)])
@@ -96,7 +104,7 @@ def test_p063_a_locked_connector_keeps_the_order_of_its_station(open_station: Op
     wire, bystanders = open_station(), [open_station() for _ in range(3)]
     number = begin(wire)
 
-    with held("connector", wire) as let_go:
+    with held("connector", wire.row) as let_go:
         wire.send([2, "s1", "StatusNotification", status("SuspendedEV")])
         disturb_nobody(bystanders)
         wire.send([2, "m", "MeterValues", meter_values(500, transactionId=number)])
@@ -115,7 +123,7 @@ def test_p063_a_locked_transaction_delays_only_its_own_events(open_station: Open
     wire, bystanders = open_station(version), [open_station() for _ in range(3)]
     wire.call("TransactionEvent", event("Started", 0))
 
-    with held("transaction", wire) as let_go:
+    with held("transaction", wire.row) as let_go:
         for number in (1, 2, 3):
             wire.send([2, f"e{number}", "TransactionEvent", event("Updated", number)])
         disturb_nobody(bystanders)
@@ -130,7 +138,7 @@ def test_p063_a_locked_transaction_delays_only_its_own_events(open_station: Open
 def test_p063_a_locked_presence_delays_nobody(open_station: Open) -> None:
     wire, bystanders = open_station(), [open_station() for _ in range(3)]
 
-    with held("presence", wire):
+    with held("presence", wire.row):
         for turn in range(3):
             assert wire.call("MeterValues", meter_values(turn)) == {}
             disturb_nobody(bystanders)
@@ -142,7 +150,7 @@ def test_m19_what_waits_for_a_locked_row_is_bounded_and_all_answered(open_statio
     wire, bystanders = open_station(), [open_station() for _ in range(2)]
     number = begin(wire)
 
-    with held("evse", wire) as let_go:
+    with held("evse", wire.row) as let_go:
         for place in range(300):
             wire.send([2, f"n{place}", "MeterValues", meter_values(place, transactionId=number)])
         disturb_nobody(bystanders)
@@ -165,7 +173,7 @@ def test_m04_an_end_that_waits_for_a_locked_row_frees_its_thread_and_is_said_aga
     ]
 
     with ExitStack() as stack:
-        holders = [stack.enter_context(held(row, wire)) for wire in ending]
+        holders = [stack.enter_context(held(row, wire.row)) for wire in ending]
         for wire, stop in zip(ending, stops, strict=True):
             wire.send([2, "stop", "StopTransaction", stop])
         assert all(begin(wire) > 0 for wire in bystanders)
@@ -190,7 +198,7 @@ def test_m04_a_start_at_a_locked_evse_is_refused_in_time_and_begins_once_later(o
         "connectorId": 1, "idTag": "NOBODY", "meterStart": 0, "timestamp": clock.to_wire(clock.now())
     }  # fmt: skip
 
-    with held("evse", wire) as let_go:
+    with held("evse", wire.row) as let_go:
         wire.send([2, "start", "StartTransaction", started])
         assert begin(bystander) > 0
         refused = wire.receive()
@@ -211,7 +219,7 @@ def test_m04_an_end_of_2x_at_a_locked_row_is_refused_in_time_and_stored_once(
     wire.call("TransactionEvent", event("Started", 0))
     end = event("Ended", 1)
 
-    with held("transaction", wire) as let_go:
+    with held("transaction", wire.row) as let_go:
         wire.send([2, "end", "TransactionEvent", end])
         refused = wire.receive()
         let_go()
