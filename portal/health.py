@@ -70,7 +70,8 @@ def _applied_migrations() -> set[tuple[str, str]] | None:
     parameters = {name: known[name] for name in PARAMETERS if name in known}
     try:
         with psycopg.connect(**parameters, connect_timeout=TIMEOUT_S) as connection:
-            connection.execute(f"SET statement_timeout = {TIMEOUT_S * 1000}")
+            # for this transaction: behind a pooler the connection is given to others afterwards
+            connection.execute(f"SET LOCAL statement_timeout = {TIMEOUT_S * 1000}")
             return {
                 (app, name) for app, name in connection.execute("SELECT app, name FROM django_migrations")
             }

@@ -72,6 +72,15 @@ def test_a_password_variable_that_is_not_set_and_a_wrong_address_are_refused(db:
     assert not User.objects.filter(email="alice@example.org").exists()
 
 
+def test_a_deployments_setup_makes_nobody_and_prints_no_password(db: None) -> None:
+    User.objects.filter(is_superuser=True).update(is_active=False)  # who was there would hide a new one
+    before = User.objects.count()
+
+    assert run("setup", "--without-administrator") == ""
+    assert User.objects.count() == before
+    assert '"password"' in run("setup")
+
+
 def test_a_member_gets_an_account_a_role_and_sites(acme: Organization) -> None:
     site = Site.objects.create(organization=acme, name="Harbour")
 

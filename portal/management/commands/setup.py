@@ -1,6 +1,7 @@
-"""What `up` does at each start before it serves: schema, static files, the first administrator."""
+"""What `up`, or a deployment's own job, does before anything serves: schema, static files, first administrator."""
 
 import json
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,22 @@ class Command(BaseCommand):
     help = "Bring the schema up to date, collect static files, make the first administrator (all once)."
     requires_system_checks = []
 
-    def handle(self, *_: Any, **__: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--without-administrator",
+            action="store_true",
+            help="make nobody and print nothing, for a job whose output is kept (see create_admin)",
+        )
+
+    def handle(self, *_: Any, without_administrator: bool, **__: Any) -> None:
         """Prints the login as JSON; the password is in it only when it was just made."""
         keys.newest_id()  # raises where DATA_KEYS cannot be read
         call_command("migrate", verbosity=0, interactive=False)
         data_keys.settle(by=system("up"))
         if not static_files_are_fresh():
             call_command("collectstatic", verbosity=0, interactive=False)
-        self.stdout.write(json.dumps(first_administrator()))
+        if not without_administrator:
+            self.stdout.write(json.dumps(first_administrator()))
 
 
 def first_administrator() -> dict[str, str]:

@@ -64,8 +64,18 @@ def begin(
     parts = urlsplit(url)
     assert parts.hostname
     assert parts.port
+    line = socket.create_connection((parts.hostname, parts.port), TIMEOUT_S, (address, 0))
+    host = f"{parts.hostname}:{parts.port}"
+    line.sendall(request_head(host, f"{parts.path}{path}", login=login, offer=offer, headers=headers))
+    return line
+
+
+def request_head(
+    host: str, path: str, *, login: Login | None = None, offer: str | None, headers: Headers = ()
+) -> bytes:
+    """A whole upgrade request; path and headers are taken literally."""
     all_headers = [
-        ("Host", f"{parts.hostname}:{parts.port}"),
+        ("Host", host),
         ("Connection", "Upgrade"),
         ("Upgrade", "websocket"),
         ("Sec-WebSocket-Version", "13"),
@@ -75,9 +85,7 @@ def begin(
         *headers,
     ]
     head = "".join(f"{name}: {value}\r\n" for name, value in all_headers)
-    line = socket.create_connection((parts.hostname, parts.port), TIMEOUT_S, (address, 0))
-    line.sendall(f"GET {parts.path}{path} HTTP/1.1\r\n{head}\r\n".encode("latin-1"))
-    return line
+    return f"GET {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1")
 
 
 def read_reply(line: socket.socket) -> tuple[Reply, bytes]:
