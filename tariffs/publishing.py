@@ -143,12 +143,8 @@ def retire(tariff: Tariff, *, by: Actor) -> None:
     with atomic():
         locked = _locked(tariff)
         now = clock.now()
-        for version in locked.versions.all():
-            if version.is_draft:
-                audit.record("tariff.draft_discarded", version, by=by)
-                version.delete()
-            elif version.state == VersionState.PUBLISHED:
-                _retire_version(version, now)
+        for version in locked.versions.filter(state=VersionState.PUBLISHED):
+            _retire_version(version, now)
         locked.retired_at = now
         locked.save(update_fields=["retired_at", "updated_at"])
         audit.record("tariff.retired", locked, by=by)

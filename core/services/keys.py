@@ -45,6 +45,8 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "local-lists:write": frozenset({_P.VARIABLES_EDIT}),
     "transactions:read": frozenset({_P.SESSIONS_VIEW}),
     "transactions:write": frozenset({_P.SESSIONS_CORRECT}),
+    "tariffs:read": frozenset({_P.STATIONS_VIEW}),
+    "tariffs:write": frozenset({_P.TARIFFS_MANAGE}),
     "tokens:read": frozenset({_P.DRIVERS_VIEW}),
     "tokens:write": frozenset({_P.DRIVERS_MANAGE}),
     "drivers:read": frozenset({_P.DRIVERS_VIEW}),

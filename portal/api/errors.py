@@ -110,7 +110,12 @@ def _unknown_problem(error: Exception, context: Mapping[str, Any]) -> dict[str, 
 def _domain_problem(error: DomainError) -> dict[str, Any]:
     code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     body: dict[str, Any] = {"status": code, "detail": error.message, "code": error.code}
-    if error.field:
+    problems = getattr(error, "problems", ())
+    if problems:
+        body["errors"] = [
+            {"pointer": one.pointer, "code": error.code, "detail": one.message} for one in problems
+        ]
+    elif error.field:
         pointer = "/" + error.field.replace(".", "/")
         body["errors"] = [{"pointer": pointer, "code": error.code, "detail": error.message}]
     return body

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.api.command_bodies.smart_charging import PROFILE
+from portal.api.tariff_bodies import OCPI_EXAMPLE
 
 STATION = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 SESSION = "0192f3a4-9d10-7a3b-8c55-0a1b2c3d4e5f"
@@ -179,7 +180,32 @@ LINE = {"dimension": "ENERGY", "measured": "9.8215", "billed": "9.8215", "unit":
         "to": "2026-11-25T19:00:03.000+01:00", "element": 0, "component": 0, "why": "at all times",
         "text": "9.8215 kWh at 0.39 €/kWh: at all times"}  # fmt: skip
 
+OCPI = {"country_code": "DE", "party_id": "HBR", "id": "NIGHT-1", **OCPI_EXAMPLE, "last_updated": BEGAN}
+SIDES = {"excl_vat": "3.8304", "incl_vat": "4.5582"}
+NOTHING = {"excl_vat": "0.0000", "incl_vat": "0.0000"}
+PAYABLE = {"excl_vat": "3.83", "incl_vat": "4.56", "vat": "0.73"}
+
+WHOLE: Mapping[str, Mapping[str, Any]] = {"OcpiTariff": OCPI, "AssignmentBody": {"site": STATION, "role": ""}}
+"""Objects of which most fields are left out."""
+
 OF: Mapping[str, Mapping[str, Any]] = {
+    "AssignmentView": {"tariff": SESSION, "station": None, "evse": None, "site": STATION, "role": "",
+                       "assigned_by": "key:ci", "ended_at": None},
+    "FindingView": {"code": "L08", "level": "warning", "pointer": "/elements/0/price_components/0/step_size",
+                    "message": "Rounding up to steps is felt to be unfair and cannot be told to OCPP 2.1 stations."},
+    "PreviewView": {"version": 3},
+    "PriceView": {"total_cost": SIDES, "total_energy_cost": SIDES, "total_time_cost": NOTHING,
+                  "total_parking_cost": NOTHING, "total_fixed_cost": NOTHING, "total_reservation_cost": NOTHING,
+                  "payable": PAYABLE, "vat_groups": [{"vat": "19", **SIDES, "payable": PAYABLE}],
+                  "policy": "session-vat-group/1", "basis": "gross", "total_energy": "9.8215", "total_time": "1",
+                  "total_parking_time": "0", "warnings": [], "currency": "EUR",
+                  "lines": [{**LINE, "periods": [[LINE["from"], LINE["to"]]], "added_by_step": "0"}]},
+    "PublishBody": {"valid_from": LATER},
+    "SentencesView": {"language": "en", "text": "Energy: 0.5355 € per kWh incl. 19 % VAT (otherwise)."},
+    "TariffView": {"name": "Night", "state": "published", "version": 3, "version_in_force": 3, "valid_from": BEGAN,
+                   "valid_to": None, "tariff": OCPI},
+    "VersionView": {"version": 3, "state": "published", "valid_from": BEGAN, "valid_to": None,
+                    "published_by": "user:anna@example.org", "tariff": OCPI},
     "AlertView": {"kind": "offline", "severity": "warning", "detail": "Not connected for 10 minutes.", "count": 1,
                   "acknowledged_at": None, "acknowledged_by": "", "cleared_at": None},
     "BatterySwapView": {"kind": "BatteryIn", "token": {"value": "04A2B3C4D5E6F7", "type": "ISO14443"}},

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from core import countries
 from core.errors import Invalid
+from portal.api.named_tariffs import UNCHANGED, NamedTariff, TariffField, name, own_tariffs
 from portal.api.resource import (
     ListResource,
     Resource,
@@ -54,9 +55,11 @@ class SiteBody(StrictSerializer):
     )
     time_zone = serializers.CharField(max_length=64)
     public = serializers.BooleanField(required=False)
+    tariff = TariffField(help_text="Needs the scope `tariffs:write` as well")
 
 
 class SiteView(SiteBody):
+    tariff = NamedTariff()
     id = serializers.UUIDField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -79,7 +82,7 @@ class SiteList(ListResource):
     ordering_fields: ClassVar[tuple[str, ...]] = ("name", "created_at")
 
     def rows(self) -> QuerySet[Site]:
-        return Site.objects.live().visible_to(self.actor)
+        return Site.objects.live().visible_to(self.actor).prefetch_related(own_tariffs())
 
     @extend_schema(operation_id="list_sites", responses=SiteView(many=True))
     def get(self, request: Request) -> Any:
@@ -97,7 +100,11 @@ class SiteList(ListResource):
         return self.once(self._create)
 
     def _create(self) -> Response:
-        site = sites.create(self.body(SiteBody), by=self.actor)
+        values = self.body(SiteBody)
+        tariff = values.pop("tariff", UNCHANGED)
+        with atomic():
+            site = sites.create(values, by=self.actor)
+            name(site, tariff, by=self.actor)
         return Response(self.represent(site), status=201, headers={"Location": f"/api/v1/sites/{site.pk}/"})
 
 
@@ -138,5 +145,7 @@ class SiteDetail(Resource):
         with atomic():
             site = self._site(sites.lock(pk))
             require_match(self.request, self.represent(site), SiteBody)
+            tariff = values.pop("tariff", UNCHANGED)
             changed = sites.update(site, values, by=self.actor)
+            name(changed, tariff, by=self.actor)
         return with_etag(self.request, self.represent(changed), SiteBody)

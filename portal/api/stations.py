@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.fields import Number, OwnRow
+from portal.api.named_tariffs import UNCHANGED, NamedTariff, TariffField, name, own_tariffs
 from portal.api.permissions import holds
 from portal.api.resource import (
     ListResource,
@@ -49,6 +50,7 @@ class StationBody(StrictSerializer):
     max_power_w = serializers.IntegerField(min_value=0, required=False, allow_null=True)
     pinned_version = serializers.ChoiceField(["", "1.6", "2.0.1", "2.1"], required=False)
     call_timeout_s = serializers.IntegerField(min_value=5, max_value=300, required=False, allow_null=True)
+    tariff = TariffField(help_text="Needs the scope `tariffs:write` as well")
 
 
 class StationChange(StationBody):
@@ -87,6 +89,7 @@ class StationView(serializers.Serializer):
     max_power_w = serializers.IntegerField(allow_null=True)
     pinned_version = serializers.CharField()
     call_timeout_s = serializers.IntegerField(allow_null=True)
+    tariff = NamedTariff()
     connected = serializers.BooleanField(source="presence.connected")
     ocpp_version = serializers.CharField(source="presence.ocpp_version")
     vendor = serializers.CharField()
@@ -148,7 +151,8 @@ class StationList(ListResource):
     ordering_fields: ClassVar[tuple[str, ...]] = ("identity", "created_at", "name")
 
     def rows(self) -> QuerySet[ChargingStation]:
-        return ChargingStation.objects.live().visible_to(self.actor).with_live_status()
+        rows = ChargingStation.objects.live().visible_to(self.actor).with_live_status()
+        return rows.prefetch_related(own_tariffs())
 
     @extend_schema(operation_id="list_stations", responses=StationView(many=True))
     def get(self, request: Request) -> Any:
@@ -169,7 +173,10 @@ class StationList(ListResource):
         values = self.body(StationBody)
         password = values.pop("password", None)
         _require_secret_scope(self, password)
-        station, secret = stations.create(values, by=self.actor, password=password)
+        tariff = values.pop("tariff", UNCHANGED)
+        with atomic():
+            station, secret = stations.create(values, by=self.actor, password=password)
+            name(station, tariff, by=self.actor)
         shown = self.represent(found(self.rows(), station.pk))
         if secret and password is None:
             shown = {**shown, "password": secret}
@@ -230,6 +237,7 @@ class StationDetail(Resource):
         password = values.pop("password", None)
         _require_secret_scope(self, password)
         registration = values.pop("registration", station.registration)
+        name(station, values.pop("tariff", UNCHANGED), by=self.actor)
         stations.update(station, values, by=self.actor)
         if registration != station.registration:
             provisioning.decide(station, Registration(registration), by=self.actor)

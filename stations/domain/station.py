@@ -35,3 +35,8 @@ class StationRef:
     site_id: UUID | None = None
     registration: Registration = Registration.ACCEPTED
     max_power_w: int | None = None
+
+
+def cost_key(reference: str) -> str:
+    """Where a socket remembers what its running session of that name costs so far."""
+    return f"cost:{reference}"

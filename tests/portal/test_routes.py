@@ -17,6 +17,7 @@ from tests.portal.walking import Route, furnish, of_walk, patterns, routes
 OBJECTS = [pattern for pattern, _ in patterns() if "<uuid:pk>" in pattern]
 ACCOUNTS = "accounts/"
 OF_ALL_SITES = {"drivers", "driver-groups", "tokens", "groups", "quirks", "data-transfer-rules"}
+TARIFFS = ("api/v1/tariffs/", "o/<slug:organization>/tariffs/")  # below a station they are its own
 
 
 @pytest.fixture
@@ -92,7 +93,10 @@ def test_w05_no_get_changes_anything(
 ) -> None:
     browser, program = browser_of(alice), with_key(factories.make_key(organization))
     station, session, key = of_walk(things)
-    before, audited = counted(), AuditEntry.objects.count()
+    said = AuditEntry.objects.exclude(
+        action="list.exported"
+    )  # that data left is written down, whoever fetches it
+    before, audited = counted(), said.count()
     for route in routes(things):
         if route.pattern.startswith(("o/", "api/", ACCOUNTS)) and "logout" not in route.pattern:
             (program if route.is_api else browser).get(f"{route.path}?check=1")
@@ -100,7 +104,7 @@ def test_w05_no_get_changes_anything(
     fresh = of_walk(things)
 
     assert counted() == before
-    assert AuditEntry.objects.count() == audited
+    assert said.count() == audited
     assert [vars_of(one) for one in fresh] == [vars_of(one) for one in (station, session, key)]
 
 
@@ -139,7 +143,10 @@ def test_w01_an_object_of_another_organization_does_not_exist(
     )
 
 
-@pytest.mark.parametrize("pattern", [one for one in OBJECTS if not OF_ALL_SITES & set(one.split("/"))])
+@pytest.mark.parametrize(
+    "pattern",
+    [one for one in OBJECTS if not (OF_ALL_SITES & set(one.split("/")) or one.startswith(TARIFFS))],
+)
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.TECHNICIAN])
 def test_w01_an_object_of_another_site_does_not_exist(
     organization: Organization, alice: Membership, things: dict[str, object], pattern: str, role: Role

@@ -34,9 +34,10 @@ from stations.models import (
     Variable,
     VariableChange,
 )
-from stations.services import commands, stations
+from stations.services import commands, stations, tariff_assignments
 from stations.services.certificates import installed, signing
 from stations.services.local_lists import holding
+from tariffs import publishing
 from tests import factories, pki
 
 HOUR = timedelta(hours=1)
@@ -123,10 +124,20 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "developer": key.pk,
         "webhooks": webhook.pk,
         "developer/webhooks": webhook.pk,
+        **_furnish_tariffs(station, actor),
         **_furnish_blocks(station, actor),
         **_furnish_reports(station),
         **_furnish_vendors(station),
     }
+
+
+def _furnish_tariffs(station: ChargingStation, actor: Actor) -> dict[str, object]:
+    """A published tariff with a draft, at the station's site."""
+    body = {"elements": [{"price_components": [{"type": "ENERGY", "price": 1}]}]}
+    version = publishing.publish(publishing.create(body, by=actor), by=actor)
+    publishing.edit(version.tariff, body, by=actor)
+    made = tariff_assignments.assign(version.tariff, place=station.site, by=actor)
+    return {"tariffs": version.tariff_id, "assignment": made.pk}
 
 
 def _furnish_blocks(station: ChargingStation, actor: Actor) -> dict[str, object]:

@@ -8,13 +8,13 @@ from typing import Any
 from core.errors import Invalid
 from stations.domain import metering, timestamps
 from stations.domain.events import MeterSample, ReadingsReported, TransactionEventReported
+from stations.domain.station import cost_key
 from stations.models import Transaction
 from stations.ocpp.context import Json, Repaired, Socket, repairs_of
 from stations.ocpp.routing import Collected, Decided
 from stations.ocpp.v201 import fields
 from stations.ocpp.v201.authorization import token_info
 from stations.services import session_costs, transactions
-from stations.services.batches.transactions import cost_key
 from stations.services.transactions import log
 
 REMOTE_START_ID = "transactionInfo.remoteStartId"

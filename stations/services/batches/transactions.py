@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from stations.domain.events import MeterSample, TransactionEventReported
+from stations.domain.station import cost_key
 from stations.domain.words import Flag, Registration, TransactionStatus
 from stations.services.batches.columns import columns_of, quoted, run
 from stations.services.batches.items import Connected
@@ -104,11 +105,6 @@ def remember_cost(station: Connected, event: TransactionEventReported, known: Kn
         station.memory.pop(cost_key(event.reference), None)
     else:
         station.memory[cost_key(event.reference)] = known.cost
-
-
-def cost_key(reference: str) -> str:
-    """Where a socket remembers the cost of a running session."""
-    return f"cost:{reference}"
 
 
 def add_events(

@@ -1,0 +1,148 @@
+"""``/tools/price/``: what a charge detail record costs by a tariff (tariffs section 14)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
+from zoneinfo import ZoneInfo
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.errors import Invalid
+from portal.api.costs import PriceLineView
+from portal.api.resource import Resource
+from portal.api.tariff_bodies import OCPI_EXAMPLE, CdrBody, ExactJsonParser, OcpiTariff, mapping_of
+from tariffs import answer, parsing, pricing
+from tariffs.local_time import find_zone
+from tariffs.pointers import InvalidDocument, Problem
+from tariffs.pricing import Basis, Options, Reservation, Rounding
+from tariffs.structure import Tariff
+
+T = TypeVar("T")
+EXAMPLE = {
+    "tariff": OCPI_EXAMPLE,
+    "cdr": {
+        "start_date_time": "2026-11-25T17:00:00Z",
+        "end_date_time": "2026-11-25T18:00:00Z",
+        "charging_periods": [
+            {"start_date_time": "2026-11-25T17:00:00Z", "dimensions": [{"type": "ENERGY", "volume": 9.8215}]}
+        ],
+    },
+    "time_zone": "Europe/Berlin",
+    "reservation_expired": False,
+}
+
+
+class PriceBody(serializers.Serializer):
+    tariff = OcpiTariff()
+    cdr = CdrBody()
+    time_zone = serializers.CharField(required=False, help_text="Of the site; needed where local time counts")
+    reservation_expired = serializers.BooleanField(required=False)
+    basis = serializers.ChoiceField([word.value for word in Basis], required=False)
+    policy = serializers.CharField(required=False, help_text="Id of the rounding policy")
+
+
+class SidesView(serializers.Serializer):
+    excl_vat = serializers.CharField(allow_null=True)
+    incl_vat = serializers.CharField(allow_null=True)
+
+
+class PayableView(SidesView):
+    vat = serializers.CharField(allow_null=True)
+
+
+class VatGroupView(SidesView):
+    vat = serializers.CharField(allow_null=True, help_text="`null`: no VAT applies, or nobody knows")
+    payable = PayableView()
+
+
+class PricedLineView(PriceLineView):
+    periods = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
+    added_by_step = serializers.CharField()
+
+
+class PriceView(serializers.Serializer):
+    total_cost = SidesView()
+    total_energy_cost = SidesView()
+    total_time_cost = SidesView()
+    total_parking_cost = SidesView()
+    total_fixed_cost = SidesView()
+    total_reservation_cost = SidesView()
+    payable = PayableView()
+    vat_groups = VatGroupView(many=True)
+    currency = serializers.CharField()
+    policy = serializers.CharField()
+    basis = serializers.CharField()
+    time_zone = serializers.CharField()
+    total_energy = serializers.CharField()
+    total_time = serializers.CharField()
+    total_parking_time = serializers.CharField()
+    warnings = serializers.ListField(child=serializers.CharField())
+    lines = PricedLineView(many=True)
+
+
+class PriceTool(Resource):
+    """The pricing engine, for whoever wants to check a price."""
+
+    scopes = {"POST": "tariffs:read"}
+    parser_classes = (ExactJsonParser,)
+    serializer_class: ClassVar[type[serializers.BaseSerializer]] = PriceView
+
+    @extend_schema(
+        operation_id="price",
+        request=PriceBody,
+        responses={200: PriceView},
+        examples=[OpenApiExample("An hour at night", EXAMPLE, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Price an OCPI CDR by an OCPI tariff. Nothing is stored; unknown fields of both are tolerated."""
+        body = mapping_of(request.data)
+        _require_known(body)
+        tariff = _inside("tariff", body, parsing.parse_tariff)
+        session = _inside("cdr", body, parsing.parse_cdr)
+        price = pricing.price(
+            tariff,
+            session,
+            zone=_zone(tariff, body.get("time_zone")),
+            rounding=_rounding(body),
+            options=Options(reservation=_reservation(body)),
+        )
+        return Response(answer.as_json(tariff, price))
+
+
+def _require_known(body: Mapping[str, Any]) -> None:
+    unknown = [name for name in body if name not in PriceBody().fields]
+    if unknown:
+        raise serializers.ValidationError({name: "There is no such field." for name in unknown})
+
+
+def _inside(name: str, body: Mapping[str, Any], read: Callable[..., T]) -> T:
+    """A foreign object of the body, its faults with pointers from the top."""
+    if body.get(name) is None:
+        raise InvalidDocument([Problem(f"/{name}", "This field is required.")])
+    return read(body[name], pointer=f"/{name}")
+
+
+def _zone(tariff: Tariff, name: Any) -> ZoneInfo:
+    if name is None and tariff.is_local:
+        raise Invalid("The tariff depends on local time. Give the time zone of the site.", field="time_zone")
+    if name is not None and not isinstance(name, str):
+        raise Invalid("A name such as Europe/Berlin is expected here.", field="time_zone")
+    return find_zone(name or "UTC")
+
+
+def _rounding(body: Mapping[str, Any]) -> Rounding:
+    basis, policy = body.get("basis", Basis.GROSS.value), body.get("policy", pricing.DEFAULT_ROUNDING.policy)
+    if basis not in [word.value for word in Basis]:
+        raise Invalid("“gross” or “net” is expected here.", field="basis")
+    if not isinstance(policy, str):
+        raise Invalid("The id of a rounding policy is expected here.", field="policy")
+    return Rounding(policy, Basis(basis))
+
+
+def _reservation(body: Mapping[str, Any]) -> Reservation:
+    expired = body.get("reservation_expired", False)
+    if not isinstance(expired, bool):
+        raise Invalid("true or false is expected here.", field="reservation_expired")
+    return Reservation.EXPIRED if expired else Reservation.USED
