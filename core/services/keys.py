@@ -47,6 +47,7 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "transactions:write": frozenset({_P.SESSIONS_CORRECT}),
     "tokens:read": frozenset({_P.DRIVERS_VIEW}),
     "tokens:write": frozenset({_P.DRIVERS_MANAGE}),
+    "authorizations:read": frozenset({_P.DRIVERS_VIEW}),
     "drivers:read": frozenset({_P.DRIVERS_VIEW}),
     "drivers:write": frozenset({_P.DRIVERS_MANAGE}),
     "driver-groups:read": frozenset({_P.DRIVERS_VIEW}),

@@ -9,6 +9,7 @@ from django.db.transaction import atomic
 from core import clock
 from stations.models import Connection
 from stations.services import (
+    authorization_log,
     commands,
     connections,
     credentials,
@@ -68,6 +69,7 @@ def tidy() -> dict[str, int | None]:
         "connections": _forget_connections,
         "charging_profiles": profiles.forget_over,
         "monitoring": lambda: monitoring.forget_old(now),
+        "authorizations": lambda: authorization_log.forget(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 
