@@ -26,6 +26,21 @@ class Verdict(StrEnum):
     CONCURRENT_TX = "concurrent_tx"
 
 
+class Rule(StrEnum):
+    """What decided; kept with each answer, so that a refusal can be explained later."""
+
+    VALID = "valid"
+    NO_AUTHORIZATION = "no_authorization"
+    UNKNOWN = "unknown"
+    TOKEN_STATUS = "token_status"
+    DRIVER_BLOCKED = "driver_blocked"
+    EXPIRED = "expired"
+    CONCURRENT = "concurrent"
+    STATION_PENDING = "station_pending"
+    TOO_LONG = "too_long"
+    CERTIFICATE = "certificate"
+
+
 VERDICT_OF_STATUS = {
     TokenStatus.BLOCKED: Verdict.BLOCKED,
     TokenStatus.EXPIRED: Verdict.EXPIRED,
@@ -53,6 +68,7 @@ class Decision:
     """``expires_at`` is never in the past together with ``accepted`` (P129)."""
 
     verdict: Verdict
+    rule: Rule
     reason: str
     token: IdToken | None = None
     group_value: str = ""
@@ -67,10 +83,14 @@ class Decision:
 def decide(question: Question) -> Decision:
     """Whether the token may start charging now, and why."""
     if question.type == "NoAuthorization":
-        return Decision(verdict=Verdict.ACCEPTED, reason="The station asks for no authorization.")
+        return Decision(
+            verdict=Verdict.ACCEPTED,
+            rule=Rule.NO_AUTHORIZATION,
+            reason="The station asks for no authorization.",
+        )
     token = find(question.organization_id, question.value, question.type)
     if token is None:
-        return Decision(verdict=Verdict.UNKNOWN, reason="This token is not known here.")
+        return Decision(verdict=Verdict.UNKNOWN, rule=Rule.UNKNOWN, reason="This token is not known here.")
     return _judge(token, question)
 
 
@@ -87,10 +107,11 @@ def find(organization_id: UUID, value: str, type_: str = "") -> IdToken | None:
 
 
 def _judge(token: IdToken, question: Question) -> Decision:
-    verdict, reason = _verdict(token, question)
+    verdict, rule, reason = _verdict(token, question)
     group = token.group
     return Decision(
         verdict=verdict,
+        rule=rule,
         reason=reason,
         token=token,
         group_value=group.token if group else "",
@@ -99,13 +120,15 @@ def _judge(token: IdToken, question: Question) -> Decision:
     )
 
 
-def _verdict(token: IdToken, question: Question) -> tuple[Verdict, str]:
+def _verdict(token: IdToken, question: Question) -> tuple[Verdict, Rule, str]:
     if token.status in VERDICT_OF_STATUS:
-        return VERDICT_OF_STATUS[TokenStatus(token.status)], f"The token is {token.status}."
+        verdict = VERDICT_OF_STATUS[TokenStatus(token.status)]
+        return verdict, Rule.TOKEN_STATUS, f"The token is {token.status}."
     if token.driver is not None and token.driver.blocked:
-        return Verdict.BLOCKED, "The driver of the token is blocked."
+        return Verdict.BLOCKED, Rule.DRIVER_BLOCKED, "The driver of the token is blocked."
     if token.expires_at is not None and token.expires_at <= question.now:
-        return Verdict.EXPIRED, f"The token expired on {token.expires_at:%Y-%m-%d %H:%M} UTC."
+        expired = f"The token expired on {token.expires_at:%Y-%m-%d %H:%M} UTC."
+        return Verdict.EXPIRED, Rule.EXPIRED, expired
     if question.open_transactions and not (token.group and token.group.master_pass):
-        return Verdict.CONCURRENT_TX, "The token is already charging elsewhere."
-    return Verdict.ACCEPTED, "The token is known and valid."
+        return Verdict.CONCURRENT_TX, Rule.CONCURRENT, "The token is already charging elsewhere."
+    return Verdict.ACCEPTED, Rule.VALID, "The token is known and valid."

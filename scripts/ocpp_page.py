@@ -30,7 +30,7 @@ SEEN = {
     "ConnectorStatusReported": "connector and its history; EVSE card",
     "ReadingsReported": "meter readings; EVSE card, plots, session",
     "TransactionEventReported": "session, its events and readings; session page",
-    "authorization": "nothing is kept; the answer is in the messages",
+    "authorization": "authorization log",
     "battery_swaps": "battery swaps; API `battery-swaps`",
     "certificates": "certificates and signing requests; station's tab Security",
     "cost_displays": "prices and costs told; display of the station, its tab Messages",

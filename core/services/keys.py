@@ -49,6 +49,7 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "tariffs:write": frozenset({_P.TARIFFS_MANAGE}),
     "tokens:read": frozenset({_P.DRIVERS_VIEW}),
     "tokens:write": frozenset({_P.DRIVERS_MANAGE}),
+    "authorizations:read": frozenset({_P.DRIVERS_VIEW}),
     "drivers:read": frozenset({_P.DRIVERS_VIEW}),
     "drivers:write": frozenset({_P.DRIVERS_MANAGE}),
     "driver-groups:read": frozenset({_P.DRIVERS_VIEW}),

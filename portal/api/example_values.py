@@ -208,6 +208,9 @@ OF: Mapping[str, Mapping[str, Any]] = {
                     "published_by": "user:anna@example.org", "tariff": OCPI},
     "AlertView": {"kind": "offline", "severity": "warning", "detail": "Not connected for 10 minutes.", "count": 1,
                   "acknowledged_at": None, "acknowledged_by": "", "cleared_at": None},
+    "AuthorizationView": {"asked": "authorize", "verdict": "expired", "rule": "expired", "value": "04A2B3C4D5E6F7",
+                          "reason": "The token expired on 2026-11-24 00:00 UTC.", "transaction": None,
+                          "evse_id": None},
     "BatterySwapView": {"kind": "BatteryIn", "token": {"value": "04A2B3C4D5E6F7", "type": "ISO14443"}},
     "BulkView": {"command": "reset", "count": 3, "counts": {"accepted": 2, "refused": 1}, "reason": "New settings",
                  "refused": [{"station": STATION, "detail": "The station is switched off in its settings. "

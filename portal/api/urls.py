@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from portal.api import (
     alerts,
+    authorizations,
     bulk_commands,
     certificates,
     charging_profiles,
@@ -119,6 +120,7 @@ urlpatterns = [
     path("v1/tokens/", tokens.TokenList.as_view()),
     path("v1/tokens/<uuid:pk>/", tokens.TokenDetail.as_view()),
     path("v1/tokens/import/", token_import.TokenImport.as_view()),
+    path("v1/authorizations/", authorizations.AuthorizationList.as_view()),
     path("v1/drivers/", drivers.DriverList.as_view()),
     path("v1/drivers/<uuid:pk>/", drivers.DriverDetail.as_view()),
     path("v1/driver-groups/", drivers.DriverGroupList.as_view()),

@@ -13,6 +13,7 @@ from core.access import Permission
 from core.errors import DomainError
 from drivers.models import Driver, DriverGroup, DriverStatus, IdToken
 from drivers.services import drivers, tokens
+from portal.dashboard import authorizations
 from portal.dashboard.driver_forms import DriverForm, DriverGroupForm, HandOutForm
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import refuse
@@ -151,6 +152,7 @@ def _page(request: OperatorRequest, driver: Driver, form: DriverForm, hand: Hand
         "hand": hand,
         "tokens": held.select_related("group", "driver").annotate(last_session_at=Subquery(last)),
         "page": Page(list(sessions[:SESSIONS_SHOWN])),
+        "answers": authorizations.last_of(request.actor, driver=driver),
     }
     refused = form.errors or hand.errors
     return render_page(request, "dashboard/drivers/detail.html", context, status=422 if refused else 200)

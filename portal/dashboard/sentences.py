@@ -10,7 +10,7 @@ from functools import cache
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_noop as _
 
-from portal.dashboard import refusals
+from portal.dashboard import reasons, refusals
 
 PLAIN = (
     _("The connection is closed."),
@@ -94,10 +94,11 @@ def told(sentence: str) -> str:
     """The sentence in the present language, where it is one of ours."""
     if not sentence or (get_language() or "en").startswith("en"):
         return sentence
-    for template in (*FILLED, *refusals.FILLED):
+    for template in (*FILLED, *refusals.FILLED, *reasons.FILLED):
         if match := _pattern(template).fullmatch(sentence):
             return gettext(template) % {name: _word(text) for name, text in match.groupdict().items()}
-    return gettext(sentence) if sentence in PLAIN or sentence in refusals.PLAIN else sentence
+    known = sentence in PLAIN or sentence in refusals.PLAIN or sentence in reasons.PLAIN
+    return gettext(sentence) if known else sentence
 
 
 @cache

@@ -13,6 +13,7 @@ from core.access import Permission
 from core.errors import DomainError
 from drivers.models import IdToken
 from drivers.services import tokens
+from portal.dashboard import authorizations
 from portal.dashboard.driver_forms import TokenChangeForm
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import TokenForm, refuse
@@ -58,7 +59,13 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     sessions = Transaction.objects.visible_to(request.actor).filter(token=token)
     sessions = sessions.select_related("station", "evse", "site", "token").order_by("-started_at", "-id")
     page = Page(list(sessions[:SESSIONS_SHOWN]))
-    context = {"section": "tokens", "token": token, "form": form, "page": page}
+    context = {
+        "section": "tokens",
+        "token": token,
+        "form": form,
+        "page": page,
+        "answers": authorizations.last_of(request.actor, token=token),
+    }
     return render_page(request, "dashboard/token.html", context, status=422 if form.errors else 200)
 
 

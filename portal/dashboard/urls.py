@@ -5,6 +5,7 @@ from django.urls import path
 from portal.dashboard import (
     alerts,
     audit,
+    authorizations,
     capabilities,
     commands,
     data_transfer_rules,
@@ -132,6 +133,7 @@ urlpatterns = [
     path("drivers/<uuid:pk>/", drivers.detail, name="driver"),
     path("drivers/<uuid:pk>/status/", drivers.status, name="driver_status"),
     path("drivers/<uuid:pk>/tokens/", drivers.hand_out, name="driver_token"),
+    path("authorizations/", authorizations.listing, name="authorizations"),
     path("tokens/", tokens.listing, name="tokens"),
     path("tokens/<uuid:pk>/", tokens.detail, name="token"),
     path("tokens/<uuid:pk>/status/", tokens.status, name="token_status"),

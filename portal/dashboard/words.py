@@ -155,6 +155,13 @@ AUTHORIZATION: Mapping[str, Text] = {
     "concurrent_tx": _("Charges elsewhere already"),
 }
 
+ASKED: Mapping[str, Text] = {
+    "authorize": _("Leave to charge"),
+    "start": _("Start"),
+    "stop": _("Stop"),
+    "remote_start": _("Start from afar"),
+}
+
 AWAITED_EFFECT: Mapping[str, Text] = {
     "request_start_transaction": _("waiting for the session to begin"),
     "request_stop_transaction": _("waiting for the session to end"),
@@ -403,6 +410,12 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         (
             Entry("drivers", _("Drivers"), icon="user-circle", permission=_P.DRIVERS_VIEW),
             Entry("tokens", _("Tokens"), icon="id-badge-2", permission=_P.DRIVERS_VIEW),
+            Entry(
+                "authorizations",
+                _("Authorization log"),
+                icon="list-search",
+                permission=_P.DRIVERS_VIEW,
+            ),
         ),
     ),
     (

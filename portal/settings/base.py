@@ -13,6 +13,7 @@ from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse,
 from stations.domain.displays import STATES
 from stations.domain.firmware import JobStatus
 from stations.domain.words import CommandStatus, TransactionStatus
+from tariffs.structure import TariffType
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # django-environ ships no types
@@ -275,6 +276,8 @@ SPECTACULAR_SETTINGS = {
         "TokenStatusEnum": "drivers.models.TokenStatus",
         "DriverStatusEnum": "drivers.models.drivers.DriverStatus",
         "TransactionStatusEnum": [(word.value, word.value) for word in TransactionStatus],
+        "TariffStateEnum": "tariffs.models.VersionState",
+        "TariffTypeEnum": [(word.value, word.value) for word in TariffType],
         "CostStateEnum": "stations.models.frozen_tariffs.CostState",
         "WebhookStateEnum": "core.models.webhooks.Webhook.State",
         "DeliveryStatusEnum": "core.models.webhooks.Delivery.Status",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from stations.domain.words import Registration
+from stations.domain.words import Registration, Version
 
 
 class StationSide(Protocol):
@@ -25,6 +25,9 @@ class StationSide(Protocol):
     @property
     def max_power_w(self) -> int | None: ...
 
+    @property
+    def version(self) -> Version | None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationRef:
@@ -35,6 +38,7 @@ class StationRef:
     site_id: UUID | None = None
     registration: Registration = Registration.ACCEPTED
     max_power_w: int | None = None
+    version: Version | None = None
 
 
 def cost_key(reference: str) -> str:

@@ -11,6 +11,15 @@ class Version(StrEnum):
     V21 = "2.1"
 
 
+class Asked(StrEnum):
+    """What a token was shown for."""
+
+    AUTHORIZE = "authorize"
+    START = "start"
+    STOP = "stop"
+    REMOTE_START = "remote_start"
+
+
 class Capability(StrEnum):
     """What a station may be able to do; asked beyond the door instead of its version."""
 

@@ -1,4 +1,5 @@
 from stations.models.alerts import Alert, SecurityEvent
+from stations.models.authorizations import AuthorizationAnswer
 from stations.models.bulk_commands import BulkCommand, BulkPart
 from stations.models.certificates import (
     CertificateStanding,
@@ -35,6 +36,7 @@ from stations.models.transactions import OrphanStop, Transaction, TransactionCon
 
 __all__ = [
     "Alert",
+    "AuthorizationAnswer",
     "BatterySwap",
     "BulkCommand",
     "BulkPart",

@@ -11,12 +11,13 @@ from django.db.models import Q
 
 from core import clock
 from drivers import authorization
-from drivers.authorization import Decision, Question, Verdict
+from drivers.authorization import Decision, Question, Rule, Verdict
 from drivers.models import Driver, IdToken
 from stations.domain.events import TokenShown
 from stations.domain.station import StationSide
-from stations.domain.words import Registration, TransactionStatus
-from stations.models import Transaction
+from stations.domain.words import Asked, Registration, TransactionStatus
+from stations.models import Evse, Transaction
+from stations.services import authorization_log
 
 UNTYPED_MAX = 20
 LIVE = timedelta(minutes=1)
@@ -27,6 +28,7 @@ class Authorization:
     """An answer about a token, as given to the station and stored with the message it answers."""
 
     verdict: Verdict
+    rule: Rule = field(default=Rule.VALID, compare=False)
     reason: str = ""
     group_value: str = ""
     expires_at: datetime | None = None
@@ -70,9 +72,18 @@ def from_json(stored: Mapping[str, Any]) -> Authorization | None:
 
 def for_authorize(station: StationSide, token: TokenShown) -> Authorization:
     """The answer to Authorize; a station that is not accepted yet hears "invalid" (P103)."""
-    if station.registration != Registration.ACCEPTED:
-        return _not_yet()
-    return for_stop(station, token)
+    accepted = station.registration == Registration.ACCEPTED
+    answer = _ask(station, token, 0) if accepted else _not_yet()
+    authorization_log.note(station, token, answer, Asked.AUTHORIZE)
+    return answer
+
+
+def without_certificate(station: StationSide, token: TokenShown, why: str) -> Authorization:
+    """The answer to Authorize where the contract certificate decides against the token (P128)."""
+    reason = f"The contract certificate was not accepted ({why})."
+    answer = Authorization(verdict=Verdict.INVALID, rule=Rule.CERTIFICATE, reason=reason)
+    authorization_log.note(station, token, answer, Asked.AUTHORIZE)
+    return answer
 
 
 def for_start(
@@ -80,8 +91,8 @@ def for_start(
     token: TokenShown,
     *,
     started_at: datetime,
-    evse_pk: UUID | None = None,
-    transaction_pk: UUID | None = None,
+    transaction_pk: UUID,
+    evse: Evse | None = None,
 ) -> Authorization:
     """The answer to a start, which also looks at the token's other open transactions (P123).
 
@@ -89,15 +100,36 @@ def for_start(
     is not measured by what began later. Starts of one token are decided one after the other: run inside a
     database transaction, which keeps the token until its commit.
     """
-    if station.registration != Registration.ACCEPTED:
-        return _not_yet()
-    _lock_token(station, token)
-    return _ask(station, token, _open_elsewhere(station, token, started_at, evse_pk, transaction_pk))
+    if station.registration == Registration.ACCEPTED:
+        _lock_token(station, token)
+        others = _open_elsewhere(station, token, started_at, evse.pk if evse else None, transaction_pk)
+        answer = _ask(station, token, others)
+    else:
+        answer = _not_yet()
+    authorization_log.note(
+        station,
+        token,
+        answer,
+        Asked.START,
+        evse_id=evse.evse_id if evse else None,
+        transaction_id=transaction_pk,
+    )
+    return answer
 
 
-def for_stop(station: StationSide, token: TokenShown) -> Authorization:
+def for_stop(station: StationSide, token: TokenShown, *, transaction_pk: UUID | None = None) -> Authorization:
     """The answer about a token shown to stop: what it is, whatever it is charging."""
-    return _ask(station, token, 0)
+    answer = _ask(station, token, 0)
+    authorization_log.note(station, token, answer, Asked.STOP, transaction_id=transaction_pk)
+    return answer
+
+
+def for_remote_start(station: StationSide, token: TokenShown, *, evse: Evse | None = None) -> Authorization:
+    """Whether a start from afar makes sense: what the station would hear once it begins."""
+    others = _open_elsewhere(station, token, clock.now(), evse.pk if evse else None, None)
+    answer = _ask(station, token, others)
+    authorization_log.note(station, token, answer, Asked.REMOTE_START, evse_id=evse.evse_id if evse else None)
+    return answer
 
 
 def related(shown: Authorization, shown_value: str, transaction: Transaction) -> bool:
@@ -113,7 +145,9 @@ def related(shown: Authorization, shown_value: str, transaction: Transaction) ->
 def _ask(station: StationSide, token: TokenShown, open_elsewhere: int) -> Authorization:
     if not token.type and len(token.value) > UNTYPED_MAX:
         return Authorization(
-            verdict=Verdict.INVALID, reason=f"The token is longer than {UNTYPED_MAX} characters."
+            verdict=Verdict.INVALID,
+            rule=Rule.TOO_LONG,
+            reason=f"The token is longer than {UNTYPED_MAX} characters.",
         )
     question = Question(
         organization_id=station.organization_id,
@@ -129,6 +163,7 @@ def _ask(station: StationSide, token: TokenShown, open_elsewhere: int) -> Author
 def _told(decision: Decision) -> Authorization:
     return Authorization(
         verdict=decision.verdict,
+        rule=decision.rule,
         reason=decision.reason,
         group_value=decision.group_value,
         expires_at=decision.expires_at,
@@ -138,7 +173,8 @@ def _told(decision: Decision) -> Authorization:
 
 
 def _not_yet() -> Authorization:
-    return Authorization(verdict=Verdict.INVALID, reason="The station is not accepted yet.")
+    reason = "The station is not accepted yet."
+    return Authorization(verdict=Verdict.INVALID, rule=Rule.STATION_PENDING, reason=reason)
 
 
 def _lock_token(station: StationSide, token: TokenShown) -> None:

@@ -25,7 +25,15 @@ from stations.domain.intents import Intent
 from stations.domain.secrecy import masked
 from stations.domain.words import Capability, CommandStatus
 from stations.models import ChargingStation, Command
-from stations.services import command_news, completing, concealing, effects, preconditions, settling
+from stations.services import (
+    command_news,
+    completing,
+    concealing,
+    effects,
+    permitting,
+    preconditions,
+    settling,
+)
 from stations.services.command_news import Place
 
 NEXT: Mapping[CommandStatus, frozenset[CommandStatus]] = {
@@ -369,7 +377,9 @@ def _settle_before_sending(
     except NotSupported as refusal:
         _end(command, CommandStatus.NOT_SUPPORTED, "not_supported", refusal.message)
         return
-    if not standing.connected and command.if_offline == "fail":
+    if refused := permitting.refusal(station, intent):
+        _end(command, CommandStatus.FAILED, permitting.CODE, refused)
+    elif not standing.connected and command.if_offline == "fail":
         _end(command, CommandStatus.FAILED, "offline", "The station is not connected.")
 
 

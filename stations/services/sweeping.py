@@ -10,6 +10,7 @@ from django.db.transaction import atomic
 from core import clock
 from stations.models import Connection, ConnectorState
 from stations.services import (
+    authorization_log,
     commands,
     connections,
     cost_displays,
@@ -74,6 +75,7 @@ def tidy() -> dict[str, int | None]:
         "connector_states": _forget_connector_states,
         "charging_profiles": profiles.forget_over,
         "monitoring": lambda: monitoring.forget_old(now),
+        "authorizations": lambda: authorization_log.forget(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 

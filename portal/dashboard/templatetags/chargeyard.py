@@ -313,6 +313,11 @@ def authorization(name: str) -> Any:
 
 
 @register.filter
+def asked_for(name: str) -> Any:
+    return words.ASKED.get(name, name)
+
+
+@register.filter
 def report_state(name: str) -> words.Word:
     return words.REPORT_STATE[name]
 

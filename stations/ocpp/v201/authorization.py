@@ -54,7 +54,8 @@ def decide(socket: Socket, payload: Json) -> Json:
     verdict = contracts.judge(socket, contract, shown.value)
     status = iso15118.CERTIFICATE_STATUS[verdict]
     if verdict is not ContractVerdict.ACCEPTED:
-        return {"idTokenInfo": {"status": "Invalid"}, "certificateStatus": status}
+        refused = authorization.without_certificate(socket, shown, status)
+        return {"idTokenInfo": token_info(refused), "certificateStatus": status}
     return {
         "idTokenInfo": token_info(authorization.for_authorize(socket, shown)),
         "certificateStatus": status,

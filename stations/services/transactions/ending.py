@@ -39,7 +39,7 @@ def close(
         if log.contradicts(stored, entry):
             _note_conflict(transaction, entry)
         return StopOutcome(transaction, log.answer_of(stored))
-    decision = authorization.for_stop(station, event.token) if event.token else None
+    decision = _asked(station, event, transaction)
     log.add(transaction, entry, STOP_SEQ_NO, decision)
     recount_given(transaction, station.max_power_w)
     _note_end(station, event, transaction, decision)
@@ -51,6 +51,12 @@ def close(
     effects.transaction_ended(transaction)
     standing.announce(transaction)
     return StopOutcome(transaction, decision)
+
+
+def _asked(station: StationSide, event: TransactionStopped, transaction: Transaction) -> Authorization | None:
+    if event.token is None:
+        return None
+    return authorization.for_stop(station, event.token, transaction_pk=transaction.pk)
 
 
 def _store_readings(

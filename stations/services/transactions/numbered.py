@@ -49,7 +49,7 @@ def _begin(station: StationSide, event: TransactionStarted, digest: bytes) -> St
         return answered
     transaction = _draft(station, event, evse, digest)
     decision = authorization.for_start(
-        station, event.token, started_at=transaction.started_at, evse_pk=evse.pk if evse else None
+        station, event.token, started_at=transaction.started_at, evse=evse, transaction_pk=transaction.pk
     )
     transaction.token, transaction.authorization = decision.token, decision.verdict.value
     transaction.driver = decision.driver

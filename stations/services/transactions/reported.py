@@ -137,7 +137,11 @@ def _repeat(
         standing.announce(transaction)
     if event.token is None:
         return EventOutcome(transaction, None, repeated=True)
-    return EventOutcome(transaction, answer or authorization.for_stop(station, event.token), repeated=True)
+    return EventOutcome(
+        transaction,
+        answer or authorization.for_stop(station, event.token, transaction_pk=transaction.pk),
+        repeated=True,
+    )
 
 
 def _decide(
@@ -146,12 +150,12 @@ def _decide(
     if event.token is None:
         return None
     if _is_stop(event):
-        return authorization.for_stop(station, event.token)
+        return authorization.for_stop(station, event.token, transaction_pk=transaction.pk)
     return authorization.for_start(
         station,
         event.token,
         started_at=event.stamp.occurred_at,
-        evse_pk=evse.pk if evse else None,
+        evse=evse,
         transaction_pk=transaction.pk,
     )
 

@@ -39,6 +39,7 @@ PATHS = [
     "sites/new/",
     "drivers/",
     "drivers/groups/",
+    "authorizations/",
     "tokens/",
     "users/",
     "developer/",

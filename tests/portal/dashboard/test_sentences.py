@@ -6,13 +6,15 @@ from django.utils import translation
 
 from core import clock
 from core.models import Organization
-from portal.dashboard import refusals
+from portal.dashboard import reasons, refusals
 from portal.dashboard.sentences import FILLED, GAP, PLAIN, told
 from stations.models import Alert, ChargingStation, Connection
 from stations.services import alerts
 
 
-@pytest.mark.parametrize("template", [*PLAIN, *FILLED, *refusals.PLAIN, *refusals.FILLED])
+@pytest.mark.parametrize(
+    "template", [*PLAIN, *FILLED, *refusals.PLAIN, *refusals.FILLED, *reasons.PLAIN, *reasons.FILLED]
+)
 def test_each_sentence_has_its_german_twin_and_keeps_its_particulars(template: str) -> None:
     particulars = {name: f"X{name}X" for name in GAP.findall(template)}
     with translation.override("de"):

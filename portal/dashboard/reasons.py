@@ -1,0 +1,20 @@
+"""Why a token was accepted or refused, as sentences that pages tell in the reader's language (`sentences.told`)."""
+
+from django.utils.translation import gettext_noop as _
+
+PLAIN = (
+    _("The station asks for no authorization."),
+    _("This token is not known here."),
+    _("The token is blocked."),
+    _("The token is expired."),
+    _("The token is invalid."),
+    _("The driver of the token is blocked."),
+    _("The token is already charging elsewhere."),
+    _("The token is known and valid."),
+    _("The station is not accepted yet."),
+)
+FILLED = (
+    _("The token expired on %(moment)s UTC."),
+    _("The token is longer than %(most)s characters."),
+    _("The contract certificate was not accepted (%(why)s)."),
+)
