@@ -276,7 +276,7 @@ SPECTACULAR_SETTINGS = {
         "TokenStatusEnum": "drivers.models.TokenStatus",
         "DriverStatusEnum": "drivers.models.drivers.DriverStatus",
         "TransactionStatusEnum": [(word.value, word.value) for word in TransactionStatus],
-        "TariffStateEnum": "tariffs.models.VersionState",
+        "TariffStateEnum": [(word, word) for word in ("draft", "published", "retired")],
         "TariffTypeEnum": [(word.value, word.value) for word in TariffType],
         "CostStateEnum": "stations.models.frozen_tariffs.CostState",
         "WebhookStateEnum": "core.models.webhooks.Webhook.State",
