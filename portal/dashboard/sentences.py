@@ -41,6 +41,7 @@ PLAIN = (
     _("The station is set to no authentication, which is switched off here (OCPP_ALLOW_UNAUTHENTICATED)."),
 )
 FILLED = (
+    _("The station cannot use the tariff told with a token, and shows its default tariff: %(reason)s"),
     _("Link %(number)s of the chain is missing; the next one is %(next)s."),
     _("Entry %(entry)s (link %(number)s) was deleted."),
     _("Entry %(entry)s (link %(number)s) is not what was linked: it, or a link before, was changed."),

@@ -308,7 +308,12 @@ class Session:
             "ocpp.answer_refused",
             extra={"station": self.socket.identity, "message_id": frame.message_id, "code": frame.code[:50]},
         )
-        self._recorder.received(frame, received_at, self._answered.pop(str(frame.message_id), ""), "ok")
+        action = self._answered.pop(str(frame.message_id), "")
+        self._recorder.received(frame, received_at, action, "ok")
+        objected = self._tables.objected.get(action)
+        work = objected and objected(self.socket, frame.code, frame.description, received_at)
+        if work:
+            self._pool.submit(work, _ignored)
 
     def _pass_over(self, frame: Frame, received_at: datetime) -> None:
         """No usable message: logged, and on 2.x answered where an answer can be (P050, P051)."""

@@ -13,6 +13,12 @@ from stations.ocpp.routing import Interpret, Outbound, Routes
 Absorb = Callable[[Socket, Json, Json, datetime], None]
 """(socket, our request, the answer, when it came): stores what an answer says; synchronous Django code."""
 
+Objected = Callable[[Socket, str, str, datetime], Callable[[], None] | None]
+"""(socket, code, description, when it came): the station could not use our answer (2.1).
+
+Asked on the event loop; what it returns is Django code to be run on the pool.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
@@ -20,6 +26,7 @@ class Tables:
     outbound: Outbound
     interpret: Interpret
     absorb: Mapping[str, Absorb] = field(default_factory=dict)
+    objected: Mapping[str, Objected] = field(default_factory=dict)
 
 
 MODULES: Mapping[Version, Any] = {Version.V16: v16, Version.V201: v201, Version.V21: v21}
@@ -28,4 +35,4 @@ MODULES: Mapping[Version, Any] = {Version.V16: v16, Version.V201: v201, Version.
 def tables_of(version: Version) -> Tables:
     """Looked up at each connection, so that a test may hand out others."""
     module = MODULES[version]
-    return Tables(module.ROUTES, module.OUTBOUND, module.interpret, module.ABSORB)
+    return Tables(module.ROUTES, module.OUTBOUND, module.interpret, module.ABSORB, module.OBJECTED)

@@ -24,10 +24,11 @@ from stations.domain.intents.station_tariffs import (
 from stations.domain.station import StationSide
 from stations.domain.station_tariffs import StationTariffStatus, TariffAssigned, TariffCleared, TariffKind
 from stations.domain.words import CommandStatus
-from stations.models import ChargingStation, Command, StationTariff, Transaction
-from stations.services import preconditions
+from stations.models import Alert, ChargingStation, Command, StationTariff, Transaction
+from stations.services import alerts, preconditions
 
 TARIFFS_MAX = 500
+UNUSABLE = "tariff_unusable"
 TIMEOUT_MAX_S = 3600
 
 
@@ -170,3 +171,20 @@ def _valid_from(tariff: Any) -> datetime | None:
 
 def _tell(organization_id: UUID, site_id: UUID | None, station_id: UUID) -> None:
     live.announce_on_commit("station", organization_id, station_id, site_id=site_id, station_id=station_id)
+
+
+def unusable(station: StationSide, reason: str, at: datetime) -> None:
+    """The station cannot use a tariff that came with a token; its default tariff is expected from now on (I08)."""
+    alerts.raise_(
+        UNUSABLE,
+        station_id=station.station_id,
+        organization_id=station.organization_id,
+        severity=Alert.Severity.WARNING,
+        detail=f"The station cannot use the tariff told with a token, and shows its default tariff: {reason}",
+        at=at,
+    )
+
+
+def try_again(station: StationSide, at: datetime) -> None:
+    """A tariff is told anew; whether the station can use it is open again."""
+    alerts.clear(UNUSABLE, station_id=station.station_id, at=at)

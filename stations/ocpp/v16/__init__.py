@@ -69,6 +69,9 @@ OUTBOUND: Outbound = {
     intents.Call: outbound.call,
 }
 
+OBJECTED: Mapping[str, Callable[[Socket, str, str, datetime], Callable[[], None] | None]] = {}
+"""This version has no way to object to an answer."""
+
 ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "GetConfiguration": answers.absorb_configuration,
     "ChangeConfiguration": answers.absorb_change,

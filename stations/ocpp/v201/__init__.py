@@ -103,6 +103,9 @@ OUTBOUND: Outbound = {
     intents.Call: outbound.call,
 }
 
+OBJECTED: Mapping[str, Callable[[Socket, str, str, datetime], Callable[[], None] | None]] = {}
+"""This version has no way to object to an answer."""
+
 ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     "GetVariables": answers.absorb_read,
     "SetVariables": answers.absorb_written,

@@ -86,6 +86,10 @@ OUTBOUND: Outbound = {
     intents.SendLocalList: local_lists.send,
 }
 
+OBJECTED: Mapping[str, Callable[[Socket, str, str, datetime], Callable[[], None] | None]] = {
+    "Authorize": authorization.tariff_refused,
+}
+
 ABSORB: Mapping[str, Callable[[Socket, Json, Json, datetime], None]] = {
     **v201.ABSORB,
     "ClearTariffs": station_tariffs.absorb_cleared,

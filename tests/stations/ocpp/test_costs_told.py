@@ -9,7 +9,7 @@ from django.utils import translation
 
 from core import clock
 from core.access import Actor
-from stations.models import Command, SessionCost, Variable
+from stations.models import Alert, Command, SessionCost, Variable
 from stations.services import cost_displays, session_costs, sites, stations
 from tests.factories import make_token
 from tests.stations.ocpp.asking import VERSIONS_2X
@@ -17,6 +17,7 @@ from tests.stations.ocpp.charging import Car, priced, publish
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.test_session_costs import Plug, cost_of, look, plug
 from tests.tariffs.building import component, element
+from tests.waiting import eventually
 from tests.wire.client import WireStation
 
 __all__ = ["plug"]
@@ -234,6 +235,46 @@ def test_t47_a_2_1_station_without_tariffs_gets_the_words_alone(charger: Charger
         socket.boot()
 
         assert "tariff" not in authorize(socket, alice)
+
+
+def test_p257_a_tariff_that_the_station_cannot_use_is_noted_and_its_default_expected_until_it_connects_anew(
+    charger: Charger, alice: Actor
+) -> None:
+    priced(alice)
+    knows(charger, "Tariff")
+    alerts = Alert.objects.filter(station=charger.station, kind="tariff_unusable", cleared_at=None)
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        first = told_with(socket, alice, "first")
+        socket.send([5, "first", "PropertyConstraintViolation", "energy.prices", {}])
+        assert "energy.prices" in eventually(alerts.first, what="the alert").detail
+        second = told_with(socket, alice, "second")
+    with charger.dial("2.1") as socket:
+        third = told_with(socket, alice, "third")
+
+    assert ["tariff" in one for one in (first, second, third)] == [True, False, True]
+    assert "personalMessage" in second["idTokenInfo"]
+    assert not alerts.exists()
+
+
+def test_p257_an_objection_to_an_answer_without_a_tariff_is_no_objection_to_one(
+    charger: Charger, alice: Actor
+) -> None:
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        told_with(socket, alice, "first")
+        socket.send([5, "first", "FormatViolation", "", {}])
+        priced(alice)
+        knows(charger, "Tariff")
+        assert "tariff" in told_with(socket, alice, "second")
+
+    assert not Alert.objects.filter(station=charger.station, kind="tariff_unusable").exists()
+
+
+def told_with(socket: WireStation, by: Actor, message_id: str) -> Any:
+    """The answer to an Authorize of that message id."""
+    shown = {"idToken": {"idToken": make_token(by).value, "type": "ISO14443"}}
+    return socket.call("Authorize", shown, message_id)
 
 
 def test_t45_a_1_6_station_with_the_cost_extension_is_told_price_cost_and_end(
