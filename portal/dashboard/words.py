@@ -387,7 +387,10 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
     ),
     (
         _("Commerce"),
-        (Entry("tokens", _("Tokens"), icon="id-badge-2", permission=_P.DRIVERS_VIEW),),
+        (
+            Entry("tariffs", _("Tariffs"), icon="file-text", permission=_P.STATIONS_VIEW),
+            Entry("tokens", _("Tokens"), icon="id-badge-2", permission=_P.DRIVERS_VIEW),
+        ),
     ),
     (
         _("Admin"),
