@@ -197,8 +197,10 @@ def _component(kind: str, price: Decimal, vat: Decimal | None) -> dict[str, Any]
     return {"type": kind, "price": price} if vat is None else {"type": kind, "price": price, "vat": vat}
 
 
-def _limit(excl: Decimal, vat: Decimal | None) -> dict[str, Decimal]:
-    return {"excl_vat": excl, "incl_vat": excl * (100 + (vat or 0)) / 100}
+def _limit(excl: Decimal | int, vat: Decimal | int | None) -> dict[str, Decimal]:
+    """Whole numbers of JSON are no decimals yet; of money nothing is ever a float."""
+    exact = Decimal(excl)
+    return {"excl_vat": exact, "incl_vat": exact * (100 + Decimal(vat or 0)) / 100}
 
 
 def _fields(content: Mapping[str, Any]) -> dict[str, Any]:

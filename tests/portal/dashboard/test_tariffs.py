@@ -1,5 +1,6 @@
 """Tariffs on the dashboard: the list, the editor with its preview, publishing, assigning, retiring (dashboard 4.10)."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -102,7 +103,8 @@ def test_what_the_fields_cannot_say_is_shown_as_json_and_kept_to_the_digit(
 
 def test_the_preview_changes_while_typing_and_stores_nothing(browser: Client, page: str) -> None:
     shown = text_of(browser.post(f"{page}preview/", FIELDS, headers=HTMX))
-    json_text = '{"currency": "EUR", "elements": [{"price_components": [{"type": "ENERGY", "price": 1}], "restrictions": {"min_kwh": 2, "max_kwh": 2}}]}'
+    empty = element({"type": "ENERGY", "price": 1}, min_kwh=2, max_kwh=2)
+    json_text = json.dumps({"currency": "EUR", "elements": [empty]})
     wrong = text_of(
         browser.post(f"{page}preview/", {**FIELDS, "mode": "json", "document": json_text}, headers=HTMX)
     )
@@ -112,14 +114,15 @@ def test_the_preview_changes_while_typing_and_stores_nothing(browser: Client, pa
 
     assert shown.startswith('<section class="card" id="preview"')
     assert "Energy: 0.5355 € per kWh incl. 19 % VAT (otherwise)." in shown
-    assert "Energie: 0,4165 € je kWh inkl. 19 % MwSt. (22:00–06:00)." in shown
+    assert "Energie: 0,4165 € je kWh inkl. 19 % MwSt (22:00–06:00)." in shown
     assert "L02 /elements/0/restrictions/max_kwh" in wrong
     assert "Correct the fields to see what they mean." in broken
     assert not Tariff.objects.exists()
 
 
 def test_a_draft_with_errors_is_saved_and_not_published(browser: Client, actor: Actor, page: str) -> None:
-    wrong = '{"currency": "EUR", "elements": [{"price_components": [{"type": "ENERGY", "price": 1}, {"type": "ENERGY", "price": 2}]}]}'
+    twice = element({"type": "ENERGY", "price": 1}, {"type": "ENERGY", "price": 2})
+    wrong = json.dumps({"currency": "EUR", "elements": [twice]})
     browser.post(f"{page}new/", {"name": "Two", "mode": "json", "document": wrong})
     shown = text_of(browser.get(f"{page}{only().pk}/"))
     answer = text_of(browser.post(f"{page}{only().pk}/publish/", {"confirmed": "on"}, follow=True))
