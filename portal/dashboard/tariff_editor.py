@@ -49,10 +49,10 @@ class TariffForm(forms.Form):
         **_PRICE,
     )
     night_from = forms.TimeField(
-        label=gettext_lazy("From"), required=False, widget=forms.TimeInput({"type": "time"})
+        label=gettext_lazy("Begins at"), required=False, widget=forms.TimeInput({"type": "time"})
     )
     night_to = forms.TimeField(
-        label=gettext_lazy("To"), required=False, widget=forms.TimeInput({"type": "time"})
+        label=gettext_lazy("Ends at"), required=False, widget=forms.TimeInput({"type": "time"})
     )
     time = forms.DecimalField(label=gettext_lazy("Charging time, per hour"), **_PRICE)
     parking = forms.DecimalField(label=gettext_lazy("Occupancy after charging, per hour"), **_PRICE)
