@@ -23,6 +23,11 @@ def dumps(document: Mapping[str, Any]) -> str:
     return text
 
 
+def dumps_any(value: Any) -> str:
+    """Any value of such an object as JSON."""
+    return orjson.dumps(value, default=_figure).decode()
+
+
 def loads(text: str | bytes) -> dict[str, Any]:
     """The object of a text, figures as decimals. Raises :class:`tariffs.pointers.InvalidDocument`."""
     found = pointers.loads(text)

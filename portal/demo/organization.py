@@ -6,6 +6,7 @@ from core import clock
 from core.access import Actor, Role, system
 from core.models import Organization, User
 from core.services import accounts
+from portal.demo import prices
 from portal.demo.places import DRIVERS, ORGANIZATION, PLACES, STATIONS, DemoStation, Place
 from portal.demo.registering import actor, register_station, register_tokens
 from stations.models import ChargingStation, Connector, Site
@@ -22,6 +23,7 @@ def ensure() -> tuple[Organization, dict[str, ChargingStation]]:
     by = actor(organization, "demo")
     _admins(organization)
     register_tokens(DRIVERS, by=by, labels=DRIVERS)
+    prices.ensure(organization, by=by)
     places = {place.name: _site(place, organization, by=by) for place in PLACES}
     return organization, {one.identity: _station(one, places[one.place], by=by) for one in STATIONS}
 

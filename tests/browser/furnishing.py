@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from core import clock
+from core.access import Actor
 from stations.models import (
     BatterySwap,
     ChargingPlan,
@@ -17,6 +18,9 @@ from stations.models import (
     Transaction,
 )
 from stations.services import stations
+from tests.factories import sessions
+from tests.stations.ocpp.charging import priced
+from tests.tariffs.building import component, element
 
 
 def keep_free(station: ChargingStation) -> None:
@@ -120,3 +124,11 @@ def price_and_stream(station: ChargingStation) -> None:
         content={"schedules": [{"rate_unit": "W", "periods": [{"start_s": 0, "limit": 11000}]}]},
         installed_at=now,
     )
+
+
+def sell(station: ChargingStation, actor: Actor) -> Transaction:
+    """A session that was priced by a tariff of two prices, with a warning of the linter."""
+    night = element(component("ENERGY", "0.35", "19"), start_time="22:00", end_time="06:00")
+    day = element(component("ENERGY", "0.45", "19"), component("PARKING_TIME", "3.00", "19"))
+    priced(actor, night, day)
+    return sessions.end(sessions.begin(station), 12_345)

@@ -27,9 +27,10 @@ from stations.models import (
 from stations.services import commands, device_model, firmware, logs, monitors, security_events, stations
 from stations.services.certificates import installed, signing
 from stations.services.local_lists import holding
+from tariffs.models import Tariff
 from tests import factories, pki
 from tests.browser.conftest import DESK, PHONE, violations
-from tests.browser.furnishing import keep_free, price_and_stream, support_the_grid
+from tests.browser.furnishing import keep_free, price_and_stream, sell, support_the_grid
 
 PAGES = {
     "overview": "",
@@ -57,6 +58,11 @@ PAGES = {
     "signing": "stations/{station}/security/requests/{request}/",
     "settings": "stations/{station}/settings/",
     "sessions": "sessions/",
+    "session": "sessions/{sold}/",
+    "tariffs": "tariffs/",
+    "tariff": "tariffs/{tariff}/",
+    "tariff editor": "tariffs/{tariff}/edit/",
+    "new tariff": "tariffs/new/?template=occupancy",
     "repairs": "sessions/repair/",
     "repair": "sessions/{session}/repair/",
     "alerts": "alerts/",
@@ -84,6 +90,7 @@ def station(actor: Actor) -> ChargingStation:
     _tell_of_variables(made)
     _local_list(made)
     _session_without_end(made)
+    sell(made, actor)
     return made
 
 
@@ -205,6 +212,8 @@ def test_no_page_has_a_violation(
         "request": station.signing_requests.get().pk,
         "stream": station.streams.get().pk,
         "session": station.transactions.get(reference="stuck").pk,
+        "sold": station.transactions.get(status="ended").pk,
+        "tariff": Tariff.objects.get(organization=organization).pk,
     }
     found = {}
     for name, path in PAGES.items():
