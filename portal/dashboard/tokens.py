@@ -13,7 +13,7 @@ from core.access import Permission
 from core.errors import DomainError
 from drivers.models import IdToken
 from drivers.services import tokens
-from portal.dashboard import authorizations
+from portal.dashboard import authorizations, permissions
 from portal.dashboard.driver_forms import TokenChangeForm
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import TokenForm, refuse
@@ -65,6 +65,8 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "form": form,
         "page": page,
         "answers": authorizations.last_of(request.actor, token=token),
+        "save_at": address(request, "token_sites", pk),
+        **permissions.context(request, token),
     }
     return render_page(request, "dashboard/token.html", context, status=422 if form.errors else 200)
 
@@ -90,7 +92,10 @@ def _token(request: OperatorRequest, pk: UUID) -> IdToken:
 
 
 def _written(token: IdToken) -> dict[str, Any]:
-    return {name: getattr(token, name) for name in ("label", "group", "expires_at")}
+    return {
+        name: getattr(token, name)
+        for name in ("label", "group", "valid_from", "expires_at", "sessions_at_once")
+    }
 
 
 def _changed(request: OperatorRequest, token: IdToken, form: TokenChangeForm) -> bool:
