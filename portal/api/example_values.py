@@ -266,6 +266,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "ReadingView": {"energy_wh": 10821.5, "flags": None},
     "ReportView": {"kind": "full_inventory", "missing": [], "entries": 212, "state": "complete",
                    "requested": True, "incomplete_at": None, "parts": [0, 1, 2]},
+    "ReplacementBody": {"value": "04B2C3D4E5F607", "reason": "Reported lost."},
     "RequestView": {"certificate_type": "charging_station_certificate", "status": "waiting", "chain": "",
                     "serial_number": "", "repeats": 0, "tries": 0, "signed_at": None, "sent_at": None,
                     "ended_at": None, "expires_at": None, "subject": "CN=CP-0001,O=Harbour Power"},

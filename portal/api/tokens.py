@@ -17,6 +17,7 @@ from drivers.services.importing import CHANGEABLE
 from portal.api.fields import OwnRow
 from portal.api.places import SitesShown, WithSites, written
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
+from stations.services import replacing
 
 AT_ONCE = "Sessions at once with one token; null: as the group, else the organization, says; 0: any number"
 
@@ -150,3 +151,26 @@ class TokenDetail(Resource):
         """Forget a token; sessions keep what they say of it."""
         tokens.retire(self._token(pk), by=self.actor)
         return Response(status=204)
+
+
+class ReplacementBody(StrictSerializer):
+    value = serializers.CharField(max_length=255, help_text="Of the new token")
+    reason = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
+class TokenReplacement(Resource):
+    """The successor of a lost token."""
+
+    scopes = {"write": "tokens:write"}
+    serializer_class = TokenView
+
+    @extend_schema(operation_id="replace_lost_token", request=ReplacementBody, responses={201: TokenView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Block a token and make another one with all that was granted to it: driver, group, dates, sites."""
+        return self.once(lambda: self._replace(pk))
+
+    def _replace(self, pk: UUID) -> Response:
+        token = found(IdToken.objects.live().visible_to(self.actor), pk)
+        new = replacing.replace(token, **self.body(ReplacementBody), by=self.actor)
+        location = f"/api/v1/tokens/{new.pk}/"
+        return Response(self.represent(new), status=201, headers={"Location": location})

@@ -109,6 +109,7 @@ urlpatterns = [
     path("v1/charging-profiles/<uuid:pk>/", charging_profiles.ChargingProfileDetail.as_view()),
     path("v1/tokens/", tokens.TokenList.as_view()),
     path("v1/tokens/<uuid:pk>/", tokens.TokenDetail.as_view()),
+    path("v1/tokens/<uuid:pk>/replace/", tokens.TokenReplacement.as_view()),
     path("v1/tokens/import/", token_import.TokenImport.as_view()),
     path("v1/authorizations/", authorizations.AuthorizationList.as_view()),
     path("v1/charging-policy/", charging_policy.ChargingPolicyDetail.as_view()),

@@ -34,6 +34,7 @@ PLAIN = (
     _("There is no such driver."),
     _("Another driver has this token. Take it from them first."),
     _("A driver has a name."),
+    _("The token is no more; make a new one."),
     _("A token expires after it begins to be valid."),
     _("This is not an e-mail address."),
     # tariffs

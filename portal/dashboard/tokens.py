@@ -19,9 +19,11 @@ from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import TokenForm, refuse
 from portal.dashboard.pages import Page, address, page_by_id, render_page
 from stations.models import Transaction
+from stations.services import replacing
 from stations.services.local_lists import looking
 
 SESSIONS_SHOWN = 20
+LOST = "Reported lost."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -80,9 +82,22 @@ def status(request: OperatorRequest, pk: UUID) -> HttpResponse:
         tokens.block(token, reason=request.POST.get("reason", ""), by=request.actor)
     elif act == "unblock":
         tokens.unblock(token, by=request.actor)
+    elif act == "lost":
+        return _lost(request, token)
     elif act == "retire":
         tokens.retire(token, by=request.actor)
     return go(request, address(request, "tokens"))
+
+
+def _lost(request: OperatorRequest, token: IdToken) -> HttpResponse:
+    """Blocked at once; where a new value was given, the new token has all that was granted to it."""
+    value = request.POST.get("value", "").strip()
+    if not value:
+        tokens.block(token, reason=LOST, by=request.actor)
+        return go(request, address(request, "token", token.pk))
+    new = replacing.replace(token, value=value, reason=LOST, by=request.actor)
+    messages.success(request, _("The new token has all that was granted to the lost one, which is blocked."))
+    return go(request, address(request, "token", new.pk))
 
 
 def _token(request: OperatorRequest, pk: UUID) -> IdToken:
