@@ -1,6 +1,6 @@
 """The one answer to "may this token charge here?"; plain values in, a decision with its reason out.
 
-What it must know of stations (open transactions of the token, the site) is handed in, since this room
+What it must know of stations (open transactions of the token, where it may charge) is handed in, since this room
 knows nothing of stations.
 """
 
@@ -13,6 +13,7 @@ from django.db.models import Value
 from django.db.models.functions import Lower
 
 from drivers.models import IdToken, TokenStatus
+from drivers.models.policies import ANY_NUMBER
 
 
 class Verdict(StrEnum):
@@ -24,6 +25,8 @@ class Verdict(StrEnum):
     INVALID = "invalid"
     UNKNOWN = "unknown"
     CONCURRENT_TX = "concurrent_tx"
+    NOT_AT_THIS_LOCATION = "not_at_this_location"
+    NOT_AT_THIS_TIME = "not_at_this_time"
 
 
 class Rule(StrEnum):
@@ -35,6 +38,9 @@ class Rule(StrEnum):
     TOKEN_STATUS = "token_status"
     DRIVER_BLOCKED = "driver_blocked"
     EXPIRED = "expired"
+    NOT_YET = "not_yet"
+    FREE = "free"
+    PLACE = "place"
     CONCURRENT = "concurrent"
     STATION_PENDING = "station_pending"
     TOO_LONG = "too_long"
@@ -48,19 +54,30 @@ VERDICT_OF_STATUS = {
 }
 
 
+ELSEWHERE = {
+    "token": "The token may charge at other sites only.",
+    "driver": "The driver of the token may charge at other sites only.",
+    "token_group": "The group of the token may charge at other sites only.",
+    "driver_group": "The driver's group may charge at other sites only.",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """``type`` is empty where the protocol names none (1.6): the value then decides alone.
+    """``token`` is the known one of what was shown (:func:`find`); ``type`` is empty where none was named (1.6).
 
-    ``open_transactions`` counts other transactions of this token that are really open (P123).
+    ``open_transactions`` counts other transactions of this token that are really open (P123), of which it may
+    have ``at_once`` where neither it nor its group says (0: any number). ``free``: everybody may charge there.
+    ``elsewhere``: who of ``token``, ``driver``, ``token_group`` and ``driver_group`` is limited to other places.
     """
 
-    organization_id: UUID
-    value: str
+    token: IdToken | None
     type: str
     now: datetime
-    site_id: UUID | None = None
+    free: bool = False
+    elsewhere: str = ""
     open_transactions: int = 0
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +105,12 @@ def decide(question: Question) -> Decision:
             rule=Rule.NO_AUTHORIZATION,
             reason="The station asks for no authorization.",
         )
-    token = find(question.organization_id, question.value, question.type)
+    token = question.token
+    if question.free:
+        return _judged(token, Verdict.ACCEPTED, Rule.FREE, "Everybody may charge here.")
     if token is None:
         return Decision(verdict=Verdict.UNKNOWN, rule=Rule.UNKNOWN, reason="This token is not known here.")
-    return _judge(token, question)
+    return _judged(token, *_verdict(token, question))
 
 
 def find(organization_id: UUID, value: str, type_: str = "") -> IdToken | None:
@@ -106,9 +125,9 @@ def find(organization_id: UUID, value: str, type_: str = "") -> IdToken | None:
     return tokens.order_by("id").first()
 
 
-def _judge(token: IdToken, question: Question) -> Decision:
-    verdict, rule, reason = _verdict(token, question)
-    group = token.group
+def _judged(token: IdToken | None, verdict: Verdict, rule: Rule, reason: str) -> Decision:
+    group = token.group if token else None
+    ahead = verdict is Verdict.ACCEPTED and rule is not Rule.FREE
     return Decision(
         verdict=verdict,
         rule=rule,
@@ -116,7 +135,7 @@ def _judge(token: IdToken, question: Question) -> Decision:
         token=token,
         group_value=group.token if group else "",
         master_pass=bool(group and group.master_pass),
-        expires_at=token.expires_at if verdict is Verdict.ACCEPTED else None,
+        expires_at=token.expires_at if token and ahead else None,
     )
 
 
@@ -126,9 +145,35 @@ def _verdict(token: IdToken, question: Question) -> tuple[Verdict, Rule, str]:
         return verdict, Rule.TOKEN_STATUS, f"The token is {token.status}."
     if token.driver is not None and token.driver.blocked:
         return Verdict.BLOCKED, Rule.DRIVER_BLOCKED, "The driver of the token is blocked."
-    if token.expires_at is not None and token.expires_at <= question.now:
+    return (
+        _verdict_of_dates(token, question.now)
+        or _verdict_of_place(question)
+        or _verdict_of_others(token, question)
+        or (Verdict.ACCEPTED, Rule.VALID, "The token is known and valid.")
+    )
+
+
+def _verdict_of_dates(token: IdToken, now: datetime) -> tuple[Verdict, Rule, str] | None:
+    if token.expires_at is not None and token.expires_at <= now:
         expired = f"The token expired on {token.expires_at:%Y-%m-%d %H:%M} UTC."
         return Verdict.EXPIRED, Rule.EXPIRED, expired
-    if question.open_transactions and not (token.group and token.group.master_pass):
-        return Verdict.CONCURRENT_TX, Rule.CONCURRENT, "The token is already charging elsewhere."
-    return Verdict.ACCEPTED, Rule.VALID, "The token is known and valid."
+    if token.valid_from is not None and token.valid_from > now:
+        early = f"The token is valid from {token.valid_from:%Y-%m-%d %H:%M} UTC on."
+        return Verdict.NOT_AT_THIS_TIME, Rule.NOT_YET, early
+    return None
+
+
+def _verdict_of_place(question: Question) -> tuple[Verdict, Rule, str] | None:
+    if not question.elsewhere:
+        return None
+    return Verdict.NOT_AT_THIS_LOCATION, Rule.PLACE, ELSEWHERE[question.elsewhere]
+
+
+def _verdict_of_others(token: IdToken, question: Question) -> tuple[Verdict, Rule, str] | None:
+    group = token.group
+    own = (token.sessions_at_once, group.sessions_at_once if group else None, question.at_once)
+    most = next(number for number in own if number is not None)
+    unlimited = most == ANY_NUMBER or bool(group and group.master_pass)
+    if unlimited or question.open_transactions < most:
+        return None
+    return Verdict.CONCURRENT_TX, Rule.CONCURRENT, "The token is already charging elsewhere."

@@ -1,10 +1,12 @@
 """Drivers and what they show to stations: one file per topic."""
 
 from drivers.models.drivers import Driver, DriverGroup, DriverStatus
+from drivers.models.policies import ChargingPolicy
 from drivers.models.tokens import UNTYPED, IdToken, TokenGroup, TokenStatus, TokenType
 
 __all__ = [
     "UNTYPED",
+    "ChargingPolicy",
     "Driver",
     "DriverGroup",
     "DriverStatus",

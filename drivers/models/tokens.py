@@ -12,6 +12,7 @@ from core.access import EVERYWHERE
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
 from drivers.models.drivers import Driver
+from drivers.models.policies import at_once_field
 
 UNTYPED = "ISO14443"
 
@@ -53,6 +54,7 @@ class TokenGroup(models.Model):
     name = models.CharField(_("name"), max_length=100)
     token = models.CharField(_("group token"), max_length=36, blank=True)
     master_pass = models.BooleanField(_("may stop every session (master pass)"), default=False)
+    sessions_at_once = at_once_field()
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -111,6 +113,8 @@ class IdToken(models.Model):
         related_name="tokens",
         verbose_name=_("driver"),
     )
+    sessions_at_once = at_once_field()
+    valid_from = models.DateTimeField(_("valid from"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -126,6 +130,12 @@ class IdToken(models.Model):
                 "type",
                 condition=models.Q(retired_at=None),
                 name="token_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(valid_from=None)
+                | models.Q(expires_at=None)
+                | models.Q(valid_from__lt=models.F("expires_at")),
+                name="token_valid_before_it_expires",
             ),
         ]
 
@@ -148,11 +158,13 @@ class IdToken(models.Model):
         return f"…{self.value[-4:]}"
 
     def effective_status(self) -> str:
-        """The status with the expiry date and the driver's block taken into account."""
+        """The status with the dates and the driver's block taken into account."""
         if self.status != TokenStatus.ACCEPTED:
             return str(self.status)
         if self.driver is not None and self.driver.blocked:
             return str(TokenStatus.BLOCKED)
+        if self.valid_from is not None and self.valid_from > clock.now():
+            return str(TokenStatus.INVALID)
         return str(TokenStatus.EXPIRED if self.expired else TokenStatus.ACCEPTED)
 
     def snapshot(self) -> dict[str, Any]:

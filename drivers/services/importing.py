@@ -17,7 +17,7 @@ from drivers.services import tokens
 
 MOST_ROWS = 2000
 BATCH = 500
-CHANGEABLE = ("label", "driver", "group", "status", "expires_at")
+CHANGEABLE = ("label", "driver", "group", "status", "valid_from", "expires_at", "sessions_at_once")
 
 
 class Known(StrEnum):

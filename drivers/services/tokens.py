@@ -12,9 +12,10 @@ from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
 from drivers.models import UNTYPED, Driver, IdToken, TokenGroup, TokenStatus, TokenType
+from drivers.services import policies
 
-GROUP_EDITABLE = frozenset({"name", "token", "master_pass"})
-OF_ONE_TOKEN = frozenset({"label", "status", "driver", "expires_at"})
+GROUP_EDITABLE = frozenset({"name", "token", "master_pass", "sessions_at_once"})
+OF_ONE_TOKEN = frozenset({"label", "status", "driver", "valid_from", "expires_at", "sessions_at_once"})
 EDITABLE = OF_ONE_TOKEN | {"group", "value", "type"}
 MAX_LENGTH = 255
 
@@ -91,10 +92,24 @@ def retire(token: IdToken, *, by: Actor) -> None:
         audit.record("token.retired", token, by=by)
 
 
-def create_group(*, name: str, token: str = "", master_pass: bool = False, by: Actor) -> TokenGroup:
+def create_group(
+    *,
+    name: str,
+    token: str = "",
+    master_pass: bool = False,
+    sessions_at_once: int | None = None,
+    by: Actor,
+) -> TokenGroup:
     """A group whose members may stop each other's sessions. Raises :class:`Conflict` for a taken name or token."""
     by.require_everywhere(Permission.DRIVERS_MANAGE)
-    group = TokenGroup(organization_id=by.home, name=name, token=token, master_pass=master_pass)
+    policies.require_number(sessions_at_once)
+    group = TokenGroup(
+        organization_id=by.home,
+        name=name,
+        token=token,
+        master_pass=master_pass,
+        sessions_at_once=sessions_at_once,
+    )
     with _group_once(group), atomic():
         group.save(force_insert=True)
         audit.record("token_group.created", group, by=by)
@@ -104,6 +119,7 @@ def create_group(*, name: str, token: str = "", master_pass: bool = False, by: A
 def update_group(group: TokenGroup, values: Mapping[str, Any], *, by: Actor) -> TokenGroup:
     """Change what may be changed (``GROUP_EDITABLE``). Raises as :func:`create_group` does."""
     by.require_everywhere(Permission.DRIVERS_MANAGE, group)
+    policies.require_number(values.get("sessions_at_once"))
     changes = audit.difference(group, values)
     for name, value in values.items():
         if name not in GROUP_EDITABLE:
@@ -162,8 +178,12 @@ def _check(token: IdToken) -> None:
         raise Invalid(f"A token has 1 to {MAX_LENGTH} characters.", field="value")
     if token.type not in TokenType.values:
         raise Invalid(f"“{token.type}” is not a type of token.", field="type")
-    if token.expires_at is not None and not clock.is_expiry(token.expires_at):
-        raise Invalid("Choose a date from 2010 to 2999.", field="expires_at")
+    for name in ("valid_from", "expires_at"):
+        if (instant := getattr(token, name)) is not None and not clock.is_expiry(instant):
+            raise Invalid("Choose a date from 2010 to 2999.", field=name)
+    if token.valid_from and token.expires_at and token.valid_from >= token.expires_at:
+        raise Invalid("A token expires after it begins to be valid.", field="expires_at")
+    policies.require_number(token.sessions_at_once)
     if token.status not in TokenStatus.values:
         raise Invalid(f"“{token.status}” is not a status of a token.", field="status")
 

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from drivers.models import Driver, DriverGroup, DriverStatus
 from drivers.services import drivers
 from portal.api.fields import OwnRow
+from portal.api.places import SitesShown, WithSites, written
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
 
 SCOPES = {"read": "drivers:read", "write": "drivers:write"}
@@ -20,7 +21,7 @@ GROUP_SCOPES = {"read": "driver-groups:read", "write": "driver-groups:write"}
 OPTIONAL = ("email", "language", "reference", "group", "status", "blocked_reason")
 
 
-class DriverBody(StrictSerializer):
+class DriverBody(WithSites, StrictSerializer):
     name = serializers.CharField(max_length=100)
     email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
     language = serializers.ChoiceField(drivers.LANGUAGES, required=False, allow_blank=True)
@@ -43,6 +44,7 @@ class DriverView(serializers.Serializer):
     group = serializers.UUIDField(source="group_id", allow_null=True)
     status = serializers.ChoiceField(DriverStatus.choices)
     blocked_reason = serializers.CharField()
+    sites = SitesShown()
     created_at = serializers.DateTimeField()
 
 
@@ -70,7 +72,7 @@ class DriverList(ListResource):
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "name", "created_at")
 
     def rows(self) -> QuerySet[Driver]:
-        return Driver.objects.live().visible_to(self.actor)
+        return Driver.objects.live().visible_to(self.actor).prefetch_related("site_permissions")
 
     @extend_schema(operation_id="list_drivers", responses=DriverView(many=True))
     def get(self, request: Request) -> Any:
@@ -88,7 +90,9 @@ class DriverList(ListResource):
         return self.once(self._create)
 
     def _create(self) -> Response:
-        driver = drivers.create(**self.body(DriverBody), by=self.actor)
+        driver = written(
+            self.body(DriverBody), lambda rest: drivers.create(**rest, by=self.actor), self.actor
+        )
         location = f"/api/v1/drivers/{driver.pk}/"
         return Response(self.represent(driver), status=201, headers={"Location": location})
 
@@ -114,13 +118,17 @@ class DriverDetail(Resource):
         driver = self._driver(pk)
         values = self.replacement(DriverBody, self.represent(driver))
         values = with_defaults(values, Driver, OPTIONAL)
-        return Response(self.represent(drivers.update(driver, values, by=self.actor)))
+        return self._changed(driver, values, whole=True)
 
     @extend_schema(operation_id="change_driver", request=DriverBody)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change some fields of a driver. `status: blocked` refuses all tokens of the driver."""
         values = self.body(DriverBody, partial=True)
-        return Response(self.represent(drivers.update(self._driver(pk), values, by=self.actor)))
+        return self._changed(self._driver(pk), values)
+
+    def _changed(self, driver: Driver, values: dict[str, Any], *, whole: bool = False) -> Response:
+        written(values, lambda rest: drivers.update(driver, rest, by=self.actor), self.actor, whole=whole)
+        return Response(self.represent(driver))
 
     @extend_schema(operation_id="retire_driver", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
@@ -129,12 +137,14 @@ class DriverDetail(Resource):
         return Response(status=204)
 
 
-class DriverGroupBody(StrictSerializer):
+class DriverGroupBody(WithSites, StrictSerializer):
     name = serializers.CharField(max_length=100)
 
 
-class DriverGroupView(DriverGroupBody):
+class DriverGroupView(serializers.Serializer):
+    name = serializers.CharField()
     id = serializers.UUIDField()
+    sites = SitesShown()
     created_at = serializers.DateTimeField()
 
 
@@ -155,7 +165,7 @@ class DriverGroupList(ListResource):
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "name", "created_at")
 
     def rows(self) -> QuerySet[DriverGroup]:
-        return DriverGroup.objects.live().visible_to(self.actor)
+        return DriverGroup.objects.live().visible_to(self.actor).prefetch_related("site_permissions")
 
     @extend_schema(operation_id="list_driver_groups", responses=DriverGroupView(many=True))
     def get(self, request: Request) -> Any:
@@ -170,7 +180,9 @@ class DriverGroupList(ListResource):
         return self.once(self._create)
 
     def _create(self) -> Response:
-        group = drivers.create_group(**self.body(DriverGroupBody), by=self.actor)
+        group = written(
+            self.body(DriverGroupBody), lambda rest: drivers.create_group(**rest, by=self.actor), self.actor
+        )
         location = f"/api/v1/driver-groups/{group.pk}/"
         return Response(self.represent(group), status=201, headers={"Location": location})
 
@@ -195,14 +207,20 @@ class DriverGroupDetail(Resource):
         """Replace what can be written of a group of drivers: its name."""
         group = self._group(pk)
         values = self.replacement(DriverGroupBody, self.represent(group))
-        return Response(self.represent(drivers.rename_group(group, **values, by=self.actor)))
+        return self._changed(group, values, whole=True)
 
     @extend_schema(operation_id="change_driver_group", request=DriverGroupBody)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Rename a group of drivers."""
         group = self._group(pk)
         values = {"name": group.name, **self.body(DriverGroupBody, partial=True)}
-        return Response(self.represent(drivers.rename_group(group, **values, by=self.actor)))
+        return self._changed(group, values)
+
+    def _changed(self, group: DriverGroup, values: dict[str, Any], *, whole: bool = False) -> Response:
+        written(
+            values, lambda rest: drivers.rename_group(group, **rest, by=self.actor), self.actor, whole=whole
+        )
+        return Response(self.represent(group))
 
     @extend_schema(operation_id="retire_driver_group", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:

@@ -11,22 +11,34 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from drivers.models import TokenGroup
+from drivers.models.policies import MOST_AT_ONCE
 from drivers.services import tokens
+from portal.api.places import SitesShown, WithSites, written
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
+from portal.api.tokens import AT_ONCE
 
 SCOPES = {"read": "groups:read", "write": "groups:write"}
 
 
-class GroupBody(StrictSerializer):
+class GroupFields(StrictSerializer):
     name = serializers.CharField(max_length=100)
     token = serializers.CharField(
         max_length=36, required=False, allow_blank=True, help_text="OCPP's group id, 1.6 parentIdTag"
     )
     master_pass = serializers.BooleanField(required=False, help_text="Its tokens may stop every session")
 
+    sessions_at_once = serializers.IntegerField(
+        min_value=0, max_value=MOST_AT_ONCE, required=False, allow_null=True, help_text=AT_ONCE
+    )
 
-class GroupView(GroupBody):
+
+class GroupBody(WithSites, GroupFields):
+    pass
+
+
+class GroupView(GroupFields):
     id = serializers.UUIDField()
+    sites = SitesShown()
     created_at = serializers.DateTimeField()
 
 
@@ -47,7 +59,7 @@ class GroupList(ListResource):
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "name", "created_at")
 
     def rows(self) -> QuerySet[TokenGroup]:
-        return TokenGroup.objects.live().visible_to(self.actor)
+        return TokenGroup.objects.live().visible_to(self.actor).prefetch_related("site_permissions")
 
     @extend_schema(operation_id="list_groups", responses=GroupView(many=True))
     def get(self, request: Request) -> Any:
@@ -65,7 +77,9 @@ class GroupList(ListResource):
         return self.once(self._create)
 
     def _create(self) -> Response:
-        group = tokens.create_group(**self.body(GroupBody), by=self.actor)
+        group = written(
+            self.body(GroupBody), lambda rest: tokens.create_group(**rest, by=self.actor), self.actor
+        )
         location = f"/api/v1/groups/{group.pk}/"
         return Response(self.represent(group), status=201, headers={"Location": location})
 
@@ -90,15 +104,19 @@ class GroupDetail(Resource):
         """Replace what can be written of a group; what is left out goes back to its default."""
         group = self._group(pk)
         values = self.replacement(GroupBody, self.represent(group))
-        values = with_defaults(values, TokenGroup, ("token", "master_pass"))
-        return Response(self.represent(tokens.update_group(group, values, by=self.actor)))
+        values = with_defaults(values, TokenGroup, ("token", "master_pass", "sessions_at_once"))
+        return self._changed(group, values, whole=True)
 
     @extend_schema(operation_id="change_group", request=GroupBody)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change some fields of a group."""
         group = self._group(pk)
         values = self.body(GroupBody, partial=True)
-        return Response(self.represent(tokens.update_group(group, values, by=self.actor)))
+        return self._changed(group, values)
+
+    def _changed(self, group: TokenGroup, values: dict[str, Any], *, whole: bool = False) -> Response:
+        written(values, lambda rest: tokens.update_group(group, rest, by=self.actor), self.actor, whole=whole)
+        return Response(self.represent(group))
 
     @extend_schema(operation_id="retire_group", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:

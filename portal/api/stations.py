@@ -32,7 +32,16 @@ from stations.services import provisioning, stations
 EXAMPLE = {"identity": "CP-0001", "name": "Entrance left", "security_profile": 1}
 
 
-RESET_BY_PUT = ("name", "enabled", "tags", "max_power_w", "pinned_version", "call_timeout_s")
+RESET_BY_PUT = (
+    "name",
+    "enabled",
+    "tags",
+    "max_power_w",
+    "pinned_version",
+    "call_timeout_s",
+    "free_vend",
+    "free_evses",
+)
 
 
 class StationBody(StrictSerializer):
@@ -48,6 +57,13 @@ class StationBody(StrictSerializer):
     tags = serializers.ListField(child=serializers.CharField(max_length=40), max_length=50, required=False)
     registration = serializers.ChoiceField([word.value for word in Registration], required=False)
     max_power_w = serializers.IntegerField(min_value=0, required=False, allow_null=True)
+    free_vend = serializers.BooleanField(required=False, help_text="Everybody may charge, known or not")
+    free_evses = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**31 - 1),
+        required=False,
+        max_length=100,
+        help_text="Numbers of the EVSEs at which everybody may charge",
+    )
     pinned_version = serializers.ChoiceField(["", "1.6", "2.0.1", "2.1"], required=False)
     call_timeout_s = serializers.IntegerField(min_value=5, max_value=300, required=False, allow_null=True)
     tariff = TariffField(help_text="Needs the scope `tariffs:write` as well")
@@ -87,6 +103,8 @@ class StationView(serializers.Serializer):
     tags = serializers.ListField(child=serializers.CharField())
     registration = serializers.ChoiceField([word.value for word in Registration])
     max_power_w = serializers.IntegerField(allow_null=True)
+    free_vend = serializers.BooleanField()
+    free_evses = serializers.ListField(child=serializers.IntegerField())
     pinned_version = serializers.CharField()
     call_timeout_s = serializers.IntegerField(allow_null=True)
     tariff = NamedTariff()

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 from drivers.services.importing import MOST_ROWS, Known, Outcome, RowError, import_tokens
 from portal.api.parsers import CsvParser, JsonParser
 from portal.api.resource import Resource, StrictSerializer
-from portal.api.tokens import TokenBody
+from portal.api.tokens import TokenFields
 
-READ_ONLY = ("id", "created_at")
+READ_ONLY = ("id", "created_at", "sites")
 EXAMPLE = {
     "tokens": [
         {"value": "04A2B3C4D5E6F7", "type": "ISO14443", "label": "Van 7"},
@@ -26,7 +26,7 @@ EXAMPLE = {
 
 
 class ImportBody(StrictSerializer):
-    tokens = TokenBody(many=True, allow_empty=False, max_length=MOST_ROWS)
+    tokens = TokenFields(many=True, allow_empty=False, max_length=MOST_ROWS)
     known = serializers.ChoiceField(
         [word.value for word in Known],
         required=False,
@@ -60,8 +60,8 @@ class TokenImport(Resource):
         """Make many tokens known, or none where one row is wrong; each wrong field is named.
 
         At most 2,000 rows. The table that `GET /tokens/` gives with `Accept: text/csv` is taken as well, with
-        `Content-Type: text/csv` and `known` and `dry_run` in the query; its columns `id` and `created_at`
-        are not looked at.
+        `Content-Type: text/csv` and `known` and `dry_run` in the query; its columns `id`, `sites` and
+        `created_at` are not looked at.
         """
         return self.once(self._import)
 

@@ -11,20 +11,33 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from drivers.models import Driver, IdToken, TokenGroup, TokenStatus, TokenType
+from drivers.models.policies import MOST_AT_ONCE
 from drivers.services import tokens
 from drivers.services.importing import CHANGEABLE
 from portal.api.fields import OwnRow
+from portal.api.places import SitesShown, WithSites, written
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
+from stations.services import replacing
+
+AT_ONCE = "Sessions at once with one token; null: as the group, else the organization, says; 0: any number"
 
 
-class TokenBody(StrictSerializer):
+class TokenFields(StrictSerializer):
     value = serializers.CharField(max_length=255)
     type = serializers.ChoiceField(TokenType.choices)
     label = serializers.CharField(max_length=100, required=False, allow_blank=True)
     driver = OwnRow(Driver.objects.live(), required=False, allow_null=True)
     group = OwnRow(TokenGroup.objects.live(), required=False, allow_null=True)
     status = serializers.ChoiceField(TokenStatus.choices, required=False)
+    valid_from = serializers.DateTimeField(required=False, allow_null=True)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
+    sessions_at_once = serializers.IntegerField(
+        min_value=0, max_value=MOST_AT_ONCE, required=False, allow_null=True, help_text=AT_ONCE
+    )
+
+
+class TokenBody(WithSites, TokenFields):
+    pass
 
 
 class TokenView(serializers.Serializer):
@@ -35,7 +48,10 @@ class TokenView(serializers.Serializer):
     driver = serializers.UUIDField(source="driver_id", allow_null=True)
     group = serializers.UUIDField(source="group_id", allow_null=True)
     status = serializers.CharField(source="effective_status")
+    valid_from = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
+    sessions_at_once = serializers.IntegerField(allow_null=True, help_text=AT_ONCE)
+    sites = SitesShown()
     created_at = serializers.DateTimeField()
 
 
@@ -62,7 +78,12 @@ class TokenList(ListResource):
     ordering_fields: ClassVar[tuple[str, ...]] = ("value", "created_at")
 
     def rows(self) -> QuerySet[IdToken]:
-        return IdToken.objects.live().visible_to(self.actor).select_related("driver")
+        return (
+            IdToken.objects.live()
+            .visible_to(self.actor)
+            .select_related("driver")
+            .prefetch_related("site_permissions")
+        )
 
     @extend_schema(operation_id="list_tokens", responses=TokenView(many=True))
     def get(self, request: Request) -> Any:
@@ -83,7 +104,8 @@ class TokenList(ListResource):
 
     def _create(self) -> Response:
         values = self.body(TokenBody)
-        token = tokens.create(value=values.pop("value"), type_=values.pop("type"), by=self.actor, **values)
+        values["type_"] = values.pop("type")
+        token = written(values, lambda rest: tokens.create(**rest, by=self.actor), self.actor)
         return Response(
             self.represent(token), status=201, headers={"Location": f"/api/v1/tokens/{token.pk}/"}
         )
@@ -112,16 +134,43 @@ class TokenDetail(Resource):
         if values.get("status") == token.effective_status():
             values["status"] = token.status  # read as expired by its date, which is not a status to keep
         values = with_defaults(values, IdToken, CHANGEABLE)
-        return Response(self.represent(tokens.update(token, values, by=self.actor)))
+        return self._changed(token, values, whole=True)
 
     @extend_schema(operation_id="change_token", request=TokenBody)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change some fields of a token, such as its status."""
         values = self.body(TokenBody, partial=True)
-        return Response(self.represent(tokens.update(self._token(pk), values, by=self.actor)))
+        return self._changed(self._token(pk), values)
+
+    def _changed(self, token: IdToken, values: dict[str, Any], *, whole: bool = False) -> Response:
+        written(values, lambda rest: tokens.update(token, rest, by=self.actor), self.actor, whole=whole)
+        return Response(self.represent(token))
 
     @extend_schema(operation_id="retire_token", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
         """Forget a token; sessions keep what they say of it."""
         tokens.retire(self._token(pk), by=self.actor)
         return Response(status=204)
+
+
+class ReplacementBody(StrictSerializer):
+    value = serializers.CharField(max_length=255, help_text="Of the new token")
+    reason = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
+class TokenReplacement(Resource):
+    """The successor of a lost token."""
+
+    scopes = {"write": "tokens:write"}
+    serializer_class = TokenView
+
+    @extend_schema(operation_id="replace_lost_token", request=ReplacementBody, responses={201: TokenView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Block a token and make another one with all that was granted to it: driver, group, dates, sites."""
+        return self.once(lambda: self._replace(pk))
+
+    def _replace(self, pk: UUID) -> Response:
+        token = found(IdToken.objects.live().visible_to(self.actor), pk)
+        new = replacing.replace(token, **self.body(ReplacementBody), by=self.actor)
+        location = f"/api/v1/tokens/{new.pk}/"
+        return Response(self.represent(new), status=201, headers={"Location": location})

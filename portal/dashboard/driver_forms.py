@@ -7,10 +7,24 @@ from django.utils.translation import gettext_lazy as _
 
 from core.access import Actor
 from drivers.models import DriverGroup, TokenGroup, TokenType
+from drivers.models.policies import MOST_AT_ONCE
 from drivers.services.drivers import LANGUAGES
 
 WHEN = {"type": "datetime-local", "step": "1"}
 SECOND = "%Y-%m-%dT%H:%M:%S"
+
+
+def at_once(*, required: bool = False) -> forms.IntegerField:
+    """How many sessions may run at once with one token."""
+    return forms.IntegerField(
+        label=_("Sessions at once"),
+        min_value=0,
+        max_value=MOST_AT_ONCE,
+        required=required,
+        help_text=_("0: any number")
+        if required
+        else _("Empty: as its group or the organization; 0: any number"),
+    )
 
 
 class DriverForm(forms.Form):
@@ -61,11 +75,32 @@ class TokenChangeForm(forms.Form):
     group = forms.ModelChoiceField(
         TokenGroup.objects.none(), label=_("Token group"), required=False, empty_label=_("none")
     )
+    valid_from = forms.DateTimeField(
+        label=_("Valid from"), required=False, widget=forms.DateTimeInput(attrs=WHEN, format=SECOND)
+    )
     expires_at = forms.DateTimeField(
         label=_("Expires"), required=False, widget=forms.DateTimeInput(attrs=WHEN, format=SECOND)
     )
+
+    sessions_at_once = at_once()
 
     def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
         super().__init__(*args, **values)
         self.fields["group"].queryset = TokenGroup.objects.visible_to(actor).live()
         self.fields["group"].disabled = actor.limited_to is not None
+
+
+class TokenGroupForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=100)
+    token = forms.CharField(
+        label=_("Group token"),
+        max_length=36,
+        required=False,
+        help_text=_("By it stations know the group; up to 20 characters reach OCPP 1.6"),
+    )
+    master_pass = forms.BooleanField(label=_("may stop every session (master pass)"), required=False)
+    sessions_at_once = at_once()
+
+
+class PolicyForm(forms.Form):
+    sessions_at_once = at_once(required=True)

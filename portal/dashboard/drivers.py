@@ -13,7 +13,7 @@ from core.access import Permission
 from core.errors import DomainError
 from drivers.models import Driver, DriverGroup, DriverStatus, IdToken
 from drivers.services import drivers, tokens
-from portal.dashboard import authorizations
+from portal.dashboard import authorizations, permissions
 from portal.dashboard.driver_forms import DriverForm, DriverGroupForm, HandOutForm
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import refuse
@@ -107,9 +107,19 @@ def groups(request: OperatorRequest) -> HttpResponse:
     return render_page(request, "dashboard/drivers/groups.html", context, status=422 if form.errors else 200)
 
 
-@require_POST
-@operator(Permission.DRIVERS_MANAGE)
-def change_group(request: OperatorRequest, pk: UUID) -> HttpResponse:
+@require_http_methods(["GET", "HEAD", "POST"])
+@operator(Permission.DRIVERS_VIEW)
+def group(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    if request.method == "POST":
+        request.actor.require(Permission.DRIVERS_MANAGE)
+        return _change_group(request, pk)
+    one = load(DriverGroup.objects.visible_to(request.actor).live(), pk)
+    save_at = address(request, "driver_group_sites", pk)
+    context = {"section": "drivers", "group": one, "save_at": save_at, **permissions.context(request, one)}
+    return render_page(request, "dashboard/drivers/group.html", context)
+
+
+def _change_group(request: OperatorRequest, pk: UUID) -> HttpResponse:
     group = load(DriverGroup.objects.visible_to(request.actor).live(), pk)
     if request.POST.get("act") == "retire":
         drivers.retire_group(group, by=request.actor)
@@ -153,6 +163,8 @@ def _page(request: OperatorRequest, driver: Driver, form: DriverForm, hand: Hand
         "tokens": held.select_related("group", "driver").annotate(last_session_at=Subquery(last)),
         "page": Page(list(sessions[:SESSIONS_SHOWN])),
         "answers": authorizations.last_of(request.actor, driver=driver),
+        "save_at": address(request, "driver_sites", driver.pk),
+        **permissions.context(request, driver),
     }
     refused = form.errors or hand.errors
     return render_page(request, "dashboard/drivers/detail.html", context, status=422 if refused else 200)

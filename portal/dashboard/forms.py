@@ -100,10 +100,25 @@ class SettingsForm(forms.Form):
         label=_("Lenient: repair small mistakes in its messages instead of refusing them"), required=False
     )
     enabled = forms.BooleanField(label=_("Enabled: may connect"), required=False)
+    free_vend = forms.BooleanField(
+        label=_("Everybody may charge here, with or without a known token"), required=False
+    )
+    free_evses = forms.CharField(
+        label=_("EVSEs at which everybody may charge"),
+        required=False,
+        max_length=400,
+        help_text=_("Their numbers, separated by commas"),
+    )
 
     def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
         super().__init__(*args, **values)
         self.fields["site"].queryset = Site.objects.visible_to(actor).live()
+
+    def clean_free_evses(self) -> list[int]:
+        words = [word.strip() for word in self.cleaned_data["free_evses"].split(",") if word.strip()]
+        if not all(word.isascii() and word.isdecimal() and 0 < int(word) < 2**31 for word in words):
+            raise forms.ValidationError(_("Give numbers of EVSEs, separated by commas."))
+        return sorted({int(word) for word in words})
 
     def clean_tags(self) -> list[str]:
         return [tag.strip()[:40] for tag in self.cleaned_data["tags"].split(",") if tag.strip()]

@@ -12,8 +12,14 @@ PLAIN = (
     _("The token is already charging elsewhere."),
     _("The token is known and valid."),
     _("The station is not accepted yet."),
+    _("Everybody may charge here."),
+    _("The token may charge at other sites only."),
+    _("The driver of the token may charge at other sites only."),
+    _("The group of the token may charge at other sites only."),
+    _("The driver's group may charge at other sites only."),
 )
 FILLED = (
+    _("The token is valid from %(moment)s UTC on."),
     _("The token expired on %(moment)s UTC."),
     _("The token is longer than %(most)s characters."),
     _("The contract certificate was not accepted (%(why)s)."),

@@ -34,6 +34,8 @@ PLAIN = (
     _("There is no such driver."),
     _("Another driver has this token. Take it from them first."),
     _("A driver has a name."),
+    _("The token is no more; make a new one."),
+    _("A token expires after it begins to be valid."),
     _("This is not an e-mail address."),
     # tariffs
     _("The session has no reading."),
@@ -301,6 +303,7 @@ FILLED = (
     _("The chain has %(length)s characters; this station takes %(limit)s. It was not sent."),
     # drivers
     _("Give at most %(length)s characters."),
+    _("Choose 0 (any number) to %(most)s sessions."),
     _("Choose a language: %(known)s."),
     _("“%(status)s” is not a status of a driver."),
     _("A group's name has 1 to %(most)s characters."),

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop as _
 from portal.dashboard import reasons, refusals
 
 PLAIN = (
+    _("Reported lost."),
     _("The connection is closed."),
     _("Too many messages wait for this station."),
     _("Priority charging is off."),

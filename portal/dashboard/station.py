@@ -179,8 +179,13 @@ def _initial(station: ChargingStation) -> dict[str, Any]:
         "call_timeout_s",
         "lenient",
         "enabled",
+        "free_vend",
     )
-    return {**{name: getattr(station, name) for name in names}, "tags": ", ".join(station.tags)}
+    return {
+        **{name: getattr(station, name) for name in names},
+        "tags": ", ".join(station.tags),
+        "free_evses": ", ".join(map(str, station.free_evses)),
+    }
 
 
 def _part(request: OperatorRequest, *names: str) -> str:

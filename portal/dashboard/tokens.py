@@ -13,15 +13,17 @@ from core.access import Permission
 from core.errors import DomainError
 from drivers.models import IdToken
 from drivers.services import tokens
-from portal.dashboard import authorizations
+from portal.dashboard import authorizations, permissions
 from portal.dashboard.driver_forms import TokenChangeForm
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import TokenForm, refuse
 from portal.dashboard.pages import Page, address, page_by_id, render_page
 from stations.models import Transaction
+from stations.services import replacing
 from stations.services.local_lists import looking
 
 SESSIONS_SHOWN = 20
+LOST = "Reported lost."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -65,6 +67,8 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "form": form,
         "page": page,
         "answers": authorizations.last_of(request.actor, token=token),
+        "save_at": address(request, "token_sites", pk),
+        **permissions.context(request, token),
     }
     return render_page(request, "dashboard/token.html", context, status=422 if form.errors else 200)
 
@@ -78,9 +82,22 @@ def status(request: OperatorRequest, pk: UUID) -> HttpResponse:
         tokens.block(token, reason=request.POST.get("reason", ""), by=request.actor)
     elif act == "unblock":
         tokens.unblock(token, by=request.actor)
+    elif act == "lost":
+        return _lost(request, token)
     elif act == "retire":
         tokens.retire(token, by=request.actor)
     return go(request, address(request, "tokens"))
+
+
+def _lost(request: OperatorRequest, token: IdToken) -> HttpResponse:
+    """Blocked at once; where a new value was given, the new token has all that was granted to it."""
+    value = request.POST.get("value", "").strip()
+    if not value:
+        tokens.block(token, reason=LOST, by=request.actor)
+        return go(request, address(request, "token", token.pk))
+    new = replacing.replace(token, value=value, reason=LOST, by=request.actor)
+    messages.success(request, _("The new token has all that was granted to the lost one, which is blocked."))
+    return go(request, address(request, "token", new.pk))
 
 
 def _token(request: OperatorRequest, pk: UUID) -> IdToken:
@@ -90,7 +107,10 @@ def _token(request: OperatorRequest, pk: UUID) -> IdToken:
 
 
 def _written(token: IdToken) -> dict[str, Any]:
-    return {name: getattr(token, name) for name in ("label", "group", "expires_at")}
+    return {
+        name: getattr(token, name)
+        for name in ("label", "group", "valid_from", "expires_at", "sessions_at_once")
+    }
 
 
 def _changed(request: OperatorRequest, token: IdToken, form: TokenChangeForm) -> bool:

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from drivers.models import Driver, DriverGroup, IdToken, TokenGroup
 from portal.dashboard import (
     alerts,
     audit,
@@ -22,6 +23,7 @@ from portal.dashboard import (
     onboarding,
     overview,
     people,
+    permissions,
     plots,
     preferences,
     quirks,
@@ -36,6 +38,7 @@ from portal.dashboard import (
     station,
     stations,
     tariffs,
+    token_groups,
     tokens,
     variables,
     webhooks,
@@ -145,13 +148,20 @@ urlpatterns = [
     path("quirks/<uuid:pk>/delete/", quirks.delete, name="quirk_delete"),
     path("drivers/", drivers.listing, name="drivers"),
     path("drivers/groups/", drivers.groups, name="driver_groups"),
-    path("driver-groups/<uuid:pk>/", drivers.change_group, name="driver_group"),
+    path("driver-groups/<uuid:pk>/", drivers.group, name="driver_group"),
+    path("driver-groups/<uuid:pk>/sites/", permissions.saving(DriverGroup), name="driver_group_sites"),
     path("drivers/<uuid:pk>/", drivers.detail, name="driver"),
+    path("drivers/<uuid:pk>/sites/", permissions.saving(Driver), name="driver_sites"),
     path("drivers/<uuid:pk>/status/", drivers.status, name="driver_status"),
     path("drivers/<uuid:pk>/tokens/", drivers.hand_out, name="driver_token"),
     path("authorizations/", authorizations.listing, name="authorizations"),
     path("tokens/", tokens.listing, name="tokens"),
     path("tokens/<uuid:pk>/", tokens.detail, name="token"),
+    path("tokens/<uuid:pk>/sites/", permissions.saving(IdToken), name="token_sites"),
+    path("token-groups/", token_groups.listing, name="token_groups"),
+    path("token-groups/policy/", token_groups.policy, name="charging_policy"),
+    path("token-groups/<uuid:pk>/", token_groups.detail, name="token_group"),
+    path("token-groups/<uuid:pk>/sites/", permissions.saving(TokenGroup), name="token_group_sites"),
     path("tokens/<uuid:pk>/status/", tokens.status, name="token_status"),
     path("users/", people.listing, name="users"),
     path("users/<uuid:pk>/", people.change, name="user"),

@@ -153,6 +153,8 @@ AUTHORIZATION: Mapping[str, Text] = {
     "invalid": _("Not known"),
     "unknown": _("Not known"),
     "concurrent_tx": _("Charges elsewhere already"),
+    "not_at_this_location": _("Not at this site"),
+    "not_at_this_time": _("Not at this time"),
 }
 
 ASKED: Mapping[str, Text] = {

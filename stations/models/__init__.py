@@ -27,6 +27,7 @@ from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.reservations import Reservation
 from stations.models.session_repair import SessionDecision, StatusAnswer
+from stations.models.site_permissions import SitePermission
 from stations.models.sites import Site
 from stations.models.smart_charging import ChargingLimit, ChargingPlan, CompositeSchedule, InstalledProfile
 from stations.models.station_tariffs import Settlement, StationTariff
@@ -87,6 +88,7 @@ __all__ = [
     "SigningRequest",
     "Site",
     "SiteLimit",
+    "SitePermission",
     "StationCredential",
     "StationEvent",
     "StationTariff",

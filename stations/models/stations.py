@@ -70,6 +70,8 @@ class ChargingStation(models.Model):
     energy_factor = models.DecimalField(
         _("energy factor"), max_digits=12, decimal_places=6, null=True, blank=True
     )
+    free_vend = models.BooleanField(_("everybody may charge"), default=False)
+    free_evses = ArrayField(models.PositiveIntegerField(), default=list, blank=True)
     max_power_w = models.PositiveIntegerField(_("rated power (W)"), null=True, blank=True)
 
     vendor = models.CharField(max_length=50, blank=True)

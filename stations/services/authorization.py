@@ -1,7 +1,7 @@
 """What a station is told about a token: the drivers' decision, asked with what the stations know."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,11 +13,12 @@ from core import clock
 from drivers import authorization
 from drivers.authorization import Decision, Question, Rule, Verdict
 from drivers.models import Driver, IdToken
+from drivers.services import policies
 from stations.domain.events import TokenShown
 from stations.domain.station import StationSide
 from stations.domain.words import Asked, Registration, TransactionStatus
 from stations.models import Evse, Transaction
-from stations.services import authorization_log
+from stations.services import authorization_log, circumstances
 
 UNTYPED_MAX = 20
 LIVE = timedelta(minutes=1)
@@ -73,7 +74,7 @@ def from_json(stored: Mapping[str, Any]) -> Authorization | None:
 def for_authorize(station: StationSide, token: TokenShown) -> Authorization:
     """The answer to Authorize; a station that is not accepted yet hears "invalid" (P103)."""
     accepted = station.registration == Registration.ACCEPTED
-    answer = _ask(station, token, 0) if accepted else _not_yet()
+    answer = _ask(station, token) if accepted else _not_yet()
     authorization_log.note(station, token, answer, Asked.AUTHORIZE)
     return answer
 
@@ -103,7 +104,7 @@ def for_start(
     if station.registration == Registration.ACCEPTED:
         _lock_token(station, token)
         others = _open_elsewhere(station, token, started_at, evse.pk if evse else None, transaction_pk)
-        answer = _ask(station, token, others)
+        answer = _ask(station, token, others=others, evse=evse)
     else:
         answer = _not_yet()
     authorization_log.note(
@@ -119,7 +120,7 @@ def for_start(
 
 def for_stop(station: StationSide, token: TokenShown, *, transaction_pk: UUID | None = None) -> Authorization:
     """The answer about a token shown to stop: what it is, whatever it is charging."""
-    answer = _ask(station, token, 0)
+    answer = _told(authorization.decide(_about(station, token))) if _short(token) else _too_long()
     authorization_log.note(station, token, answer, Asked.STOP, transaction_id=transaction_pk)
     return answer
 
@@ -127,7 +128,7 @@ def for_stop(station: StationSide, token: TokenShown, *, transaction_pk: UUID | 
 def for_remote_start(station: StationSide, token: TokenShown, *, evse: Evse | None = None) -> Authorization:
     """Whether a start from afar makes sense: what the station would hear once it begins."""
     others = _open_elsewhere(station, token, clock.now(), evse.pk if evse else None, None)
-    answer = _ask(station, token, others)
+    answer = _ask(station, token, others=others, evse=evse)
     authorization_log.note(station, token, answer, Asked.REMOTE_START, evse_id=evse.evse_id if evse else None)
     return answer
 
@@ -142,22 +143,37 @@ def related(shown: Authorization, shown_value: str, transaction: Transaction) ->
     return shown.token.group_id is not None and shown.token.group_id == began_with.group_id
 
 
-def _ask(station: StationSide, token: TokenShown, open_elsewhere: int) -> Authorization:
-    if not token.type and len(token.value) > UNTYPED_MAX:
-        return Authorization(
-            verdict=Verdict.INVALID,
-            rule=Rule.TOO_LONG,
-            reason=f"The token is longer than {UNTYPED_MAX} characters.",
-        )
-    question = Question(
-        organization_id=station.organization_id,
-        value=token.value,
-        type=token.type,
-        now=clock.now(),
-        site_id=station.site_id,
-        open_transactions=open_elsewhere,
+def _ask(
+    station: StationSide, token: TokenShown, *, others: int = 0, evse: Evse | None = None
+) -> Authorization:
+    """What is decided where the token wants to charge: place and other sessions count."""
+    if not _short(token):
+        return _too_long()
+    question = _about(station, token)
+    here = circumstances.read(station.station_id, question.token, evse.evse_id if evse else None)
+    at_once = policies.of(station.organization_id).sessions_at_once if others else 1
+    question = replace(
+        question, free=here.free, elsewhere=here.elsewhere, open_transactions=others, at_once=at_once
     )
     return _told(authorization.decide(question))
+
+
+def _about(station: StationSide, token: TokenShown) -> Question:
+    """The question what the token is, wherever it is shown."""
+    known = authorization.find(station.organization_id, token.value, token.type)
+    return Question(token=known, type=token.type, now=clock.now())
+
+
+def _short(token: TokenShown) -> bool:
+    return bool(token.type) or len(token.value) <= UNTYPED_MAX
+
+
+def _too_long() -> Authorization:
+    return Authorization(
+        verdict=Verdict.INVALID,
+        rule=Rule.TOO_LONG,
+        reason=f"The token is longer than {UNTYPED_MAX} characters.",
+    )
 
 
 def _told(decision: Decision) -> Authorization:

@@ -24,6 +24,7 @@ from stations.services import credentials, sites
 EDITABLE = frozenset(
     {"name", "site", "tags", "notes", "enabled", "security_profile", "pinned_version", "lenient", "tolerances",
      "call_timeout_s", "ping_interval_s", "heartbeat_interval_s", "energy_factor", "max_power_w",
+     "free_vend", "free_evses",
      "unauthenticated_reason"}
 )  # fmt: skip
 NEEDS_RECONNECT = frozenset(

@@ -16,7 +16,15 @@ from tests.portal.walking import Route, furnish, of_walk, patterns, routes
 
 OBJECTS = [pattern for pattern, _ in patterns() if "<uuid:pk>" in pattern]
 ACCOUNTS = "accounts/"
-OF_ALL_SITES = {"drivers", "driver-groups", "tokens", "groups", "quirks", "data-transfer-rules"}
+OF_ALL_SITES = {
+    "drivers",
+    "driver-groups",
+    "token-groups",
+    "tokens",
+    "groups",
+    "quirks",
+    "data-transfer-rules",
+}
 TARIFFS = ("api/v1/tariffs/", "o/<slug:organization>/tariffs/")  # below a station they are its own
 
 

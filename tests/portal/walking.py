@@ -118,6 +118,7 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "sites": station.site_id,
         "drivers": factories.make_driver(actor).pk,
         "driver-groups": drivers.create_group(name=factories.unique("Staff"), by=actor).pk,
+        "token-groups": tokens.create_group(name=factories.unique("Cards"), by=actor).pk,
         "groups": tokens.create_group(name=factories.unique("Group"), by=actor).pk,
         "tokens": factories.make_token(actor).pk,
         "users": alice.pk,

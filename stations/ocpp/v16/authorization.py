@@ -17,6 +17,8 @@ STATUS: Mapping[Verdict, str] = {
     Verdict.INVALID: "Invalid",
     Verdict.UNKNOWN: "Invalid",
     Verdict.CONCURRENT_TX: "ConcurrentTx",
+    Verdict.NOT_AT_THIS_LOCATION: "Blocked",
+    Verdict.NOT_AT_THIS_TIME: "Blocked",
 }
 TOKEN_MAX = 20
 

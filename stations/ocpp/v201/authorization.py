@@ -21,6 +21,8 @@ STATUS: Mapping[Verdict, str] = {
     Verdict.INVALID: "Invalid",
     Verdict.UNKNOWN: "Unknown",
     Verdict.CONCURRENT_TX: "ConcurrentTx",
+    Verdict.NOT_AT_THIS_LOCATION: "NotAtThisLocation",
+    Verdict.NOT_AT_THIS_TIME: "NotAtThisTime",
 }
 GROUP_TYPE = "Central"
 

@@ -14,7 +14,8 @@ from drivers.authorization import VERDICT_OF_STATUS, Verdict
 from drivers.models import IdToken, TokenStatus, TokenType
 from stations.domain import local_lists
 from stations.domain.local_lists import Entry, Fitted, Shape
-from stations.models import LocalList
+from stations.models import ChargingStation, LocalList
+from stations.services.site_permissions import Places
 
 NOT_SHOWN = (TokenType.NO_AUTHORIZATION, TokenType.CENTRAL, TokenType.DIRECT_PAYMENT)
 """Types that nobody shows to a station."""
@@ -25,7 +26,7 @@ def wanted(local_list: LocalList, shape: Shape | None = None) -> Fitted:
     if local_list.withdrawn:
         return Fitted({})
     groups = [group.pk for group in local_list.groups.all()]
-    entries = _entries(local_list.station.organization_id, groups)
+    entries = _entries(local_list.station, groups)
     return local_lists.fit(entries, shape or local_list.known_shape)
 
 
@@ -40,7 +41,7 @@ class Wishes:
 
     def of(self, row: LocalList) -> "Wish":
         groups = tuple(sorted(str(group.pk) for group in row.groups.all()))
-        key = (row.station.organization_id, groups, row.known_shape, row.withdrawn)
+        key = (row.station.organization_id, row.station.site_id, groups, row.known_shape, row.withdrawn)
         if key not in self._known:
             fitted = wanted(row)
             self._known[key] = Wish(local_lists.digest(fitted.content), len(fitted.content), fitted.left_out)
@@ -56,20 +57,23 @@ class Wish:
     left_out: int
 
 
-def _entries(organization_id: UUID, groups: list[UUID]) -> Iterator[Entry]:
-    tokens = IdToken.objects.live().filter(organization_id=organization_id).exclude(type__in=NOT_SHOWN)
+def _entries(station: ChargingStation, groups: list[UUID]) -> Iterator[Entry]:
+    tokens = IdToken.objects.live().filter(organization_id=station.organization_id)
+    tokens = tokens.exclude(type__in=NOT_SHOWN)
     if groups:
         tokens = tokens.filter(group__in=groups)
+    places = Places(station.organization_id)
     valid_first = Case(When(status=TokenStatus.ACCEPTED, then=Value(0)), default=Value(1))
     for token in (
         tokens.select_related("group", "driver").order_by(valid_first, "-id").iterator(chunk_size=2000)
     ):
-        yield _entry(token)
+        yield _entry(token, places.allow(token, station.site_id))
 
 
-def _entry(token: IdToken) -> Entry:
+def _entry(token: IdToken, allowed: bool) -> Entry:
+    """A token that may not charge at the site is told as blocked."""
     status = TokenStatus(token.effective_status())
-    verdict = VERDICT_OF_STATUS.get(status, Verdict.ACCEPTED)
+    verdict = VERDICT_OF_STATUS.get(status, Verdict.ACCEPTED if allowed else Verdict.BLOCKED)
     return Entry(
         value=token.value,
         type=token.type,

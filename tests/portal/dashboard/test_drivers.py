@@ -10,6 +10,7 @@ from core.access import Actor, Role
 from core.models import AuditEntry, Organization
 from drivers.models import Driver, DriverGroup, IdToken
 from stations.models import ChargingStation, Transaction
+from stations.services import site_permissions
 from tests import factories
 
 
@@ -96,7 +97,7 @@ def test_a_block_names_its_reason_and_reaches_the_tokens(
     assert "Invoice 7 is open" in page
     assert AuditEntry.objects.get(action="driver.blocked").reason == "Invoice 7 is open"
     browser.post(f"{home}drivers/{driver.pk}/status/", {"act": "unblock"})
-    assert "is blocked" not in browser.get(f"{home}tokens/{token.pk}/").content.decode()
+    assert "so it is refused" not in browser.get(f"{home}tokens/{token.pk}/").content.decode()
 
 
 def test_an_ended_driver_is_gone_with_the_tokens(
@@ -183,3 +184,62 @@ def test_a_token_is_changed_on_its_page_to_the_second(browser: Client, home: str
     assert AuditEntry.objects.filter(action="token.changed").latest("id").changes == {
         "label": ["Van 7", "Van 8"]
     }
+
+
+@pytest.fixture
+def lost(actor: Actor, station: ChargingStation, driver: Driver) -> IdToken:
+    """A card of Frida's that may charge at one site."""
+    token = factories.make_token(actor, "04AA", label="Card", driver=driver, sessions_at_once=2)
+    site_permissions.limit(token, [station.site], by=actor)
+    return token
+
+
+def test_a_lost_token_is_blocked_and_its_successor_has_what_was_granted(
+    browser: Client, home: str, lost: IdToken, station: ChargingStation
+) -> None:
+    answer = browser.post(f"{home}tokens/{lost.pk}/status/", {"act": "lost", "value": "04BB"})
+    new = IdToken.objects.get(value="04BB")
+    lost.refresh_from_db()
+
+    assert answer["Location"].endswith(f"tokens/{new.pk}/")
+    assert (lost.status, new.status) == ("blocked", "accepted")
+    assert (new.label, new.driver, new.sessions_at_once) == ("Card", lost.driver, 2)
+    assert site_permissions.sites_of(new) == [station.site]
+    assert AuditEntry.objects.get(action="token.replaced").changes == {"by": [None, str(new.pk)]}
+
+
+def test_a_lost_token_without_successor_is_blocked(browser: Client, home: str, lost: IdToken) -> None:
+    browser.post(f"{home}tokens/{lost.pk}/status/", {"act": "lost"})
+    lost.refresh_from_db()
+
+    assert lost.status == "blocked"
+    assert AuditEntry.objects.get(action="token.blocked").reason == "Reported lost."
+    assert IdToken.objects.count() == 1
+
+
+def test_a_token_is_not_replaced_by_a_known_one_and_stays_as_it_is(
+    browser: Client, organization: Organization, lost: IdToken, actor: Actor
+) -> None:
+    factories.make_token(actor, "04CC")
+    url = f"/api/v1/tokens/{lost.pk}/replace/"
+    sent = {"content_type": "application/json", "headers": {"X-Organization": organization.slug}}
+    refused = browser.post(url, {"value": "04cc"}, **sent)
+    lost.refresh_from_db()
+    still = lost.status
+    made = browser.post(url, {"value": "04DD"}, **sent)
+
+    assert (refused.status_code, still) == (409, "accepted")
+    assert (made.status_code, made.json()["driver"]) == (201, str(lost.driver_id))
+
+
+def test_a_stranger_replaces_nothing(charlie: Client, home: str, lost: IdToken) -> None:
+    own = charlie.get("/")["Location"]
+    body = {"act": "lost", "value": "04EE"}
+    answers = [charlie.post(f"{place}tokens/{lost.pk}/status/", body) for place in (home, own)]
+    slug = own.strip("/").split("/")[-1]
+    sent = {"content_type": "application/json", "headers": {"X-Organization": slug}}
+    answers.append(charlie.post(f"/api/v1/tokens/{lost.pk}/replace/", {"value": "04EE"}, **sent))
+    lost.refresh_from_db()
+
+    assert [one.status_code for one in answers] == [404, 404, 404]
+    assert (lost.status, IdToken.objects.count()) == ("accepted", 1)

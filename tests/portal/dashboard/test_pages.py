@@ -40,6 +40,7 @@ PATHS = [
     "drivers/",
     "drivers/groups/",
     "authorizations/",
+    "token-groups/",
     "tokens/",
     "users/",
     "developer/",

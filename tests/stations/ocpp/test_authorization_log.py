@@ -157,7 +157,7 @@ def test_a_start_from_afar_for_a_token_that_only_the_station_may_know_is_sent(
     assert [(one.asked, one.verdict) for one in logged(charger)] == [("remote_start", "unknown")]
 
 
-def test_an_answer_costs_one_question_and_one_row(db: None, alice: Actor) -> None:
+def test_an_answer_costs_two_questions_and_one_row(db: None, alice: Actor) -> None:
     station, _ = make_station(alice)
     token = make_token(alice, driver=make_driver(alice))
     side = StationRef(station_id=station.pk, organization_id=station.organization_id)
@@ -166,7 +166,7 @@ def test_an_answer_costs_one_question_and_one_row(db: None, alice: Actor) -> Non
         assert authorization.for_authorize(side, shown).accepted
 
     statements = [one["sql"].split()[0] for one in asked.captured_queries]
-    assert statements == ["SELECT", "INSERT"]
+    assert statements == ["SELECT", "SELECT", "INSERT"]
 
 
 def test_answers_are_dropped_after_their_time_and_not_before(charger: Charger, alice: Actor) -> None:
