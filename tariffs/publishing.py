@@ -7,7 +7,6 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.models import Max
 from django.db.transaction import atomic
-from django.utils.translation import gettext as _
 
 from core import audit, clock
 from core.access import Actor, Permission
@@ -81,7 +80,7 @@ def discard(draft: TariffVersion, *, by: Actor) -> None:
     with atomic():
         tariff = _locked(draft.tariff)
         if not draft.is_draft:
-            raise Conflict(_("What is published stays. Publish another version or retire the tariff."))
+            raise Conflict("What is published stays. Publish another version or retire the tariff.")
         audit.record("tariff.draft_discarded", draft, by=by)
         draft.delete()
         if not tariff.versions.exists():
@@ -104,14 +103,14 @@ def publish(
             TariffVersion.objects.select_for_update(of=("self",)).select_related("tariff").get(pk=draft.pk)
         )
         if not draft.is_draft:
-            raise Conflict(_("This version is published already. Edit the tariff to make the next one."))
+            raise Conflict("This version is published already. Edit the tariff to make the next one.")
         require_no_errors(draft.content, context)
         now = clock.now()
         priced = parsing.parse_tariff(draft.content)
         draft.valid_from = _begin(valid_from, priced.start_at, now)
         draft.valid_to = priced.end_at
         if draft.valid_to is not None and draft.valid_to <= draft.valid_from:
-            raise Invalid(_("The tariff would end before it begins."), field="end_date_time")
+            raise Invalid("The tariff would end before it begins.", field="end_date_time")
         _end_before(draft)
         draft.state, draft.published_at, draft.published_by = VersionState.PUBLISHED, now, by.label[:200]
         draft.save()
@@ -127,7 +126,7 @@ def withdraw(version: TariffVersion, *, by: Actor) -> None:
         tariff = _locked(version.tariff)
         now = clock.now()
         if version.is_draft or version.valid_from is None or version.valid_from <= now:
-            raise Conflict(_("Only a version that has not begun can be withdrawn."))
+            raise Conflict("Only a version that has not begun can be withdrawn.")
         begin = version.valid_from
         _close(version, begin)
         before = tariff.versions.filter(valid_to=begin, valid_from__lt=begin).first()
@@ -161,7 +160,7 @@ def require_no_errors(document: Any, context: Context = NOWHERE) -> None:
 def _locked(tariff: Tariff) -> Tariff:
     found = Tariff.objects.select_for_update().get(pk=tariff.pk)
     if found.retired_at is not None:
-        raise Conflict(_("The tariff is retired. Make a new one from a copy of it."))
+        raise Conflict("The tariff is retired. Make a new one from a copy of it.")
     return found
 
 
@@ -200,7 +199,7 @@ def _own_identity(tariff: Tariff) -> dict[str, str]:
 def _require_same_identity(tariff: Tariff, document: Mapping[str, Any]) -> None:
     for name, value in _own_identity(tariff).items():
         if str(document[name]).upper() != value.upper():
-            raise InvalidDocument([Problem(f"/{name}", _("Owner and id of a tariff stay as they are."))])
+            raise InvalidDocument([Problem(f"/{name}", "Owner and id of a tariff stay as they are.")])
 
 
 def _rename(tariff: Tariff, name: str | None, by: Actor) -> None:
@@ -233,9 +232,7 @@ def _save_new(tariff: Tariff) -> None:
         with atomic():
             tariff.save(force_insert=True)
     except IntegrityError as error:
-        raise Conflict(
-            _("This owner has a tariff with this id already. Edit that one."), field="id"
-        ) from error
+        raise Conflict("This owner has a tariff with this id already. Edit that one.", field="id") from error
 
 
 def _next_number(tariff: Tariff) -> int:
@@ -245,7 +242,7 @@ def _next_number(tariff: Tariff) -> int:
 
 def _begin(wanted: datetime | None, own: datetime | None, now: datetime) -> datetime:
     if wanted is not None and wanted < now - LATENESS:
-        raise Invalid(_("A tariff cannot be published into the past."), field="valid_from")
+        raise Invalid("A tariff cannot be published into the past.", field="valid_from")
     chosen = wanted or own or now
     return max(chosen, now)
 
@@ -258,9 +255,7 @@ def _end_before(draft: TariffVersion) -> None:
         if other.valid_from is None or other.valid_from == other.valid_to:
             continue
         if other.valid_from >= begin and (draft.valid_to is None or other.valid_from < draft.valid_to):
-            raise Conflict(
-                _("Version %(number)s is to begin later. Withdraw it first.") % {"number": other.number}
-            )
+            raise Conflict(f"Version {other.number} is to begin later. Withdraw it first.")
         if other.valid_from < begin and (other.valid_to is None or other.valid_to > begin):
             other.valid_to = begin
             other.save(update_fields=["valid_to", "updated_at"])

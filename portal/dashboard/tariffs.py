@@ -264,7 +264,7 @@ def _saved(
         draft = save()
     except InvalidDocument as error:
         for one in error.problems:
-            form.add_error("document", f"{one.pointer}: {one.message}")
+            form.add_error("document", f"{one.pointer}: {told(one.message)}")
     except DomainError as error:
         form.add_error(error.field if error.field in form.fields else None, told(error.message))
     else:
@@ -351,7 +351,7 @@ def _done(request: OperatorRequest, tariff: Tariff, act: Callable[[], object], w
         act()
     except InvalidDocument as error:
         for one in error.problems:
-            messages.error(request, f"{one.pointer}: {one.message}")
+            messages.error(request, f"{one.pointer}: {told(one.message)}")
     except DomainError as error:
         messages.error(request, told(error.message))
     else:

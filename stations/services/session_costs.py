@@ -62,6 +62,8 @@ def price(transaction_id: UUID, *, now: datetime) -> SessionCost | None:
             return None
         session = Transaction.objects.get(pk=transaction_id)
         cost = SessionCost.objects.get(pk=transaction_id)
+        if _has_settled(cost, session):
+            return cost
         before = (cost.state, cost.shown)
         _take(cost, session, frozen, now)
         cost.save()
@@ -121,6 +123,12 @@ def _is_unchanged(cost: SessionCost) -> bool:
         return False
     frozen = FrozenTariff.objects.get(pk=session.pk)
     return not _depends_on_time(parsed(frozen.document)) and _heard_at(session) <= cost.measured_at
+
+
+def _has_settled(cost: SessionCost, session: Transaction) -> bool:
+    """Whether it was priced after what was late had time to arrive: then it stays (billing B-08)."""
+    heard = session.end_received_at
+    return cost.state == CostState.FINAL and heard is not None and cost.computed_at >= heard + SETTLING
 
 
 def _take(cost: SessionCost, session: Transaction, frozen: FrozenTariff, now: datetime) -> None:

@@ -63,7 +63,9 @@ def _ends(session: Transaction, until: datetime) -> _Ends:
     first = session.meter_start_wh if session.meter_start_exact else None
     last = session.meter_last_wh if session.ended_at and session.meter_stop_exact else None
     if first is not None and last is not None and last < first:
-        raise CannotPrice("register_fell", f"The register fell from {first} to {last} Wh.")
+        raise CannotPrice(
+            "register_fell", f"The register fell from {first / THOUSAND} to {last / THOUSAND} kWh."
+        )
     return _Ends(start, end, first, last)
 
 

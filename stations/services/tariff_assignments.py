@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import Max, Q, QuerySet
 from django.db.transaction import atomic
-from django.utils.translation import gettext as _
 
 from core import audit, clock
 from core.access import Actor, Permission
@@ -65,7 +64,7 @@ def end(assignment: TariffAssignment, *, by: Actor) -> None:
         now = clock.now()
         open_ = TariffAssignment.objects.filter(pk=assignment.pk, ended_at=None)
         if not open_.update(ended_at=now, ended_by=by.label[:200]):
-            raise Conflict(_("This assignment has ended already."))
+            raise Conflict("This assignment has ended already.")
         audit.record("tariff.unassigned", assignment, by=by)
     assignment.ended_at = now
 
@@ -108,7 +107,7 @@ def _role(tariff: Tariff, role: str | None) -> str:
         kind = newest.content.get("type") if newest is not None else ""
         role = kind if isinstance(kind, str) else ""
     if role not in ROLES:
-        raise Invalid(_("This is no type of a tariff."), field="role")
+        raise Invalid("This is no type of a tariff.", field="role")
     return role
 
 
@@ -121,7 +120,7 @@ def _require_lawful(tariff: Tariff, place: Place) -> None:
 
 def _lock(tariff: Tariff) -> None:
     if Tariff.objects.select_for_update(no_key=True).get(pk=tariff.pk).retired_at is not None:
-        raise Conflict(_("The tariff is retired. Choose another one."))
+        raise Conflict("The tariff is retired. Choose another one.")
 
 
 def _columns(place: Place) -> dict[str, Place]:
@@ -140,7 +139,7 @@ def _save(made: TariffAssignment) -> None:
         with atomic():
             made.save(force_insert=True)
     except IntegrityError as error:
-        raise Conflict(_("Somebody else has just assigned a tariff here. Look at it again.")) from error
+        raise Conflict("Somebody else has just assigned a tariff here. Look at it again.") from error
 
 
 def _context(tariff: Tariff, places: Sequence[Place]) -> Context:

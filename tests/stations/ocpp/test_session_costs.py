@@ -199,26 +199,26 @@ def test_t24_nothing_after_the_end_is_billed(plug: Plug, alice: Actor, version: 
 def test_late_readings_count_until_the_session_has_settled_and_no_longer(
     plug: Plug, alice: Actor, version: str
 ) -> None:
-    priced(
-        alice,
-        element(component("ENERGY", "0.90", "19"), max_kwh=4),
-        element(component("ENERGY", "0.10", "19")),
-    )
+    expensive = element(component("ENERGY", "0.90", "19"), max_duration=900)
+    priced(alice, expensive, element(component("ENERGY", "0.10", "19")))
     car = plug(version)
     car.start(0, 0)
-    car.stop(30, 8000)
-    now, session = clock.now(), car.session
-    early = session_costs.sweep(now)
-    seen = cost_of(car)
-    later = session_costs._due(now + session_costs.SETTLING + timedelta(seconds=5))
-    session_costs.price(session.pk, now=now + session_costs.SETTLING + timedelta(seconds=5))
-    afterwards = session_costs._due(now + 2 * session_costs.SETTLING)
+    end = next(car.numbers) + 2
+    car.numbers = iter([end, 1, 2, end])
+    first = car.stop(30, 8000)
+    car.reads(15, 1000)
+    settled_at = clock.now() + session_costs.SETTLING + timedelta(seconds=5)
+    due = car.session.pk in {one.pk for one in session_costs._due(settled_at)}
+    second = session_costs.price(car.session.pk, now=settled_at)
+    car.reads(20, 7000)
+    again = car.stop(30, 8000)
+    due_later = car.session.pk in {one.pk for one in session_costs._due(settled_at + timedelta(hours=1))}
 
-    assert told(seen) == ("final", "4.00", "4.76")
-    assert session.pk not in {one.pk for one in session_costs._due(now)}
-    assert early >= 0
-    assert session.pk in {one.pk for one in later}
-    assert session.pk not in {one.pk for one in afterwards}
+    # half of 8 kWh at each price; then 1 kWh at 0.90 and 7 kWh at 0.10
+    assert first["totalCost"] == 4.76
+    assert second is not None
+    assert (due, told(second)) == (True, ("final", "1.60", "1.90"))
+    assert (again["totalCost"], told(cost_of(car)), due_later) == (1.9, ("final", "1.60", "1.90"), False)
 
 
 def test_t44_a_final_cost_above_what_was_shown_without_new_usage_raises_an_alert(
