@@ -82,6 +82,8 @@ FILLED = (
     ),
 )
 WORDS = (
+    _("token"),
+    _("driver"),
     _("right"),
     _("wrong"),
     _("no cause given"),

@@ -10,6 +10,7 @@ from core import clock
 from stations.models import Connection
 from stations.services import (
     authorization_log,
+    budgets,
     commands,
     connections,
     credentials,
@@ -54,6 +55,7 @@ def sweep() -> dict[str, int | None]:
         "offline": lambda: offline.watch(now),
         "reservations": lambda: reservations.expire(now),
         "local_lists": lambda: local_lists.keep(now),
+        "budgets": lambda: budgets.stop_reached(now),
         "session_states": lambda: asking.ask_after_reconnect(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
