@@ -46,4 +46,6 @@ def _check(kind: str, limit: Decimal, per: str) -> None:
     if not limit.is_finite() or not Decimal("0.001") <= limit <= MOST:
         raise Invalid("A budget is above nothing and within reason.", field="budgets")
     if kind == BudgetKind.SOC and (per != BudgetPeriod.SESSION or limit > 100):
-        raise Invalid("The charge of the battery is limited per session, to at most 100 percent.", field="budgets")
+        raise Invalid(
+            "The charge of the battery is limited per session, to at most 100 percent.", field="budgets"
+        )
