@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import Value
 from django.db.models.functions import Lower
 
-from drivers.models import IdToken, TokenStatus
+from drivers.models import Budget, IdToken, TokenStatus
 from drivers.models.policies import ANY_NUMBER
 
 
@@ -27,6 +27,7 @@ class Verdict(StrEnum):
     CONCURRENT_TX = "concurrent_tx"
     NOT_AT_THIS_LOCATION = "not_at_this_location"
     NOT_AT_THIS_TIME = "not_at_this_time"
+    NO_CREDIT = "no_credit"
 
 
 class Rule(StrEnum):
@@ -41,6 +42,7 @@ class Rule(StrEnum):
     NOT_YET = "not_yet"
     FREE = "free"
     PLACE = "place"
+    BUDGET = "budget"
     CONCURRENT = "concurrent"
     STATION_PENDING = "station_pending"
     TOO_LONG = "too_long"
@@ -69,6 +71,7 @@ class Question:
     ``open_transactions`` counts other transactions of this token that are really open (P123), of which it may
     have ``at_once`` where neither it nor its group says (0: any number). ``free``: everybody may charge there.
     ``elsewhere``: who of ``token``, ``driver``, ``token_group`` and ``driver_group`` is limited to other places.
+    ``used_up``: a budget that leaves nothing.
     """
 
     token: IdToken | None
@@ -76,6 +79,7 @@ class Question:
     now: datetime
     free: bool = False
     elsewhere: str = ""
+    used_up: Budget | None = None
     open_transactions: int = 0
     at_once: int = 1
 
@@ -148,6 +152,7 @@ def _verdict(token: IdToken, question: Question) -> tuple[Verdict, Rule, str]:
     return (
         _verdict_of_dates(token, question.now)
         or _verdict_of_place(question)
+        or _verdict_of_budget(question)
         or _verdict_of_others(token, question)
         or (Verdict.ACCEPTED, Rule.VALID, "The token is known and valid.")
     )
@@ -167,6 +172,13 @@ def _verdict_of_place(question: Question) -> tuple[Verdict, Rule, str] | None:
     if not question.elsewhere:
         return None
     return Verdict.NOT_AT_THIS_LOCATION, Rule.PLACE, ELSEWHERE[question.elsewhere]
+
+
+def _verdict_of_budget(question: Question) -> tuple[Verdict, Rule, str] | None:
+    budget = question.used_up
+    if budget is None:
+        return None
+    return Verdict.NO_CREDIT, Rule.BUDGET, f"The budget of the {budget.whose} is used up: {budget.words}."
 
 
 def _verdict_of_others(token: IdToken, question: Question) -> tuple[Verdict, Rule, str] | None:

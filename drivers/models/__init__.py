@@ -1,11 +1,15 @@
 """Drivers and what they show to stations: one file per topic."""
 
+from drivers.models.budgets import Budget, BudgetKind, BudgetPeriod
 from drivers.models.drivers import Driver, DriverGroup, DriverStatus
 from drivers.models.policies import ChargingPolicy
 from drivers.models.tokens import UNTYPED, IdToken, TokenGroup, TokenStatus, TokenType
 
 __all__ = [
     "UNTYPED",
+    "Budget",
+    "BudgetKind",
+    "BudgetPeriod",
     "ChargingPolicy",
     "Driver",
     "DriverGroup",

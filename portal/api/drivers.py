@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from drivers.models import Driver, DriverGroup, DriverStatus
 from drivers.services import drivers
+from portal.api.budgets import BudgetView, WithBudgets
 from portal.api.fields import OwnRow
 from portal.api.places import SitesShown, WithSites, written
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
@@ -21,7 +22,7 @@ GROUP_SCOPES = {"read": "driver-groups:read", "write": "driver-groups:write"}
 OPTIONAL = ("email", "language", "reference", "group", "status", "blocked_reason")
 
 
-class DriverBody(WithSites, StrictSerializer):
+class DriverBody(WithBudgets, WithSites, StrictSerializer):
     name = serializers.CharField(max_length=100)
     email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
     language = serializers.ChoiceField(drivers.LANGUAGES, required=False, allow_blank=True)
@@ -44,6 +45,7 @@ class DriverView(serializers.Serializer):
     group = serializers.UUIDField(source="group_id", allow_null=True)
     status = serializers.ChoiceField(DriverStatus.choices)
     blocked_reason = serializers.CharField()
+    budgets = BudgetView(many=True, source="budgets.all")
     sites = SitesShown()
     created_at = serializers.DateTimeField()
 
@@ -72,7 +74,7 @@ class DriverList(ListResource):
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "name", "created_at")
 
     def rows(self) -> QuerySet[Driver]:
-        return Driver.objects.live().visible_to(self.actor).prefetch_related("site_permissions")
+        return Driver.objects.live().visible_to(self.actor).prefetch_related("site_permissions", "budgets")
 
     @extend_schema(operation_id="list_drivers", responses=DriverView(many=True))
     def get(self, request: Request) -> Any:

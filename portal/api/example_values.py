@@ -219,6 +219,8 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "BulkView": {"command": "reset", "count": 3, "counts": {"accepted": 2, "refused": 1}, "reason": "New settings",
                  "refused": [{"station": STATION, "detail": "The station is switched off in its settings. "
                               "Enable it first."}], "parameters": {"kind": "on_idle", "evse_id": None}},
+    "BudgetBody": {"kind": "energy_wh", "limit": "20000.000", "per": "day"},
+    "BudgetView": {"kind": "energy_wh", "limit": 20000, "per": "day"},
     "CapabilityView": {"capability": "monitoring", "supported": False, "source": "answer",
                        "detail": "NotSupported to SetVariableMonitoring"},
     "CaseView": {"status": "active", "reasons": ["silent"], "connected": False, "can_be_asked": True,

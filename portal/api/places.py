@@ -7,6 +7,7 @@ from django.db.transaction import atomic
 from rest_framework import serializers
 
 from core.access import Actor
+from portal.api.budgets import keep
 from portal.api.fields import OwnRow
 from stations.models import Site
 from stations.services import site_permissions
@@ -40,8 +41,10 @@ def written(
 ) -> Thing:
     """Save the values and the sites among them, together; ``whole``: sites that are left out become none."""
     sites = values.pop("sites", [] if whole else None)
+    budgets = values.pop("budgets", [] if whole else None)
     with atomic():
         thing = save(values)
+        keep(thing, budgets, by)
         if sites is not None:
             site_permissions.limit(thing, sites, by=by)
     return thing

@@ -14,7 +14,7 @@ from portal.api.parsers import CsvParser, JsonParser
 from portal.api.resource import Resource, StrictSerializer
 from portal.api.tokens import TokenFields
 
-READ_ONLY = ("id", "created_at", "sites")
+READ_ONLY = ("id", "created_at", "sites", "budgets")
 EXAMPLE = {
     "tokens": [
         {"value": "04A2B3C4D5E6F7", "type": "ISO14443", "label": "Van 7"},
@@ -60,8 +60,8 @@ class TokenImport(Resource):
         """Make many tokens known, or none where one row is wrong; each wrong field is named.
 
         At most 2,000 rows. The table that `GET /tokens/` gives with `Accept: text/csv` is taken as well, with
-        `Content-Type: text/csv` and `known` and `dry_run` in the query; its columns `id`, `sites` and
-        `created_at` are not looked at.
+        `Content-Type: text/csv` and `known` and `dry_run` in the query; its columns `id`, `sites`,
+        `budgets` and `created_at` are not looked at.
         """
         return self.once(self._import)
 

@@ -14,6 +14,7 @@ from drivers.models import Driver, IdToken, TokenGroup, TokenStatus, TokenType
 from drivers.models.policies import MOST_AT_ONCE
 from drivers.services import tokens
 from drivers.services.importing import CHANGEABLE
+from portal.api.budgets import BudgetView, WithBudgets
 from portal.api.fields import OwnRow
 from portal.api.places import SitesShown, WithSites, written
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
@@ -36,7 +37,7 @@ class TokenFields(StrictSerializer):
     )
 
 
-class TokenBody(WithSites, TokenFields):
+class TokenBody(WithBudgets, WithSites, TokenFields):
     pass
 
 
@@ -51,6 +52,7 @@ class TokenView(serializers.Serializer):
     valid_from = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
     sessions_at_once = serializers.IntegerField(allow_null=True, help_text=AT_ONCE)
+    budgets = BudgetView(many=True, source="budgets.all")
     sites = SitesShown()
     created_at = serializers.DateTimeField()
 
@@ -82,7 +84,7 @@ class TokenList(ListResource):
             IdToken.objects.live()
             .visible_to(self.actor)
             .select_related("driver")
-            .prefetch_related("site_permissions")
+            .prefetch_related("site_permissions", "budgets")
         )
 
     @extend_schema(operation_id="list_tokens", responses=TokenView(many=True))

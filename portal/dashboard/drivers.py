@@ -13,7 +13,7 @@ from core.access import Permission
 from core.errors import DomainError
 from drivers.models import Driver, DriverGroup, DriverStatus, IdToken
 from drivers.services import drivers, tokens
-from portal.dashboard import authorizations, permissions
+from portal.dashboard import authorizations, budgets, permissions
 from portal.dashboard.driver_forms import DriverForm, DriverGroupForm, HandOutForm
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import refuse
@@ -165,6 +165,8 @@ def _page(request: OperatorRequest, driver: Driver, form: DriverForm, hand: Hand
         "answers": authorizations.last_of(request.actor, driver=driver),
         "save_at": address(request, "driver_sites", driver.pk),
         **permissions.context(request, driver),
+        "budget_form": budgets.form_of(driver),
+        "budgets_at": address(request, "driver_budgets", driver.pk),
     }
     refused = form.errors or hand.errors
     return render_page(request, "dashboard/drivers/detail.html", context, status=422 if refused else 200)

@@ -19,6 +19,11 @@ PLAIN = (
     _("The driver's group may charge at other sites only."),
 )
 FILLED = (
+    _("The budget of the %(whose)s is used up: %(budget)s a day."),
+    _("The budget of the %(whose)s is used up: %(budget)s a month."),
+    _("The budget of the %(whose)s is reached: %(budget)s a session."),
+    _("The budget of the %(whose)s is reached: %(budget)s a day."),
+    _("The budget of the %(whose)s is reached: %(budget)s a month."),
     _("The token is valid from %(moment)s UTC on."),
     _("The token expired on %(moment)s UTC."),
     _("The token is longer than %(most)s characters."),

@@ -83,6 +83,8 @@ FILLED = (
     ),
 )
 WORDS = (
+    _("token"),
+    _("driver"),
     _("right"),
     _("wrong"),
     _("no cause given"),

@@ -13,7 +13,7 @@ from core.access import Permission
 from core.errors import DomainError
 from drivers.models import IdToken
 from drivers.services import tokens
-from portal.dashboard import authorizations, permissions
+from portal.dashboard import authorizations, budgets, permissions
 from portal.dashboard.driver_forms import TokenChangeForm
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import TokenForm, refuse
@@ -69,6 +69,8 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "answers": authorizations.last_of(request.actor, token=token),
         "save_at": address(request, "token_sites", pk),
         **permissions.context(request, token),
+        "budget_form": budgets.form_of(token),
+        "budgets_at": address(request, "token_budgets", token.pk),
     }
     return render_page(request, "dashboard/token.html", context, status=422 if form.errors else 200)
 

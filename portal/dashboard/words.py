@@ -155,6 +155,7 @@ AUTHORIZATION: Mapping[str, Text] = {
     "concurrent_tx": _("Charges elsewhere already"),
     "not_at_this_location": _("Not at this site"),
     "not_at_this_time": _("Not at this time"),
+    "no_credit": _("Budget used up"),
 }
 
 ASKED: Mapping[str, Text] = {

@@ -1,5 +1,6 @@
 from stations.models.alerts import Alert, SecurityEvent
 from stations.models.authorizations import AuthorizationAnswer
+from stations.models.budget_stops import BudgetStop
 from stations.models.bulk_commands import BulkCommand, BulkPart
 from stations.models.certificates import (
     CertificateStanding,
@@ -39,6 +40,7 @@ __all__ = [
     "Alert",
     "AuthorizationAnswer",
     "BatterySwap",
+    "BudgetStop",
     "BulkCommand",
     "BulkPart",
     "CertificateStanding",

@@ -18,7 +18,7 @@ from stations.domain.events import TokenShown
 from stations.domain.station import StationSide
 from stations.domain.words import Asked, Registration, TransactionStatus
 from stations.models import Evse, Transaction
-from stations.services import authorization_log, circumstances
+from stations.services import authorization_log, circumstances, spending
 
 UNTYPED_MAX = 20
 LIVE = timedelta(minutes=1)
@@ -152,8 +152,14 @@ def _ask(
     question = _about(station, token)
     here = circumstances.read(station.station_id, question.token, evse.evse_id if evse else None)
     at_once = policies.of(station.organization_id).sessions_at_once if others else 1
+    known = question.token
     question = replace(
-        question, free=here.free, elsewhere=here.elsewhere, open_transactions=others, at_once=at_once
+        question,
+        free=here.free,
+        elsewhere=here.elsewhere,
+        used_up=spending.used_up(known, question.now) if known and here.budgeted else None,
+        open_transactions=others,
+        at_once=at_once,
     )
     return _told(authorization.decide(question))
 

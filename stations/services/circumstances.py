@@ -21,16 +21,22 @@ WHERE_ELSE = """
 READ = f"""
     SELECT s.free_vend OR CASE WHEN %(evse)s::integer IS NULL THEN cardinality(s.free_evses) > 0
                                ELSE %(evse)s::integer = ANY(s.free_evses) END,
-        ({WHERE_ELSE})
+        ({WHERE_ELSE}),
+        EXISTS(SELECT 1 FROM drivers_budget WHERE per <> 'session'
+            AND (token_id = %(token)s::uuid OR driver_id = %(driver)s::uuid))
     FROM stations_chargingstation s WHERE s.id = %(station)s
 """
 
 
 class Circumstances(NamedTuple):
-    """``free``: everybody may charge there. ``elsewhere``: whose sites do not name the station's; empty: nobody's."""
+    """``free``: everybody may charge there. ``elsewhere``: whose sites do not name the station's; empty: nobody's.
+
+    ``budgeted``: token or driver have a budget for a day or month.
+    """
 
     free: bool = False
     elsewhere: str = ""
+    budgeted: bool = False
 
 
 def read(station_id: UUID, token: IdToken | None, evse_id: int | None) -> Circumstances:
@@ -48,4 +54,8 @@ def read(station_id: UUID, token: IdToken | None, evse_id: int | None) -> Circum
         "driver_group": driver.group_id if driver else None,
     }
     row = statements.execute(READ, values)
-    return Circumstances(free=bool(row[0]), elsewhere=row[1] or "") if row else Circumstances()
+    return (
+        Circumstances(free=bool(row[0]), elsewhere=row[1] or "", budgeted=bool(row[2]))
+        if row
+        else Circumstances()
+    )

@@ -6,7 +6,7 @@ from core import audit
 from core.access import Actor, Permission
 from core.errors import Conflict
 from drivers.models import IdToken, TokenStatus
-from drivers.services import tokens
+from drivers.services import budgets, tokens
 from stations.services import site_permissions
 
 KEPT = ("label", "driver", "group", "valid_from", "expires_at", "sessions_at_once")
@@ -28,6 +28,8 @@ def replace(token: IdToken, *, value: str, reason: str = "", by: Actor) -> IdTok
         details = {name: getattr(old, name) for name in KEPT}
         new = tokens.create(value=value, type_=old.type, by=by, **details)
         site_permissions.copy(old, new)
+        wishes = [(one.kind, one.limit, one.per) for one in old.budgets.all()]
+        budgets.set_(new, wishes, by=by)
         if old.status != TokenStatus.BLOCKED:
             tokens.block(old, reason=reason, by=by)
         audit.record("token.replaced", old, by=by, changes={"by": [None, str(new.pk)]}, reason=reason)

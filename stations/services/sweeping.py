@@ -11,6 +11,7 @@ from core import clock
 from stations.models import Connection, ConnectorState
 from stations.services import (
     authorization_log,
+    budgets,
     commands,
     connections,
     cost_displays,
@@ -59,6 +60,7 @@ def sweep() -> dict[str, int | None]:
         "local_lists": lambda: local_lists.keep(now),
         "costs": lambda: session_costs.sweep(now),
         "costs_told": lambda: cost_displays.tell_running(now),
+        "budgets": lambda: budgets.stop_reached(now),
         "session_states": lambda: asking.ask_after_reconnect(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}

@@ -19,6 +19,7 @@ STATUS: Mapping[Verdict, str] = {
     Verdict.CONCURRENT_TX: "ConcurrentTx",
     Verdict.NOT_AT_THIS_LOCATION: "Blocked",
     Verdict.NOT_AT_THIS_TIME: "Blocked",
+    Verdict.NO_CREDIT: "Blocked",
 }
 TOKEN_MAX = 20
 

@@ -23,6 +23,7 @@ STATUS: Mapping[Verdict, str] = {
     Verdict.CONCURRENT_TX: "ConcurrentTx",
     Verdict.NOT_AT_THIS_LOCATION: "NotAtThisLocation",
     Verdict.NOT_AT_THIS_TIME: "NotAtThisTime",
+    Verdict.NO_CREDIT: "NoCredit",
 }
 GROUP_TYPE = "Central"
 

@@ -41,6 +41,7 @@ PATHS = [
     "drivers/groups/",
     "authorizations/",
     "token-groups/",
+    "tokens/import/",
     "tokens/",
     "users/",
     "developer/",

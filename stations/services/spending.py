@@ -1,0 +1,68 @@
+"""What was charged against budgets. A session counts in the organization's day and month in which it began."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Case, DurationField, ExpressionWrapper, F, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import Coalesce
+
+from core.models import Organization
+from drivers.models import Budget, BudgetKind, BudgetPeriod, IdToken
+from stations.domain.words import TransactionStatus
+from stations.models import Transaction
+
+ACTIVE = TransactionStatus.ACTIVE.value
+
+
+def used_up(token: IdToken, now: datetime) -> Budget | None:
+    """The budget of the token or its driver that leaves nothing for a session which begins now."""
+    rows = _budgets(token.pk, token.driver_id).exclude(per=BudgetPeriod.SESSION)
+    budgets = list(rows.select_related("organization"))
+    return next((one for one in budgets if _spent(one, now, now) >= one.limit), None)
+
+
+def reached(session: Transaction, now: datetime) -> Budget | None:
+    """The budget that the running session has reached."""
+    budgets = _budgets(session.token_id, session.driver_id).select_related("organization")
+    return next((one for one in budgets if _charged(session, one, now) >= one.limit), None)
+
+
+def _charged(session: Transaction, budget: Budget, now: datetime) -> Decimal:
+    if budget.kind == BudgetKind.SOC:
+        return session.soc_percent or Decimal(0)
+    if budget.per == BudgetPeriod.SESSION:
+        energy = session.energy_wh or Decimal(0)
+        seconds = Decimal(max((now - session.started_at).total_seconds(), 0))
+        return energy if budget.kind == BudgetKind.ENERGY else seconds
+    return _spent(budget, session.started_at, now)
+
+
+def _budgets(token_id: UUID | None, driver_id: UUID | None) -> QuerySet[Budget]:
+    whose = Q(token=token_id) if token_id else Q(pk__in=[])
+    if driver_id:
+        whose |= Q(driver=driver_id)
+    return Budget.objects.filter(whose)
+
+
+def _spent(budget: Budget, at: datetime, now: datetime) -> Decimal:
+    """What was charged in the period of ``at``, in the unit of the budget."""
+    start, end = _period(budget.per, at, budget.organization)
+    whose = {"token": budget.token_id} if budget.token_id else {"driver": budget.driver_id}
+    sessions = Transaction.objects.filter(**whose, started_at__gte=start, started_at__lt=end)
+    if budget.kind == BudgetKind.ENERGY:
+        return Decimal(sessions.aggregate(sum=Sum("energy_wh"))["sum"] or 0)
+    until = Case(When(status=ACTIVE, then=Value(now)), default=Coalesce("ended_at", "last_event_at"))
+    lasted = ExpressionWrapper(until - F("started_at"), output_field=DurationField())
+    total = sessions.aggregate(sum=Sum(lasted))["sum"] or timedelta(0)
+    return Decimal(max(total.total_seconds(), 0))
+
+
+def _period(per: str, at: datetime, organization: Organization) -> tuple[datetime, datetime]:
+    local = at.astimezone(ZoneInfo(organization.time_zone))
+    day = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    if per == BudgetPeriod.DAY:
+        return day, day + timedelta(days=1)
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=32)).replace(day=1)

@@ -1,0 +1,104 @@
+"""``budgets`` of tokens and drivers by API and page."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from core.access import Actor
+from core.models import AuditEntry, Organization
+from drivers.models import Budget
+from tests import factories
+
+DAY = {"kind": "energy_wh", "limit": 20000, "per": "day"}
+BODIES: dict[str, dict[str, Any]] = {
+    "tokens": {"value": "04AA", "type": "ISO14443"},
+    "drivers": {"name": "Emil"},
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_budgets_are_set_kept_and_taken_away(api: APIClient, kind: str) -> None:
+    url = api.post(f"/api/v1/{kind}/", {**BODIES[kind], "budgets": [DAY]})["Location"]
+    read = api.get(url).json()
+
+    assert read["budgets"] == [DAY]
+    assert api.put(url, read).json() == read
+    assert api.patch(url, {}).json()["budgets"] == [DAY]
+    assert api.put(url, BODIES[kind]).json()["budgets"] == []
+    said = AuditEntry.objects.filter(action__endswith=".budgets_changed").order_by("at")
+    assert [one.changes["budgets"] for one in said] == [[[], ["20 kWh a day"]], [["20 kWh a day"], []]]
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        {**DAY, "limit": 0},
+        {**DAY, "limit": -1},
+        {**DAY, "limit": "NaN"},
+        {**DAY, "kind": "cost"},
+        {**DAY, "per": "year"},
+        {"kind": "soc_percent", "limit": 80, "per": "day"},
+        {"kind": "soc_percent", "limit": 101, "per": "session"},
+        {"kind": "energy_wh"},
+    ],
+    ids=str,
+)
+def test_a_budget_that_nobody_means_is_refused_and_nothing_is_made(
+    api: APIClient, budget: dict[str, Any]
+) -> None:
+    answer = api.post("/api/v1/tokens/", {**BODIES["tokens"], "budgets": [budget]})
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"].startswith("/budgets")
+    assert not Budget.objects.exists()
+
+
+def test_a_budget_of_a_kind_and_period_is_given_once(api: APIClient) -> None:
+    answer = api.post("/api/v1/tokens/", {**BODIES["tokens"], "budgets": [DAY, {**DAY, "limit": 1}]})
+
+    assert answer.status_code == 400
+    assert not Budget.objects.exists()
+
+
+@pytest.fixture
+def browser(organization: Organization) -> Client:
+    Organization.objects.filter(pk=organization.pk).update(demo=True)
+    client = Client()
+    client.force_login(factories.make_member(organization).user)
+    return client
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_the_page_sets_them_in_kwh_and_minutes(
+    browser: Client, organization: Organization, alice: Actor, kind: str
+) -> None:
+    thing = factories.make_token(alice) if kind == "tokens" else factories.make_driver(alice)
+    page = f"/o/{organization.slug}/{kind}/{thing.pk}/"
+    browser.post(f"{page}budgets/", {"kwh_day": "20.5", "minutes_session": "90", "soc_session": "80"})
+    refused = browser.post(f"{page}budgets/", {"kwh_day": "-1"})
+
+    kept = {(one.kind, one.per): one.limit for one in Budget.objects.all()}
+    assert kept == {
+        ("energy_wh", "day"): 20500,
+        ("duration_s", "session"): 5400,
+        ("soc_percent", "session"): 80,
+    }
+    assert refused.status_code == 422
+    shown = browser.get(page).content.decode()
+    assert 'value="20.5"' in shown
+    assert 'value="90"' in shown
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_a_stranger_sets_none(
+    browser: Client, stranger: APIClient, organization: Organization, charlie: Actor, alice: Actor, kind: str
+) -> None:
+    mine = factories.make_token(alice) if kind == "tokens" else factories.make_driver(alice)
+    theirs = factories.make_token(charlie) if kind == "tokens" else factories.make_driver(charlie)
+
+    assert stranger.patch(f"/api/v1/{kind}/{mine.pk}/", {"budgets": [DAY]}).status_code == 404
+    page = f"/o/{organization.slug}/{kind}/{theirs.pk}/budgets/"
+    assert browser.post(page, {"kwh_day": "20"}).status_code == 404
+    assert not Budget.objects.exists()
