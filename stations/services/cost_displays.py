@@ -25,6 +25,7 @@ from django.utils import translation
 from core import access, clock
 from core.clock import to_wire
 from core.errors import DomainError
+from drivers.models import Driver
 from stations.domain.intents import CostUpdated, DataTransfer
 from stations.domain.intents.base import Intent
 from stations.domain.station import StationSide
@@ -108,10 +109,13 @@ def _unharmed(tell: Callable[Parameters, Told | None]) -> Callable[Parameters, T
 
 
 @_unharmed
-def price_text(station: StationSide, *, token_type: str = "") -> PriceText | None:
-    """The price that a session would have now, in the language of the site; ``None`` where it is not one and the same.
+def price_text(
+    station: StationSide, *, token_type: str = "", driver: Driver | None = None
+) -> PriceText | None:
+    """The price that a session would have now; ``None`` where it is not one and the same.
 
-    Before a start the EVSE is not known, so stations whose EVSEs have tariffs of their own get no text.
+    It is told in the language of the driver, else of the site. Before a start the EVSE is not known, so
+    stations whose EVSEs have tariffs of their own get no text.
     """
     place = _place(station)
     if place is None:
@@ -121,7 +125,7 @@ def price_text(station: StationSide, *, token_type: str = "") -> PriceText | Non
     if found is None:
         return None
     tariff = parsed(found.document)
-    zone, language = _zone_and_language(station)
+    zone, language = _zone_and_language(station, driver)
     with translation.override(language):
         sentences = text.describe(tariff, zone=zone, at=now)
         content = text.fitted(sentences, more_at=tariff.alt_url)
@@ -139,11 +143,11 @@ def native(told: PriceText) -> dict[str, Any] | None:
 
 
 @_unharmed
-def tell_price(station: StationSide, token_value: str) -> None:
+def tell_price(station: StationSide, token_value: str, *, driver: Driver | None = None) -> None:
     """SetUserPrice to a 1.6 station that shows prices, after a token was accepted."""
     if Shows.MESSAGES not in shown_by([station.station_id]).get(station.station_id, ()):
         return
-    told = price_text(station)
+    told = price_text(station, driver=driver)
     if told is None:
         return
     body = {"idToken": token_value, "priceText": told.content, "priceTextExtra": [
@@ -255,7 +259,7 @@ def _coming(
 
 
 def _final(session: Transaction, cost: SessionCost) -> dict[str, Any]:
-    language = _language(session.site)
+    language = _language(session.site, session.driver)
     lines = cost.texts.get(language) or cost.texts.get("en") or []
     words = text.fitted(
         [one["text"] for one, line in zip(lines, cost.lines, strict=True) if line["price"] is not None]
@@ -289,14 +293,15 @@ def _place(station: StationSide) -> Place | None:
     return Place(station.organization_id, station.site_id, station.station_id, only)
 
 
-def _zone_and_language(station: StationSide) -> tuple[ZoneInfo, str]:
+def _zone_and_language(station: StationSide, driver: Driver | None) -> tuple[ZoneInfo, str]:
     site = None if station.site_id is None else Site.objects.filter(pk=station.site_id).first()
-    return find_zone(site.time_zone if site else settings.TIME_ZONE), _language(site)
+    return find_zone(site.time_zone if site else settings.TIME_ZONE), _language(site, driver)
 
 
-def _language(site: Site | None) -> str:
-    """People at a site are told prices in its country's language, where we have it."""
-    language = LANGUAGE_OF_COUNTRY.get(site.country if site else "", "en")
+def _language(site: Site | None, driver: Driver | None) -> str:
+    """Who has chosen a language is told prices in it; others in that of the site's country, where we have it."""
+    chosen = driver.language if driver else ""
+    language = chosen or LANGUAGE_OF_COUNTRY.get(site.country if site else "", "en")
     return language if language in dict(settings.LANGUAGES) else "en"
 
 

@@ -10,8 +10,8 @@ from stations.services.cost_displays import Shows
 
 def authorize(socket: Socket, payload: Json, received_at: datetime) -> Json:
     """A station that cannot use the tariff says so by a CALLRESULTERROR, and its default holds (P257)."""
-    answer = authorization.decide(socket, payload)
-    told = authorization.price_of(socket, payload, answer)
+    decision, answer = authorization.decide(socket, payload)
+    told = authorization.price_of(socket, payload, decision)
     if told is None:
         return answer
     answer = authorization.with_price(answer, told)

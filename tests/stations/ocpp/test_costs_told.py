@@ -11,7 +11,7 @@ from core import clock
 from core.access import Actor
 from stations.models import Command, SessionCost, Variable
 from stations.services import cost_displays, session_costs, sites, stations
-from tests.factories import make_token
+from tests.factories import make_driver, make_token
 from tests.stations.ocpp.asking import VERSIONS_2X
 from tests.stations.ocpp.charging import Car, priced, publish
 from tests.stations.ocpp.knocking import Charger
@@ -69,6 +69,39 @@ def test_t46_the_price_stands_in_words_beside_an_accepted_token(
         "format": "UTF8", "language": "de", "content": "Energie: 0,595 € je kWh inkl. 19 % MwSt.",
     }  # fmt: skip
     assert "personalMessage" not in refused
+
+
+@pytest.mark.parametrize("version", VERSIONS_2X)
+def test_t46_the_price_is_told_in_the_language_of_the_driver_before_that_of_the_site(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    priced(alice)
+    token = make_token(alice, driver=make_driver(alice, language="de"))
+    sites.update(charger.station.site, {"country": "GB"}, by=alice)
+    with charger.dial(version) as socket:
+        socket.boot()
+        own = authorize(socket, alice, token.value)["idTokenInfo"]["personalMessage"]
+        other = authorize(socket, alice)["idTokenInfo"]["personalMessage"]
+
+    assert (own["language"], other["language"]) == ("de", "en")
+    assert own["content"] == "Energie: 0,595 € je kWh inkl. 19 % MwSt."
+
+
+def test_t45_a_driver_is_told_price_and_final_cost_in_the_own_language(
+    plug: Plug, alice: Actor, charger: Charger
+) -> None:
+    priced(alice)
+    knows(charger, "CustomDisplayCostAndPrice")
+    car = plug("1.6")
+    car.token = make_token(alice, driver=make_driver(alice, language="de")).value
+    authorize(car.socket, alice, car.token)
+    price = told(car.socket)
+    car.start(0, 1000)
+    car.stop(30, 6000)
+    final = told(car.socket)
+
+    assert price[1]["priceText"] == "Energie: 0,595 € je kWh inkl. 19 % MwSt."
+    assert final[1]["priceTextExtra"][0]["language"] == "de"
 
 
 @pytest.mark.parametrize("version", VERSIONS_2X)
