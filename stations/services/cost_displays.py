@@ -45,6 +45,7 @@ from stations.services import commands, tariffs
 from stations.services.session_costs import parsed
 from stations.services.session_usage import last_state
 from stations.services.tariffs import Applicable, Place
+from stations.services.vendors import COSTS
 from tariffs import ocpp21_told, present, text
 from tariffs.local_time import find_zone
 from tariffs.pointers import InvalidDocument
@@ -55,12 +56,14 @@ logger = logging.getLogger(__name__)
 Parameters = ParamSpec("Parameters")
 Told = TypeVar("Told")
 
-VENDOR = "org.openchargealliance.costmsg"
 ACTOR = access.system("prices")
 EVERY = timedelta(seconds=30)
 AT_ONCE = 200
 PATIENCE_S = 30
 YES = ("true", "True", "TRUE", "1")
+_INSTANCE = Q(component="TariffCostCtrlr", variable="Enabled", variable_instance__in=("Cost", "Tariff"))
+_KEY = Q(component="", variable__iexact="CustomDisplayCostAndPrice")
+_BEGUN_BY_16 = Q(transaction__number__isnull=False)
 LANGUAGE_OF_COUNTRY = {"AT": "de", "CH": "de", "LI": "de", "DE": "de"}
 
 
@@ -84,9 +87,7 @@ class PriceText:
 
 def shown_by(station_ids: Iterable[UUID]) -> dict[UUID, set[Shows]]:
     """What each of these stations shows, as far as it told."""
-    controller = Q(component="TariffCostCtrlr", variable="Enabled", variable_instance__in=("Cost", "Tariff"))
-    key = Q(component="", variable__iexact="CustomDisplayCostAndPrice")
-    rows = Variable.objects.filter(controller | key, station_id__in=set(station_ids), attribute="Actual")
+    rows = Variable.objects.filter(_INSTANCE | _KEY, station_id__in=set(station_ids), attribute="Actual")
     found: dict[UUID, set[Shows]] = {}
     for station_id, instance in rows.filter(value__in=YES).values_list("station_id", "variable_instance"):
         how = {"Cost": Shows.COST, "Tariff": Shows.TARIFF}.get(instance, Shows.MESSAGES)
@@ -186,23 +187,30 @@ def _due(now: datetime) -> Iterable[SessionCost]:
         transaction__station__presence__connected=True,
         transaction__station__enabled=True,
     ).exclude(told_incl_vat=F("incl_vat"))
-    shows = Variable.objects.filter(
-        Q(component="TariffCostCtrlr", variable_instance="Cost", variable="Enabled")
-        | Q(component="", variable__iexact="CustomDisplayCostAndPrice"),
-        value__in=YES,
+    told = Variable.objects.filter(value__in=YES, attribute="Actual")
+    figures = told.filter(_INSTANCE, variable_instance="Cost").values("station")
+    messages = told.filter(_KEY).values("station")
+    rows = rows.filter(
+        Q(_BEGUN_BY_16, transaction__station__in=messages)
+        | Q(~_BEGUN_BY_16, transaction__station__in=figures)
     )
-    rows = rows.filter(transaction__station__in=shows.values("station"))
     return rows.select_related("transaction__station", "transaction__frozen_tariff")[:AT_ONCE]
 
 
 def _tell(cost: SessionCost, intent: Intent, now: datetime) -> bool:
+    """What could not be said stays untold."""
     with atomic():
-        SessionCost.objects.filter(pk=cost.pk).update(told_at=now, told_incl_vat=cost.incl_vat)
-        return _issue(cost.transaction.station_id, intent)
+        said = _issue(cost.transaction.station_id, intent)
+        if said:
+            SessionCost.objects.filter(pk=cost.pk).update(told_at=now, told_incl_vat=cost.incl_vat)
+    return said
 
 
 def _running(cost: SessionCost, ways: set[Shows], now: datetime) -> Intent | None:
-    if Shows.COST in ways and cost.shown is not None:
+    """In the words of the version that the session began by: a station may have told both ways in its time."""
+    if cost.transaction.number is None:
+        if Shows.COST not in ways or cost.shown is None:
+            return None
         return CostUpdated(transaction=cost.transaction_id, total_cost=cost.shown)
     if Shows.MESSAGES in ways:
         return _message("RunningCost", _so_far(cost, now))
@@ -269,7 +277,7 @@ def _final(session: Transaction, cost: SessionCost) -> dict[str, Any]:
 
 
 def _message(name: str, body: Mapping[str, Any]) -> DataTransfer:
-    return DataTransfer(vendor_id=VENDOR, message_id=name, data=orjson.dumps(body).decode())
+    return DataTransfer(vendor_id=COSTS, message_id=name, data=orjson.dumps(body).decode())
 
 
 def _issue(station_id: UUID, intent: Intent) -> bool:

@@ -9,10 +9,11 @@ from django.utils import translation
 
 from core import clock
 from core.access import Actor
+from stations.domain.intents import DataTransfer
 from stations.models import Command, SessionCost, Variable
-from stations.services import cost_displays, session_costs, sites, stations
+from stations.services import cost_displays, session_costs, sites, stations, vendors
 from tests.factories import make_driver, make_token
-from tests.stations.ocpp.asking import VERSIONS_2X
+from tests.stations.ocpp.asking import VERSIONS_2X, ended, issue
 from tests.stations.ocpp.charging import Car, priced, publish
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.test_session_costs import Plug, cost_of, look, plug
@@ -217,6 +218,49 @@ def test_t46_cost_updated_is_said_by_itself_once_in_half_a_minute_and_only_for_n
     assert Command.objects.filter(station=charger.station, command="cost_updated").count() == 2
 
 
+def test_t46_a_cost_that_finds_no_place_in_the_queue_is_told_when_there_is_one(
+    plug: Plug, alice: Actor, charger: Charger, settings: Any
+) -> None:
+    settings.OCPP_COMMAND_QUEUE_MAX = 1
+    priced(alice)
+    knows(charger, "Cost")
+    car = plug("2.0.1")
+    car.start(0, 0)
+    car.reads(10, 2000)
+    look(car)
+    said = DataTransfer(vendor_id="com.example", message_id="Busy", data="")
+    issue(charger, alice, said)
+    call = car.socket.next_call()
+    waits = issue(charger, alice, said)
+    full = sweep()
+    for one in (call, None):
+        car.socket.reply(one or car.socket.next_call(), {"status": "Accepted"})
+    ended(waits)
+    SessionCost.objects.filter(pk=car.session.pk).update(told_at=clock.now() - timedelta(seconds=31))
+    later = sweep()
+
+    assert (full, later) == (0, 1)
+    assert car.socket.next_call()[2] == "CostUpdated"
+
+
+@pytest.mark.parametrize(
+    ("version", "known"),
+    [("1.6", "Cost"), ("2.0.1", "CustomDisplayCostAndPrice"), ("2.1", "CustomDisplayCostAndPrice")],
+)
+def test_what_a_station_told_in_another_version_says_nothing_of_its_display_now(
+    plug: Plug, alice: Actor, charger: Charger, version: str, known: str
+) -> None:
+    priced(alice)
+    knows(charger, known)
+    car = plug(version)
+    car.start(0, 0)
+    car.reads(10, 2000)
+    look(car)
+
+    assert sweep() == 0
+    assert not Command.objects.filter(station=charger.station).exists()
+
+
 @pytest.mark.parametrize("version", VERSIONS_2X)
 def test_a_station_that_shows_no_costs_is_told_none(plug: Plug, alice: Actor, version: str) -> None:
     priced(alice)
@@ -296,6 +340,23 @@ def test_t45_a_1_6_station_with_the_cost_extension_is_told_price_cost_and_end(
     assert final[0] == "FinalCost"
     assert (final[1]["transactionId"], final[1]["cost"]) == (car.reference, 2.98)
     assert final[1]["priceText"] == "5 kWh at 0.50 € per kWh: up to 10 kWh"
+
+
+@pytest.mark.parametrize(
+    ("whose", "status"), [("own", "Accepted"), ("another's", "Rejected"), ("none", "Rejected")]
+)
+def test_t45_a_station_with_the_cost_extension_tells_that_the_car_was_unplugged(
+    plug: Plug, alice: Actor, whose: str, status: str
+) -> None:
+    car = plug("1.6")
+    car.start(0, 1000)
+    body = {"own": {"transactionId": car.reference}, "another's": {"transactionId": 1}, "none": {}}[whose]
+    data = json.dumps({**body, "timestamp": clock.to_wire(car.at(5))})
+    message = {"vendorId": vendors.COSTS, "messageId": "ConnectorUnplugged", "data": data}
+    answer = car.socket.call("DataTransfer", message)
+
+    assert answer == {"status": status}
+    assert car.session.status == "active"
 
 
 def test_t45_a_1_6_station_without_the_extension_is_told_nothing(plug: Plug, alice: Actor) -> None:
