@@ -25,6 +25,7 @@ from django.utils import translation
 from core import access, clock
 from core.clock import to_wire
 from core.errors import DomainError
+from drivers.models import Driver
 from stations.domain.intents import CostUpdated, DataTransfer
 from stations.domain.intents.base import Intent
 from stations.domain.station import StationSide
@@ -44,6 +45,7 @@ from stations.services import commands, tariffs
 from stations.services.session_costs import parsed
 from stations.services.session_usage import last_state
 from stations.services.tariffs import Applicable, Place
+from stations.services.vendors import COSTS
 from tariffs import ocpp21_told, present, text
 from tariffs.local_time import find_zone
 from tariffs.pointers import InvalidDocument
@@ -54,12 +56,14 @@ logger = logging.getLogger(__name__)
 Parameters = ParamSpec("Parameters")
 Told = TypeVar("Told")
 
-VENDOR = "org.openchargealliance.costmsg"
 ACTOR = access.system("prices")
 EVERY = timedelta(seconds=30)
 AT_ONCE = 200
 PATIENCE_S = 30
 YES = ("true", "True", "TRUE", "1")
+_INSTANCE = Q(component="TariffCostCtrlr", variable="Enabled", variable_instance__in=("Cost", "Tariff"))
+_KEY = Q(component="", variable__iexact="CustomDisplayCostAndPrice")
+_BEGUN_BY_16 = Q(transaction__number__isnull=False)
 LANGUAGE_OF_COUNTRY = {"AT": "de", "CH": "de", "LI": "de", "DE": "de"}
 
 
@@ -83,9 +87,7 @@ class PriceText:
 
 def shown_by(station_ids: Iterable[UUID]) -> dict[UUID, set[Shows]]:
     """What each of these stations shows, as far as it told."""
-    controller = Q(component="TariffCostCtrlr", variable="Enabled", variable_instance__in=("Cost", "Tariff"))
-    key = Q(component="", variable__iexact="CustomDisplayCostAndPrice")
-    rows = Variable.objects.filter(controller | key, station_id__in=set(station_ids), attribute="Actual")
+    rows = Variable.objects.filter(_INSTANCE | _KEY, station_id__in=set(station_ids), attribute="Actual")
     found: dict[UUID, set[Shows]] = {}
     for station_id, instance in rows.filter(value__in=YES).values_list("station_id", "variable_instance"):
         how = {"Cost": Shows.COST, "Tariff": Shows.TARIFF}.get(instance, Shows.MESSAGES)
@@ -108,10 +110,13 @@ def _unharmed(tell: Callable[Parameters, Told | None]) -> Callable[Parameters, T
 
 
 @_unharmed
-def price_text(station: StationSide, *, token_type: str = "") -> PriceText | None:
-    """The price that a session would have now, in the language of the site; ``None`` where it is not one and the same.
+def price_text(
+    station: StationSide, *, token_type: str = "", driver: Driver | None = None
+) -> PriceText | None:
+    """The price that a session would have now; ``None`` where it is not one and the same.
 
-    Before a start the EVSE is not known, so stations whose EVSEs have tariffs of their own get no text.
+    It is told in the language of the driver, else of the site. Before a start the EVSE is not known, so
+    stations whose EVSEs have tariffs of their own get no text.
     """
     place = _place(station)
     if place is None:
@@ -121,7 +126,7 @@ def price_text(station: StationSide, *, token_type: str = "") -> PriceText | Non
     if found is None:
         return None
     tariff = parsed(found.document)
-    zone, language = _zone_and_language(station)
+    zone, language = _zone_and_language(station, driver)
     with translation.override(language):
         sentences = text.describe(tariff, zone=zone, at=now)
         content = text.fitted(sentences, more_at=tariff.alt_url)
@@ -139,11 +144,11 @@ def native(told: PriceText) -> dict[str, Any] | None:
 
 
 @_unharmed
-def tell_price(station: StationSide, token_value: str) -> None:
+def tell_price(station: StationSide, token_value: str, *, driver: Driver | None = None) -> None:
     """SetUserPrice to a 1.6 station that shows prices, after a token was accepted."""
     if Shows.MESSAGES not in shown_by([station.station_id]).get(station.station_id, ()):
         return
-    told = price_text(station)
+    told = price_text(station, driver=driver)
     if told is None:
         return
     body = {"idToken": token_value, "priceText": told.content, "priceTextExtra": [
@@ -182,23 +187,30 @@ def _due(now: datetime) -> Iterable[SessionCost]:
         transaction__station__presence__connected=True,
         transaction__station__enabled=True,
     ).exclude(told_incl_vat=F("incl_vat"))
-    shows = Variable.objects.filter(
-        Q(component="TariffCostCtrlr", variable_instance="Cost", variable="Enabled")
-        | Q(component="", variable__iexact="CustomDisplayCostAndPrice"),
-        value__in=YES,
+    told = Variable.objects.filter(value__in=YES, attribute="Actual")
+    figures = told.filter(_INSTANCE, variable_instance="Cost").values("station")
+    messages = told.filter(_KEY).values("station")
+    rows = rows.filter(
+        Q(_BEGUN_BY_16, transaction__station__in=messages)
+        | Q(~_BEGUN_BY_16, transaction__station__in=figures)
     )
-    rows = rows.filter(transaction__station__in=shows.values("station"))
     return rows.select_related("transaction__station", "transaction__frozen_tariff")[:AT_ONCE]
 
 
 def _tell(cost: SessionCost, intent: Intent, now: datetime) -> bool:
+    """What could not be said stays untold."""
     with atomic():
-        SessionCost.objects.filter(pk=cost.pk).update(told_at=now, told_incl_vat=cost.incl_vat)
-        return _issue(cost.transaction.station_id, intent)
+        said = _issue(cost.transaction.station_id, intent)
+        if said:
+            SessionCost.objects.filter(pk=cost.pk).update(told_at=now, told_incl_vat=cost.incl_vat)
+    return said
 
 
 def _running(cost: SessionCost, ways: set[Shows], now: datetime) -> Intent | None:
-    if Shows.COST in ways and cost.shown is not None:
+    """In the words of the version that the session began by: a station may have told both ways in its time."""
+    if cost.transaction.number is None:
+        if Shows.COST not in ways or cost.shown is None:
+            return None
         return CostUpdated(transaction=cost.transaction_id, total_cost=cost.shown)
     if Shows.MESSAGES in ways:
         return _message("RunningCost", _so_far(cost, now))
@@ -255,7 +267,7 @@ def _coming(
 
 
 def _final(session: Transaction, cost: SessionCost) -> dict[str, Any]:
-    language = _language(session.site)
+    language = _language(session.site, session.driver)
     lines = cost.texts.get(language) or cost.texts.get("en") or []
     words = text.fitted(
         [one["text"] for one, line in zip(lines, cost.lines, strict=True) if line["price"] is not None]
@@ -265,7 +277,7 @@ def _final(session: Transaction, cost: SessionCost) -> dict[str, Any]:
 
 
 def _message(name: str, body: Mapping[str, Any]) -> DataTransfer:
-    return DataTransfer(vendor_id=VENDOR, message_id=name, data=orjson.dumps(body).decode())
+    return DataTransfer(vendor_id=COSTS, message_id=name, data=orjson.dumps(body).decode())
 
 
 def _issue(station_id: UUID, intent: Intent) -> bool:
@@ -289,14 +301,15 @@ def _place(station: StationSide) -> Place | None:
     return Place(station.organization_id, station.site_id, station.station_id, only)
 
 
-def _zone_and_language(station: StationSide) -> tuple[ZoneInfo, str]:
+def _zone_and_language(station: StationSide, driver: Driver | None) -> tuple[ZoneInfo, str]:
     site = None if station.site_id is None else Site.objects.filter(pk=station.site_id).first()
-    return find_zone(site.time_zone if site else settings.TIME_ZONE), _language(site)
+    return find_zone(site.time_zone if site else settings.TIME_ZONE), _language(site, driver)
 
 
-def _language(site: Site | None) -> str:
-    """People at a site are told prices in its country's language, where we have it."""
-    language = LANGUAGE_OF_COUNTRY.get(site.country if site else "", "en")
+def _language(site: Site | None, driver: Driver | None) -> str:
+    """Who has chosen a language is told prices in it; others in that of the site's country, where we have it."""
+    chosen = driver.language if driver else ""
+    language = chosen or LANGUAGE_OF_COUNTRY.get(site.country if site else "", "en")
     return language if language in dict(settings.LANGUAGES) else "en"
 
 

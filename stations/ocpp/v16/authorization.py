@@ -27,7 +27,7 @@ TOKEN_MAX = 20
 def authorize(socket: Socket, payload: Json, received_at: datetime) -> Json:
     decision = authorization.for_authorize(socket, fields.token(payload["idTag"]))
     if decision.accepted:
-        cost_displays.tell_price(socket, payload["idTag"])
+        cost_displays.tell_price(socket, payload["idTag"], driver=decision.driver)
     return {"idTagInfo": token_info(decision)}
 
 

@@ -30,17 +30,17 @@ GROUP_TYPE = "Central"
 
 def authorize(socket: Socket, payload: Json, received_at: datetime) -> Json:
     """The decision, with the price in words where a session would have one (T-46)."""
-    answer = decide(socket, payload)
-    told = price_of(socket, payload, answer)
+    decision, answer = decide(socket, payload)
+    told = price_of(socket, payload, decision)
     return answer if told is None else with_price(answer, told)
 
 
-def price_of(socket: Socket, payload: Json, answer: Json) -> PriceText | None:
+def price_of(socket: Socket, payload: Json, decision: Authorization) -> PriceText | None:
     """The price to be told with an accepted token."""
-    if answer["idTokenInfo"]["status"] != STATUS[Verdict.ACCEPTED]:
+    if not decision.accepted:
         return None
     shown = fields.token(payload)
-    return cost_displays.price_text(socket, token_type=shown.type if shown else "")
+    return cost_displays.price_text(socket, token_type=shown.type if shown else "", driver=decision.driver)
 
 
 def with_price(answer: Json, told: PriceText) -> Json:
@@ -48,21 +48,20 @@ def with_price(answer: Json, told: PriceText) -> Json:
     return {**answer, "idTokenInfo": {**answer["idTokenInfo"], "personalMessage": message}}
 
 
-def decide(socket: Socket, payload: Json) -> Json:
-    """What the token, and a contract certificate with it, may do."""
+def decide(socket: Socket, payload: Json) -> tuple[Authorization, Json]:
+    """What the token, and a contract certificate with it, may do; and the answer that tells it."""
     shown = fields.token(payload) or TokenShown(value="")
     contract = iso15118.shown(payload)
     if contract is None:
-        return {"idTokenInfo": token_info(authorization.for_authorize(socket, shown))}
+        decision = authorization.for_authorize(socket, shown)
+        return decision, {"idTokenInfo": token_info(decision)}
     verdict = contracts.judge(socket, contract, shown.value)
     status = iso15118.CERTIFICATE_STATUS[verdict]
-    if verdict is not ContractVerdict.ACCEPTED:
-        refused = authorization.without_certificate(socket, shown, status)
-        return {"idTokenInfo": token_info(refused), "certificateStatus": status}
-    return {
-        "idTokenInfo": token_info(authorization.for_authorize(socket, shown)),
-        "certificateStatus": status,
-    }
+    if verdict is ContractVerdict.ACCEPTED:
+        decision = authorization.for_authorize(socket, shown)
+    else:
+        decision = authorization.without_certificate(socket, shown, status)
+    return decision, {"idTokenInfo": token_info(decision), "certificateStatus": status}
 
 
 def token_info(decision: Authorization) -> Json:

@@ -22,8 +22,8 @@ class Tariff(Enum):
 
 def authorize(socket: Socket, payload: Json, received_at: datetime) -> Json:
     """A station that said it cannot use the tariff is told no other on this socket: its default holds (P257)."""
-    answer = authorization.decide(socket, payload)
-    told = authorization.price_of(socket, payload, answer)
+    decision, answer = authorization.decide(socket, payload)
+    told = authorization.price_of(socket, payload, decision)
     if told is None:
         return answer
     answer = authorization.with_price(answer, told)

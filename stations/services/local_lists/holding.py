@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.db.models.functions import Upper
 from django.db.transaction import atomic
 
 from core.access import Actor
@@ -220,15 +219,16 @@ def _hold(
 
 
 def _drop(row: LocalList, entries: Sequence[Entry] | None) -> None:
-    """Forget what is placed anew or removed; ``None``: everything."""
+    """Forget what is placed anew or removed; ``None``: everything.
+
+    Told apart as everywhere by :attr:`Entry.key`: the database folds some letters otherwise.
+    """
     held = LocalListEntry.objects.filter(local_list=row)
     if entries is not None:
-        folded = held.annotate(folded=Upper("value"))
-        kinds = {entry.type for entry in entries}
-        for kind in kinds:
-            values = [entry.value.upper() for entry in entries if entry.type == kind]
-            folded.filter(type=kind, folded__in=values).delete()
-        return
+        keys = {entry.key for entry in entries}
+        stored = held.filter(type__in={entry.type for entry in entries}).values_list("pk", "value", "type")
+        gone = [pk for pk, value, kind in stored if (value.upper(), kind) in keys]
+        held = held.filter(pk__in=gone)
     held.delete()
 
 

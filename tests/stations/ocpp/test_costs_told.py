@@ -9,10 +9,11 @@ from django.utils import translation
 
 from core import clock
 from core.access import Actor
+from stations.domain.intents import DataTransfer
 from stations.models import Alert, Command, SessionCost, Variable
-from stations.services import cost_displays, session_costs, sites, stations
-from tests.factories import make_token
-from tests.stations.ocpp.asking import VERSIONS_2X
+from stations.services import cost_displays, session_costs, sites, stations, vendors
+from tests.factories import make_driver, make_token
+from tests.stations.ocpp.asking import VERSIONS_2X, ended, issue
 from tests.stations.ocpp.charging import Car, priced, publish
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.test_session_costs import Plug, cost_of, look, plug
@@ -70,6 +71,39 @@ def test_t46_the_price_stands_in_words_beside_an_accepted_token(
         "format": "UTF8", "language": "de", "content": "Energie: 0,595 € je kWh inkl. 19 % MwSt.",
     }  # fmt: skip
     assert "personalMessage" not in refused
+
+
+@pytest.mark.parametrize("version", VERSIONS_2X)
+def test_t46_the_price_is_told_in_the_language_of_the_driver_before_that_of_the_site(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    priced(alice)
+    token = make_token(alice, driver=make_driver(alice, language="de"))
+    sites.update(charger.station.site, {"country": "GB"}, by=alice)
+    with charger.dial(version) as socket:
+        socket.boot()
+        own = authorize(socket, alice, token.value)["idTokenInfo"]["personalMessage"]
+        other = authorize(socket, alice)["idTokenInfo"]["personalMessage"]
+
+    assert (own["language"], other["language"]) == ("de", "en")
+    assert own["content"] == "Energie: 0,595 € je kWh inkl. 19 % MwSt."
+
+
+def test_t45_a_driver_is_told_price_and_final_cost_in_the_own_language(
+    plug: Plug, alice: Actor, charger: Charger
+) -> None:
+    priced(alice)
+    knows(charger, "CustomDisplayCostAndPrice")
+    car = plug("1.6")
+    car.token = make_token(alice, driver=make_driver(alice, language="de")).value
+    authorize(car.socket, alice, car.token)
+    price = told(car.socket)
+    car.start(0, 1000)
+    car.stop(30, 6000)
+    final = told(car.socket)
+
+    assert price[1]["priceText"] == "Energie: 0,595 € je kWh inkl. 19 % MwSt."
+    assert final[1]["priceTextExtra"][0]["language"] == "de"
 
 
 @pytest.mark.parametrize("version", VERSIONS_2X)
@@ -183,6 +217,49 @@ def test_t46_cost_updated_is_said_by_itself_once_in_half_a_minute_and_only_for_n
     assert second[3]["totalCost"] == 2.38
     assert (first, at_once, later, unchanged) == (1, 0, 1, 0)
     assert Command.objects.filter(station=charger.station, command="cost_updated").count() == 2
+
+
+def test_t46_a_cost_that_finds_no_place_in_the_queue_is_told_when_there_is_one(
+    plug: Plug, alice: Actor, charger: Charger, settings: Any
+) -> None:
+    settings.OCPP_COMMAND_QUEUE_MAX = 1
+    priced(alice)
+    knows(charger, "Cost")
+    car = plug("2.0.1")
+    car.start(0, 0)
+    car.reads(10, 2000)
+    look(car)
+    said = DataTransfer(vendor_id="com.example", message_id="Busy", data="")
+    issue(charger, alice, said)
+    call = car.socket.next_call()
+    waits = issue(charger, alice, said)
+    full = sweep()
+    for one in (call, None):
+        car.socket.reply(one or car.socket.next_call(), {"status": "Accepted"})
+    ended(waits)
+    SessionCost.objects.filter(pk=car.session.pk).update(told_at=clock.now() - timedelta(seconds=31))
+    later = sweep()
+
+    assert (full, later) == (0, 1)
+    assert car.socket.next_call()[2] == "CostUpdated"
+
+
+@pytest.mark.parametrize(
+    ("version", "known"),
+    [("1.6", "Cost"), ("2.0.1", "CustomDisplayCostAndPrice"), ("2.1", "CustomDisplayCostAndPrice")],
+)
+def test_what_a_station_told_in_another_version_says_nothing_of_its_display_now(
+    plug: Plug, alice: Actor, charger: Charger, version: str, known: str
+) -> None:
+    priced(alice)
+    knows(charger, known)
+    car = plug(version)
+    car.start(0, 0)
+    car.reads(10, 2000)
+    look(car)
+
+    assert sweep() == 0
+    assert not Command.objects.filter(station=charger.station).exists()
 
 
 @pytest.mark.parametrize("version", VERSIONS_2X)
@@ -304,6 +381,23 @@ def test_t45_a_1_6_station_with_the_cost_extension_is_told_price_cost_and_end(
     assert final[0] == "FinalCost"
     assert (final[1]["transactionId"], final[1]["cost"]) == (car.reference, 2.98)
     assert final[1]["priceText"] == "5 kWh at 0.50 € per kWh: up to 10 kWh"
+
+
+@pytest.mark.parametrize(
+    ("whose", "status"), [("own", "Accepted"), ("another's", "Rejected"), ("none", "Rejected")]
+)
+def test_t45_a_station_with_the_cost_extension_tells_that_the_car_was_unplugged(
+    plug: Plug, alice: Actor, whose: str, status: str
+) -> None:
+    car = plug("1.6")
+    car.start(0, 1000)
+    body = {"own": {"transactionId": car.reference}, "another's": {"transactionId": 1}, "none": {}}[whose]
+    data = json.dumps({**body, "timestamp": clock.to_wire(car.at(5))})
+    message = {"vendorId": vendors.COSTS, "messageId": "ConnectorUnplugged", "data": data}
+    answer = car.socket.call("DataTransfer", message)
+
+    assert answer == {"status": status}
+    assert car.session.status == "active"
 
 
 def test_t45_a_1_6_station_without_the_extension_is_told_nothing(plug: Plug, alice: Actor) -> None:

@@ -30,7 +30,6 @@ KEPT_ELSEWHERE = frozenset({RawFrame, Connection, Presence})
 """The log of frames and connections: written for every message, so no sign of an effect."""
 
 ANSWERS_ONLY = {
-    "Authorize": "asks, and changes nothing",
     "Heartbeat": "asks for the time; that the station was heard of is kept with its connection",
     "PullDynamicScheduleUpdate": "asks for a profile that does not exist",
     "VatNumberValidation": "asks, and changes nothing",

@@ -249,6 +249,22 @@ def test_tokens_that_a_version_cannot_write_are_left_out(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_p217_a_token_with_letters_that_grow_in_upper_case_is_changed_and_removed(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    changed, removed = make_token(alice, "straße"), make_token(alice, "ŉ1")
+    with charger.dial(version) as socket:
+        socket.boot()
+        send(charger, socket, alice, FULL)
+        tokens.update(changed, {"status": "blocked"}, by=alice)
+        tokens.retire(removed, by=alice)
+        send(charger, socket, alice, CHANGES)
+
+    assert held(charger) == {"straße": "blocked"}
+    assert state_of(charger) is ListState.CURRENT
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_list_of_groups_holds_their_tokens_alone(charger: Charger, alice: Actor, version: str) -> None:
     fleet = tokens.create_group(name="Fleet", by=alice)
     make_token(alice, "IN", type_="ISO14443", group=fleet)
