@@ -30,7 +30,6 @@ KEPT_ELSEWHERE = frozenset({RawFrame, Connection, Presence})
 """The log of frames and connections: written for every message, so no sign of an effect."""
 
 ANSWERS_ONLY = {
-    "Authorize": "asks, and changes nothing",
     "Heartbeat": "asks for the time; that the station was heard of is kept with its connection",
     "PullDynamicScheduleUpdate": "asks for a profile that does not exist",
     "VatNumberValidation": "asks, and changes nothing",
@@ -52,6 +51,7 @@ BEFORE: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]] = {
 The first word of both status notifications is Idle, which tells of no job that was not known before.
 """
 EACH_COUNTS = {
+    "Authorize": "each showing of a token is a line of the authorization log",
     "DataTransfer": "each message of a vendor is kept by itself: only the vendor knows whether it says the same",
     "SignCertificate": "a request that was refused is not open any more, so that the next one is looked at anew",
 }
