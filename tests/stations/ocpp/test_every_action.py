@@ -51,6 +51,7 @@ BEFORE: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]] = {
 The first word of both status notifications is Idle, which tells of no job that was not known before.
 """
 EACH_COUNTS = {
+    "Authorize": "each showing of a token is a line of the authorization log",
     "DataTransfer": "each message of a vendor is kept by itself: only the vendor knows whether it says the same",
     "SignCertificate": "a request that was refused is not open any more, so that the next one is looked at anew",
 }
