@@ -12,6 +12,12 @@ def sweep() -> None:
 
 
 @shared_task
+def follow_sessions() -> None:
+    """Price running sessions, tell their cost and keep their budgets; every ten seconds."""
+    sweeping.follow_sessions()
+
+
+@shared_task
 def tidy() -> None:
     """Make partitions ahead, drop old ones, mark orphaned sessions; every hour."""
     sweeping.tidy()

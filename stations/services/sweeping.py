@@ -58,10 +58,18 @@ def sweep() -> dict[str, int | None]:
         "offline": lambda: offline.watch(now),
         "reservations": lambda: reservations.expire(now),
         "local_lists": lambda: local_lists.keep(now),
+        "session_states": lambda: asking.ask_after_reconnect(now),
+    }
+    return {name: alone(name, job) for name, job in jobs.items()}
+
+
+def follow_sessions() -> dict[str, int | None]:
+    """What running sessions cost, are told and may still use; apart from ``sweep``, which must not wait for it."""
+    now = clock.now()
+    jobs: dict[str, Callable[[], int]] = {
+        "budgets": lambda: budgets.stop_reached(now),
         "costs": lambda: session_costs.sweep(now),
         "costs_told": lambda: cost_displays.tell_running(now),
-        "budgets": lambda: budgets.stop_reached(now),
-        "session_states": lambda: asking.ask_after_reconnect(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 

@@ -106,7 +106,7 @@ def test_a_month_counts_all_of_its_days_and_the_tokens_of_the_driver_together(
 
 
 def swept() -> int:
-    found = sweeping.sweep()["budgets"]
+    found = sweeping.follow_sessions()["budgets"]
     assert found is not None
     return found
 
