@@ -35,9 +35,8 @@ def card_of(evse: Evse, at: datetime) -> Card | None:
     if found is None:
         return None
     tariff, zone = parsed(found.document), ZoneInfo(site.time_zone)
-    return Card(
-        (*text.describe(tariff, zone=zone, at=at), *_without(tariff)), _example(tariff, evse, zone, at)
-    )
+    sentences = _completed(tariff, text.describe(tariff, zone=zone, at=at))
+    return Card(sentences, _example(tariff, evse, zone, at))
 
 
 def power_w(evse: Evse) -> int | None:
@@ -46,16 +45,19 @@ def power_w(evse: Evse) -> int | None:
     return max(known, default=evse.station.max_power_w)
 
 
-def _without(tariff: Tariff) -> list[str]:
-    """Parts that do not apply are named all the same."""
+def _completed(tariff: Tariff, sentences: tuple[str, ...]) -> tuple[str, ...]:
+    """Parts that do not apply are named all the same, each in its place."""
     priced = {component.dimension for _element, _place, component in tariff.components() if component.price}
     if not priced:
-        return []
-    parts = (
-        ({Dimension.TIME, Dimension.PARKING_TIME}, _("Per minute: none.")),
-        ({Dimension.FLAT}, _("Per session: none.")),
-    )
-    return [words for dimensions, words in parts if not priced & dimensions]
+        return sentences
+    told = list(sentences)
+    before = _("Per session: %(price)s") % {"price": ""}
+    if not priced & {Dimension.TIME, Dimension.PARKING_TIME}:
+        place = next((n for n, one in enumerate(told) if one.startswith(before)), len(told))
+        told.insert(place, _("Per minute: none."))
+    if Dimension.FLAT not in priced:
+        told.append(_("Per session: none."))
+    return tuple(told)
 
 
 def _example(tariff: Tariff, evse: Evse, zone: ZoneInfo, at: datetime) -> str:

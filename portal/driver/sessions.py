@@ -1,6 +1,6 @@
 """A driver's sessions: the running one on top, past ones by month, each with its price lines."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -82,4 +82,8 @@ def figures(session: Transaction) -> dict[str, Any]:
 
 
 def _thousandth(value: Decimal | None, decimals: int) -> str:
-    return "" if value is None else formats.number_format(value / 1000, decimals)
+    """Rounded here, since ``number_format`` cuts."""
+    if value is None:
+        return ""
+    rounded = (value / 1000).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    return formats.number_format(rounded, decimals)

@@ -27,7 +27,7 @@ def test_anybody_sees_place_code_state_and_price_and_never_the_identity(
     for words in (evse.code, "Yard 1", "Ready.", "0.595 €", "Per minute: none.", "30 kWh in", "19.04 €",
                   "Sign in and start"):  # fmt: skip
         assert words in shown, words
-    assert shown.index("per kWh") < shown.index("per session") < shown.index("Example:")
+    assert shown.index("per kWh") < shown.index("Per minute: none.") < shown.index("Per session:")
     assert connected.identity not in shown
     assert "<script" not in shown
     assert "csrf" not in shown

@@ -18,6 +18,7 @@ def running(actor: Actor, station: ChargingStation, card: IdToken) -> Transactio
     priced(actor)
     session = sessions.begin(station, token=CARD)
     sessions.read(session, "2000")
+    Transaction.objects.filter(pk=session.pk).update(energy_wh=2000, power_w=7360, soc_percent=41)
     return Transaction.objects.get(pk=session.pk)
 
 
@@ -42,6 +43,17 @@ def test_the_running_session_stands_on_top_with_its_cost(phone: Client, running:
     assert shown.index("Running now") < shown.index(f"/me/sessions/{running.pk}/")
     assert "2.00 kWh" in shown
     assert "1.19 €" in shown
+
+
+def test_kwh_come_first_then_cost_time_power_and_the_battery(phone: Client, running: Transaction) -> None:
+    shown = text_of(phone.get(f"/me/sessions/{running.pk}/"))
+    order = ["2.00 <small>kWh", "Cost so far", "1.19 €", "Time", "Power", "7.4 kW", "Battery", "41 %"]
+
+    assert sorted(order, key=shown.index) == order
+    Transaction.objects.update(soc_percent=None, power_w=None)
+    without = text_of(phone.get(f"/me/sessions/{running.pk}/"))
+    assert "Battery" not in without
+    assert "Power" not in without
 
 
 def test_past_sessions_stand_by_month_with_their_price_lines_on_their_page(
