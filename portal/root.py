@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from core import clock
+from drivers.models import Driver
 from portal import accounts
 
 STATEMENT_HOLDS = timedelta(days=180)  # of security.txt; RFC 9116 wants less than a year
@@ -17,12 +18,14 @@ STATEMENT_HOLDS = timedelta(days=180)  # of security.txt; RFC 9116 wants less th
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """To the person's organization; platform staff without one to the admin pages."""
+    """To the person's organization, a driver to the own sessions; platform staff without one to the admin pages."""
     if not request.user.is_authenticated:
         return redirect("account_login")
     membership = accounts.memberships_of(request.user.pk).order_by("created_at").first()
     if membership is not None:
         return redirect("dashboard:overview", membership.organization.slug)
+    if Driver.objects.live().filter(user_id=request.user.pk).exists():
+        return redirect("driver:home")
     if request.user.is_staff:
         return redirect("admin:index")
     return render(request, "dashboard/homeless.html", status=403)

@@ -5,8 +5,9 @@ from django.contrib import admin
 from django.urls import include, path
 
 from portal import accounts, health, root
+from portal.driver import chargers
 
-PUBLIC = frozenset({"home", "healthz", "readyz", "metrics", "security_txt"})
+PUBLIC = frozenset({"home", "healthz", "readyz", "metrics", "security_txt", "find", "charger"})
 
 admin.site.login = secure_admin_login(admin.site.login)
 admin.site.has_permission = accounts.may_enter_admin
@@ -17,6 +18,9 @@ handler500 = "portal.root.server_error"
 urlpatterns = [
     path("", root.home, name="home"),
     path("o/<slug:organization>/", include("portal.dashboard.urls")),
+    path("me/", include("portal.driver.urls")),
+    path("c/", chargers.find, name="find"),
+    path("c/<str:code>", chargers.show, name="charger"),
     path("accounts/", include("allauth.urls")),
     path("api/", include("portal.api.urls")),
     path("admin/", admin.site.urls),

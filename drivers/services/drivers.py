@@ -14,6 +14,7 @@ from django.db.transaction import atomic
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
+from core.models import User
 from drivers.models import Driver, DriverGroup, DriverStatus, IdToken
 
 EDITABLE = frozenset({"name", "email", "language", "reference", "group", "status", "blocked_reason"})
@@ -62,6 +63,19 @@ def block(driver: Driver, *, reason: str, by: Actor) -> Driver:
         driver.status, driver.blocked_reason = DriverStatus.BLOCKED, _line(reason)[: MAX["blocked_reason"]]
         driver.save(update_fields=["status", "blocked_reason"])
         audit.record("driver.blocked", driver, by=by, reason=reason)
+    return driver
+
+
+def give_account(driver: Driver, user: User, *, by: Actor) -> Driver:
+    """Let the person sign in as this driver. Raises :class:`Conflict` where the person is another driver here."""
+    by.require(Permission.DRIVERS_MANAGE, driver)
+    others = Driver.objects.live().filter(organization_id=driver.organization_id, user=user)
+    if others.exclude(pk=driver.pk).exists():
+        raise Conflict("This account belongs to another driver already.", field="user")
+    with atomic():
+        driver.user = user
+        driver.save(update_fields=["user"])
+        audit.record("driver.account_given", driver, by=by)
     return driver
 
 

@@ -58,6 +58,19 @@ def block(token: IdToken, *, reason: str, by: Actor) -> IdToken:
     return token
 
 
+def block_own(token: IdToken, *, driver: Driver, by: Actor) -> IdToken:
+    """The same by the driver that has it; only operators take it back. Raises :class:`NotFound` for another's."""
+    if token.driver_id != driver.pk or token.retired_at is not None:
+        raise NotFound("This card is not one of yours.")
+    if token.status == TokenStatus.BLOCKED:
+        return token
+    with atomic():
+        token.status = TokenStatus.BLOCKED
+        token.save(update_fields=["status"])
+        audit.record("token.blocked", token, by=by, reason="driver")
+    return token
+
+
 def unblock(token: IdToken, *, by: Actor) -> IdToken:
     """Accept the token again, as far as its expiry date allows."""
     by.require(Permission.DRIVERS_MANAGE, token)

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from core.access import Permission
-from portal.dashboard import session_price, signed_readings
+from portal import session_price
+from portal.dashboard import signed_readings
 from portal.dashboard.entry import OperatorRequest, load, operator
 from portal.dashboard.pages import page_by_id, render_page
 from portal.dashboard.plots import readings_of

@@ -16,6 +16,7 @@ from tests.portal.walking import Route, furnish, of_walk, patterns, routes
 
 OBJECTS = [pattern for pattern, _ in patterns() if "<uuid:pk>" in pattern]
 ACCOUNTS = "accounts/"
+OWN = "me/"  # drivers' pages: what is the person's own
 OF_ALL_SITES = {
     "drivers",
     "driver-groups",
@@ -64,6 +65,8 @@ def test_w03_every_route_names_its_permission_or_is_on_the_list_of_public_ones(
         cls = view.view_class if hasattr(view, "view_class") else view.cls
         asked = view.initkwargs.get("permission_classes", cls.permission_classes)
         assert list(asked) == [IsKnown] or _names_its_scopes(cls), cls
+    elif pattern.startswith(OWN):
+        assert view.own is True
     elif not pattern.startswith(ACCOUNTS):
         assert url.name in PUBLIC  # type: ignore[attr-defined]
 
@@ -79,7 +82,7 @@ def _names_its_scopes(cls: type) -> bool:
 
 def test_w03_nobody_gets_in_unknown(things: dict[str, object]) -> None:
     for route in routes(things):
-        if route.is_api or route.is_dashboard:
+        if route.is_api or route.is_dashboard or route.is_own:
             answer = Client().get(route.path)
             assert answer.status_code in (302, 401, 405), route
             if answer.status_code == 302:
@@ -106,7 +109,7 @@ def test_w05_no_get_changes_anything(
     )  # that data left is written down, whoever fetches it
     before, audited = counted(), said.count()
     for route in routes(things):
-        if route.pattern.startswith(("o/", "api/", ACCOUNTS)) and "logout" not in route.pattern:
+        if route.pattern.startswith(("o/", "api/", "c/", OWN, ACCOUNTS)) and "logout" not in route.pattern:
             (program if route.is_api else browser).get(f"{route.path}?check=1")
             (program if route.is_api else browser).head(f"{route.path}?check=1")
     fresh = of_walk(things)
@@ -128,7 +131,7 @@ def test_w05_a_form_without_its_token_is_refused(alice: Membership, things: dict
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice.user)
     for route in routes(things):
-        if route.is_dashboard:
+        if route.is_dashboard or route.is_own:
             assert client.post(route.path).status_code in (403, 405), route
         elif route.is_api and "schema" not in route.pattern:
             assert client.post(route.path, "{}", content_type="application/json").status_code in (

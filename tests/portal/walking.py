@@ -24,6 +24,7 @@ from stations.models import (
     DataTransferRule,
     DisplayMessage,
     EventStream,
+    Evse,
     InstalledCertificate,
     InstalledProfile,
     Quirk,
@@ -34,7 +35,7 @@ from stations.models import (
     Variable,
     VariableChange,
 )
-from stations.services import commands, stations, tariff_assignments
+from stations.services import commands, driving, stations, tariff_assignments
 from stations.services.certificates import installed, signing
 from stations.services.local_lists import holding
 from tariffs import publishing
@@ -65,6 +66,10 @@ class Route:
     @property
     def is_dashboard(self) -> bool:
         return self.pattern.startswith("o/")
+
+    @property
+    def is_own(self) -> bool:
+        return self.pattern.startswith("me/")
 
 
 def patterns() -> Iterator[tuple[str, URLPattern]]:
@@ -109,6 +114,8 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
     return {
         "organization": organization.slug,
         "identity": station.identity,
+        "code": evse.code,
+        **_furnish_driver(alice, session, evse, actor),
         "stations": station.pk,
         "sessions": session.pk,
         "transactions": session.pk,
@@ -130,6 +137,16 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         **_furnish_reports(station),
         **_furnish_vendors(station),
     }
+
+
+def _furnish_driver(alice: Membership, session: Transaction, evse: Evse, actor: Actor) -> dict[str, object]:
+    """Alice charges as well: her session, her card and a start of hers."""
+    driver = drivers.give_account(factories.make_driver(actor), alice.user, by=actor)
+    token = factories.make_token(actor, driver=driver)
+    Transaction.objects.filter(pk=session.pk).update(driver=driver)
+    wish = intents.RequestStartTransaction(token_value=token.value, evse_id=evse.evse_id)
+    asked = commands.issue(evse.station, wish, by=driving.actor_of_driver(driver))
+    return {"cards": token.pk, "starts": asked.pk}
 
 
 def _furnish_tariffs(station: ChargingStation, actor: Actor) -> dict[str, object]:
@@ -227,12 +244,15 @@ def _walk(entries: list[Any], before: str) -> Iterator[tuple[str, URLPattern]]:
 
 
 def _filled(pattern: str, things: Mapping[str, object]) -> str:
-    place = pattern.removeprefix("o/<slug:organization>/").removeprefix("api/v1/").partition("/<")[0]
+    place = pattern.removeprefix("o/<slug:organization>/").removeprefix("api/v1/")
+    place = place.removeprefix("me/").partition("/<")[0]
 
     def value(match: re.Match[str]) -> str:
         kind, name = match.groups()
         if kind == "int":
             return "1"
+        if (kind, name) == ("str", "code"):
+            return str(things["code"])
         return str(
             things["organization"]
             if kind == "slug"

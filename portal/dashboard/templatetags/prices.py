@@ -5,7 +5,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from portal.dashboard import drawing, session_price
+from portal import session_price
+from portal.dashboard import drawing
 from stations.models import SessionCost, Transaction
 
 register = template.Library()

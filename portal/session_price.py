@@ -1,4 +1,4 @@
-"""What a session costs, line by line, as its page shows it."""
+"""What a session costs, line by line, as pages of operators and drivers show it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

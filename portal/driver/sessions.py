@@ -1,0 +1,89 @@
+"""A driver's sessions: the running one on top, past ones by month, each with its price lines."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import formats
+from django.views.decorators.http import require_safe
+
+from core import clock
+from portal import session_price
+from portal.driver import words
+from portal.driver.entry import DriverRequest, load, own
+from stations.domain.words import TransactionStatus
+from stations.models import Transaction
+from stations.services.session_usage import last_state
+
+AT_ONCE = 50
+
+
+def own_sessions(request: DriverRequest) -> QuerySet[Transaction]:
+    """The sessions that began with one of the person's cards."""
+    rows = Transaction.objects.filter(driver__in=request.drivers)
+    return rows.select_related("station__presence", "station__organization", "site", "evse", "cost", "token")
+
+
+@require_safe
+@own
+def home(request: DriverRequest) -> HttpResponse:
+    active = TransactionStatus.ACTIVE.value
+    running = list(own_sessions(request).filter(status=active).order_by("-started_at")[:AT_ONCE])
+    start = _page_of(request)
+    past = own_sessions(request).exclude(status=active).order_by("-started_at", "-id")
+    rows = list(past[start : start + AT_ONCE + 1])
+    context = {
+        "running": [figures(one) for one in running],
+        "past": [figures(one) for one in rows[:AT_ONCE]],
+        "more": start + AT_ONCE if len(rows) > AT_ONCE else 0,
+        "here": "sessions",
+    }
+    return render(request, "driver/home.html", context)
+
+
+@require_safe
+@own
+def show(request: DriverRequest, pk: Any) -> HttpResponse:
+    session = load(own_sessions(request).select_related("frozen_tariff__version__tariff"), pk)
+    connected = session.station.presence.connected
+    context = {
+        **figures(session),
+        "told": words.running(session, last_state(session), connected=connected),
+        "live": session.status == TransactionStatus.ACTIVE,
+        "price": session_price.of(session),
+        "stop": session.commands.filter(command="request_stop_transaction").order_by("-id").first(),
+        "now": clock.now(),
+        "here": "sessions",
+    }
+    return render(request, "driver/session.html", context)
+
+
+def _page_of(request: DriverRequest) -> int:
+    text = request.GET.get("from", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+
+
+def figures(session: Transaction) -> dict[str, Any]:
+    """What every page says of a session; energy and power are empty where nothing was measured."""
+    cost = getattr(session, "cost", None)
+    zone = session.site.time_zone if session.site else "UTC"
+    return {
+        "session": session,
+        "kwh": _thousandth(session.energy_wh, 2),
+        "kw": _thousandth(session.power_w, 1),
+        "month": session.started_at.astimezone(ZoneInfo(zone)).date().replace(day=1),
+        "cost": session_price.told(cost.incl_vat, cost.currency) if cost else "",
+        "zone": zone,
+        "minutes": int(((session.ended_at or clock.now()) - session.started_at).total_seconds() // 60),
+    }
+
+
+def _thousandth(value: Decimal | None, decimals: int) -> str:
+    """Rounded here, since ``number_format`` cuts."""
+    if value is None:
+        return ""
+    rounded = (value / 1000).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    return formats.number_format(rounded, decimals)

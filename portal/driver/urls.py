@@ -1,0 +1,17 @@
+"""Addresses below ``/me/``: every view is a driver's own (`entry.own`)."""
+
+from django.urls import path
+
+from portal.driver import cards, charging, sessions
+
+app_name = "driver"
+
+urlpatterns = [
+    path("", sessions.home, name="home"),
+    path("sessions/<uuid:pk>/", sessions.show, name="session"),
+    path("sessions/<uuid:pk>/stop/", charging.stop, name="stop"),
+    path("start/<str:code>", charging.start, name="start"),
+    path("starts/<uuid:pk>/", charging.starting, name="starting"),
+    path("cards/", cards.listing, name="cards"),
+    path("cards/<uuid:pk>/block/", cards.block, name="block"),
+]
