@@ -45,22 +45,29 @@ def vans(actor: Actor) -> None:
     tokens.create_group(name="Vans", by=actor)
 
 
-def test_a_look_says_what_would_happen_and_writes_nothing(upload: Callable[..., HttpResponse]) -> None:
+def test_a_look_says_what_would_happen_and_writes_nothing(
+    organization: Organization, upload: Callable[..., HttpResponse]
+) -> None:
     written = AuditEntry.objects.count()
     page = upload(TABLE).content.decode()
 
     assert "2 rows: 2 new tokens, 0 changed, 0 left as they are, 1 new drivers." in page
     assert "04AA, 04BB" in page
-    assert IdToken.objects.count() == Driver.objects.count() == 0
+    assert (
+        IdToken.objects.filter(organization=organization).count()
+        == Driver.objects.filter(organization=organization).count()
+        == 0
+    )
     assert AuditEntry.objects.count() == written
 
 
 def test_what_was_looked_at_is_taken_and_taking_it_again_changes_nothing(
+    organization: Organization,
     confirm: Callable[..., HttpResponse],
 ) -> None:
     assert confirm(TABLE).status_code == 302
-    first, second = IdToken.objects.order_by("value")
-    driver = Driver.objects.get()
+    first, second = IdToken.objects.filter(organization=organization).order_by("value")
+    driver = Driver.objects.get(organization=organization)
 
     assert (driver.name, driver.reference) == ("Frida Müller", "K-1")
     assert first.driver == second.driver == driver
@@ -68,27 +75,30 @@ def test_what_was_looked_at_is_taken_and_taking_it_again_changes_nothing(
     assert first.expires_at.isoformat() == "2030-12-31T22:59:59+00:00"
     written = AuditEntry.objects.count()
     assert confirm(TABLE).status_code == 302
-    assert (IdToken.objects.count(), Driver.objects.count()) == (2, 1)
+    assert (
+        IdToken.objects.filter(organization=organization).count(),
+        Driver.objects.filter(organization=organization).count(),
+    ) == (2, 1)
     assert AuditEntry.objects.count() == written
 
 
 def test_known_tokens_are_changed_or_refused_as_wished(
-    confirm: Callable[..., HttpResponse], actor: Actor
+    organization: Organization, confirm: Callable[..., HttpResponse], actor: Actor
 ) -> None:
     token = factories.make_token(actor, "04AA", label="Old")
     table = "value,label\n04aa,New\n04CC,Other\n"
     refused = confirm(table, "refuse")
-    count = IdToken.objects.count()
+    count = IdToken.objects.filter(organization=organization).count()
     confirm(table, "update")
     token.refresh_from_db()
 
     assert (refused.status_code, count) == (422, 1)
     assert "already known" in refused.content.decode()
-    assert (token.label, IdToken.objects.count()) == ("New", 2)
+    assert (token.label, IdToken.objects.filter(organization=organization).count()) == ("New", 2)
 
 
 def test_each_wrong_line_is_named_and_none_is_taken(
-    confirm: Callable[..., HttpResponse], actor: Actor
+    organization: Organization, confirm: Callable[..., HttpResponse], actor: Actor
 ) -> None:
     factories.make_driver(actor, "Emil")
     factories.make_driver(actor, "Emil")
@@ -107,14 +117,19 @@ def test_each_wrong_line_is_named_and_none_is_taken(
     }.items():
         assert f"Line {line}</strong>" in page
         assert said in page
-    assert IdToken.objects.count() == 0
+    assert IdToken.objects.filter(organization=organization).count() == 0
 
 
 def test_a_driver_that_would_be_made_stays_away_where_a_later_line_is_wrong(
+    organization: Organization,
     confirm: Callable[..., HttpResponse],
 ) -> None:
     assert confirm("value,driver\nA1,Frida\nA1,Frida\n").status_code == 422
-    assert Driver.objects.count() == IdToken.objects.count() == 0
+    assert (
+        Driver.objects.filter(organization=organization).count()
+        == IdToken.objects.filter(organization=organization).count()
+        == 0
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
@@ -144,13 +159,13 @@ def test_whatever_a_spreadsheet_writes_is_read(
     ids=["empty", "no value", "no rows", "twice", "open quote", "too many", "too long", "binary"],
 )
 def test_what_is_no_table_is_refused_with_a_sentence(
-    upload: Callable[..., HttpResponse], content: bytes, said: str
+    organization: Organization, upload: Callable[..., HttpResponse], content: bytes, said: str
 ) -> None:
     answer = upload(content)
 
     assert answer.status_code == 422
     assert said in answer.content.decode()
-    assert IdToken.objects.count() == 0
+    assert IdToken.objects.filter(organization=organization).count() == 0
 
 
 def test_who_is_limited_to_a_site_and_who_may_not_manage_import_nothing(
@@ -163,4 +178,4 @@ def test_who_is_limited_to_a_site_and_who_may_not_manage_import_nothing(
     answers = [one.post(f"{home}tokens/import/", body) for one in (browser_of(dan), viewer, charlie)]
 
     assert [one.status_code for one in answers] == [422, 403, 404]
-    assert IdToken.objects.count() == 0
+    assert IdToken.objects.filter(organization=organization).count() == 0
