@@ -54,6 +54,13 @@ def settle(transaction: Transaction) -> SessionCost | None:
         return None
 
 
+def so_far(transaction: Transaction) -> Decimal | None:
+    """What a running session costs, as it was stored last; ``None`` while that is not known (T-46)."""
+    known = Q(incl_vat__gt=0) | Q(is_free=True)
+    rows = SessionCost.objects.filter(known, transaction=transaction, state=CostState.RUNNING)
+    return rows.values_list("incl_vat", flat=True).first()
+
+
 def price(transaction_id: UUID, *, now: datetime) -> SessionCost | None:
     """Price the session as it stands and keep the result. Safe to run at any time, by any number at once."""
     with atomic():

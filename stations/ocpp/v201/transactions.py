@@ -53,8 +53,16 @@ def transaction_event(socket: Socket, payload: Json, received_at: datetime) -> J
     outcome = transactions.apply_event(socket, event)
     answer = {"idTokenInfo": token_info(outcome.decision)} if outcome.decision is not None else {}
     if event.kind == log.ENDED:
+        socket.memory.pop(cost_key(event.reference), None)
         return {**answer, **_final_cost(outcome.transaction)}
+    if event.kind == log.UPDATED and event.token is not None:
+        return {**answer, **_cost_so_far(outcome.transaction)}
     return answer
+
+
+def _cost_so_far(transaction: Transaction) -> Json:
+    cost = session_costs.so_far(transaction)
+    return {} if cost is None else {"totalCost": float(cost)}
 
 
 def _final_cost(transaction: Transaction) -> Json:

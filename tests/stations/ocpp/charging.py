@@ -71,10 +71,10 @@ class Car:
         return self._event("Started", "Authorized", minutes, wh, state, idToken={
             "idToken": self.token, "type": "ISO14443"}, evse={"id": 1, "connectorId": 1}, **fields)  # fmt: skip
 
-    def says(self, minutes: float, state: str, wh: int | None = None) -> dict[str, Any]:
+    def says(self, minutes: float, state: str, wh: int | None = None, **fields: Any) -> dict[str, Any]:
         """What the session does from then on."""
         if not self.is_16:
-            return self._event("Updated", "ChargingStateChanged", minutes, wh, state)
+            return self._event("Updated", "ChargingStateChanged", minutes, wh, state, **fields)
         word = {"EVConnected": "Preparing"}.get(state, state)
         return self.socket.call("StatusNotification", {
             "connectorId": 1, "errorCode": "NoError", "status": word, "timestamp": self._time(minutes),

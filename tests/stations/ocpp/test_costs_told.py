@@ -159,6 +159,23 @@ def test_t46_the_cost_so_far_is_in_the_answers_and_the_final_one_in_the_last(
 
 
 @pytest.mark.parametrize("version", VERSIONS_2X)
+def test_t46_the_cost_so_far_is_told_to_who_shows_a_token_meanwhile(
+    plug: Plug, alice: Actor, version: str
+) -> None:
+    priced(alice)
+    car = plug(version)
+    car.start(0, 0)
+    car.reads(10, 2000)
+    token = {"idToken": car.token, "type": "ISO14443"}
+    unknown = car.says(11, "SuspendedEV", idToken=token)
+    look(car)
+    answer = car.says(12, "Charging", idToken=token)
+
+    assert unknown == {"idTokenInfo": {"status": "Accepted"}}
+    assert answer == {"idTokenInfo": {"status": "Accepted"}, "totalCost": 1.19}
+
+
+@pytest.mark.parametrize("version", VERSIONS_2X)
 def test_t46_an_end_that_is_repeated_has_the_same_cost(plug: Plug, alice: Actor, version: str) -> None:
     priced(alice)
     car = plug(version)
