@@ -46,6 +46,11 @@ def create_admin(email: str, *, by: Actor, password: str | None = None) -> tuple
     return user, made
 
 
+def person(email: str) -> tuple[User, str | None]:
+    """The account of that address, with the password only where it was made here. Raises :class:`Invalid`."""
+    return _find_or_create(email, None)
+
+
 def add_member(
     email: str, organization: Organization, role: Role, *, by: Actor
 ) -> tuple[Membership, str | None]:

@@ -15,6 +15,7 @@ from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
 from core.models import User
+from core.services import accounts
 from drivers.models import Driver, DriverGroup, DriverStatus, IdToken
 
 EDITABLE = frozenset({"name", "email", "language", "reference", "group", "status", "blocked_reason"})
@@ -77,6 +78,17 @@ def give_account(driver: Driver, user: User, *, by: Actor) -> Driver:
         driver.save(update_fields=["user"])
         audit.record("driver.account_given", driver, by=by)
     return driver
+
+
+def open_account(driver: Driver, email: str, *, by: Actor) -> tuple[User, str | None]:
+    """An account for the driver; answers with the password only where it was made here.
+
+    Raises :class:`Invalid` for a bad address, and as :func:`give_account` does.
+    """
+    with atomic():
+        user, made = accounts.person(email)
+        give_account(driver, user, by=by)
+    return user, made
 
 
 def unblock(driver: Driver, *, by: Actor) -> Driver:

@@ -212,6 +212,7 @@ def _transaction(told: Told, token: IdToken | None) -> Transaction:
         token_value=told.visit.token,
         token_type="ISO14443",
         token=token,
+        driver_id=token.driver_id if token else None,
         authorization="Accepted",
         status="ended",
         stopped_reason="Local",

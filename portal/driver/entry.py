@@ -43,7 +43,8 @@ def public(view: View) -> View:
 
     @wraps(view)
     def guarded(request: HttpRequest, **values: Any) -> HttpResponse:
-        accounts.signed_in(request)
+        if accounts.signed_in(request) is not None:
+            accounts.keep_alive(request)
         if _too_many(f"page {request.META.get('REMOTE_ADDR', '')}", PER_MINUTE):
             return _wait(request)
         return _answered(request, lambda: view(request, **values))

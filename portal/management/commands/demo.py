@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.urls import Resolver404, resolve
 
 from core.models import Organization
-from portal.demo import history, live, organization
+from portal.demo import driver, history, live, organization
 from portal.demo.places import STATIONS
 from portal.simulator.cli import Stage
 from portal.simulator.loop import run
@@ -29,9 +29,12 @@ class Command(BaseCommand):
             run(Stage(live.fleet(options["url"] or live.door_url()), quiet=True).play())
             return
         owner, stations = organization.ensure()
+        email, password = driver.ensure(owner)
         history.write(stations, STATIONS)
         for line in _lines(owner, stations):
             self.stdout.write(line)
+        shown = f" with password {password}, shown only this once" if password else ""
+        self.stdout.write(f"Driver      {settings.PUBLIC_URL}/me/ as {email}{shown}")
 
 
 def _lines(owner: Organization, stations: dict[str, ChargingStation]) -> list[str]:

@@ -183,3 +183,15 @@ def test_starts_have_a_limit_and_stops_have_none(
 
     assert codes == [302, 409]
     assert stops == [302, 302, 302]
+
+
+def test_the_chargers_page_is_told_in_german_with_its_price(
+    actor: Actor, connected: ChargingStation, evse: Evse
+) -> None:
+    priced(actor, *TWO)
+    shown = text_of(Client().get(f"/c/{evse.code}", headers={"Accept-Language": "de"}))
+
+    for words in ("Bereit.", "Preis mit Karte oder Konto", "0,595 €", "Je Minute: nichts.", "19,04 €",
+                  "Anmelden und starten"):  # fmt: skip
+        assert words in shown, words
+    assert shown.index("0,595 €") < shown.index("Je Minute: nichts.") < shown.index("Je Ladevorgang:")

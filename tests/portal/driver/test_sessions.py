@@ -1,12 +1,19 @@
 """A driver's own sessions and cards, and nobody else's."""
 
-import pytest
-from django.test import Client
+from datetime import timedelta
 
+import pytest
+import time_machine
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from core import clock
 from core.access import Actor
 from core.models import AuditEntry
 from drivers.models import Driver, IdToken
-from stations.models import ChargingStation, Command, Transaction
+from stations.models import ChargingStation, Command, Evse, Transaction
 from tests import factories
 from tests.factories import sessions
 from tests.portal.driver.conftest import CARD, text_of
@@ -146,3 +153,25 @@ def test_a_strangers_sessions_and_cards_do_not_exist(
     assert not Command.objects.exists()
     assert str(running.pk) not in text_of(stranger.get("/me/"))
     assert "Blue card" not in text_of(stranger.get("/me/cards/"))
+
+
+def test_who_was_idle_for_long_is_signed_out_on_the_chargers_page_too(
+    phone: Client, card: IdToken, connected: ChargingStation, evse: Evse
+) -> None:
+    assert "Blue card" in text_of(phone.get(f"/c/{evse.code}"))
+    with time_machine.travel(clock.now() + timedelta(minutes=31)):
+        assert "Blue card" not in text_of(phone.get(f"/c/{evse.code}"))
+
+
+def test_pages_are_small_and_ask_few_questions(
+    phone: Client, running: Transaction, evse: Evse, card: IdToken
+) -> None:
+    files = ("css/driver.css", "js/driver.js", "img/logo.svg")
+    shared = sum((settings.BASE_DIR / "static" / name).stat().st_size for name in files)
+    for path in ("/me/", f"/me/sessions/{running.pk}/", f"/c/{evse.code}", "/me/cards/"):
+        phone.get(path)
+        with CaptureQueriesContext(connection) as seen:
+            answer = phone.get(path)
+        asked = [one["sql"] for one in seen if "SAVEPOINT" not in one["sql"]]
+        assert shared + len(answer.content) < 25_000, path
+        assert len(asked) <= 12, (path, asked)
