@@ -29,6 +29,8 @@ PLAIN = (
     _("It could not be sent."),
     _("The secret of the webhook cannot be read. Make a new one."),
     # drivers
+    _("This account belongs to another driver already."),
+    _("This card is not one of yours."),
     _("There is no such group."),
     _("One of the tokens was made known meanwhile. Try it again."),
     _("There is no such driver."),

@@ -95,7 +95,7 @@ def test_a_start_is_followed_step_by_step_until_energy_flows(
     assert "Blue card" in text_of(phone.get(f"/c/{evse.code}"))
     where = phone.post(f"/me/start/{evse.code}", {"card": card.pk})["Location"]
     again = phone.post(f"/me/start/{evse.code}", {"card": card.pk})["Location"]
-    command = Command.objects.get()
+    command = connected.commands.get()
 
     assert where == again == f"/me/starts/{command.pk}/"
     assert command.parameters["token_value"] != ""
@@ -118,8 +118,8 @@ def test_a_refused_start_says_so_in_words(
     phone: Client, card: IdToken, connected: ChargingStation, evse: Evse
 ) -> None:
     where = phone.post(f"/me/start/{evse.code}", {"card": card.pk})["Location"]
-    Command.objects.update(status="sent")
-    commands.settle(Command.objects.get().pk, CommandStatus.REJECTED, response={"status": "Rejected"})
+    connected.commands.update(status="sent")
+    commands.settle(connected.commands.get().pk, CommandStatus.REJECTED, response={"status": "Rejected"})
     shown = text_of(phone.get(where))
 
     assert "The charger refused to start. Nothing was charged." in shown
@@ -134,7 +134,7 @@ def test_a_blocked_card_starts_nothing(
 
     assert "None of your cards can be used now" in text_of(phone.get(f"/c/{evse.code}"))
     assert phone.post(f"/me/start/{evse.code}", {"card": card.pk}).status_code == 409
-    assert not Command.objects.exists()
+    assert not connected.commands.exists()
 
 
 @pytest.mark.parametrize("who", ["charlie", "colleague"])
@@ -148,7 +148,7 @@ def test_nobody_starts_with_somebody_elses_card_or_follows_their_start(
 ) -> None:
     stranger = request.getfixturevalue(who)
     assert stranger.post(f"/me/start/{evse.code}", {"card": card.pk}).status_code == 404
-    assert not Command.objects.exists()
+    assert not connected.commands.exists()
     where = phone.post(f"/me/start/{evse.code}", {"card": card.pk})["Location"]
 
     assert stranger.get(where).status_code == 404
@@ -160,7 +160,7 @@ def test_a_busy_charger_takes_no_second_start(
     sessions.begin(connected, token="04FFFFFF")
 
     assert phone.post(f"/me/start/{evse.code}", {"card": card.pk}).status_code == 409
-    assert not Command.objects.exists()
+    assert not connected.commands.exists()
 
 
 def test_one_address_opens_so_many_pages_a_minute_and_is_told_to_wait(

@@ -13,7 +13,7 @@ from core import clock
 from core.access import Actor
 from core.models import AuditEntry
 from drivers.models import Driver, IdToken
-from stations.models import ChargingStation, Command, Evse, Transaction
+from stations.models import ChargingStation, Evse, Transaction
 from tests import factories
 from tests.factories import sessions
 from tests.portal.driver.conftest import CARD, text_of
@@ -105,11 +105,11 @@ def test_stop_asks_once_and_goes_the_one_command_path(
     asked = phone.get(f"/me/sessions/{running.pk}/stop/")
     assert "Stop now?" in text_of(asked)
     assert "2.00" in text_of(asked)
-    assert not Command.objects.exists()
+    assert not running.commands.exists()
 
     for _ in range(2):  # pressed twice is asked once
         phone.post(f"/me/sessions/{running.pk}/stop/")
-    command = Command.objects.get()
+    command = running.commands.get()
     page = text_of(phone.get(f"/me/sessions/{running.pk}/"))
 
     assert (command.command, command.transaction_id) == ("request_stop_transaction", running.pk)
@@ -150,7 +150,7 @@ def test_a_strangers_sessions_and_cards_do_not_exist(
     card.refresh_from_db()
 
     assert card.status == "accepted"
-    assert not Command.objects.exists()
+    assert not running.commands.exists()
     assert str(running.pk) not in text_of(stranger.get("/me/"))
     assert "Blue card" not in text_of(stranger.get("/me/cards/"))
 
