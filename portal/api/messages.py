@@ -9,8 +9,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from core.access import Permission
 from core.ids import uuid7_of
 from portal.api.stations import BelowStation
+from stations.domain.personal import shortened
 from stations.models import RawFrame
 
 
@@ -25,10 +27,14 @@ class MessageView(serializers.Serializer):
     latency_ms = serializers.SerializerMethodField()
     size_bytes = serializers.IntegerField()
     repairs = serializers.ListField(child=serializers.CharField(), allow_null=True)
-    frame = serializers.CharField(source="text")
+    frame = serializers.SerializerMethodField(help_text="Tokens are shortened without the scope tokens:read")
 
     def get_id(self, frame: RawFrame) -> UUID:
         return uuid7_of(frame.at, frame.pk)
+
+    def get_frame(self, frame: RawFrame) -> str:
+        whole = self.context["actor"].can(Permission.DRIVERS_VIEW)
+        return frame.text if whole else shortened(frame.text)
 
     def get_latency_ms(self, frame: RawFrame) -> float | None:
         return None if frame.latency_us is None else frame.latency_us / 1000

@@ -15,6 +15,7 @@ from portal.dashboard.message_search import Search, search
 from portal.dashboard.pages import Page, address, render_page
 from portal.dashboard.station import find, frame
 from portal.downloads import streamed
+from stations.domain.personal import shortened
 from stations.domain.vendor_data import parsed
 from stations.models import ChargingStation, RawFrame
 from stations.services import commands
@@ -74,7 +75,8 @@ def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     if request.GET.get("part") == "sent":
         return _sent(request, station)
     wanted = search(request.GET, station, request.actor)
-    frames = list(wanted.rows(station).order_by("-at", "-id")[: SIZE + 1])
+    may_see = request.actor.can(Permission.DRIVERS_VIEW)
+    frames = [_seen(one, may_see) for one in wanted.rows(station).order_by("-at", "-id")[: SIZE + 1]]
     context = frame(request, station, "station_messages")
     context.update(pairs=paired(frames[:SIZE]), query=wanted.query, search=wanted, page=_page(frames, wanted))
     if not request.htmx and request.actor.can(Permission.COMMANDS_EXPERT):
@@ -91,7 +93,8 @@ def export(request: OperatorRequest, pk: UUID) -> HttpResponseBase:
     asked = {name: [None, value] for name, value in wanted.query.items() if value}
     audit.record("list.exported", station, by=request.actor, changes=asked, reason=request.path)
     rows = wanted.rows(station).order_by("-at", "-id")[:EXPORT_MAX]
-    lines = (_line(one) for one in rows.iterator(chunk_size=200))
+    may_see = request.actor.can(Permission.DRIVERS_VIEW)
+    lines = (_line(_seen(one, may_see)) for one in rows.iterator(chunk_size=200))
     name = f"messages-{station.pk}.ndjson"
     return streamed(request, lines, content_type="application/x-ndjson", filename=name)
 
@@ -159,6 +162,13 @@ def _page(frames: list[RawFrame], wanted: Search) -> Page:
     if len(frames) > SIZE:
         older = wanted.address(before=f"{frames[SIZE - 1].at.isoformat()}~{frames[SIZE - 1].pk}")
     return Page([], older, wanted.address() or "-" if wanted.query["before"] else "")
+
+
+def _seen(one: RawFrame, whole: bool) -> RawFrame:
+    """The frame as the person may see it: without drivers' tokens, unless ``whole``."""
+    if not whole:
+        one.text = shortened(one.text)
+    return one
 
 
 def _line(one: RawFrame) -> str:

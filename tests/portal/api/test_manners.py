@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -364,6 +364,19 @@ def test_ids_of_messages_are_uuids_in_the_order_of_time(api: APIClient, station:
     assert [row["id"] for row in results(api.get(f"/api/v1/stations/{station.pk}/messages/"))] == [
         row["id"] for row in rows
     ]
+
+
+def test_tokens_in_messages_are_shortened_without_the_scope_that_shows_them(
+    api: APIClient, api_with: Callable[..., APIClient], station: ChargingStation
+) -> None:
+    RawFrame.objects.create(
+        at=clock.now(), station=station, epoch=1, direction="in", type=2, message_id="1", action="Authorize",
+        size_bytes=2, verdict="ok", text='[2,"1","Authorize",{"idTag":"04A1B2C3"}]',
+    )  # fmt: skip
+    path = f"/api/v1/stations/{station.pk}/messages/"
+    frames = [results(one.get(path))[0]["frame"] for one in (api, api_with("messages:read"))]
+
+    assert frames == ['[2,"1","Authorize",{"idTag":"04A1B2C3"}]', '[2,"1","Authorize",{"idTag":"…B2C3"}]']
 
 
 # -- rows that somebody else holds ------------------------------------------------------------------------------

@@ -8,8 +8,10 @@ import pytest
 from django.test import Client
 
 from core import clock
-from core.models import AuditEntry
+from core.access import Role
+from core.models import AuditEntry, Organization
 from stations.models import ChargingStation, RawFrame, Transaction, TransactionEvent
+from tests import factories
 
 NOW = clock.now().replace(microsecond=0)
 
@@ -142,3 +144,20 @@ def test_a_stranger_exports_nothing_and_a_session_of_another_station_is_not_foun
 
     assert charlie.get(f"{page}export/").status_code == 404
     assert browser.get(page, {"session": str(row.pk)}).status_code == 404
+
+
+def test_tokens_in_messages_are_shortened_for_who_may_not_see_drivers(
+    browser: Client, browser_of: Any, organization: Organization, page: str, station: ChargingStation
+) -> None:
+    keep(station, "n-1", '[2,"n-1","Authorize",{"idTag":"04A1B2C3D4E5"}]', action="Authorize")
+    keep(
+        station, "n-2", '[2,"n-2","Authorize",{"idToken":{"idToken" : "04A1\\u00e9B2C3D4E5","type"', action=""
+    )
+    technician = browser_of(factories.make_member(organization, Role.TECHNICIAN, "theo"))
+
+    seen, export = shown(technician, page), b"".join(technician.get(f"{page}export/")).decode()
+
+    assert "04A1B2C3D4E5" in shown(browser, page)
+    for text in (seen, export):
+        assert "04A1" not in text
+        assert text.count("…D4E5") == 2
