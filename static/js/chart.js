@@ -20,6 +20,12 @@ function axes(box, zone) {
   ];
 }
 
+/* One reading alone, or none, gets a minute to each side. */
+function around(_, first, last) {
+  const now = Date.now() / 1000;
+  return last > first ? [first, last] : [(first ?? now) - 60, (last ?? now) + 60];
+}
+
 function draw(box, data) {
   const zone = box.dataset.zone || undefined, place = box.querySelector(".plot");
   const line = (name, extra) => ({ stroke: colour(box, name), width: 2, spanGaps: false, points: { show: data[0].length < 3 }, ...extra });
@@ -29,7 +35,7 @@ function draw(box, data) {
     width: place.clientWidth, height,
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false } },
-    scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] }, "%": { range: [0, 100] } },
+    scales: { x: { range: around }, y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] }, "%": { range: [0, 100] } },
     series: [{}, power, line("limit", { dash: [6, 4] }), line("soc", { scale: "%" })],
     axes: axes(box, zone).slice(0, data[3].some((value) => value != null) ? 3 : 2),
   }, data, place);
