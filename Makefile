@@ -1,6 +1,6 @@
 # Everything a person types. Stamp files below .venv make a second run instant.
 PYTHON ?= python3
-JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+JOBS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 1) + 1)))
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --require-hashes
 BASE := .venv/.base.stamp
@@ -18,7 +18,7 @@ DEPLOYED := SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(
 help:
 	@echo "make run [ARGS='--port 9000']   the portal with demo chargers, from nothing"
 	@echo "make setup                      install what the portal needs, start nothing"
-	@echo "make test [ARGS='-k name']      all tests, a file on each core at a time; JOBS=1 one after the other"
+	@echo "make test [ARGS='-k name']      all tests, a file on each core and one more at a time; JOBS=1 one after the other"
 	@echo "make check                      format, lint, types, directions, migrations, deployment settings"
 	@echo "make lock                       choose exact versions of all packages anew"
 	@echo "make bench, make bench-quick    measure"
