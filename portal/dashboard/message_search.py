@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 from django.http import Http404
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -42,20 +42,21 @@ class Search:
         """Whether only the last day was searched, since no time was named."""
         return bool(self.query["text"]) and self.since is None
 
-    def rows(self, station: ChargingStation) -> QuerySet[RawFrame]:
-        """The frames, in no order; where texts decide, all frames of the exchanges in which one was found."""
+    def newest(self, station: ChargingStation, most: int) -> QuerySet[RawFrame]:
+        """That many frames; where texts decide, all frames of the exchanges in which one was found."""
         rows = self._within(RawFrame.objects.filter(station=station))
         if self.session is not None:
-            rows = _exchanges(rows, rows.filter(text__regex=_naming(self.session)))
+            rows = _exchanges(rows, rows.filter(text__regex=_naming(self.session)), most)
         if text := self.query["text"]:
-            rows = _exchanges(rows, rows.filter(message_id=text) | rows.filter(text__icontains=text))
+            found = rows.filter(message_id=text) | rows.filter(text__icontains=text)
+            rows = _exchanges(rows, found, most)
         if self.query["action"]:
             rows = rows.filter(action__iexact=self.query["action"])
         if self.query["direction"] in ("in", "out"):
             rows = rows.filter(direction=self.query["direction"])
         if self.query["errors"]:
             rows = rows.exclude(verdict__in=["ok", "repaired"]) | rows.filter(type__in=(ERROR, OBJECTION))
-        return rows
+        return rows.order_by("-at", "-id")[:most]
 
     def address(self, **more: str) -> str:
         """The same search as a query string, from its newest entry unless ``before`` is given."""
@@ -99,11 +100,16 @@ def place_of(text: str) -> tuple[datetime, int]:
     return found, int(number)
 
 
-def _exchanges(rows: QuerySet[RawFrame], found: QuerySet[RawFrame]) -> QuerySet[RawFrame]:
-    """What belongs to the exchanges of the found frames; what has no message id stands for itself."""
-    return rows.filter(message_id__in=found.exclude(message_id="").values("message_id")) | found.filter(
-        message_id=""
-    )
+def _exchanges(rows: QuerySet[RawFrame], found: QuerySet[RawFrame], most: int) -> QuerySet[RawFrame]:
+    """The exchanges of the newest found frames. Many stations count their message ids anew on each socket."""
+    exchanges = Q(pk__in=[])
+    named = found.exclude(message_id="").order_by("-at", "-id").values_list("epoch", "message_id")
+    of_socket: dict[int, list[str]] = {}
+    for epoch, message_id in named[:most]:
+        of_socket.setdefault(epoch, []).append(message_id)
+    for epoch, ids in of_socket.items():
+        exchanges |= Q(epoch=epoch, message_id__in=ids)
+    return rows.filter(exchanges) | found.filter(message_id="")
 
 
 def _naming(session: Transaction) -> str:

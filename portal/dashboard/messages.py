@@ -76,7 +76,7 @@ def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
         return _sent(request, station)
     wanted = search(request.GET, station, request.actor)
     may_see = request.actor.can(Permission.DRIVERS_VIEW)
-    frames = [_seen(one, may_see) for one in wanted.rows(station).order_by("-at", "-id")[: SIZE + 1]]
+    frames = [_seen(one, may_see) for one in wanted.newest(station, SIZE + 1)]
     context = frame(request, station, "station_messages")
     context.update(pairs=paired(frames[:SIZE]), query=wanted.query, search=wanted, page=_page(frames, wanted))
     if not request.htmx and request.actor.can(Permission.COMMANDS_EXPERT):
@@ -92,7 +92,7 @@ def export(request: OperatorRequest, pk: UUID) -> HttpResponseBase:
     wanted = search(request.GET, station, request.actor)
     asked = {name: [None, value] for name, value in wanted.query.items() if value}
     audit.record("list.exported", station, by=request.actor, changes=asked, reason=request.path)
-    rows = wanted.rows(station).order_by("-at", "-id")[:EXPORT_MAX]
+    rows = wanted.newest(station, EXPORT_MAX)
     may_see = request.actor.can(Permission.DRIVERS_VIEW)
     lines = (_line(_seen(one, may_see)) for one in rows.iterator(chunk_size=200))
     name = f"messages-{station.pk}.ndjson"

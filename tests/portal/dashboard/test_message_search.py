@@ -58,12 +58,17 @@ def test_a_text_finds_the_whole_exchange_in_which_it_was_said(
         station, "n-1", '[3,"n-1",{"status":"Accepted"}]', NOW + timedelta(seconds=1), type=3, direction="out"
     )
     keep(station, "n-2", '[2,"n-2","DataTransfer",{"data":"Trillian"}]')
+    RawFrame.objects.create(
+        station=station, epoch=2, at=NOW, direction="in", type=2, message_id="n-1", action="Heartbeat",
+        size_bytes=2, verdict="ok", text='[2,"n-1","Heartbeat",{"of":"another socket"}]',
+    )  # fmt: skip
 
     text = shown(browser, page, text="zaphod")
 
     assert "Zaphod" in text
     assert "Accepted" in text
     assert "Trillian" not in text
+    assert "another socket" not in text
 
 
 def test_a_text_is_searched_in_the_last_day_unless_a_time_is_named_and_the_page_says_so(
