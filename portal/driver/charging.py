@@ -70,7 +70,7 @@ def starting(request: DriverRequest, pk: Any) -> HttpResponse:
         "steps": steps_of(command, failed=failure is not None),
         "failure": failure,
         "session": session,
-        "live": failure is None,
+        "changing": failure is None,
         "zone": command.station.site.time_zone,
         "evse": Evse.objects.filter(station=command.station, evse_id=command.evse_id).first(),
     }

@@ -49,11 +49,14 @@ def home(request: DriverRequest) -> HttpResponse:
 def show(request: DriverRequest, pk: Any) -> HttpResponse:
     session = load(own_sessions(request).select_related("frozen_tariff__version__tariff"), pk)
     connected = session.station.presence.connected
+    price = session_price.of(session)
+    live = session.status == TransactionStatus.ACTIVE
     context = {
         **figures(session),
         "told": words.running(session, last_state(session), connected=connected),
-        "live": session.status == TransactionStatus.ACTIVE,
-        "price": session_price.of(session),
+        "live": live,
+        "changing": live or (price is not None and not price.cause and not price.is_final),
+        "price": price,
         "stop": session.commands.filter(command="request_stop_transaction").order_by("-id").first(),
         "now": clock.now(),
         "here": "sessions",

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from core.models import User
 from drivers.services import drivers
 from stations.models import Transaction
-from stations.services import stations
+from stations.services import stations, sweeping
 from tests import factories
 from tests.browser.conftest import PHONE, simulated, violations
 from tests.stations.ocpp.charging import priced
@@ -55,6 +55,7 @@ def test_a_driver_starts_follows_and_stops_a_session(viewport, theme, live, open
         assert violations(page) == {}
         page.get_by_role("button", name="Stop charging").click()
         expect(page.get_by_role("status")).to_contain_text("The session has ended.", timeout=PATIENCE)
+        sweeping.follow_sessions()  # as every ten seconds, where its last message came before an earlier one
         expect(page.get_by_text("Total")).to_be_visible(timeout=PATIENCE)
         assert violations(page) == {}
         page.goto("/me/")
