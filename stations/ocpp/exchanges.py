@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from stations.domain.words import Version
-from stations.ocpp import lenient, schemas
+from stations.ocpp import frames, lenient, schemas
 from stations.ocpp.context import Json, Repaired, Socket
 from stations.ocpp.errors import Fault, Refused
 from stations.ocpp.frames import Frame
@@ -48,6 +48,8 @@ def check(exchange: Exchange, socket: Socket, routes: Routes) -> None:
     schema = schemas.schema_of(version, frame.action, Kind.REQUEST)
     if schema is None:
         raise Refused(Fault.NOT_IMPLEMENTED, f"OCPP {version} has no such action.")
+    if frame.type == frames.CALL and schemas.schema_of(version, frame.action, Kind.RESPONSE) is None:
+        raise Refused(Fault.UNKNOWN_TYPE, f"{frame.action} is sent without an answer, as type 6 (SEND).")
     route = routes.get(frame.action)
     if route is None:
         raise Refused(Fault.NOT_SUPPORTED, f"{frame.action} is not offered here.")

@@ -177,3 +177,15 @@ def test_a_stranger_sees_no_stream_and_no_value(charger: Charger, alice: Actor) 
     assert EventStream.objects.visible_to(alice).filter(station=charger.station).exists()
     assert not EventStream.objects.visible_to(charlie).filter(station=charger.station).exists()
     assert not StreamValue.objects.visible_to(charlie).filter(stream__station=charger.station).exists()
+
+
+def test_p070_values_of_a_stream_sent_as_a_call_are_refused_with_the_reason(charger: Charger) -> None:
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        values = {"id": 1, "pending": 0, "basetime": "2026-11-20T10:00:00Z", "data": [{"t": 0, "v": "1"}]}
+        socket.send([2, "as-a-call", "NotifyPeriodicEventStream", values])
+
+        answer = socket.answer_to("as-a-call")
+
+    assert answer[:3] == [4, "as-a-call", "MessageTypeNotSupported"]
+    assert "type 6 (SEND)" in answer[3]
