@@ -21,8 +21,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who needs a portal in which nobody has worked yet comes first, in whatever process it runs."""
-    items.sort(key=lambda item: item.get_closest_marker("untouched") is None)
+    """Who needs a portal in which nobody has worked yet comes first, in whatever process it runs.
+
+    Files whose tests leave rows behind come last: no other test finds what they left, whatever file runs where.
+    """
+    leaving = {item.path for item in items if leaves_rows(item)}
+    items.sort(key=lambda item: (item.get_closest_marker("untouched") is None, item.path in leaving))
+
+
+def leaves_rows(item: pytest.Item) -> bool:
+    return "committed" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 /* One stream per tab. A signal becomes an event on <body>; rows and cards listen and fetch themselves. */
 const body = document.body, topics = body.dataset.live.trim(), light = document.getElementById("live");
-const SILENT = 25000, HIDDEN = 10000, POLL_AFTER = 60000, POLL = 15000, STEP = 1000;
-const waiting = new Map(), note = document.getElementById("no-news");
+const SILENT = 25000, HIDDEN = 10000, POLL_AFTER = 60000, POLL = 15000, STEP = 1000, BOUND = 100;
+const waiting = new Map(), fetching = new Map(), note = document.getElementById("no-news");
 const lang = document.documentElement.lang;
 const digits = (places) => new Intl.NumberFormat(lang, { minimumFractionDigits: places, maximumFractionDigits: places });
 const FORMS = { kw: digits(1), kwh: digits(3), soc: digits(0) };
@@ -16,7 +16,10 @@ function show(state) {
 }
 
 function emit(name) { // first at once, then the latest once per second
-  const run = () => body.dispatchEvent(new CustomEvent(name, { bubbles: true }));
+  const run = () => {
+    for (const piece of fetching.keys()) if (piece.getAttribute("hx-trigger")?.includes(`${name} from:body`)) fetching.set(piece, true);
+    body.dispatchEvent(new CustomEvent(name, { bubbles: true }));
+  };
   if (waiting.has(name)) return void waiting.set(name, true);
   run();
   const again = () => {
@@ -118,6 +121,20 @@ function inUse(element) { // an open menu or dialog, or a field being filled in,
   return element.querySelector("dialog[open],details.menu[open]") || (element.contains(active) && active.matches("select,input,textarea"));
 }
 
+/* htmx forgets what waits for a piece that was replaced, and binds its successor a little later: that one looks again. */
+function follow({ target, xhr }) {
+  if (!target.getAttribute("hx-trigger")?.includes("live:again")) return;
+  fetching.set(target, false);
+  xhr.addEventListener("readystatechange", () => { if (xhr.readyState === 4 && !target.isConnected) fetching.set(target, true); });
+  xhr.addEventListener("loadend", () => setTimeout(catchUp, BOUND, target));
+}
+
+function catchUp(piece) {
+  const missed = fetching.get(piece), successor = piece.isConnected ? null : document.getElementById(piece.id);
+  fetching.delete(piece);
+  if (missed && successor) htmx.trigger(successor, "live:again");
+}
+
 function refused({ elt, target, xhr }) { // says why beside the control, or above what its dialog was about
   const place = elt.matches("form") && !elt.closest("dialog") ? elt : target;
   place.querySelector(":scope > [data-refusal]")?.remove();
@@ -125,6 +142,7 @@ function refused({ elt, target, xhr }) { // says why beside the control, or abov
 }
 
 body.addEventListener("htmx:configRequest", (event) => { if (byLive(event)) event.detail.headers["X-Live"] = "1"; });
+body.addEventListener("htmx:beforeSend", (event) => follow(event.detail));
 body.addEventListener("htmx:beforeSwap", (event) => {
   const status = event.detail.xhr.status;
   if (byLive(event) && inUse(event.detail.target)) {
