@@ -38,6 +38,7 @@ def main() -> None:
         line = None if "--traceback" in sys.argv else complaint.in_one_line(fault)
         if line is None:
             raise
+        complaint.let_go()
         sys.exit(line)
 
 

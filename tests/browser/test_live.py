@@ -25,8 +25,9 @@ def hold_the_first(page: Page, address: str) -> list[tuple[Route, APIResponse]]:
 
     def handle(route: Route) -> None:
         if held:
-            return route.continue_()
-        held.append((route, route.fetch()))
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
 
     page.route(address, handle)
     return held
