@@ -82,7 +82,12 @@ LEGS = st.lists(
     min_size=2,
     max_size=4,
 )
-NAMES = {Counted.ENERGY: "energy_kwh", Counted.TIME: "time_h", Counted.PARKING_TIME: "parking_h"}
+NAMES = {
+    Counted.ENERGY: "energy_kwh",
+    Counted.TIME: "time_h",
+    Counted.PARKING_TIME: "parking_h",
+    Counted.RESERVATION_TIME: "reservation_h",
+}
 EXACT = Context(prec=40)
 SLOWLY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
