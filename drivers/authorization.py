@@ -47,6 +47,7 @@ class Rule(StrEnum):
     STATION_PENDING = "station_pending"
     TOO_LONG = "too_long"
     CERTIFICATE = "certificate"
+    NO_TARIFF = "no_tariff"
 
 
 VERDICT_OF_STATUS = {
@@ -71,7 +72,8 @@ class Question:
     ``open_transactions`` counts other transactions of this token that are really open (P123), of which it may
     have ``at_once`` where neither it nor its group says (0: any number). ``free``: everybody may charge there.
     ``elsewhere``: who of ``token``, ``driver``, ``token_group`` and ``driver_group`` is limited to other places.
-    ``used_up``: a budget that leaves nothing.
+    ``used_up``: a budget that leaves nothing. ``unpriced``: charging costs money, and nothing says how much it
+    costs who has no contract.
     """
 
     token: IdToken | None
@@ -80,6 +82,7 @@ class Question:
     free: bool = False
     elsewhere: str = ""
     used_up: Budget | None = None
+    unpriced: bool = False
     open_transactions: int = 0
     at_once: int = 1
 
@@ -103,6 +106,9 @@ class Decision:
 
 def decide(question: Question) -> Decision:
     """Whether the token may start charging now, and why."""
+    if question.unpriced and not question.free:
+        reason = "No price is set here for charging without a contract."
+        return _judged(question.token, Verdict.NOT_AT_THIS_LOCATION, Rule.NO_TARIFF, reason)
     if question.type == "NoAuthorization":
         return Decision(
             verdict=Verdict.ACCEPTED,

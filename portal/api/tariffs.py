@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import clock
+from drivers.models import Driver, DriverGroup
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
 from portal.api.tariff_bodies import OCPI_EXAMPLE, ExactJsonParser, OcpiTariff, mapping_of, shown
@@ -109,11 +110,16 @@ class PreviewView(serializers.Serializer):
 
 
 class AssignmentBody(StrictSerializer):
-    """One place, or none for the whole organization."""
+    """One place, or a driver or a group whose contract it is; none for the whole organization."""
 
     site = OwnRow(Site.objects, required=False)
     station = OwnRow(ChargingStation.objects, required=False)
     evse = OwnRow(Evse.objects, required=False)
+    driver = OwnRow(Driver.objects, required=False)
+    driver_group = OwnRow(DriverGroup.objects, required=False)
+    connector_type = serializers.CharField(
+        required=False, allow_blank=True, max_length=20, help_text="Only for these, such as cCCS2"
+    )
     role = serializers.ChoiceField(
         ["", *(word.value for word in TariffType)],
         required=False,
@@ -127,6 +133,9 @@ class AssignmentView(serializers.Serializer):
     site = serializers.UUIDField(source="site_id", allow_null=True)
     station = serializers.UUIDField(source="station_id", allow_null=True)
     evse = serializers.UUIDField(source="evse_id", allow_null=True)
+    driver = serializers.UUIDField(source="driver_id", allow_null=True)
+    driver_group = serializers.UUIDField(source="driver_group_id", allow_null=True)
+    connector_type = serializers.CharField()
     role = serializers.CharField()
     assigned_at = serializers.DateTimeField()
     assigned_by = serializers.CharField()
@@ -321,7 +330,7 @@ class AssignmentFilter(filters.FilterSet):
 
     class Meta:
         model = TariffAssignment
-        fields = ["site", "station", "evse", "role"]
+        fields = ["site", "station", "evse", "driver", "driver_group", "connector_type", "role"]
 
 
 class AssignmentList(ListResource, OneTariff):
@@ -351,11 +360,11 @@ class AssignmentList(ListResource, OneTariff):
 
     def _assign(self, tariff: Tariff) -> Response:
         values = self.body(AssignmentBody)
-        role = values.pop("role", None)
+        whom = {name: values.pop(name) for name in ("role", "connector_type") if name in values}
         if len(values) > 1:
             raise serializers.ValidationError({"non_field_errors": "Name one place at most."})
         made = tariff_assignments.assign(
-            tariff, place=next(iter(values.values()), None), role=role, by=self.actor
+            tariff, place=next(iter(values.values()), None), by=self.actor, **whom
         )
         location = f"/api/v1/tariffs/{tariff.pk}/assignments/{made.pk}/"
         return Response(self.represent(made), status=201, headers={"Location": location})

@@ -13,9 +13,9 @@ from core.access import Permission
 from core.errors import DomainError
 from drivers.models import Driver, DriverGroup, DriverStatus, IdToken
 from drivers.services import drivers, tokens
-from portal.dashboard import authorizations, budgets, permissions
+from portal.dashboard import authorizations, budgets, contract_tariffs, permissions
 from portal.dashboard.driver_forms import DriverForm, DriverGroupForm, HandOutForm
-from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.entry import OperatorRequest, go, id_of, load, operator
 from portal.dashboard.forms import refuse
 from portal.dashboard.pages import Page, address, page_by_id, render_page
 from stations.models import Transaction
@@ -83,7 +83,7 @@ def hand_out(request: OperatorRequest, pk: UUID) -> HttpResponse:
     driver = _driver(request, pk)
     if "take" in request.POST:
         mine = IdToken.objects.visible_to(request.actor).live().filter(driver=driver)
-        tokens.update(load(mine, _uuid(request.POST["take"])), {"driver": None}, by=request.actor)
+        tokens.update(load(mine, id_of(request.POST["take"])), {"driver": None}, by=request.actor)
         return go(request, address(request, "driver", pk))
     form = HandOutForm(request.POST)
     if form.is_valid() and _handed_out(request, driver, form):
@@ -116,6 +116,7 @@ def group(request: OperatorRequest, pk: UUID) -> HttpResponse:
     one = load(DriverGroup.objects.visible_to(request.actor).live(), pk)
     save_at = address(request, "driver_group_sites", pk)
     context = {"section": "drivers", "group": one, "save_at": save_at, **permissions.context(request, one)}
+    context.update(contract_tariffs.context(request, one))
     return render_page(request, "dashboard/drivers/group.html", context)
 
 
@@ -138,7 +139,7 @@ def _found(request: OperatorRequest, query: dict[str, str]) -> QuerySet[Driver]:
     if query["status"] in DriverStatus.values:
         rows = rows.filter(status=query["status"])
     if query["group"]:
-        rows = rows.filter(group_id=_uuid(query["group"]))
+        rows = rows.filter(group_id=id_of(query["group"]))
     return rows
 
 
@@ -165,6 +166,7 @@ def _page(request: OperatorRequest, driver: Driver, form: DriverForm, hand: Hand
         "answers": authorizations.last_of(request.actor, driver=driver),
         "save_at": address(request, "driver_sites", driver.pk),
         **permissions.context(request, driver),
+        **contract_tariffs.context(request, driver),
         "budget_form": budgets.form_of(driver),
         "budgets_at": address(request, "driver_budgets", driver.pk),
     }
@@ -212,10 +214,3 @@ def _done(form: Any, act: Any) -> bool:
     except DomainError as error:
         refuse(form, error)
     return not form.errors
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        return UUID(int=0)

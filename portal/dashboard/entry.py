@@ -185,6 +185,14 @@ def _counted(rows: QuerySet[Any]) -> Subquery:
     return Subquery(one.values("n"), output_field=IntegerField())
 
 
+def id_of(text: str) -> UUID:
+    """The id that a form or an address names; one that nothing has where it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)
+
+
 def load(rows: QuerySet[Any], pk: UUID, what: str = "") -> Any:
     """The row of that id among those visible. Raises :class:`NotFound`."""
     found = rows.filter(pk=pk).first()

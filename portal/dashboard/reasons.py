@@ -13,6 +13,7 @@ PLAIN = (
     _("The token is known and valid."),
     _("The station is not accepted yet."),
     _("Everybody may charge here."),
+    _("No price is set here for charging without a contract."),
     _("The token may charge at other sites only."),
     _("The driver of the token may charge at other sites only."),
     _("The group of the token may charge at other sites only."),

@@ -69,6 +69,9 @@ PLAIN = (
     _("This assignment has ended already."),
     _("This is no type of a tariff."),
     _("The tariff is retired. Choose another one."),
+    _("A type of connector is a word of OCPP, such as cCCS2."),
+    _("Who pays ad hoc has no contract. Choose a place, or another tariff."),
+    _("The driver or the group is no more."),
     _("Somebody else has just assigned a tariff here. Look at it again."),
     _("The tariff counts time, and nothing tells what the session did."),
     # stations: what they are

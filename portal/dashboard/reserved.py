@@ -42,23 +42,6 @@ STATE: Mapping[str, Word] = {
 }
 CANCELLED_BY = "Cancelled by "
 
-PLUGS: Mapping[str, str] = {
-    "cCCS1": "CCS 1",
-    "cCCS2": "CCS 2",
-    "cG105": "CHAdeMO",
-    "cTesla": "Tesla",
-    "cType1": "Type 1",
-    "cType2": "Type 2",
-    "sType2": "Type 2",
-    "sType3": "Type 3",
-    "sCEE-7-7": "Schuko",
-    "s309-1P-16A": "CEE 16 A",
-    "s309-1P-32A": "CEE 32 A",
-    "s309-3P-16A": "CEE 3 × 16 A",
-    "s309-3P-32A": "CEE 3 × 32 A",
-}
-"""Names that people know the plugs by."""
-
 
 def of_station(station: ChargingStation) -> list[Reservation]:
     """Its reservations, the newest first, with whom they are for and what became of them."""

@@ -16,12 +16,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from core import clock
 from core.access import Permission
 from core.errors import DomainError, Invalid
+from drivers.models import DriverGroup
 from portal.dashboard import tariff_editor
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.pages import address, render_page
 from portal.dashboard.sentences import told
 from portal.dashboard.tariff_editor import TEMPLATES, Preview, TariffForm
+from portal.plugs import PLUGS
 from stations.models import ChargingStation, Evse, Site, TariffAssignment
+from stations.models.tariff_assignments import PLACES
 from stations.services import tariff_assignments
 from stations.services.tariff_assignments import Place
 from tariffs import documents, publishing
@@ -177,7 +180,13 @@ def assign(request: OperatorRequest, pk: UUID) -> HttpResponse:
     return _done(
         request,
         tariff,
-        lambda: tariff_assignments.assign(tariff, place=place, role=role, by=request.actor),
+        lambda: tariff_assignments.assign(
+            tariff,
+            place=place,
+            role=role,
+            connector_type=request.POST.get("connector_type", ""),
+            by=request.actor,
+        ),
         _("The tariff holds there from now on."),
     )
 
@@ -187,7 +196,7 @@ def assign(request: OperatorRequest, pk: UUID) -> HttpResponse:
 def end_assignment(request: OperatorRequest, pk: UUID, assignment_pk: UUID) -> HttpResponse:
     tariff = _tariff(request, pk)
     rows = TariffAssignment.objects.visible_to(request.actor).filter(tariff=tariff)
-    assignment = load(rows.select_related("tariff", "site", "station", "evse__station"), assignment_pk)
+    assignment = load(rows.select_related("tariff", *PLACES, "evse__station"), assignment_pk)
     return _done(
         request,
         tariff,
@@ -304,9 +313,10 @@ def _page(request: OperatorRequest, tariff: Tariff, form: PublishForm) -> HttpRe
         "assignments": TariffAssignment.objects.current()
         .visible_to(request.actor)
         .filter(tariff=tariff)
-        .select_related("site", "station", "evse__station"),
+        .select_related(*PLACES, "evse__station"),
         "form": form,
         "places": _offered(request) if request.actor.can(Permission.TARIFFS_MANAGE) else [],
+        "plugs": PLUGS,
         "zone": _zone(request),
     }
     return render_page(request, "dashboard/tariffs/detail.html", context, status=422 if form.errors else 200)
@@ -321,6 +331,9 @@ def _offered(request: OperatorRequest) -> list[tuple[str, str]]:
     offered = [("organization", _("The whole organization"))] if request.actor.limited_to is None else []
     sites = Site.objects.visible_to(request.actor).live().order_by("name")[:PLACES_OFFERED]
     stations = ChargingStation.objects.visible_to(request.actor).live().order_by("identity")[:PLACES_OFFERED]
+    if request.actor.limited_to is None:
+        groups = DriverGroup.objects.visible_to(request.actor).live()[:PLACES_OFFERED]
+        offered += [(f"group:{one.pk}", _("Drivers of %(name)s") % {"name": one}) for one in groups]
     offered += [(f"site:{site.pk}", _("Site %(name)s") % {"name": site}) for site in sites]
     offered += [(f"station:{one.pk}", _("Station %(name)s") % {"name": one}) for one in stations]
     evses = Evse.objects.visible_to(request.actor).filter(station__retired_at=None).select_related("station")
@@ -336,7 +349,7 @@ def _place(request: OperatorRequest, chosen: str) -> Place:
     if chosen == "organization":
         return None
     kind, _colon, key = chosen.partition(":")
-    rows: dict[str, Any] = {"site": Site, "station": ChargingStation, "evse": Evse}
+    rows: dict[str, Any] = {"group": DriverGroup, "site": Site, "station": ChargingStation, "evse": Evse}
     try:
         pk = UUID(key)
         model = rows[kind]

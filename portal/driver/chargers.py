@@ -72,5 +72,5 @@ def _context(request: HttpRequest, evse: Evse) -> dict[str, Any]:
         "tokens": tokens_for(driver) if driver else [],
         "may_start": session is None and evse.state in STARTABLE and evse.station.enabled,
         "power_kw": (prices.power_w(evse) or 0) / 1000,
-        "price": prices.card_of(evse, clock.now()),
+        "prices": prices.cards_of(evse, clock.now(), driver),
     }

@@ -8,8 +8,11 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
+from drivers.models import Driver
+from portal.plugs import name as name_of_plug
 from stations.models import Evse
-from stations.services import tariffs
+from stations.models.frozen_tariffs import Level
+from stations.services import tariff_choice
 from stations.services.session_costs import parsed
 from tariffs import pricing, text
 from tariffs.structure import Dimension, Tariff
@@ -21,22 +24,44 @@ USUAL_W = 11_000
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What charging costs here now, taxes included; ``example`` is empty where it cannot be reckoned."""
+    """What charging costs here now, taxes included; ``example`` is empty where it cannot be reckoned.
+
+    ``plug`` names the connector where it depends on that; ``contract``: the driver has this price everywhere.
+    """
 
     sentences: tuple[str, ...]
     example: str
+    plug: str = ""
+    contract: bool = False
 
 
-def card_of(evse: Evse, at: datetime) -> Card | None:
-    """The price for cards and accounts; ``None`` where no tariff is in force."""
-    site = evse.station.site
-    place = tariffs.Place(evse.station.organization_id, site.pk, evse.station_id, evse.pk)
-    found = tariffs.applicable(place, at)
-    if found is None:
-        return None
-    tariff, zone = parsed(found.document), ZoneInfo(site.time_zone)
+def cards_of(evse: Evse, at: datetime, driver: Driver | None = None) -> list[Card]:
+    """The prices for cards and accounts, one for each connector that has its own; none without a tariff."""
+    plugs = list(evse.connectors.all())
+    places = [_place(evse, plug.connector_id, driver) for plug in plugs] or [_place(evse, None, driver)]
+    found = [tariff_choice.applicable(place, at) for place in places]
+    if len({one and one.version_id for one in found}) == 1:
+        return [_card(found[0], evse, at)] if found[0] else []
+    named = zip(found, plugs, strict=True)
+    return [_card(one, evse, at, name_of_plug(plug.type)) for one, plug in named if one]
+
+
+def _place(evse: Evse, connector_id: int | None, driver: Driver | None) -> tariff_choice.Place:
+    station = evse.station
+    return tariff_choice.Place(
+        station.organization_id,
+        station.site_id,
+        station.pk,
+        evse.pk,
+        connector_id,
+        driver.pk if driver else None,
+    )
+
+
+def _card(found: tariff_choice.Applicable, evse: Evse, at: datetime, plug: str = "") -> Card:
+    tariff, zone = parsed(found.document), ZoneInfo(evse.station.site.time_zone)
     sentences = _completed(tariff, text.describe(tariff, zone=zone, at=at))
-    return Card(sentences, _example(tariff, evse, zone, at))
+    return Card(sentences, _example(tariff, evse, zone, at), plug, found.level == Level.CONTRACT)
 
 
 def power_w(evse: Evse) -> int | None:

@@ -1,24 +1,28 @@
-"""Which tariff holds where: for an organization, a site, a station or an EVSE (tariffs T-43)."""
+"""Which tariff holds where and for whom: at a place, or for a driver or a group of them (tariffs T-43)."""
 
 from uuid import UUID
 
 from django.db import models
+from django.db.models.lookups import LessThanOrEqual
 
 from core.access import EVERYWHERE, Actor, ActorKind
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
+from drivers.models import Driver, DriverGroup
 from stations.models.evses import Evse
 from stations.models.sites import Site
 from stations.models.stations import ChargingStation
 from tariffs.models import Tariff
 from tariffs.structure import TariffType
 
-PLACES = ("evse", "station", "site")
+PLACES = ("driver", "driver_group", "evse", "station", "site")
+"""From the one that goes before all others to the widest; none of them is the whole organization."""
+Place = Driver | DriverGroup | Evse | ChargingStation | Site
 
 
 class TariffAssignmentQuerySet(ScopedQuerySet["TariffAssignment"]):
     def visible_to(self, actor: Actor) -> "TariffAssignmentQuerySet":
-        """Those of the actor's sites, and those of the whole organization."""
+        """Those of the actor's sites, and those that hold at every site."""
         visible = super().visible_to(actor)
         if actor.kind is ActorKind.SYSTEM or actor.limited_to is None:
             return visible
@@ -39,7 +43,9 @@ class TariffAssignmentQuerySet(ScopedQuerySet["TariffAssignment"]):
 class TariffAssignment(models.Model):
     """From ``assigned_at`` to ``ended_at`` a tariff holds at one place; without a place in the whole organization.
 
-    ``role`` is an OCPI tariff type: whom it is for at this place. Empty: for every session.
+    With a driver or a group in place of it, it is their contract and holds wherever they charge. ``role`` is
+    an OCPI tariff type: whom it is for at this place. Empty: for every session. ``connector_type`` (the word
+    of OCPP 2.0.1, such as ``cCCS2``) limits it to one kind of connector. Empty: for all.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -50,6 +56,11 @@ class TariffAssignment(models.Model):
         ChargingStation, on_delete=models.CASCADE, null=True, related_name="tariff_assignments"
     )
     evse = models.ForeignKey(Evse, on_delete=models.CASCADE, null=True, related_name="tariff_assignments")
+    driver = models.ForeignKey(Driver, on_delete=models.CASCADE, null=True, related_name="tariff_assignments")
+    driver_group = models.ForeignKey(
+        DriverGroup, on_delete=models.CASCADE, null=True, related_name="tariff_assignments"
+    )
+    connector_type = models.CharField(max_length=20, blank=True)
     role = models.CharField(
         max_length=14, blank=True, choices=[(word.value, word.value) for word in TariffType]
     )
@@ -64,15 +75,13 @@ class TariffAssignment(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "site", "station", "evse", "role"],
+                fields=["organization", *PLACES, "connector_type", "role"],
                 condition=models.Q(ended_at=None),
                 nulls_distinct=False,
                 name="tariff_assignment_once_per_place",
             ),
             models.CheckConstraint(
-                condition=models.Q(site=None, station=None)
-                | models.Q(site=None, evse=None)
-                | models.Q(station=None, evse=None),
+                condition=LessThanOrEqual(models.Func(*PLACES, function="num_nonnulls"), 1),
                 name="tariff_assignment_of_one_place",
             ),
         ]
@@ -81,9 +90,9 @@ class TariffAssignment(models.Model):
         return f"{self.tariff} · {self.place or self.organization}"
 
     @property
-    def place(self) -> Site | ChargingStation | Evse | None:
-        """Where it holds; ``None`` for the whole organization."""
-        return self.evse or self.station or self.site
+    def place(self) -> Place | None:
+        """Where or for whom it holds; ``None`` for the whole organization."""
+        return self.driver or self.driver_group or self.evse or self.station or self.site
 
     @property
     def limit_id(self) -> UUID | None:

@@ -18,7 +18,8 @@ from stations.domain.events import TokenShown
 from stations.domain.station import StationSide
 from stations.domain.words import Asked, Registration, TransactionStatus
 from stations.models import Evse, Transaction
-from stations.services import authorization_log, circumstances, spending
+from stations.services import authorization_log, circumstances, spending, tariff_choice
+from stations.services.tariff_choice import AD_HOC, Place
 
 UNTYPED_MAX = 20
 LIVE = timedelta(minutes=1)
@@ -157,11 +158,18 @@ def _ask(
         question,
         free=here.free,
         elsewhere=here.elsewhere,
+        unpriced=token.type in AD_HOC and not here.free and _unpriced(station, token, evse),
         used_up=spending.used_up(known, question.now) if known and here.budgeted else None,
         open_transactions=others,
         at_once=at_once,
     )
     return _told(authorization.decide(question))
+
+
+def _unpriced(station: StationSide, token: TokenShown, evse: Evse | None) -> bool:
+    """Whether a start that nobody has a contract for would have no price (T-43)."""
+    place = Place(station.organization_id, station.site_id, station.station_id, evse.pk if evse else None)
+    return tariff_choice.is_missing(place, clock.now(), token.type)
 
 
 def _about(station: StationSide, token: TokenShown) -> Question:

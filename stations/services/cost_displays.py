@@ -32,6 +32,7 @@ from stations.domain.station import StationSide
 from stations.domain.words import TransactionStatus
 from stations.models import (
     ChargingStation,
+    Connector,
     CostState,
     Evse,
     FrozenTariff,
@@ -41,10 +42,11 @@ from stations.models import (
     Transaction,
     Variable,
 )
-from stations.services import commands, tariffs
+from stations.models.frozen_tariffs import Level
+from stations.services import commands, tariff_choice
 from stations.services.session_costs import parsed
 from stations.services.session_usage import last_state
-from stations.services.tariffs import Applicable, Place
+from stations.services.tariff_choice import Applicable, Place
 from stations.services.vendors import COSTS
 from tariffs import ocpp21_told, present, text
 from tariffs.local_time import find_zone
@@ -116,14 +118,12 @@ def price_text(
     """The price that a session would have now; ``None`` where it is not one and the same.
 
     It is told in the language of the driver, else of the site. Before a start the EVSE is not known, so
-    stations whose EVSEs have tariffs of their own get no text.
+    stations whose EVSEs or connectors have tariffs of their own get no text, unless the driver has a contract.
     """
-    place = _place(station)
-    if place is None:
-        return None
+    place, certain = _place(station, driver)
     now = clock.now()
-    found = tariffs.applicable(place, now, kind=tariffs.kind_of(token_type))
-    if found is None:
+    found = tariff_choice.applicable(place, now, kind=tariff_choice.kind_of(token_type))
+    if found is None or not (certain or found.level == Level.CONTRACT):
         return None
     tariff = parsed(found.document)
     zone, language = _zone_and_language(station, driver)
@@ -292,13 +292,23 @@ def _issue(station_id: UUID, intent: Intent) -> bool:
     return True
 
 
-def _place(station: StationSide) -> Place | None:
+def _place(station: StationSide, driver: Driver | None) -> tuple[Place, bool]:
+    """Where a session would be, and whether the EVSE and the connector that are not known yet do not matter."""
     evses = list(Evse.objects.filter(station_id=station.station_id).values_list("pk", flat=True)[:2])
     only = evses[0] if len(evses) == 1 else None
-    own = TariffAssignment.objects.current().filter(evse__station_id=station.station_id)
-    if only is None and own.exists():
-        return None
-    return Place(station.organization_id, station.site_id, station.station_id, only)
+    place = Place(
+        station.organization_id,
+        station.site_id,
+        station.station_id,
+        only,
+        driver_id=driver.pk if driver else None,
+    )
+    holding = TariffAssignment.objects.current().filter(organization_id=station.organization_id)
+    if only is None and holding.filter(evse__station_id=station.station_id).exists():
+        return place, False
+    typed = holding.exclude(connector_type="").exists()
+    types = Connector.objects.filter(evse=only).values("type").distinct()
+    return place, not typed or (only is not None and types.count() == 1)
 
 
 def _zone_and_language(station: StationSide, driver: Driver | None) -> tuple[ZoneInfo, str]:

@@ -1,5 +1,6 @@
 """Where tariffs hold, as people wish it: assigning one, and ending that (tariffs T-43)."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
@@ -12,30 +13,39 @@ from django.db.transaction import atomic
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
+from drivers.models import Driver, DriverGroup
 from stations.models import ChargingStation, Connector, Evse, Site, TariffAssignment
 from stations.models.tariff_assignments import PLACES
+from stations.models.tariff_assignments import Place as Somewhere
 from tariffs import publishing
 from tariffs.linter import Context
 from tariffs.models import Tariff, VersionState
 from tariffs.structure import TariffType
 
-Place = Site | ChargingStation | Evse | None
+Place = Somewhere | None
+CONTRACTS = (Driver, DriverGroup)
+CONNECTOR_TYPE = re.compile(r"[A-Za-z0-9-]{0,20}")
 ROLES = frozenset({"", *(kind.value for kind in TariffType)})
 
 
-def assign(tariff: Tariff, *, place: Place, by: Actor, role: str | None = None) -> TariffAssignment:
-    """Let the tariff hold at a place, or with ``None`` in the whole organization, in place of the one before.
+def assign(
+    tariff: Tariff, *, place: Place, by: Actor, role: str | None = None, connector_type: str = ""
+) -> TariffAssignment:
+    """Let the tariff hold at a place, or with ``None`` in the whole organization, instead of the one before.
 
-    ``role`` says for whom; without it the tariff's own type counts. Sessions that began keep theirs. Raises
-    :class:`tariffs.pointers.InvalidDocument` where the law forbids it there (T-50), :class:`Conflict` for a
-    retired tariff.
+    A driver or a group of them as the place makes it their contract. ``role`` says for whom it is; without it
+    the tariff's own type counts. ``connector_type`` limits it to one kind of connector. Sessions that began
+    keep theirs. Raises :class:`tariffs.pointers.InvalidDocument` where the law forbids it there (T-50),
+    :class:`Conflict` for a tariff, driver or group that is no more.
     """
     _require(tariff, place, by)
     chosen = _role(tariff, role)
+    _require_sense(tariff, place, connector_type)
     _require_lawful(tariff, place)
     with atomic():
         _lock(tariff)
-        same_place = _current(tariff, place).filter(role=chosen).select_for_update(of=("self",))
+        same_place = _current(tariff, place).filter(role=chosen, connector_type=connector_type)
+        same_place = same_place.select_for_update(of=("self",))
         before = same_place.select_related("tariff").first()
         if before is not None and before.tariff_id == tariff.pk:
             return before
@@ -47,6 +57,7 @@ def assign(tariff: Tariff, *, place: Place, by: Actor, role: str | None = None) 
             organization_id=tariff.organization_id,
             tariff=tariff,
             role=chosen,
+            connector_type=connector_type,
             assigned_at=now,
             assigned_by=by.label[:200],
             **{name: value for name, value in _columns(place).items() if value is not None},
@@ -79,22 +90,25 @@ def retire(tariff: Tariff, *, by: Actor) -> None:
 
 
 def at_place(place: Place, organization_id: UUID) -> TariffAssignment | None:
-    """What holds at exactly that place for every session."""
-    rows = TariffAssignment.objects.current().filter(organization_id=organization_id, role="")
+    """What holds at exactly that place for every session and connector."""
+    rows = TariffAssignment.objects.current().filter(
+        organization_id=organization_id, role="", connector_type=""
+    )
     return rows.filter(**_columns(place)).select_related("tariff").first()
 
 
 def context_of(tariff: Tariff) -> Context:
     """What the linter has to know: the power of the strongest EVSE where it holds, and people's languages."""
     holding = TariffAssignment.objects.current().filter(tariff=tariff)
-    places = [one.place for one in holding.select_related("site", "station", "evse")]
+    places = [one.place for one in holding.select_related(*PLACES)]
     return _context(tariff, places)
 
 
 def _require(tariff: Tariff, place: Place, by: Actor) -> None:
     by.require(Permission.TARIFFS_MANAGE, tariff)
-    if place is None:
+    if place is None or isinstance(place, CONTRACTS):
         by.require_everywhere(Permission.TARIFFS_MANAGE, tariff)
+    if place is None:
         return
     by.require(Permission.TARIFFS_MANAGE, place)
     if place.organization_id != tariff.organization_id:
@@ -111,6 +125,17 @@ def _role(tariff: Tariff, role: str | None) -> str:
     return role
 
 
+def _require_sense(tariff: Tariff, place: Place, connector_type: str) -> None:
+    if not CONNECTOR_TYPE.fullmatch(connector_type):
+        raise Invalid("A type of connector is a word of OCPP, such as cCCS2.", field="connector_type")
+    if not isinstance(place, CONTRACTS):
+        return
+    if _role(tariff, None) == TariffType.AD_HOC_PAYMENT:
+        raise Invalid("Who pays ad hoc has no contract. Choose a place, or another tariff.", field="role")
+    if place.retired_at is not None:
+        raise Conflict("The driver or the group is no more.")
+
+
 def _require_lawful(tariff: Tariff, place: Place) -> None:
     context = _context(tariff, [place])
     for version in tariff.versions.filter(state=VersionState.PUBLISHED):
@@ -125,7 +150,13 @@ def _lock(tariff: Tariff) -> None:
 
 def _columns(place: Place) -> dict[str, Place]:
     """The column of the place, and ``None`` in the others."""
-    kinds = {Evse: "evse", ChargingStation: "station", Site: "site"}
+    kinds = {
+        Driver: "driver",
+        DriverGroup: "driver_group",
+        Evse: "evse",
+        ChargingStation: "station",
+        Site: "site",
+    }
     return {name: place if place is not None and kinds[type(place)] == name else None for name in PLACES}
 
 
@@ -159,6 +190,6 @@ def _at_any(places: Sequence[Place]) -> Q:
     paths = {Evse: "evse", ChargingStation: "evse__station", Site: "evse__station__site"}
     wanted = Q(pk__in=[])
     for place in places:
-        if place is not None:
+        if place is not None and type(place) in paths:
             wanted |= Q(**{paths[type(place)]: place})
     return wanted

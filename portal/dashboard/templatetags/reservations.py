@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from core import clock
 from core.access import Actor
+from portal import plugs
 from portal.dashboard import reserved
 from portal.dashboard.sentences import told
 from portal.dashboard.templatetags.chargeyard import who
@@ -31,7 +32,7 @@ def kept_for(reservation: Reservation, actor: Actor) -> str:
 @register.filter
 def plug(connector_type: str) -> str:
     """A type of connector by the name that people use, else the station's own word."""
-    return reserved.PLUGS.get(connector_type, connector_type)
+    return plugs.name(connector_type)
 
 
 @register.filter

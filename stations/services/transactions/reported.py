@@ -66,15 +66,21 @@ def _apply(station: StationSide, event: TransactionEventReported, evse_id: int |
     if event.kind == log.ENDED:
         recount_given(transaction, station.max_power_w)
     is_first = transaction.event_count == 0
+    terms = _terms_of(transaction)
     _note(station, event, transaction, seq_no, decision)
     if transaction.status != TransactionStatus.ACTIVE or standing.place_of(transaction) != place:
         standing.settle(transaction, evse)
     transaction.save()
-    if is_first or event.kind == log.STARTED:
-        tariffs.freeze(transaction, received_at=event.stamp.received_at)
+    if is_first or event.kind == log.STARTED or _terms_of(transaction) != terms:
+        tariffs.freeze(transaction, received_at=transaction.start_received_at or event.stamp.received_at)
     _store_samples(station, event, transaction, evse)
     _follow_up(event, transaction, evse, began)
     return EventOutcome(transaction, decision)
+
+
+def _terms_of(transaction: Transaction) -> tuple[object, ...]:
+    """What decides which tariff of those at its start a session has; some of it is told after the start."""
+    return transaction.driver_id, transaction.token_type, transaction.connector_id
 
 
 def _take(station: StationSide, event: TransactionEventReported, evse: Evse | None) -> Transaction:

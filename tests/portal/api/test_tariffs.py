@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from core import clock
 from core.access import Actor
 from core.models import AuditEntry
+from drivers.services import drivers
 from stations.models import ChargingStation, Connector, TariffAssignment
 from stations.services import stations
 from tariffs.models import Tariff, TariffVersion
@@ -187,6 +188,27 @@ def test_a_tariff_is_assigned_to_places_and_that_ends(api: APIClient, alice: Act
     assert [one["id"] for one in results(api.get(f"{url}?current=true"))] == [whole["id"]]
     assert len(results(api.get(url))) == 2
     assert entry.actor.startswith("key:")
+
+
+def test_t43_a_tariff_is_the_contract_of_a_driver_or_a_group_or_for_a_type_of_connector(
+    api: APIClient, alice: Actor
+) -> None:
+    driver = factories.make_driver(alice)
+    group = drivers.create_group(name="Tenants", by=alice)
+    made = create(api)
+    publish(api, made)
+    url = f"{URL}{made['id']}/assignments/"
+    bodies = [{"driver": str(driver.pk)}, {"driver_group": str(group.pk)}, {"connector_type": "cCCS2"}]
+    one, two, three = (api.post(url, body, format="json").json() for body in bodies)
+    both = api.post(url, {**bodies[0], **bodies[1]}, format="json")
+    wrong = api.post(url, {"connector_type": "no type"}, format="json")
+
+    assert (one["driver"], one["driver_group"], one["connector_type"]) == (str(driver.pk), None, "")
+    assert (two["driver"], two["driver_group"]) == (None, str(group.pk))
+    assert (three["driver"], three["site"], three["connector_type"]) == (None, None, "cCCS2")
+    assert both.status_code == 400
+    assert pointers_of(wrong) == ["/connector_type"]
+    assert [row["id"] for row in results(api.get(f"{url}?driver={driver.pk}"))] == [one["id"]]
 
 
 @pytest.mark.parametrize("kind", ["sites", "stations"])

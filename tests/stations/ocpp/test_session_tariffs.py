@@ -1,15 +1,19 @@
 """T-42 and T-43 by the wire: the tariff of a session is found by its place and frozen at its start."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from core import clock
 from core.access import Actor
-from stations.models import Evse, FrozenTariff, SessionCost, TariffAssignment
-from stations.services import sites, stations, tariff_assignments, tariffs
+from drivers.models import IdToken
+from drivers.services import drivers, tokens
+from stations.models import AuthorizationAnswer, Evse, FrozenTariff, SessionCost, TariffAssignment
+from stations.services import sites, stations, tariff_assignments, tariff_choice
 from tariffs import publishing
 from tariffs.structure import TariffType
+from tests.factories import make_driver
 from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X
 from tests.stations.ocpp.charging import Car, assign, priced, publish
 from tests.stations.ocpp.knocking import Charger
@@ -18,13 +22,15 @@ from tests.tariffs.building import component, document, element
 DEARER = element(component("ENERGY", "0.90", "19"))
 
 
-def place_of(charger: Charger, evse: Evse | None = None) -> tariffs.Place:
+def place_of(charger: Charger, evse: Evse | None = None) -> tariff_choice.Place:
     station = charger.station
-    return tariffs.Place(station.organization_id, station.site_id, station.pk, evse.pk if evse else None)
+    return tariff_choice.Place(
+        station.organization_id, station.site_id, station.pk, evse.pk if evse else None
+    )
 
 
-def found(place: tariffs.Place, **asked: object) -> tuple[str, str] | None:
-    one = tariffs.applicable(place, clock.now(), **asked)  # type: ignore[arg-type]
+def found(place: tariff_choice.Place, **asked: object) -> tuple[str, str] | None:
+    one = tariff_choice.applicable(place, clock.now(), **asked)  # type: ignore[arg-type]
     return None if one is None else (str(one.tariff_id), one.level)
 
 
@@ -136,16 +142,82 @@ def test_what_was_recorded_offline_before_any_tariff_held_is_not_priced_by_a_lat
 def test_t43_contract_evse_station_site_organization_in_that_order(charger: Charger, alice: Actor) -> None:
     station = charger.station
     evse = stations.add_evse(station, 1)
-    contract = publish(alice)
+    group = drivers.create_group(name="Tenants", by=alice)
+    driver = make_driver(alice, group=group)
+    place = place_of(charger, evse)
     seen = []
-    for level in (None, station.site, station, evse):
-        assign(alice, publish(alice).tariff, level)
-        seen.append(found(place_of(charger, evse)))
-    seen.append(found(place_of(charger, evse), contract=contract.tariff_id))
+    for level in (None, station.site, station, evse, group, driver):
+        version = publish(alice)
+        assign(alice, version.tariff, level)
+        seen.append((str(version.tariff_id), found(place._replace(driver_id=driver.pk))))
+    levels = ["organization", "site", "station", "evse", "contract", "contract"]
 
-    assert [level for _, level in seen if _] == ["organization", "site", "station", "evse", "contract"]  # type: ignore[misc]
-    assert seen[-1] == (str(contract.tariff_id), "contract")
-    assert found(place_of(charger)) == (seen[2][0], "station")  # type: ignore[index]
+    assert [one for _, one in seen] == [(made, at) for (made, _), at in zip(seen, levels, strict=True)]
+    assert found(place) == (seen[3][0], "evse")
+    assert found(place._replace(driver_id=make_driver(alice).pk)) == (seen[3][0], "evse")
+    assert found(place_of(charger)) == (seen[2][0], "station")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_t43_a_driver_has_the_tariff_of_the_contract_wherever_they_charge(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    priced(alice, place=charger.station)
+    group = drivers.create_group(name="Tenants", by=alice)
+    contract = priced(alice, DEARER, place=group)
+    with charger.dial(version) as socket:
+        socket.boot()
+        car = Car(charger, socket, alice)
+        token = IdToken.objects.get(value=car.token)
+        tokens.update(token, {"driver": make_driver(alice, group=group)}, by=alice)
+        car.start(0)
+        car.stop(10, 1000)
+    frozen = FrozenTariff.objects.get(transaction=car.session)
+
+    assert (frozen.version_id, frozen.level, frozen.document) == (contract.pk, "contract", contract.document)
+    assert car.session.cost.incl_vat == Decimal("1.07")
+
+
+@pytest.mark.parametrize("version", VERSIONS_2X)
+def test_t43_the_contract_counts_where_the_token_is_told_after_the_start(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    priced(alice)
+    driver = make_driver(alice)
+    contract = priced(alice, DEARER, place=driver)
+    with charger.dial(version) as socket:
+        socket.boot()
+        car = Car(charger, socket, alice)
+        tokens.update(IdToken.objects.get(value=car.token), {"driver": driver}, by=alice)
+        card = {"idToken": car.token, "type": "ISO14443"}
+        car.reference = car.name
+        car.says(0, "EVConnected", 0, evse={"id": 1, "connectorId": 1})
+        before = car.session.frozen_tariff.level
+        car.says(1, "Charging", 0, idToken=card)
+
+    assert (before, car.session.frozen_tariff.level) == ("organization", "contract")
+    assert car.session.frozen_tariff.version_id == contract.pk
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_t43_a_tariff_for_a_type_of_connector_goes_before_the_one_for_all_at_its_place(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    evse = stations.add_evse(charger.station, 1, (1, 2))
+    evse.connectors.filter(connector_id=1).update(type="cCCS2")
+    evse.connectors.filter(connector_id=2).update(type="cG105")
+    everyone, ccs = priced(alice), publish(alice, DEARER)
+    tariff_assignments.assign(ccs.tariff, place=None, connector_type="cCCS2", by=alice)
+    with charger.dial(version) as socket:
+        socket.boot()
+        car = Car(charger, socket, alice)
+        car.start(0)
+    place = place_of(charger, evse)
+
+    assert car.session.frozen_tariff.version_id == ccs.pk
+    assert found(place._replace(connector_id=1)) == (str(ccs.tariff_id), "organization")
+    assert found(place._replace(connector_id=2)) == (str(everyone.tariff_id), "organization")
+    assert found(place) == (str(everyone.tariff_id), "organization")
 
 
 def test_t43_of_equal_rank_the_type_decides(charger: Charger, alice: Actor) -> None:
@@ -169,7 +241,7 @@ def test_a_tariff_without_a_version_in_force_gives_way_to_the_next_place(
     assign(alice, coming.tariff, charger.station)
 
     assert found(place_of(charger)) == (str(whole.tariff_id), "organization")
-    later = tariffs.applicable(place_of(charger), clock.now() + timedelta(hours=2))
+    later = tariff_choice.applicable(place_of(charger), clock.now() + timedelta(hours=2))
     assert later is not None
     assert later.tariff_id == coming.tariff_id
 
@@ -180,4 +252,37 @@ def test_an_assignment_that_has_ended_holds_no_more(charger: Charger, alice: Act
     tariff_assignments.end(TariffAssignment.objects.get(organization_id=alice.organization_id), by=alice)
 
     assert found(place_of(charger)) is None
-    assert tariffs.applicable(place_of(charger), before) is not None
+    assert tariff_choice.applicable(place_of(charger), before) is not None
+
+
+@pytest.mark.parametrize("version", VERSIONS_2X)
+def test_t43_who_has_no_contract_is_refused_where_no_tariff_says_what_it_costs(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    evse = stations.add_evse(charger.station, 1)
+    nobody = {"idToken": {"idToken": "", "type": "NoAuthorization"}}
+    with charger.dial(version) as socket:
+        socket.boot()
+        before = socket.call("Authorize", nobody)["idTokenInfo"]["status"]
+        elsewhere = sites.create({"name": "Elsewhere", "time_zone": "UTC"}, by=alice)
+        priced(alice, place=elsewhere)
+        refused = socket.call("Authorize", nobody)["idTokenInfo"]["status"]
+        car = Car(charger, socket, alice)
+        known = {"idToken": {"idToken": car.token, "type": "ISO14443"}}
+        by_contract = socket.call("Authorize", known)["idTokenInfo"]["status"]
+        assign(alice, publish(alice, type="AD_HOC_PAYMENT").tariff, evse)
+        after = socket.call("Authorize", nobody)["idTokenInfo"]["status"]
+    answers = AuthorizationAnswer.objects.filter(station=charger.station).order_by("id")
+
+    assert (before, refused, by_contract, after) == ("Accepted", "NotAtThisLocation", "Accepted", "Accepted")
+    assert [one.rule for one in answers] == ["no_authorization", "no_tariff", "valid", "no_authorization"]
+
+
+def test_t43_a_free_station_charges_everybody_without_a_tariff(charger: Charger, alice: Actor) -> None:
+    priced(alice, place=sites.create({"name": "Elsewhere", "time_zone": "UTC"}, by=alice))
+    stations.update(charger.station, {"free_vend": True}, by=alice)
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        answer = socket.call("Authorize", {"idToken": {"idToken": "", "type": "NoAuthorization"}})
+
+    assert answer["idTokenInfo"]["status"] == "Accepted"
