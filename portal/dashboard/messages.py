@@ -123,19 +123,26 @@ def _sent(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
 
 
 def paired(frames: list[RawFrame]) -> list[Pair]:
-    """Newest first; answers and objections joined with their request by message id."""
-    waiting: dict[str, Pair] = {}
+    """Newest first; a request with the nearest answer and objection that came after it."""
+    waiting: dict[tuple[int, str, bool], Pair] = {}
     pairs: list[Pair] = []
     for one in frames:
-        pair = waiting.get(one.message_id) if one.message_id else None
+        exchange = _exchange(one)
+        pair = waiting.get(exchange) if one.message_id else None
         if pair is None or not _joins(pair, one):
             pair = Pair(one)
             pairs.append(pair)
         if one.type == CALL:
-            waiting.pop(one.message_id, None)
+            waiting.pop(exchange, None)
         else:
-            waiting[one.message_id] = pair
+            waiting[exchange] = pair
     return pairs
+
+
+def _exchange(one: RawFrame) -> tuple[int, str, bool]:
+    """Message ids are counted by each side of each socket for itself."""
+    we_called = (one.direction == "out") != (one.type in (RESULT, ERROR))
+    return one.epoch, one.message_id, we_called
 
 
 def _joins(pair: Pair, earlier: RawFrame) -> bool:

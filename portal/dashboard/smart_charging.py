@@ -44,6 +44,7 @@ SAID = frozenset(
 )
 KILO = 1000
 LARGEST_KW = 10_000
+MOST_PERIODS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Curve:
 
     row: CompositeSchedule
     lines: list[Line]
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +145,9 @@ def _curve(row: CompositeSchedule) -> Curve | None:
             limit,
             int(limit * 100 / largest) if largest else 0,
         )
-        for start, limit in told
+        for start, limit in told[:MOST_PERIODS]
     ]
-    return Curve(row, lines) if lines else None
+    return Curve(row, lines, more=len(told) > MOST_PERIODS) if lines else None
 
 
 def _shown(row: InstalledProfile) -> Shown:

@@ -14,6 +14,7 @@ from stations.models import Alert, ChargingStation, Command, FirmwareJob
 from stations.services import alerts, effects, jobs
 
 FAILED = "firmware_failed"
+NOT_PUBLISHED = [JobStatus.REFUSED, JobStatus.WITHDRAWN, JobStatus.FAILED, JobStatus.REPLACED]
 NOT_ENDED = [status.value for status in JobStatus if status not in ENDED]
 MESSAGE = {
     FirmwareKind.UPDATE: "firmware_status_notification",
@@ -98,7 +99,7 @@ def unpublished(station: StationSide, checksum: str, status: str, at: datetime) 
         published = FirmwareJob.objects.select_for_update().filter(
             station_id=station.station_id, kind=FirmwareKind.PUBLISH.value, checksum__iexact=checksum
         )
-        for job in published.exclude(status__in=[JobStatus.REFUSED, JobStatus.WITHDRAWN]):
+        for job in published.exclude(status__in=NOT_PUBLISHED):
             job.detail = status[:500]
             if status in words:
                 job.status, job.ended_at, job.locations = words[status].value, at, []

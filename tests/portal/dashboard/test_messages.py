@@ -15,17 +15,26 @@ def page(home: str, station: ChargingStation) -> str:
     return f"{home}stations/{station.pk}/messages/"
 
 
-def keep(station: ChargingStation, at: datetime, kind: int, number: str, *, direction: str = "out") -> None:
+def keep(
+    station: ChargingStation,
+    at: datetime,
+    kind: int,
+    number: str,
+    *,
+    direction: str = "out",
+    epoch: int = 1,
+    verdict: str = "ok",
+) -> None:
     RawFrame.objects.create(
         at=at,
         station=station,
-        epoch=1,
+        epoch=epoch,
         direction=direction,
         type=kind,
         message_id=number,
         action="GetReport",
         size_bytes=2,
-        verdict="ok",
+        verdict=verdict,
         text=f'[{kind},"{number}"]',
     )
 
@@ -85,3 +94,43 @@ def test_a_stranger_finds_no_message(charlie: Client, page: str, station: Chargi
 
     assert answer.status_code == 404
     assert "n-1" not in answer.content.decode()
+
+
+def test_an_error_is_not_shown_as_the_answer_to_a_call_of_an_earlier_socket(
+    browser: Client, page: str, station: ChargingStation
+) -> None:
+    began = clock.now() - timedelta(minutes=1)
+    keep(station, began, 2, "7", direction="in", verdict="refused:FormatViolation")
+    keep(station, began + timedelta(seconds=9), 4, "7", direction="in", epoch=2)
+
+    assert shown(browser, f"{page}?errors=1").count("<details>") == 2
+
+
+def test_an_answer_belongs_to_the_call_of_the_other_side_where_both_use_one_id(
+    browser: Client, page: str, station: ChargingStation
+) -> None:
+    began = clock.now() - timedelta(minutes=1)
+    for second, (kind, direction) in enumerate([(2, "out"), (2, "in"), (3, "in"), (3, "out")]):
+        keep(station, began + timedelta(seconds=second), kind, "7", direction=direction)
+
+    exchanges = shown(browser, page).split("<details>")[1:]
+
+    assert len(exchanges) == 2
+    assert all("  2," in one and "  3," in one for one in exchanges)
+
+
+def test_an_id_used_twice_is_answered_by_the_nearest_answer_after_the_call(
+    browser: Client, page: str, station: ChargingStation
+) -> None:
+    began = clock.now() - timedelta(minutes=1)
+    for second, (kind, direction) in enumerate([(2, "in"), (3, "out"), (2, "in"), (4, "out")]):
+        keep(station, began + timedelta(seconds=second), kind, "7", direction=direction)
+
+    newer, older = shown(browser, page).split("<details>")[1:]
+
+    assert "  2," in newer
+    assert "  4," in newer
+    assert "  3," not in newer
+    assert "  2," in older
+    assert "  3," in older
+    assert "  4," not in older

@@ -369,3 +369,22 @@ def test_viewers_and_strangers_update_no_dynamic_schedule(
     assert charlie.post(f"{page}send/", update).status_code == 404
     assert "update_dynamic_schedule" not in read(viewer, page)
     assert not Command.objects.filter(station=station).exists()
+
+
+def test_of_a_composite_schedule_with_thousands_of_periods_the_first_are_shown(
+    browser: Client, page: str, station: ChargingStation, evse: Evse
+) -> None:
+    CompositeSchedule.objects.create(
+        station=station,
+        evse_id=1,
+        rate_unit="A",
+        starts_at=clock.now(),
+        duration_s=86_400,
+        periods=[{"start_s": second, "limit": 6} for second in range(2000)],
+        received_at=clock.now(),
+    )
+
+    text = read(browser, page)
+
+    assert text.count("<progress") == 100
+    assert "These are the first periods of a longer schedule." in text

@@ -326,3 +326,19 @@ def test_words_of_its_own_fill_no_table(charger: Charger) -> None:
 
     assert job_of(charger).steps.count() == 50
     assert job_of(charger).steps.get(word="Baking7").count == 2
+
+
+@pytest.mark.parametrize("status", ["Unpublished", "NoFirmware"])
+def test_l04_a_publication_that_failed_stays_failed_when_the_image_is_withdrawn(
+    charger: Charger, alice: Actor, status: str
+) -> None:
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        sent, _ = ask(charger, socket, alice, PUBLISH, {"status": "Accepted"})
+        told = {"status": "DownloadFailed", "requestId": sent[3]["requestId"]}
+        socket.call("PublishFirmwareStatusNotification", told)
+        withdraw = intents.UnpublishFirmware(checksum=CHECKSUM)
+        ask(charger, socket, alice, withdraw, {"status": status})
+
+    job = FirmwareJob.objects.get(station=charger.station)
+    assert (job.status, job.succeeded) == ("failed", False)
