@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,8 @@ from tariffs import documents, linter, parsing, text
 from tariffs.linter import NOWHERE, Context, Finding, Level
 from tariffs.local_time import find_zone
 from tariffs.pointers import InvalidDocument
+from tariffs.structure import Tariff
+from tariffs.week import Band, bands_of
 
 PRICES, JSON = "prices", "json"
 TEMPLATES: Mapping[str, tuple[str | Promise, Mapping[str, Any]]] = {
@@ -111,6 +114,8 @@ class Preview:
     texts: Sequence[tuple[str, str]]
     findings: Sequence[Finding]
     document: str
+    week: Sequence[Band] = ()
+    currency: str = ""
 
     @property
     def errors(self) -> list[Finding]:
@@ -164,7 +169,19 @@ def preview(content: Mapping[str, Any], zone: str, context: Context = NOWHERE) -
         "last_updated": clock.to_wire(clock.now()),
         **content,
     }
-    return Preview(tuple(texts_of(whole, zone)), linter.lint(whole, context), pretty(content))
+    texts, findings = tuple(texts_of(whole, zone)), linter.lint(whole, context)
+    if not texts:
+        return Preview(texts, findings, pretty(content))
+    tariff = parsing.parse_tariff(whole)
+    return Preview(texts, findings, pretty(content), _week(tariff, zone), tariff.currency)
+
+
+def _week(tariff: Tariff, zone: str) -> Sequence[Band]:
+    """The grid of a week that is to come, where the hour or the day matters at all."""
+    there = find_zone(zone)
+    today = clock.now().astimezone(there).date()
+    bands = bands_of(tariff, there, today + timedelta(days=-today.weekday() % 7))
+    return bands if len({prices for band in bands for prices in band.prices}) > 1 else ()
 
 
 def texts_of(content: Mapping[str, Any], zone: str) -> list[tuple[str, str]]:

@@ -39,6 +39,7 @@ from portal.dashboard import (
     smart_charging,
     station,
     stations,
+    tariff_trials,
     tariffs,
     token_groups,
     token_import,
@@ -126,6 +127,8 @@ urlpatterns = [
     path("tariffs/<uuid:pk>/withdraw/", tariffs.withdraw, name="tariff_withdraw"),
     path("tariffs/<uuid:pk>/discard/", tariffs.discard, name="tariff_discard"),
     path("tariffs/<uuid:pk>/retire/", tariffs.retire, name="tariff_retire"),
+    path("tariffs/<uuid:pk>/trial/", tariff_trials.trial, name="tariff_trial"),
+    path("tariffs/<uuid:pk>/compare/", tariff_trials.compare, name="tariff_compare"),
     path("tariffs/<uuid:pk>/assign/", tariffs.assign, name="tariff_assign"),
     path(
         "tariffs/<uuid:pk>/assignments/<uuid:assignment_pk>/end/",

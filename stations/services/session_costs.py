@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -82,11 +83,19 @@ def price(transaction_id: UUID, *, now: datetime) -> SessionCost | None:
 def priced_now(session: Transaction, frozen: FrozenTariff, *, until: datetime) -> tuple[Tariff, Price]:
     """The price by the frozen copy, in the zone and by the policy of the start. Raises :class:`CannotPrice`."""
     tariff = parsed(frozen.document)
+    rounding = Rounding(frozen.policy, Basis(frozen.basis))
+    zone = find_zone(frozen.time_zone)
+    return tariff, priced_by(tariff, session, zone=zone, rounding=rounding, until=until)
+
+
+def priced_by(
+    tariff: Tariff, session: Transaction, *, zone: ZoneInfo, rounding: Rounding, until: datetime
+) -> Price:
+    """The price of the session's readings by any tariff. Raises :class:`CannotPrice`."""
     usage = usage_of(session, until=until)
     if _counts_time(tariff) and not tells_states(usage):
         raise CannotPrice("missing_state", "The tariff counts time, and nothing tells what the session did.")
-    rounding = Rounding(frozen.policy, Basis(frozen.basis))
-    return tariff, pricing.price(tariff, usage, zone=find_zone(frozen.time_zone), rounding=rounding)
+    return pricing.price(tariff, usage, zone=zone, rounding=rounding)
 
 
 @lru_cache(maxsize=256)
