@@ -1,9 +1,11 @@
 """The group commit: order, isolation, nothing answered before its commit (P164, P270, P273; M-01, F-13)."""
 
+import asyncio
+import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,10 +19,13 @@ from django.db import connection, connections
 from stations.domain.events import ConnectorStatusReported, MeterSample, ReadingsReported, Stamp
 from stations.domain.station import StationRef
 from stations.models import Connector, MeterReading, RawFrame, Transaction
+from stations.ocpp import ingest, metrics
 from stations.services import frames
 from stations.services.batches import Item, Writer
 from stations.services.batches.items import Log
 from tests import factories
+from tests.own_database import in_use
+from tests.proxy import database_behind_proxy
 from tests.stations.ocpp.opening import Open, OpenStation, is_alive, logged
 from tests.waiting import eventually
 
@@ -298,3 +303,38 @@ def test_the_last_sign_of_life_is_written_for_the_newest_socket_only(open_statio
         return wire.row.presence.last_seen_at is not None
 
     assert eventually(seen)
+
+
+def test_f05_a_writer_on_a_dead_line_is_freed_though_nothing_more_arrives(
+    committed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full queues pause the sockets, so whoever frees the writer must not wait for the next message."""
+    monkeypatch.setattr(ingest, "STUCK_S", 0.3)
+    station, _ = factories.make_station(factories.make_actor(factories.make_organization()))
+    with database_behind_proxy(os.environ["DATABASE_URL"]) as (proxy, url), in_use(url):
+        results: list[Any] = []
+
+        async def write() -> None:
+            writing = ingest.Ingest()
+            writing.submit(item_of(station, readings("5"), results))
+            await _until(lambda: len(results) == 1)
+            proxy.hang()
+            writing.submit(item_of(station, readings("6"), results))
+            await asyncio.sleep(0.6)
+            assert len(results) == 1
+            writing.cut_if_stuck()
+            proxy.restore()
+            await _until(lambda: len(results) == 2)
+            await asyncio.to_thread(writing.stop)
+
+        asyncio.run(write())
+
+    assert results == [None, None]
+    assert metrics._events["writer_cut"] == 1
+    assert MeterReading.objects.filter(station_id=station.pk).count() == 2
+
+
+async def _until(done: Callable[[], bool], within_s: float = 10.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not done():
+            await asyncio.sleep(0.01)
