@@ -110,6 +110,7 @@ class Transaction(models.Model):
         ]
         indexes = [
             models.Index(fields=["organization", "-started_at", "-id"], name="transaction_by_organization"),
+            models.Index(fields=["organization", "-id"], name="transaction_newest"),
             models.Index(fields=["station", "-started_at", "-id"], name="transaction_by_station"),
             models.Index(
                 fields=["organization", "-started_at"],

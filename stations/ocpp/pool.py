@@ -53,7 +53,11 @@ def perform(work: Callable[[], Result]) -> Result:
         except (OperationalError, InterfaceError) as error:
             tries += 1
             contended = getattr(error.__cause__, "sqlstate", None) in CONTENDED
-            if not (tries < CONTENDED_TRIES if contended else reconnecting.is_lost(error) and time.monotonic() < until_s):
+            if not (
+                tries < CONTENDED_TRIES
+                if contended
+                else reconnecting.is_lost(error) and time.monotonic() < until_s
+            ):
                 raise
             metrics.count_event("handler_repeated")
             connection.close()
@@ -70,4 +74,3 @@ def handlers() -> Pool:
 def commands() -> Pool:
     """The pool of this process for what we say; slow handlers do not hold up commands."""
     return Pool("ocpp-command", COMMAND_THREADS, deadline_s=settings.OCPP_HANDLER_DEADLINE, keep_s=KEEP_S)
-

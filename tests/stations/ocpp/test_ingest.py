@@ -335,6 +335,4 @@ def test_f05_a_writer_on_a_dead_line_is_freed_though_nothing_more_arrives(
 
 
 async def _until(done: Callable[[], bool], within_s: float = 10.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not done():
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(eventually, done, within_s=within_s)
