@@ -25,4 +25,5 @@ def is_lost(error: Exception) -> bool:
 
 def pause_s(tries: int) -> float:
     """Seconds to wait after so many tries; spread, so that a restarted database is not stormed."""
-    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(tries, 10)) * random.uniform(0.5, 1)
+    pause: float = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(tries, 10))
+    return pause * random.uniform(0.5, 1)
