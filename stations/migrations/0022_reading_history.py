@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+from django.db.models.functions import Upper
 
 TABLES = """
 CREATE TABLE stations_readingminute (
@@ -142,6 +143,10 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             model_name="transaction",
             index=models.Index(fields=["organization", "-id"], name="transaction_newest"),
+        ),
+        AddIndexConcurrently(
+            model_name="transaction",
+            index=models.Index(Upper("reference"), "organization", name="transaction_by_reference"),
         ),
         migrations.CreateModel(
             name='ReadingMinute',

@@ -123,6 +123,7 @@ class Transaction(models.Model):
                 name="transaction_without_end",
             ),
             models.Index(Upper("token_value"), "organization", name="transaction_by_token"),
+            models.Index(Upper("reference"), "organization", name="transaction_by_reference"),
             models.Index(
                 fields=["driver", "-started_at", "-id"],
                 condition=~models.Q(driver=None),

@@ -382,7 +382,9 @@ def test_an_update_that_names_another_evse_takes_the_long_way(
 
 def speaking(side: StationRef) -> Any:
     """The station as its socket knows it."""
-    known = {name: getattr(side, name) for name in ("station_id", "organization_id", "site_id", "max_power_w")}
+    known = {
+        name: getattr(side, name) for name in ("station_id", "organization_id", "site_id", "max_power_w")
+    }
     return SimpleNamespace(**known, registration=Registration.ACCEPTED, epoch=1, memory={})
 
 
