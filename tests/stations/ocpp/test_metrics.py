@@ -26,9 +26,7 @@ def watched(django_db_setup: None) -> Iterator[Server]:
 
 
 def told(server: Server) -> Figures:
-    asked = urllib.request.Request(
-        f"{server.http_url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}
-    )
+    asked = urllib.request.Request(f"{server.http_url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     with urllib.request.urlopen(asked, timeout=5) as answer:
         families = text_string_to_metric_families(answer.read().decode())
         return {
