@@ -14,7 +14,7 @@ DEPLOYED := SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(
 	DATA_KEYS=check:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY= DATABASE_URL=postgres:///chargeyard \
 	ALLOWED_HOSTS=portal.example.org PUBLIC_URL=https://portal.example.org
 
-.PHONY: help setup run test check lock bench bench-quick format venv
+.PHONY: help setup run test check lock bench bench-quick bench-growth format venv
 help:
 	@echo "make run [ARGS='--port 9000']   the portal with demo chargers, from nothing"
 	@echo "make setup                      install what the portal needs, start nothing"
@@ -22,6 +22,7 @@ help:
 	@echo "make check                      format, lint, types, directions, migrations, deployment settings"
 	@echo "make lock                       choose exact versions of all packages anew"
 	@echo "make bench, make bench-quick    measure"
+	@echo "make bench-growth [ARGS='--scale 0.1']   100 million readings, 5 million sessions, or a part of them"
 
 setup: $(BASE) $(SPRITE)
 
@@ -56,6 +57,9 @@ bench: $(DEV)
 
 bench-quick: $(DEV)
 	$(PY) -m benchmarks --quick $(ARGS)
+
+bench-growth: $(DEV)
+	$(PY) -m benchmarks.growth $(ARGS)
 
 # A virtual environment that stopped working (Python upgraded, directory moved) is made anew.
 venv:

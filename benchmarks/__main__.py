@@ -3,9 +3,18 @@
 import argparse
 import sys
 
-from benchmarks import commands, door, fleet, harness
+from benchmarks import commands, door, fleet, harness, long_session, pricing, quiet, readings, sizes
 
-ALL = {"door": door.run, "commands": commands.run, "fleet": fleet.run}
+ALL = {
+    "door": door.run,
+    "readings": readings.run,
+    "quiet": quiet.run,
+    "sizes": sizes.run,
+    "long_session": long_session.run,
+    "commands": commands.run,
+    "pricing": pricing.run,
+    "fleet": fleet.run,
+}
 
 
 def main() -> int:

@@ -54,6 +54,15 @@ def yardstick(place: Place) -> Iterator[Build]:
         yield build
 
 
+@contextlib.contextmanager
+def bare(place: Place) -> Iterator[Build]:
+    """The gateway that only frames, parses and commits by COPY."""
+    port = _free_port()
+    command = [sys.executable, "-m", "benchmarks.bare", str(port)]
+    with _running("bare", command, port, {"DATABASE_URL": place.yardstick_url}) as build:
+        yield build
+
+
 def prepare_yardstick(place: Place, stations: list[tuple[str, str]]) -> None:
     """Make its tables and charge points, once per run."""
     lines = "".join(f"{identity} {password}\n" for identity, password in stations)
@@ -66,15 +75,24 @@ def make_stations(count: int, prefix: str) -> list[tuple[str, str]]:
     """Stations of the portal with their passwords, in an organization of their own."""
     from core import access
     from core.services import accounts
-    from stations.services import access as site_access
-    from stations.services import stations
 
     by = access.system("benchmark")
     organization = accounts.create_organization(f"bench-{prefix}".lower(), name="Benchmark", by=by)
-    member, _ = accounts.add_member(f"{prefix.lower()}@example.org", organization, access.Role.ADMIN, by=by)
-    actor = site_access.actor_of_member(member)
-    made = []
-    for number in range(count):
+    accounts.add_member(f"{prefix.lower()}@example.org", organization, access.Role.ADMIN, by=by)
+    return more_stations(prefix, count)
+
+
+def more_stations(prefix: str, count: int) -> list[tuple[str, str]]:
+    """Further ones of that organization."""
+    from core.models import Membership
+    from stations.models import ChargingStation
+    from stations.services import access as site_access
+    from stations.services import stations
+
+    slug = f"bench-{prefix}".lower()
+    actor = site_access.actor_of_member(Membership.objects.get(organization__slug=slug))
+    made, first = [], ChargingStation.objects.filter(organization__slug=slug).count()
+    for number in range(first, first + count):
         identity = f"{prefix}-{number:05d}"
         _, password = stations.create({"identity": identity}, by=actor)
         made.append((identity, password or ""))

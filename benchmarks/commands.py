@@ -141,7 +141,7 @@ def _row(turns: list[Turn]) -> Row:
         "command round trip, p50 / p99",
         f"{_ms(best.times, 0.5)} / {_ms(best.times, 0.99)} in the quietest turn, "
         f"{_ms(everything, 0.5)} / {_ms(everything, 0.99)} in all {len(turns)}",
-        "<= 5 ms (<= 2 / 10 ms later)",
+        "<= 2 ms / <= 10 ms",
         f"{len(best.times)} commands a turn, one in flight; three bare commits took "
         f"{COMMITS * commit * 1000:.1f} ms just after; CPU per command: issuer {best.issuer * 1e3:.1f} ms, "
         f"gateway {best.gateway * 1e3:.1f} ms, "

@@ -20,7 +20,6 @@ from benchmarks.builds import Build
 from benchmarks.harness import ROOT, CpuMeter, MachineMeter, Place, Row, median, percentile
 
 SLUG = "bench-fleet"
-EMAIL = "fleet@example.org"
 PASSWORD = "a password for the fleet benchmark"
 SAMPLE_S = 10
 
@@ -41,7 +40,7 @@ class Span:
 def run(place: Place, *, quick: bool) -> list[Row]:
     """Connect all, wait until each charges, watch them alone, then look at pages for a while."""
     count = 200 if quick else 1000
-    _prepare()
+    prepare(SLUG)
     with builds.portal() as build, _chargers(build, count):
         connected_s, charging = _wait_for_sessions(count, 60.0 if quick else 180.0)
         time.sleep(5 if quick else SETTLE_S)
@@ -69,13 +68,14 @@ def _span(place: Place, build: Build, work: Callable[[], None]) -> Span:
     )
 
 
-def _prepare() -> None:
+def prepare(slug: str) -> None:
+    """An organization with one member, who may sign in without a second factor."""
     from core import access
     from core.services import accounts
 
     by = access.system("benchmark")
-    organization = accounts.create_organization(SLUG, name="Fleet", by=by, demo=True)
-    membership, _ = accounts.add_member(EMAIL, organization, access.Role.ADMIN, by=by)
+    organization = accounts.create_organization(slug, name="Fleet", by=by, demo=True)
+    membership, _ = accounts.add_member(f"{slug}@example.org", organization, access.Role.ADMIN, by=by)
     membership.user.set_password(PASSWORD)
     membership.user.save()
 
@@ -128,7 +128,7 @@ def _refusals() -> dict[str, int]:
 
 
 def _look_at_pages(build: Build, rounds: int) -> dict[str, list[float]]:
-    session = _sign_in(build)
+    session = sign_in(build)
     base = f"{build.http_url}/o/{SLUG}/"
     station = re.search(
         rf"/o/{SLUG}/stations/([0-9a-f-]{{36}})/", session.get(f"{base}stations/", timeout=30).text
@@ -148,11 +148,15 @@ def _look_at_pages(build: Build, rounds: int) -> dict[str, list[float]]:
     return times
 
 
-def _sign_in(build: Build) -> requests.Session:
+def sign_in(build: Build, slug: str = SLUG) -> requests.Session:
     session = requests.Session()
     url = f"{build.http_url}/accounts/login/"
     session.get(url, timeout=30)
-    form = {"login": EMAIL, "password": PASSWORD, "csrfmiddlewaretoken": session.cookies["csrftoken"]}
+    form = {
+        "login": f"{slug}@example.org",
+        "password": PASSWORD,
+        "csrfmiddlewaretoken": session.cookies["csrftoken"],
+    }
     answer = session.post(url, data=form, headers={"Referer": url}, timeout=30)
     if "sessionid" not in session.cookies:
         raise SystemExit(f"The sign-in was refused: {answer.status_code}.")

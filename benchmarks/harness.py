@@ -35,6 +35,7 @@ class Place:
     """The servers of one run; both builds use the same PostgreSQL."""
 
     postgres_pid: int
+    owner_url: str
     yardstick_url: str
     directory: Path
 
@@ -59,7 +60,9 @@ def servers() -> Iterator[Place]:
 
         django.setup()
         assert postgres.child is not None
-        yield Place(postgres.child.pid, postgres.url("owner", "straightforward"), directory)
+        yield Place(
+            postgres.child.pid, postgres.url("owner"), postgres.url("owner", "straightforward"), directory
+        )
     finally:
         _close_connections()
         valkey.stop()
@@ -117,6 +120,7 @@ class MachineMeter:
     """CPU seconds that all processes of the machine used."""
 
     def __init__(self) -> None:
+        self.family_s = CpuMeter(os.getpid(), family=True).begin
         self.begin = self._now()
 
     def seconds(self) -> float:
@@ -125,6 +129,12 @@ class MachineMeter:
     def _now(self) -> float:
         times = psutil.cpu_times()
         return float(times.user + times.nice + times.system + times.irq + times.softirq)
+
+
+def others_during(machine: MachineMeter, elapsed_s: float) -> float:
+    """The share of a core that processes took which are none of this run's, since the meter was made."""
+    family = CpuMeter(os.getpid(), family=True)
+    return max(0.0, machine.seconds() - (family.begin - machine.family_s)) / elapsed_s
 
 
 def machine() -> str:

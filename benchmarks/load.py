@@ -38,11 +38,13 @@ class Load:
     async def __aexit__(self, *error: object) -> None:
         await asyncio.gather(*(socket.close() for socket in self.sockets))
 
-    async def push(self, seconds: float) -> Result:
+    async def push(self, seconds: float, *, only_readings: bool = False) -> Result:
         """Let all stations push at once for that long, each one message at a time."""
         result = Result()
         begin = time.monotonic()
-        await asyncio.gather(*(_push(socket, begin + seconds, result) for socket in self.sockets))
+        await asyncio.gather(
+            *(_push(socket, begin + seconds, result, only_readings) for socket in self.sockets)
+        )
         result.elapsed_s = time.monotonic() - begin
         return result
 
@@ -79,12 +81,12 @@ def meter_values(energy_wh: int, instant: float) -> dict[str, object]:
     return {"connectorId": 1, "meterValue": [{"timestamp": stamp, "sampledValue": samples}]}
 
 
-async def _push(socket: ClientConnection, until: float, result: Result) -> None:
+async def _push(socket: ClientConnection, until: float, result: Result, only_readings: bool) -> None:
     number, energy = 0, 1000
     while time.monotonic() < until:
         number += 1
         energy += 5
-        if number % 2:
+        if number % 2 and not only_readings:
             frame = [2, str(number), "Heartbeat", {}]
         else:
             frame = [2, str(number), "MeterValues", meter_values(energy, time.time())]

@@ -12,14 +12,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from benchmarks import harness
-from benchmarks.harness import Row, median
+from benchmarks.harness import Place, Row, median
 
 READINGS = 1000
 BERLIN = ZoneInfo("Europe/Berlin")
 BEGIN = datetime(2026, 3, 2, 14, tzinfo=UTC)
 
 
-def run(*, quick: bool = False) -> list[Row]:
+def run(_place: Place | None = None, *, quick: bool = False) -> list[Row]:
     """Medians of one process."""
     from tariffs import parsing, pricing
 
@@ -85,4 +85,4 @@ def _by_power() -> dict[str, Any]:
 
 if __name__ == "__main__":
     print(harness.machine())
-    print(harness.table(run()))
+    print(harness.HEAD, *run(), sep="\n")

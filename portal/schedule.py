@@ -9,6 +9,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "condense the readings": {
+        "task": "stations.tasks.condense_readings",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "tidy the stations' tables": {
         "task": "stations.tasks.tidy",
         "schedule": 3600.0,

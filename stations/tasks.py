@@ -18,6 +18,12 @@ def follow_sessions() -> None:
 
 
 @shared_task
+def condense_readings() -> None:
+    """Take new readings into the history; every five minutes."""
+    sweeping.condense_readings()
+
+
+@shared_task
 def tidy() -> None:
     """Make partitions ahead, drop old ones, mark orphaned sessions; every hour."""
     sweeping.tidy()

@@ -1,6 +1,6 @@
 """Figures of plots as columns of JSON, thinned out to what a screen can show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -14,17 +14,28 @@ from django.views.decorators.http import require_safe
 from core import clock
 from core.access import Permission
 from portal.dashboard.entry import OperatorRequest, load, operator
-from stations.models import Evse, MeterReading, Transaction
+from stations.models import Evse, MeterReading, ReadingMinute, ReadingQuarter, Transaction
+from stations.models.reading_history import CondensedReadings
 
 RANGES = {
     "live": timedelta(minutes=15),
     "1h": timedelta(hours=1),
     "24h": timedelta(hours=24),
     "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+    "1y": timedelta(days=366),
 }
-RANGE_NAMES = (("live", _("Live")), ("1h", _("1 h")), ("24h", _("24 h")), ("7d", _("7 d")))
+RANGE_NAMES = (
+    ("live", _("Live")), ("1h", _("1 h")), ("24h", _("24 h")), ("7d", _("7 d")), ("30d", _("30 d")), ("1y", _("1 y")),
+)  # fmt: skip
+CONDENSED: Mapping[str, type[CondensedReadings]] = {
+    "7d": ReadingMinute,
+    "30d": ReadingQuarter,
+    "1y": ReadingQuarter,
+}
 DEFAULT_RANGE = "live"
 MOST_POINTS = 1500
+MOST_ROWS = 50_000
 SHORTEST_GAP_S = 90
 Row = tuple[datetime, Decimal | None, Decimal | None, Decimal | None]
 COLUMNS = ("occurred_at", "power_w", "offered_power_w", "soc_percent")
@@ -35,16 +46,19 @@ COLUMNS = ("occurred_at", "power_w", "offered_power_w", "soc_percent")
 def of_evse(request: OperatorRequest, pk: UUID, evse_id: int) -> HttpResponse:
     evses = Evse.objects.visible_to(request.actor).filter(station_id=pk, evse_id=evse_id)
     evse = load(evses, evses.values_list("pk", flat=True).first() or UUID(int=0))
-    since = clock.now() - RANGES[chosen_range(request)]
-    rows = MeterReading.objects.filter(station_id=pk, evse_id=evse.evse_id, occurred_at__gte=since)
-    return _json(rows)
+    name = chosen_range(request)
+    since = clock.now() - RANGES[name]
+    condensed = _condensed(CONDENSED[name], evse, since) if name in CONDENSED else []
+    since = condensed[-1][0] if condensed else since
+    rows = MeterReading.objects.filter(station_id=pk, evse_id=evse.evse_id, occurred_at__gt=since)
+    return _json([*condensed, *_figures(rows)])
 
 
 @require_safe
 @operator(Permission.SESSIONS_VIEW)
 def of_session(request: OperatorRequest, pk: UUID) -> HttpResponse:
     session = load(Transaction.objects.visible_to(request.actor), pk)
-    return _json(readings_of(session))
+    return _json(_figures(readings_of(session)) or _condensed_of(session))
 
 
 def chosen_range(request: OperatorRequest) -> str:
@@ -87,9 +101,33 @@ def with_gaps(rows: Sequence[Row]) -> list[Row]:
     return spaced
 
 
-def _json(rows: Any) -> JsonResponse:
+def _figures(rows: Any) -> list[Row]:
     with_figures = rows.exclude(power_w=None, soc_percent=None).order_by("occurred_at")
-    found = list(with_figures.values_list(*COLUMNS)[:50_000])
+    return list(with_figures.values_list(*COLUMNS)[:MOST_ROWS])
+
+
+def _condensed(
+    model: type[CondensedReadings], evse: Evse, since: datetime, until: datetime | None = None
+) -> list[Row]:
+    rows = model._default_manager.filter(station_id=evse.station_id, evse_id=evse.evse_id, at__gte=since)
+    if until is not None:
+        rows = rows.filter(at__lte=until)
+    with_figures = rows.exclude(power_w=None, soc_percent=None).order_by("at")
+    return list(with_figures.values_list("at", *COLUMNS[1:])[:MOST_ROWS])
+
+
+def _condensed_of(session: Transaction) -> list[Row]:
+    """By minutes, or by quarters where those are gone too: readings are kept for a shorter time than sessions."""
+    if session.evse is None:
+        return []
+    until = session.ended_at or clock.now()
+    for model in (ReadingMinute, ReadingQuarter):
+        if rows := _condensed(model, session.evse, session.started_at, until):
+            return rows
+    return []
+
+
+def _json(found: list[Row]) -> JsonResponse:
     step = max(1, len(found) // MOST_POINTS)
     response = JsonResponse(columns(found[::step]))
     response.headers["Cache-Control"] = "no-store"

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -170,7 +171,8 @@ class Portal:
         service.launch()
 
     def _serve_command(self, number: int) -> list[str]:
-        words = ["--host", self.options.host, "--port", str(self.options.port), "--gateway-id", str(number)]
+        words = ["--host", self.options.host, "--port", str(self.options.port)]
+        words += ["--gateway-id", f"{socket.gethostname()}:{self.options.port}:{number}"[-64:]]
         return self._manage_command("serve", *words, *(["--reuse-port"] if self.options.gateways > 1 else []))
 
     def _beat_files(self) -> list[str]:

@@ -10,7 +10,9 @@ function axes(box, zone) {
   const muted = getComputedStyle(box.querySelector(".legend")).color, grid = { stroke: getComputedStyle(box.querySelector(".plot")).borderTopColor, width: 1 };
   const form = (more) => new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hour12: false, timeZone: zone, ...more });
   const clock = form(), precise = form({ second: "2-digit" });
-  const times = (marks) => marks.map((at) => (marks[1] - marks[0] < 60 ? precise : clock).format(at * 1000));
+  const day = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short", timeZone: zone });
+  const fitting = (step) => (step < 60 ? precise : step < 43200 ? clock : day);
+  const times = (marks) => marks.map((at) => fitting(marks[1] - marks[0]).format(at * 1000));
   const number = new Intl.NumberFormat(lang, { maximumFractionDigits: 1 });
   const common = { stroke: muted, grid, ticks: { show: false }, font: "12px system-ui" };
   return [

@@ -24,6 +24,7 @@ from stations.models.local_lists import LocalList, LocalListEntry
 from stations.models.monitoring import EventStream, Monitor, MonitoringState, StationEvent, StreamValue
 from stations.models.network import NetworkProfile
 from stations.models.quirks import Quirk
+from stations.models.reading_history import ReadingMinute, ReadingQuarter
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.reservations import Reservation
@@ -80,6 +81,8 @@ __all__ = [
     "Presence",
     "Quirk",
     "RawFrame",
+    "ReadingMinute",
+    "ReadingQuarter",
     "Report",
     "Reservation",
     "SecurityEvent",

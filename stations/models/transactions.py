@@ -110,6 +110,7 @@ class Transaction(models.Model):
         ]
         indexes = [
             models.Index(fields=["organization", "-started_at", "-id"], name="transaction_by_organization"),
+            models.Index(fields=["organization", "-id"], name="transaction_newest"),
             models.Index(fields=["station", "-started_at", "-id"], name="transaction_by_station"),
             models.Index(
                 fields=["organization", "-started_at"],
@@ -122,6 +123,7 @@ class Transaction(models.Model):
                 name="transaction_without_end",
             ),
             models.Index(Upper("token_value"), "organization", name="transaction_by_token"),
+            models.Index(Upper("reference"), "organization", name="transaction_by_reference"),
             models.Index(
                 fields=["driver", "-started_at", "-id"],
                 condition=~models.Q(driver=None),

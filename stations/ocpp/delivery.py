@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from core import clock
 from core.errors import DomainError, NotSupported
 from stations.domain.intents import Intent
 from stations.domain.words import CommandStatus, Registration
-from stations.ocpp import pool, schemas
+from stations.ocpp import metrics, pool, schemas
 from stations.ocpp.calls import CallFailed, Calls
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.errors import Refused
@@ -73,6 +74,7 @@ class Deliveries:
         self._stopped = True
 
     async def _deliver(self, command_id: UUID) -> None:
+        began_s = time.monotonic()
         try:
             async with self._calls.turn():
                 if self._stopped or self._calls.closed:
@@ -81,7 +83,8 @@ class Deliveries:
                 if call is None:
                     return
                 ending = await self._exchange(call)
-            await self._pool.perform(partial(self._settle, command_id, call, ending))
+            outcome = await self._pool.perform(partial(self._settle, command_id, call, ending))
+            metrics.COMMAND_SECONDS.labels(outcome.value).observe(time.monotonic() - began_s)
         except AWAY as error:
             logger.warning(
                 "ocpp.command_not_settled",
@@ -159,8 +162,8 @@ class Deliveries:
     def _is_refusal(self, part: OutboundCall, payload: Json) -> bool:
         return self._tables.interpret(part.action, payload) != CommandStatus.ACCEPTED
 
-    def _settle(self, command_id: UUID, call: OutboundCall, ending: Ending) -> None:
-        """On a thread: store what the answers say, then how the command ended."""
+    def _settle(self, command_id: UUID, call: OutboundCall, ending: Ending) -> CommandStatus:
+        """On a thread: store what the answers say, then how the command ended; answers with that."""
         ending = self._absorbed(command_id, call, ending)
         if ending.error is not None and ending.error["code"] in UNKNOWN_TO_STATION:
             provisioning.note_unsupported(self._socket.station_id, call.action)
@@ -173,6 +176,7 @@ class Deliveries:
             action=call.action,
             message_id=ending.message_id,
         )
+        return ending.status
 
     def _absorbed(self, command_id: UUID, call: OutboundCall, ending: Ending) -> Ending:
         """Keep what the answers say; one that says the impossible fails the command instead of leaving it open."""

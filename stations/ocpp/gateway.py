@@ -20,7 +20,7 @@ from django.conf import settings
 
 from core import bus, clock
 from stations import live
-from stations.ocpp import metrics
+from stations.ocpp import ingest, metrics
 from stations.ocpp.context import Socket
 from stations.ocpp.journal import Journal
 from stations.ocpp.limits import UpgradeLimits
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 THREADS = 4
 DATABASE_DEADLINE_S = 18.0
-BEAT_SECONDS = 5.0
+BEAT_SECONDS = 2.0
 COMMANDS_SECONDS = 2.0
 SOCKETS_SECONDS = 3.0
 RECONNECTS_SECONDS = 1.0
@@ -190,6 +190,7 @@ class Gateway:
             logger.error("gateway.unready", extra={"sockets": len(self)})
             for line in list(self._lines.values()):
                 self._start(self._hang_up_later(line))
+        ingest.current().cut_if_stuck()
         if not good:
             self.threads.cut_stuck(DATABASE_DEADLINE_S)
 

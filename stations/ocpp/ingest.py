@@ -78,7 +78,6 @@ class Ingest:
     def submit(self, item: Item) -> None:
         """Write with the next batch; ``item.done`` is called on the loop after the commit."""
         item.arrived_s = time.monotonic()
-        self._cut_if_stuck(item.arrived_s)
         self._items.append(item)
         self._items_in += len(item.row)
         if self._thread is None or not self._thread.is_alive():
@@ -107,6 +106,14 @@ class Ingest:
         with self._lock:
             self._refusals[station_id] = self._refusals.get(station_id, 0) + 1
 
+    def cut_if_stuck(self) -> None:
+        """Free the writers where they wait on a line that is dead (F-05); to be called now and then."""
+        now_s = time.monotonic()
+        self._aside.cut_if_stuck(now_s, STUCK_S)
+        if self._writing_since is not None and now_s - self._writing_since > STUCK_S:
+            self._writing_since = now_s
+            metrics.count_event("writer_cut", threads.cut(self._connection))
+
     def stop(self, timeout_s: float = 5.0) -> None:
         """Write what waits and end (promises M-12)."""
         thread = self._thread
@@ -124,13 +131,6 @@ class Ingest:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="ocpp-ingest", daemon=True)
         self._thread.start()
-
-    def _cut_if_stuck(self, now_s: float) -> None:
-        """Free the writers where they wait on a line that is dead (F-05)."""
-        self._aside.cut_if_stuck(now_s, STUCK_S)
-        if self._writing_since is not None and now_s - self._writing_since > STUCK_S:
-            self._writing_since = now_s
-            metrics.count_event("writer_cut", threads.cut(self._connection))
 
     def _drop_oldest(self) -> None:
         with contextlib.suppress(IndexError):  # the writer has just taken them all

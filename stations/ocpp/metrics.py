@@ -19,6 +19,12 @@ COMMIT_SECONDS = Histogram(
 BATCH_SIZE = Histogram(
     "ocpp_batch_facts", "Messages in one commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 )
+COMMAND_SECONDS = Histogram(
+    "ocpp_command_seconds",
+    "From the moment a gateway takes a command to its outcome in the database",
+    ["outcome"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
+)
 
 _messages: Counter[tuple[str, str]] = Counter()
 _events: Counter[str] = Counter()

@@ -15,6 +15,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
+from core import reconnecting
 from stations.ocpp import metrics
 from stations.ocpp.threads import DatabaseThreads
 
@@ -26,6 +27,7 @@ KEEP_S = 1.0
 CONTENDED = frozenset({"40001", "40P01"})
 CONTENDED_TRIES = 5
 JITTER_S = 0.02
+HELD = 0.6  # of the handler deadline: as long a call waits for a database that is away
 
 
 class Pool(DatabaseThreads):
@@ -43,18 +45,23 @@ class Pool(DatabaseThreads):
 
 
 def perform(work: Callable[[], Result]) -> Result:
-    """Do the work; again after a deadlock (at most five times, M-04) or, once, after a lost connection (M-11)."""
-    tries = 0
+    """Do the work; again after a deadlock (at most five times, M-04) or while the database is away (M-11, F-03)."""
+    tries, until_s = 0, time.monotonic() + HELD * settings.OCPP_HANDLER_DEADLINE
     while True:
         try:
             return work()
         except (OperationalError, InterfaceError) as error:
             tries += 1
-            if not _is_worth_another(error, tries):
+            contended = getattr(error.__cause__, "sqlstate", None) in CONTENDED
+            if not (
+                tries < CONTENDED_TRIES
+                if contended
+                else reconnecting.is_lost(error) and time.monotonic() < until_s
+            ):
                 raise
             metrics.count_event("handler_repeated")
             connection.close()
-            time.sleep(random.uniform(0, JITTER_S * tries))
+            time.sleep(random.uniform(0, JITTER_S * tries) if contended else reconnecting.pause_s(tries))
 
 
 @lru_cache(maxsize=1)
@@ -67,10 +74,3 @@ def handlers() -> Pool:
 def commands() -> Pool:
     """The pool of this process for what we say; slow handlers do not hold up commands."""
     return Pool("ocpp-command", COMMAND_THREADS, deadline_s=settings.OCPP_HANDLER_DEADLINE, keep_s=KEEP_S)
-
-
-def _is_worth_another(error: Exception, tries: int) -> bool:
-    if getattr(error.__cause__, "sqlstate", None) in CONTENDED:
-        return tries < CONTENDED_TRIES
-    raw = connection.connection
-    return tries == 1 and (raw is None or raw.closed or raw.broken)

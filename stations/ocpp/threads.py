@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection, connections
 
+from stations.ocpp import metrics
 from stations.ocpp.workers import Workers
 
 Result = TypeVar("Result")
@@ -40,6 +41,7 @@ class DatabaseThreads:
         self._lock = threading.Lock()
         self._waiting = 0
         self._running: dict[int, tuple[float, Any]] = {}
+        metrics.watch(f"{name.replace('-', '_').removeprefix('ocpp_')}_calls_waiting", lambda: self._waiting)
 
     @property
     def waiting(self) -> int:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F, Func, Q, Value
 from django.db.transaction import atomic
 
-from core import access, audit
+from core import access, audit, statements
 from core.access import Actor, Permission
 from core.errors import DomainError
 from stations import live
@@ -52,6 +53,29 @@ REPORTED: Mapping[str, int] = {
 """What a station says of itself, each with what its column holds."""
 
 
+class Open(NamedTuple):
+    """What is open at a station that a boot may settle; mostly nothing, and then nothing is looked for."""
+
+    effects: bool
+    values: bool
+    firmware: bool
+    streams: bool
+    decision: bool
+
+
+OPEN = """
+    SELECT
+        EXISTS (SELECT FROM stations_command
+            WHERE station_id = %(station)s AND effect = '' AND effect_until >= %(now)s),
+        EXISTS (SELECT FROM stations_variable WHERE station_id = %(station)s AND pending_value <> ''),
+        EXISTS (SELECT FROM stations_firmwarejob
+            WHERE station_id = %(station)s AND requested AND confirmed_at IS NULL),
+        EXISTS (SELECT FROM stations_eventstream WHERE station_id = %(station)s AND closed_at IS NULL),
+        EXISTS (SELECT FROM stations_alert
+            WHERE station_id = %(station)s AND kind = %(kind)s AND cleared_at IS NULL)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Registered:
     """How a boot is answered: the station's registration, and when to send the next message."""
@@ -76,14 +100,16 @@ def boot(
     with atomic():
         row = ChargingStation.objects.select_for_update(of=("self",)).get(pk=station.station_id)
         again = row.booted_at is not None
-        asked_for = event.reason == TRIGGERED or _was_triggered(row.id, received_at)
+        open_ = _open_at(row.id, received_at)
+        asked_for = event.reason == TRIGGERED or (open_.effects and _was_triggered(row.id, received_at))
         _assign(row, event, version)
         row.capabilities = learning.by_version(row.capabilities, version, lacks, received_at)
         row.quirks = quirks.treatment_of(row)
-        effects.message_received(row.id, BOOT)
+        if open_.effects:
+            effects.message_received(row.id, BOOT)
         if not (asked_for and again):
-            _start_afresh(row, received_at)
-        _note_decision_wanted(row, received_at)
+            _start_afresh(row, open_, received_at)
+        _note_decision_wanted(row, open_, received_at)
         row.save()
         live.announce_on_commit(
             "station", row.organization_id, row.id, site_id=row.site_id, station_id=row.id
@@ -151,6 +177,12 @@ def _was_triggered(station_id: UUID, now: datetime) -> bool:
     ).exists()
 
 
+def _open_at(station_id: UUID, now: datetime) -> Open:
+    row = statements.execute(OPEN, {"station": station_id, "now": now, "kind": AWAITS_DECISION})
+    assert row is not None
+    return Open(*row)
+
+
 def _assign(row: ChargingStation, event: StationBooted, version: str) -> None:
     for name, longest in REPORTED.items():
         setattr(row, name, getattr(event, name)[:longest])
@@ -158,7 +190,7 @@ def _assign(row: ChargingStation, event: StationBooted, version: str) -> None:
     row.boot_reason = event.reason[:30]
 
 
-def _start_afresh(row: ChargingStation, received_at: datetime) -> None:
+def _start_afresh(row: ChargingStation, open_: Open, received_at: datetime) -> None:
     """What a real restart ends: refusals remembered, open streams, and values that waited for it.
 
     Events after ``booted_at`` may be numbered anew (P108).
@@ -166,15 +198,20 @@ def _start_afresh(row: ChargingStation, received_at: datetime) -> None:
     row.booted_at = received_at
     row.unsupported = []
     row.capabilities = capabilities.without(row.capabilities, [Source.ANSWER])
-    device_model.apply_pending(row.id, received_at)
-    effects.booted(row.id)
-    firmware.booted(row, received_at)
-    streams.booted(row.id, received_at)
+    if open_.values:
+        device_model.apply_pending(row.id, received_at)
+    if open_.effects:
+        effects.booted(row.id)
+    if open_.firmware:
+        firmware.booted(row, received_at)
+    if open_.streams:
+        streams.booted(row.id, received_at)
 
 
-def _note_decision_wanted(row: ChargingStation, received_at: datetime) -> None:
+def _note_decision_wanted(row: ChargingStation, open_: Open, received_at: datetime) -> None:
     if row.registration != Registration.PENDING:
-        alerts.clear(AWAITS_DECISION, station_id=row.id, at=received_at)
+        if open_.decision:
+            alerts.clear(AWAITS_DECISION, station_id=row.id, at=received_at)
         return
     alerts.raise_(
         AWAITS_DECISION,

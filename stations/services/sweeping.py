@@ -20,6 +20,7 @@ from stations.services import (
     monitoring,
     offline,
     partitions,
+    reading_history,
     reports,
     reservations,
     session_costs,
@@ -74,11 +75,17 @@ def follow_sessions() -> dict[str, int | None]:
     return {name: alone(name, job) for name, job in jobs.items()}
 
 
+def condense_readings() -> int | None:
+    """Take new readings into the history by minutes and quarters of an hour."""
+    return alone("reading_history", lambda: reading_history.condense(clock.now()))
+
+
 def tidy() -> dict[str, int | None]:
     """Everything that is due now and then: partitions, orphaned sessions, old connection rows."""
     now = clock.now()
     jobs: dict[str, Callable[[], int]] = {
         "partitions": lambda: sum(partitions.maintain(now)),
+        "history_partitions": lambda: reading_history.maintain(now),
         "orphans": lambda: transactions.orphan_overdue(now),
         "data_transfers": lambda: data_transfers.forget(now),
         "connections": _forget_connections,

@@ -33,6 +33,7 @@ class Known(NamedTuple):
     numbered: bool
     shown: bool
     charging_state: str
+    connector_id: int | None = None
     cost: Decimal | None = None
 
 
@@ -72,9 +73,17 @@ def take(references: Iterable[Reference]) -> dict[Reference, Known]:
     rows = run(_TAKE, columns_of([(station_id, quoted(name)) for station_id, name in asked]))
     return {
         (station_id, name): Known(
-            key, evse_id, status == TransactionStatus.ACTIVE, has_start, numbered, shown, state, cost
+            key,
+            evse_id,
+            status == TransactionStatus.ACTIVE,
+            has_start,
+            numbered,
+            shown,
+            state,
+            connector_id,
+            cost,
         )
-        for station_id, name, key, evse_id, status, has_start, numbered, shown, state, cost in rows
+        for station_id, name, key, evse_id, status, has_start, numbered, shown, state, connector_id, cost in rows
     }
 
 
@@ -89,7 +98,8 @@ def is_plain(station: Connected, event: TransactionEventReported, known: Known |
         and known.shown
         and event.kind == log.UPDATED
         and event.token is None
-        and event.evse_id is None
+        and event.evse_id in (None, known.evse_id)
+        and event.connector_id in (None, known.connector_id)
         and event.remote_start_id is None
         and event.reservation_id is None
         and not event.offline
@@ -167,7 +177,7 @@ def _row(change: Change) -> tuple[object, ...]:
 
 _TAKE = """
 SELECT t.station_id, t.reference, t.id, e.evse_id, t.status, t.start_received_at IS NOT NULL,
-       t.number IS NOT NULL, e.active_id IS NOT DISTINCT FROM t.id, t.charging_state, c.incl_vat
+       t.number IS NOT NULL, e.active_id IS NOT DISTINCT FROM t.id, t.charging_state, t.connector_id, c.incl_vat
 FROM unnest(%s::uuid[], %s::text[]) AS v(station_id, reference)
 JOIN stations_transaction t USING (station_id, reference)
 LEFT JOIN stations_evse e ON e.id = t.evse_id

@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection
 from django.db.transaction import atomic
 
+from core import reconnecting
 from stations.services import frames
 from stations.services.batches import gathering
 from stations.services.batches.columns import columns_of, run
@@ -29,6 +31,7 @@ APART_S = 0.02
 APART_AT_MOST_S = 1.0
 CAREFUL_S = 10.0
 JITTER_S = 0.02
+HELD = 0.6  # of the handler deadline: as long a batch waits for a database that is away
 
 
 class Blocked(Exception):
@@ -47,7 +50,8 @@ class Writer:
     """Belongs to one thread, whose database connection it keeps.
 
     ``patience_s`` is how long a batch waits for rows that somebody else holds; then the items that need them
-    are :class:`Blocked` and the others stored. ``None`` waits.
+    are :class:`Blocked` and the others stored. ``None`` waits. While the database is away a batch is held, for
+    a part of the handler deadline (F-03).
     """
 
     def __init__(self, *, patience_s: float | None = None) -> None:
@@ -56,12 +60,13 @@ class Writer:
         self.blocked_rows: list[str] = []
         self._patience_s = self._now_s = patience_s
         self._apart_until = 0.0
-        self._careful_until = 0.0
+        self._careful_until = self._held_until = 0.0
         self._uncounted: dict[UUID, int] = {}
 
     def store(self, items: Sequence[Item], log: Log) -> Outcome:
         """Write everything; never raises for what an item holds."""
         self._now_s, self._apart_until = self._patience_s, 0.0
+        self._held_until = time.monotonic() + HELD * settings.OCPP_HANDLER_DEADLINE
         return self._store(items, log)
 
     def _store(self, items: Sequence[Item], log: Log) -> Outcome:
@@ -97,8 +102,9 @@ class Writer:
             self._careful_until = time.monotonic() + CAREFUL_S
         elif state in CONTENDED and tries < CONTENDED_TRIES:
             time.sleep(random.uniform(0, JITTER_S * 2**tries))
-        elif tries == 1 and not self._is_connected():
+        elif reconnecting.is_lost(error) and time.monotonic() < self._held_until:
             connection.close()
+            time.sleep(reconnecting.pause_s(tries) if tries > 1 else 0)
         else:
             raise error
         self.repeated += 1
@@ -106,10 +112,6 @@ class Writer:
     @property
     def _careful(self) -> bool:
         return time.monotonic() < self._careful_until
-
-    def _is_connected(self) -> bool:
-        raw = connection.connection
-        return raw is not None and not raw.closed and not raw.broken
 
     def _store_apart(self, items: Sequence[Item], log: Log, error: Exception) -> Outcome:
         """Halve what failed until the guilty one stands alone; the log, which may be it, goes by itself."""

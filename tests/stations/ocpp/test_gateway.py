@@ -75,6 +75,26 @@ def test_a_killed_process_is_taken_over_by_its_successor(charger: Charger, live:
     socket.socket.close()
 
 
+@pytest.mark.timeout(90)
+def test_f23_the_stations_of_a_killed_process_are_freed_in_time_though_it_never_comes_back(
+    live: Server, charger: Charger
+) -> None:
+    with start_server(gateway_id="mortal") as mortal:
+        charger.url = mortal.ocpp_url
+        socket = charger.dial()
+        time.sleep(2.5)  # it has just said that it lives
+        mortal.kill()
+        assert presence(charger).connected
+
+        eventually(lambda: not presence(charger).connected, within_s=25, what="the station is free")
+    socket.socket.close()
+    history = Connection.objects.get(station=charger.station)
+    assert (history.outcome, history.reason) == ("closed", "gateway_lost")
+    charger.url = live.ocpp_url
+    with charger.dial() as again:
+        assert "currentTime" in again.call("Heartbeat", {})
+
+
 def test_a_stopped_process_leaves_no_station_online(charger: Charger) -> None:
     with start_server(gateway_id="leaving") as server:
         charger.url = server.ocpp_url

@@ -1,26 +1,40 @@
 """The group commit: order, isolation, nothing answered before its commit (P164, P270, P273; M-01, F-13)."""
 
+import asyncio
+import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection, connections
 
-from stations.domain.events import ConnectorStatusReported, MeterSample, ReadingsReported, Stamp
+from stations.domain.events import (
+    ConnectorStatusReported,
+    MeterSample,
+    ReadingsReported,
+    Stamp,
+    TransactionEventReported,
+)
 from stations.domain.station import StationRef
+from stations.domain.words import Registration
 from stations.models import Connector, MeterReading, RawFrame, Transaction
-from stations.services import frames
-from stations.services.batches import Item, Writer
+from stations.ocpp import ingest, metrics
+from stations.services import frames, transactions
+from stations.services.batches import Item, Writer, gathering
 from stations.services.batches.items import Log
 from tests import factories
+from tests.own_database import in_use
+from tests.proxy import database_behind_proxy
 from tests.stations.ocpp.opening import Open, OpenStation, is_alive, logged
 from tests.waiting import eventually
 
@@ -298,3 +312,92 @@ def test_the_last_sign_of_life_is_written_for_the_newest_socket_only(open_statio
         return wire.row.presence.last_seen_at is not None
 
     assert eventually(seen)
+
+
+def test_f05_a_writer_on_a_dead_line_is_freed_though_nothing_more_arrives(
+    committed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full queues pause the sockets, so whoever frees the writer must not wait for the next message."""
+    monkeypatch.setattr(ingest, "STUCK_S", 0.3)
+    station, _ = factories.make_station(factories.make_actor(factories.make_organization()))
+    with database_behind_proxy(os.environ["DATABASE_URL"]) as (proxy, url), in_use(url):
+        results: list[Any] = []
+
+        async def write() -> None:
+            writing = ingest.Ingest()
+            writing.submit(item_of(station, readings("5"), results))
+            await _until(lambda: len(results) == 1)
+            proxy.hang()
+            writing.submit(item_of(station, readings("6"), results))
+            await asyncio.sleep(0.6)
+            assert len(results) == 1
+            writing.cut_if_stuck()
+            proxy.restore()
+            await _until(lambda: len(results) == 2)
+            await asyncio.to_thread(writing.stop)
+
+        asyncio.run(write())
+
+    assert results == [None, None]
+    assert metrics._events["writer_cut"] == 1
+    assert MeterReading.objects.filter(station_id=station.pk).count() == 2
+
+
+async def _until(done: Callable[[], bool], within_s: float = 10.0) -> None:
+    await asyncio.to_thread(eventually, done, within_s=within_s)
+
+
+@pytest.mark.parametrize("evse", [None, {"id": 1}, {"id": 1, "connectorId": 1}], ids=str)
+def test_an_update_that_names_its_own_evse_again_takes_the_short_way(
+    committed: None, monkeypatch: pytest.MonkeyPatch, evse: dict[str, int] | None
+) -> None:
+    """Most stations name it in every event, and the long way costs thirty times as much."""
+    station, _ = factories.make_station(factories.make_actor(factories.make_organization()))
+    side = StationRef(station_id=station.pk, organization_id=station.organization_id, site_id=station.site_id)
+    transactions.apply_event(side, event_of(0, "Started", {"id": 1, "connectorId": 1}))
+    monkeypatch.setattr(gathering.single, "apply_event", lambda *_: pytest.fail("the long way"))
+
+    item = replace(item_of(station, [event_of(1, "Updated", evse)], []), station=speaking(side))
+
+    assert Writer().store([item], Log()).errors == [None]
+
+    transaction = Transaction.objects.get(station=station)
+    assert (transaction.event_count, transaction.last_seq_no, transaction.connector_id) == (2, 1, 1)
+
+
+def test_an_update_that_names_another_evse_takes_the_long_way(
+    committed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station, _ = factories.make_station(factories.make_actor(factories.make_organization()))
+    side = StationRef(station_id=station.pk, organization_id=station.organization_id, site_id=station.site_id)
+    transactions.apply_event(side, event_of(0, "Started", {"id": 1, "connectorId": 1}))
+    taken: list[Any] = []
+    monkeypatch.setattr(gathering.single, "apply_event", lambda *event: taken.append(event))
+
+    item = replace(item_of(station, [event_of(1, "Updated", {"id": 2})], []), station=speaking(side))
+    Writer().store([item], Log())
+
+    assert len(taken) == 1
+
+
+def speaking(side: StationRef) -> Any:
+    """The station as its socket knows it."""
+    known = {
+        name: getattr(side, name) for name in ("station_id", "organization_id", "site_id", "max_power_w")
+    }
+    return SimpleNamespace(**known, registration=Registration.ACCEPTED, epoch=1, memory={})
+
+
+def event_of(seq_no: int, kind: str, evse: dict[str, int] | None) -> TransactionEventReported:
+    moment = datetime.now(UTC)
+    named = evse or {}
+    return TransactionEventReported(
+        kind=kind,
+        reference="short",
+        seq_no=seq_no,
+        trigger_reason="MeterValuePeriodic",
+        stamp=Stamp(occurred_at=moment, received_at=moment),
+        evse_id=named.get("id"),
+        connector_id=named.get("connectorId"),
+        charging_state="Charging",
+    )

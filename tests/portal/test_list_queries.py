@@ -1,0 +1,103 @@
+"""Lists take the same few queries however many rows they show, and count no sessions, messages or readings."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from core import clock
+from core.access import Role
+from core.models import Organization
+from stations.models import ChargingStation, RawFrame
+from stations.services.access import actor_of_member
+from tests import factories
+from tests.factories import sessions
+
+MOST_QUERIES = 8
+GROWING = ("stations_transaction", "stations_rawframe", "stations_meterreading", "stations_command")
+PAGES = ("stations/", "sessions/", "sessions/?status=ended", "sessions/?q=CP")
+LISTS = ("stations/", "transactions/", "commands/")
+
+
+@pytest.fixture
+def organization(db: None) -> Organization:
+    return factories.make_organization(demo=True)
+
+
+@pytest.fixture
+def browser(organization: Organization) -> Client:
+    client = Client()
+    client.force_login(factories.make_member(organization, Role.ADMIN, "alice").user)
+    return client
+
+
+@pytest.fixture
+def api(organization: Organization) -> Client:
+    return Client(headers={"Authorization": f"Bearer {factories.make_key(organization)}"})
+
+
+def add_rows(organization: Organization, count: int) -> ChargingStation:
+    """Stations with a finished session and a message each."""
+    alice = actor_of_member(factories.make_member(organization, Role.ADMIN, "adder"))
+    for _ in range(count):
+        station, _ = factories.make_station(alice)
+        sessions.end(sessions.begin(station), 1000)
+        RawFrame.objects.create(
+            at=clock.now(), station=station, epoch=1, direction="in", message_id="x", action="Heartbeat",
+            size_bytes=2, verdict="ok", text="[]",
+        )  # fmt: skip
+    return station
+
+
+def queries_of(client: Client, address: str) -> list[str]:
+    assert client.get(address).status_code == 200  # what is remembered for the next request
+    with CaptureQueriesContext(connection) as seen:
+        assert client.get(address).status_code == 200
+    return [
+        query["sql"] for query in seen.captured_queries if not query["sql"].startswith(("SAVE", "RELEASE"))
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_of_many_rows_takes_the_queries_of_one_row(
+    browser: Client, organization: Organization, page: str
+) -> None:
+    address = f"/o/{organization.slug}/{page}"
+    add_rows(organization, 1)
+    few = queries_of(browser, address)
+    add_rows(organization, 7)
+    many = queries_of(browser, address)
+
+    assert len(many) == len(few) <= MOST_QUERIES
+    assert not [sql for sql in many if counts_all(sql)]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_of_the_api_takes_the_queries_of_one_row(
+    api: Client, organization: Organization, name: str
+) -> None:
+    add_rows(organization, 1)
+    few = queries_of(api, f"/api/v1/{name}")
+    add_rows(organization, 7)
+    many = queries_of(api, f"/api/v1/{name}")
+
+    assert len(many) == len(few) <= MOST_QUERIES
+    assert not [sql for sql in many if counts_all(sql)]
+
+
+def test_messages_and_readings_are_listed_without_being_counted(
+    api: Client, organization: Organization
+) -> None:
+    station = add_rows(organization, 1)
+    seen = queries_of(api, f"/api/v1/stations/{station.pk}/messages/")
+
+    assert not [sql for sql in seen if counts_all(sql)]
+    assert any("LIMIT" in sql and "stations_rawframe" in sql for sql in seen)
+
+
+def counts_all(sql: str) -> bool:
+    """Whether rows of a table that grows are counted, other than the few that run."""
+    counted = re.findall(r'COUNT\([^)]*\)[^()]* FROM "(\w+)"', sql, re.IGNORECASE)
+    return any(name in GROWING for name in counted) and "'active'" not in sql and "%s" not in sql
