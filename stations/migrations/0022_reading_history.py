@@ -134,7 +134,7 @@ def forget_receipts(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("stations", "0018_permissions_and_budgets")]
+    dependencies = [("stations", "0019_contract_tariffs")]
 
     operations = [
         migrations.RunSQL(TABLES, TABLES_BACKWARD),
