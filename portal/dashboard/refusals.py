@@ -67,6 +67,7 @@ PLAIN = (
     _("This owner has a tariff with this id already. Edit that one."),
     _("A tariff cannot be published into the past."),
     _("This assignment has ended already."),
+    _("You have 100 favourites. Take one away first."),
     _("This is no type of a tariff."),
     _("The tariff is retired. Choose another one."),
     _("A type of connector is a word of OCPP, such as cCCS2."),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal.driver import cards, charging, sessions
+from portal.driver import cards, charging, places, sessions
 
 app_name = "driver"
 
@@ -12,6 +12,8 @@ urlpatterns = [
     path("sessions/<uuid:pk>/stop/", charging.stop, name="stop"),
     path("start/<str:code>", charging.start, name="start"),
     path("starts/<uuid:pk>/", charging.starting, name="starting"),
+    path("stations/", places.listing, name="places"),
+    path("stations/<uuid:pk>/favourite/", places.favour, name="favour"),
     path("cards/", cards.listing, name="cards"),
     path("cards/<uuid:pk>/block/", cards.block, name="block"),
 ]

@@ -15,6 +15,7 @@ from stations.models.data_transfers import DataTransfer, DataTransferRule
 from stations.models.device_model import CustomerData, VariableChange, VariableValue
 from stations.models.displays import DisplayMessage
 from stations.models.evses import Connector, Evse
+from stations.models.favourites import Favourite
 from stations.models.firmware import FirmwareJob, JobStep, LogJob
 from stations.models.frames import RawFrame
 from stations.models.frozen_tariffs import ConnectorState, CostState, FrozenTariff, Level, SessionCost
@@ -62,6 +63,7 @@ __all__ = [
     "DisplayMessage",
     "EventStream",
     "Evse",
+    "Favourite",
     "FirmwareJob",
     "FrozenTariff",
     "Gateway",
