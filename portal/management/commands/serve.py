@@ -16,7 +16,9 @@ from django.core.management.base import BaseCommand, CommandError
 from portal import health
 
 LAST_WRITES_S = 3.0
-TURN_S = 0.0005  # a page or an export on its thread makes a charger wait for so long, not for Python's usual 5 ms
+TURN_S = (
+    0.0005  # a page or an export on its thread makes a charger wait for so long, not for Python's usual 5 ms
+)
 
 
 class Command(BaseCommand):
