@@ -85,4 +85,4 @@ def _by_power() -> dict[str, Any]:
 
 if __name__ == "__main__":
     print(harness.machine())
-    print(harness.table(run()))
+    print(harness.HEAD, *run(), sep="\n")
