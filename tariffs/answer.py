@@ -23,8 +23,11 @@ _NAMES = {
 }
 
 
-def as_json(tariff: Tariff, price: Price) -> dict[str, Any]:
-    """Amounts are texts: exact values to four decimals, and what is payable in minor units."""
+def as_json(tariff: Tariff, price: Price, *, for_persons: bool = False) -> dict[str, Any]:
+    """Amounts are texts: exact values to four decimals, and what is payable in minor units.
+
+    ``for_persons``: the sentences name prices with taxes (T-52).
+    """
     return {
         "total_cost": _amount(price.total),
         **{name: _amount(price.part(part)) for part, name in _NAMES.items()},
@@ -38,7 +41,7 @@ def as_json(tariff: Tariff, price: Price) -> dict[str, Any]:
         "total_time": plain(price.total_time_h),
         "total_parking_time": plain(price.measured(Counted.PARKING_TIME)),
         "warnings": [warning.value for warning in price.warnings],
-        "lines": [_line(tariff, price, line) for line in price.lines],
+        "lines": [_line(tariff, price, line, for_persons) for line in price.lines],
     }
 
 
@@ -65,7 +68,7 @@ def _group(group: VatGroup) -> dict[str, Any]:
     return {"vat": _rate(group.rate), **_amount(group.exact), "payable": _payable(group.payable)}
 
 
-def _line(tariff: Tariff, price: Price, line: Line) -> dict[str, Any]:
+def _line(tariff: Tariff, price: Price, line: Line, for_persons: bool) -> dict[str, Any]:
     ends = [instant for stretch in line.stretches for instant in stretch]
     return {
         "dimension": line.counted.value,
@@ -82,7 +85,7 @@ def _line(tariff: Tariff, price: Price, line: Line) -> dict[str, Any]:
         "component": line.place,
         "added_by_step": plain(line.added_by_step),
         "why": text.why(tariff, line),
-        "text": text.sentence(tariff, line),
+        "text": text.sentence(tariff, line, for_persons=for_persons),
     }
 
 

@@ -62,18 +62,21 @@ def fitted(sentences: Sequence[str], *, more_at: str = "", most: int = LONGEST_P
     return " ".join([*kept, more]).strip()[:most] if kept or len(more) <= most else ""
 
 
-def sentence(tariff: Tariff, line: Line) -> str:
-    """A line of a price in one sentence: how much, at which price, and why."""
-    if line.counted is Counted.LIMIT or line.component is None:
+def sentence(tariff: Tariff, line: Line, *, for_persons: bool = False) -> str:
+    """A line of a price in one sentence: how much, at which price, and why.
+
+    The price is the tariff's own figure; for persons it is what they pay, taxes included (T-52).
+    """
+    component = line.component
+    if line.counted is Counted.LIMIT or component is None:
         return why(tariff, line)
+    shown = for_persons and bool(component.price)
+    price = _shown(tariff, component) if shown else _told(tariff, component, component.price)
     if _is_fee(line.counted):
-        return _("%(price)s once: %(why)s") % {
-            "price": amount(Fraction(line.component.price), tariff.currency),
-            "why": why(tariff, line),
-        }
+        return _("%(price)s once: %(why)s") % {"price": price, "why": why(tariff, line)}
     return _("%(quantity)s at %(price)s: %(why)s") % {
         "quantity": quantity(line.counted, line.billed),
-        "price": _told(tariff, line.component, line.component.price),
+        "price": price,
         "why": why(tariff, line),
     }
 

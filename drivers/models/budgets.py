@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from core.access import EVERYWHERE
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
+from core.money import half_up, minor_units
 from drivers.models.drivers import Driver
 from drivers.models.tokens import IdToken
 
@@ -18,6 +19,7 @@ class BudgetKind(models.TextChoices):
     ENERGY = "energy_wh", _("energy")
     DURATION = "duration_s", _("time")
     SOC = "soc_percent", _("charge of the battery")
+    MONEY = "money", _("money")
 
 
 class BudgetPeriod(models.TextChoices):
@@ -31,7 +33,10 @@ class BudgetQuerySet(ScopedQuerySet["Budget"]):
 
 
 class Budget(models.Model):
-    """``limit`` is in Wh, seconds or percent, as ``kind`` says. Days and months are those of the organization."""
+    """``limit`` is in Wh, seconds, percent or ``currency``, as ``kind`` says; money includes taxes.
+
+    Days and months are those of the organization.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
@@ -43,6 +48,7 @@ class Budget(models.Model):
     )
     kind = models.CharField(max_length=12, choices=BudgetKind.choices)
     limit = models.DecimalField(max_digits=13, decimal_places=3)
+    currency = models.CharField(max_length=3, blank=True)
     per = models.CharField(max_length=8, choices=BudgetPeriod.choices)
 
     objects = BudgetQuerySet.as_manager()
@@ -62,6 +68,11 @@ class Budget(models.Model):
                 condition=~Q(kind=BudgetKind.SOC) | Q(per=BudgetPeriod.SESSION, limit__lte=100),
                 name="budget_of_soc_per_session",
             ),
+            models.CheckConstraint(
+                condition=Q(kind=BudgetKind.MONEY, currency__gt="")
+                | (~Q(kind=BudgetKind.MONEY) & Q(currency="")),
+                name="budget_of_money_in_currency",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -80,6 +91,8 @@ class Budget(models.Model):
         """The limit with its unit, as people read it."""
         if self.kind == BudgetKind.ENERGY:
             return f"{_plain(self.limit / 1000)} kWh"
+        if self.kind == BudgetKind.MONEY:
+            return f"{half_up(self.limit, minor_units(self.currency))} {self.currency}"
         return (
             f"{_plain(self.limit / 60)} min"
             if self.kind == BudgetKind.DURATION

@@ -13,10 +13,12 @@ from portal.api.resource import StrictSerializer
 
 HELP = "The session that begins when one is used up is refused; one that reaches it is stopped"
 
+UNITS = "In the unit of the kind; money in the organization's currency, taxes included"
+
 
 class BudgetBody(StrictSerializer):
     kind = serializers.ChoiceField([one.value for one in BudgetKind])
-    limit = serializers.DecimalField(max_digits=13, decimal_places=3, help_text="In the unit of the kind")
+    limit = serializers.DecimalField(max_digits=13, decimal_places=3, help_text=UNITS)
     per = serializers.ChoiceField([one.value for one in BudgetPeriod], help_text="soc_percent: session only")
 
 
@@ -28,7 +30,7 @@ class WithBudgets(serializers.Serializer):
 
 class BudgetView(serializers.Serializer):
     kind = serializers.ChoiceField([one.value for one in BudgetKind])
-    limit = Number()
+    limit = Number(help_text=UNITS)
     per = serializers.ChoiceField([one.value for one in BudgetPeriod])
 
 

@@ -29,6 +29,9 @@ FIELDS: tuple[tuple[str, str, str, int], ...] = (
     ("minutes_day", "duration_s", "day", 60),
     ("minutes_month", "duration_s", "month", 60),
     ("soc_session", "soc_percent", "session", 1),
+    ("money_session", "money", "session", 1),
+    ("money_day", "money", "day", 1),
+    ("money_month", "money", "month", 1),
 )
 
 
@@ -46,6 +49,9 @@ class BudgetForm(forms.Form):
     minutes_day = _number(gettext_lazy("Minutes a day"), 1_000_000)
     minutes_month = _number(gettext_lazy("Minutes a month"), 1_000_000)
     soc_session = _number(gettext_lazy("Charge of the battery in %, as told by the car"), 100)
+    money_session = _number(gettext_lazy("Cost of a session, taxes included"), 1_000_000)
+    money_day = _number(gettext_lazy("Cost of a day, taxes included"), 1_000_000)
+    money_month = _number(gettext_lazy("Cost of a month, taxes included"), 1_000_000)
 
 
 def form_of(holder: IdToken | Driver) -> BudgetForm:
@@ -56,7 +62,11 @@ def form_of(holder: IdToken | Driver) -> BudgetForm:
         for name, kind, per, unit in FIELDS
         if (kind, per) in known
     }
-    return BudgetForm(initial=initial)
+    form = BudgetForm(initial=initial)
+    for name, kind, _per, _unit in FIELDS:
+        if kind == "money":
+            form.fields[name].help_text = holder.organization.currency
+    return form
 
 
 def saving(model: type[Any]) -> Callable[..., HttpResponse]:

@@ -49,6 +49,7 @@ PLAIN = (
     _("Give one budget of a kind for each period."),
     _("Choose a kind and a period of the budget."),
     _("A budget is above nothing and within reason."),
+    _("A budget of money has no more decimal places than its currency."),
     _("The charge of the battery is limited per session, to at most 100 percent."),
     _("The token is no more; make a new one."),
     _("A token expires after it begins to be valid."),

@@ -278,7 +278,7 @@ SPECTACULAR_SETTINGS = {
         "TransactionStatusEnum": [(word.value, word.value) for word in TransactionStatus],
         "TariffStateEnum": [(word, word) for word in ("draft", "published", "retired")],
         "TariffTypeEnum": [(word.value, word.value) for word in TariffType],
-        "BudgetKindEnum": [(word, word) for word in ("energy_wh", "duration_s", "soc_percent")],
+        "BudgetKindEnum": [(word, word) for word in ("energy_wh", "duration_s", "soc_percent", "money")],
         "CostStateEnum": "stations.models.frozen_tariffs.CostState",
         "WebhookStateEnum": "core.models.webhooks.Webhook.State",
         "DeliveryStatusEnum": "core.models.webhooks.Delivery.Status",

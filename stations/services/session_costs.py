@@ -185,7 +185,7 @@ def _told(tariff: Tariff, found: Price) -> tuple[dict[str, Any], dict[str, list[
     texts = {}
     for code, _name in reversed(settings.LANGUAGES):
         with translation.override(code):
-            told = answer.as_json(tariff, found)
+            told = answer.as_json(tariff, found, for_persons=found.rounding.basis is Basis.GROSS)
         texts[code] = [{"why": line.pop("why"), "text": line.pop("text")} for line in told["lines"]]
     return told, texts
 

@@ -34,6 +34,8 @@ def _charged(session: Transaction, budget: Budget, now: datetime) -> Decimal:
         return session.soc_percent or Decimal(0)
     if budget.per == BudgetPeriod.SESSION:
         energy = session.energy_wh or Decimal(0)
+        if budget.kind == BudgetKind.MONEY:
+            return _cost_of(Transaction.objects.filter(pk=session.pk), budget.currency)
         seconds = Decimal(max((now - session.started_at).total_seconds(), 0))
         return energy if budget.kind == BudgetKind.ENERGY else seconds
     return _spent(budget, session.started_at, now)
@@ -53,10 +55,21 @@ def _spent(budget: Budget, at: datetime, now: datetime) -> Decimal:
     sessions = Transaction.objects.filter(**whose, started_at__gte=start, started_at__lt=end)
     if budget.kind == BudgetKind.ENERGY:
         return Decimal(sessions.aggregate(sum=Sum("energy_wh"))["sum"] or 0)
+    if budget.kind == BudgetKind.MONEY:
+        return _cost_of(sessions, budget.currency)
     until = Case(When(status=ACTIVE, then=Value(now)), default=Coalesce("ended_at", "last_event_at"))
     lasted = ExpressionWrapper(until - F("started_at"), output_field=DurationField())
     total = sessions.aggregate(sum=Sum(lasted))["sum"] or timedelta(0)
     return Decimal(max(total.total_seconds(), 0))
+
+
+def _cost_of(sessions: QuerySet[Transaction], currency: str) -> Decimal:
+    """What they cost so far or in the end, taxes included where those are known.
+
+    Costs in another currency and sessions without a price count nothing: nothing is guessed.
+    """
+    payable = Coalesce("cost__incl_vat", "cost__excl_vat")
+    return Decimal(sessions.filter(cost__currency=currency).aggregate(sum=Sum(payable))["sum"] or 0)
 
 
 def _period(per: str, at: datetime, organization: Organization) -> tuple[datetime, datetime]:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -112,6 +113,7 @@ def _sample(at: datetime, wh: Fraction, kw: Fraction, state: State | None) -> Sa
     return Sample(at=at, register_kwh=register, power_kw=Decimal(int(kw)), state=state)
 
 
+@pytest.mark.timeout(180 + SESSIONS // 5)
 @settings(max_examples=SESSIONS, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_t57_any_session_costs_what_a_reference_written_apart_says(case: Case) -> None:

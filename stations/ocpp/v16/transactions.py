@@ -27,7 +27,9 @@ def stop_transaction(socket: Socket, payload: Json, received_at: datetime) -> Js
     """Never refused; the token is answered where one was shown."""
     outcome = transactions.stop(socket, decode_stop(socket, payload, received_at))
     if outcome.transaction is not None:
-        cost_displays.tell_final(session_costs.settle(outcome.transaction))
+        cost = session_costs.settle(outcome.transaction)
+        if not outcome.repeated:
+            cost_displays.tell_final(cost)
     return {"idTagInfo": token_info(outcome.decision)} if outcome.decision else {}
 
 

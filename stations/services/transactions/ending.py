@@ -17,10 +17,14 @@ _OF_STAMP = {flag.value: flag for flag in (Flag.CLOCK_IMPLAUSIBLE, Flag.TIME_WIT
 
 @dataclass(frozen=True, slots=True)
 class StopOutcome:
-    """No decision where the stop had no token, or its number is not one of the station's."""
+    """No decision where the stop had no token, or its number is not one of the station's.
+
+    ``repeated`` where nothing was stored.
+    """
 
     transaction: Transaction | None
     decision: Authorization | None
+    repeated: bool = False
 
 
 def close(
@@ -38,7 +42,7 @@ def close(
     elif stored is not None:
         if log.contradicts(stored, entry):
             _note_conflict(transaction, entry)
-        return StopOutcome(transaction, log.answer_of(stored))
+        return StopOutcome(transaction, log.answer_of(stored), repeated=True)
     decision = _asked(station, event, transaction)
     log.add(transaction, entry, STOP_SEQ_NO, decision)
     recount_given(transaction, station.max_power_w)

@@ -42,6 +42,8 @@ def test_budgets_are_set_kept_and_taken_away(api: APIClient, kind: str) -> None:
         {"kind": "soc_percent", "limit": 80, "per": "day"},
         {"kind": "soc_percent", "limit": 101, "per": "session"},
         {"kind": "energy_wh"},
+        {"kind": "money", "limit": "0.005", "per": "day"},
+        {"kind": "money", "limit": 0, "per": "session"},
     ],
     ids=str,
 )
@@ -105,3 +107,20 @@ def test_a_stranger_sets_none(
     page = f"/o/{organization.slug}/{kind}/{theirs.pk}/budgets/"
     assert browser.post(page, {"kwh_day": "20"}).status_code == 404
     assert Budget.objects.count() == before
+
+
+def test_money_is_budgeted_by_api_and_page_in_the_currency_of_the_organization(
+    api: APIClient, browser: Client, organization: Organization
+) -> None:
+    wish = {"kind": "money", "limit": 50, "per": "month"}
+    url = api.post("/api/v1/drivers/", {"name": "Emil", "budgets": [wish]})["Location"]
+    read = api.get(url).json()
+    page = f"/o/{organization.slug}/drivers/{read['id']}/"
+    shown = browser.get(page).content.decode()
+    browser.post(f"{page}budgets/", {"money_day": "7.50", "money_month": "50"})
+
+    assert read["budgets"] == [wish]
+    assert "Cost of a month, taxes included" in shown
+    assert "EUR" in shown
+    kept = Budget.objects.filter(driver=read["id"])
+    assert sorted(one.words for one in kept) == ["50.00 EUR a month", "7.50 EUR a day"]

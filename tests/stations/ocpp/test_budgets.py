@@ -12,10 +12,18 @@ from core.access import Actor
 from core.models import AuditEntry, Organization
 from drivers.models import IdToken
 from drivers.services import budgets
-from stations.models import AuthorizationAnswer, BudgetStop, ChargingStation, Command, Transaction
-from stations.services import spending, sweeping
+from stations.models import (
+    AuthorizationAnswer,
+    BudgetStop,
+    ChargingStation,
+    Command,
+    SessionCost,
+    Transaction,
+)
+from stations.services import session_costs, spending, sweeping
 from tests.factories import make_driver, make_token
 from tests.stations.ocpp.asking import VERSIONS, ended
+from tests.stations.ocpp.charging import Car, priced
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.test_authorization_log import authorize, start
 from tests.stations.ocpp.test_permissions import status
@@ -198,3 +206,62 @@ def test_who_has_no_budget_costs_no_further_question(
 ) -> None:
     with django_assert_num_queries(1):
         assert spending.used_up(token, clock.now()) is None
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("per", ["session", "day", "month"])
+def test_a_running_session_whose_cost_reaches_a_budget_of_money_is_stopped(
+    charger: Charger, alice: Actor, token: IdToken, version: str, per: str
+) -> None:
+    priced(alice)
+    budgets.set_(holder(token, "driver"), [("money", Decimal("2.38"), per)], by=alice)
+    with charger.dial(version) as socket:
+        socket.boot()
+        car = Car(charger, socket, alice, hours_ago=0)
+        car.token = token.value
+        car.start(0, 0)
+        car.reads(0.01, 3990)
+        session_costs.price(car.session.pk, now=clock.now())
+        below = swept()
+        car.reads(0.02, 4000)
+        session_costs.price(car.session.pk, now=clock.now())
+        asked = swept()
+        call = socket.next_call()
+        socket.reply(call, {"status": "Accepted"})
+        again = swept()
+
+    assert (below, asked, again) == (0, 1, 0)
+    assert call[2] in ("RemoteStopTransaction", "RequestStopTransaction")
+    stop = BudgetStop.objects.get(transaction=car.session)
+    assert stop.reason == f"The budget of the driver is reached: 2.38 EUR a {per}."
+
+
+@pytest.mark.parametrize("whose", ["token", "driver"])
+def test_money_that_is_used_up_today_refuses_and_another_currency_does_not_count(
+    charger: Charger, alice: Actor, token: IdToken, this_day: datetime, whose: str
+) -> None:
+    budgets.set_(holder(token, whose), [("money", Decimal("10"), "day")], by=alice)
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        costs(charged(charger.station, token, 1, this_day), "99", "CHF")
+        costs(charged(charger.station, token, 1, this_day - timedelta(seconds=1)), "99", "EUR")
+        costs(charged(charger.station, token, 1, this_day + timedelta(seconds=1)), "9.99", "EUR")
+        before = status(authorize(socket, token.value))
+        costs(charged(charger.station, token, 1, this_day + timedelta(seconds=2)), "0.01", "EUR")
+        after = status(authorize(socket, token.value))
+
+    assert (before, after) == ("Accepted", "NoCredit")
+    said = AuthorizationAnswer.objects.filter(station=charger.station).latest("id")
+    assert said.reason == f"The budget of the {whose} is used up: 10.00 EUR a day."
+
+
+def costs(session: Transaction, incl_vat: str, currency: str) -> None:
+    """The session's final cost."""
+    SessionCost.objects.create(
+        transaction=session,
+        state="final",
+        since=session.started_at,
+        computed_at=session.started_at,
+        currency=currency,
+        incl_vat=Decimal(incl_vat),
+    )

@@ -397,7 +397,36 @@ def test_t45_a_1_6_station_with_the_cost_extension_is_told_price_cost_and_end(
     }  # fmt: skip
     assert final[0] == "FinalCost"
     assert (final[1]["transactionId"], final[1]["cost"]) == (car.reference, 2.98)
-    assert final[1]["priceText"] == "5 kWh at 0.50 € per kWh: up to 10 kWh"
+    assert final[1]["priceText"] == "5 kWh at 0.595 € per kWh incl. 19 % VAT: up to 10 kWh"
+
+
+def test_t45_a_stop_that_is_sent_again_is_not_told_the_final_cost_again(
+    plug: Plug, alice: Actor, charger: Charger
+) -> None:
+    priced(alice)
+    knows(charger, "CustomDisplayCostAndPrice")
+    car = plug("1.6")
+    car.start(0, 1000)
+    car.stop(30, 6000)
+    first = told(car.socket)
+    car.stop(30, 6000)
+
+    assert first[0] == "FinalCost"
+    assert Command.objects.filter(station=charger.station, command="data_transfer").count() == 1
+
+
+def test_t52_a_person_is_told_what_is_paid_per_minute_and_once_with_taxes(
+    plug: Plug, alice: Actor, charger: Charger
+) -> None:
+    priced(alice, element(component("TIME", "6", "20"), component("FLAT", "1", "20")))
+    knows(charger, "CustomDisplayCostAndPrice")
+    car = plug("1.6")
+    car.start(0, 1000)
+    car.stop(30, 6000)
+    words = told(car.socket)[1]["priceText"]
+
+    assert "1.20 € incl. 20 % VAT once" in words
+    assert "30 min at 0.12 € per minute incl. 20 % VAT" in words
 
 
 @pytest.mark.parametrize(
