@@ -1,6 +1,15 @@
 from billing.models.accounts import AccountKind, BillingAccount
 from billing.models.cdrs import Cdr
 from billing.models.exceptions import BillingException, Cause, Decision
+from billing.models.invoices import (
+    DocumentType,
+    Invoice,
+    InvoiceKind,
+    InvoiceLine,
+    InvoiceSeries,
+    InvoiceState,
+)
+from billing.models.ledger import Journal, LedgerAccount, LedgerEntry
 from billing.models.settlements import EventCursor, Outcome, Settlement
 
 __all__ = [
@@ -10,7 +19,16 @@ __all__ = [
     "Cause",
     "Cdr",
     "Decision",
+    "DocumentType",
     "EventCursor",
+    "Invoice",
+    "InvoiceKind",
+    "InvoiceLine",
+    "InvoiceSeries",
+    "InvoiceState",
+    "Journal",
+    "LedgerAccount",
+    "LedgerEntry",
     "Outcome",
     "Settlement",
 ]

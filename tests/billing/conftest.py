@@ -1,5 +1,6 @@
 """A priced station of Alice's, and sessions whose readings have settled."""
 
+import itertools
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,6 @@ from tests.factories import sessions
 from tests.stations.ocpp.charging import priced
 
 Charge = Callable[..., Transaction]
-LATER = timedelta(minutes=6)
 
 
 @pytest.fixture
@@ -40,9 +40,13 @@ def station(alice: Actor) -> ChargingStation:
 
 @pytest.fixture
 def charge(alice: Actor, station: ChargingStation) -> Charge:
-    """A driver's session that just ended; ``minutes`` long, with its end at ``wh``."""
+    """A driver's session that just ended, ``minutes`` long, its end at ``wh``; each at an outlet of its own."""
+    numbers = itertools.count(2)
 
     def made(wh: int = 12_345, **options: Any) -> Transaction:
+        if "evse_id" not in options:
+            options["evse_id"] = next(numbers)
+            stations.add_evse(station, options["evse_id"])
         driver = options.pop("driver", None) or factories.make_driver(alice)
         token = factories.make_token(alice, driver=driver)
         stands = sessions.begin(station, token=token.value, **options)

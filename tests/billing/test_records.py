@@ -122,10 +122,8 @@ def test_b29_a_failure_between_record_and_outcome_leaves_neither_and_is_made_goo
     assert Cdr.objects.filter(transaction=session).count() == 1
 
 
-def test_b29_four_workers_at_once_seal_each_session_once(charge: Charge, station: ChargingStation) -> None:
-    for number in range(2, 9):
-        stations.add_evse(station, number)
-    made = [charge(evse_id=number) for number in range(1, 9)]
+def test_b29_four_workers_at_once_seal_each_session_once(charge: Charge) -> None:
+    made = [charge() for _ in range(8)]
     settling.listen()
 
     def work() -> None:
@@ -244,7 +242,7 @@ def test_b06_an_unknown_card_waits_for_a_person(station: ChargingStation) -> Non
 
 
 def test_b06_two_sessions_at_once_at_one_outlet_wait_for_a_person(charge: Charge) -> None:
-    first, second = charge(minutes=60), charge(minutes=30)
+    first, second = charge(minutes=60, evse_id=1), charge(minutes=30, evse_id=1)
     settle()
     assert {doubt_of(first).cause, doubt_of(second).cause} == {Cause.OVERLAP}
 
