@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing.services import settling
+from billing.services import running, settling
 
 
 @shared_task
@@ -15,3 +15,9 @@ def settle() -> None:
 def find_forgotten() -> None:
     """Find ended sessions of which no event told; every hour."""
     settling.sweep()
+
+
+@shared_task
+def run_month_end() -> None:
+    """Serve the open month-end runs; every ten seconds, by any number of workers."""
+    running.work()

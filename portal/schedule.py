@@ -29,4 +29,9 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "serve month-end runs": {
+        "task": "billing.tasks.run_month_end",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
 }

@@ -10,12 +10,15 @@ from billing.models.invoices import (
     InvoiceState,
 )
 from billing.models.ledger import Journal, LedgerAccount, LedgerEntry
+from billing.models.runs import BillingRun, BillingRunItem, ItemState, RunState
 from billing.models.settlements import EventCursor, Outcome, Settlement
 
 __all__ = [
     "AccountKind",
     "BillingAccount",
     "BillingException",
+    "BillingRun",
+    "BillingRunItem",
     "Cause",
     "Cdr",
     "Decision",
@@ -26,9 +29,11 @@ __all__ = [
     "InvoiceLine",
     "InvoiceSeries",
     "InvoiceState",
+    "ItemState",
     "Journal",
     "LedgerAccount",
     "LedgerEntry",
     "Outcome",
+    "RunState",
     "Settlement",
 ]
