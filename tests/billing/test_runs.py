@@ -1,4 +1,4 @@
-"""The month-end run: killed anywhere, by several workers, it ends as one clean run (billing B-29 to B-34, F-09, F-10)."""
+"""The month-end run, killed anywhere and by several workers, ends as a clean one (billing B-29 to B-34, F-09)."""
 
 import random
 import subprocess
