@@ -28,4 +28,15 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "seal ended sessions": {"task": "billing.tasks.settle", "schedule": 30.0, "options": {"expires": 30}},
+    "find sessions not sealed": {
+        "task": "billing.tasks.find_forgotten",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+    "serve month-end runs": {
+        "task": "billing.tasks.run_month_end",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
 }

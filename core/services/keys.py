@@ -65,6 +65,12 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "certificates:write": frozenset({_P.STATIONS_VIEW}),
     "firmware:read": frozenset({_P.STATIONS_VIEW}),
     "firmware:write": frozenset({_P.FIRMWARE_MANAGE, _P.FIRMWARE_UPLOAD}),
+    "cdrs:read": frozenset({_P.INVOICES_MANAGE}),
+    "cdrs:write": frozenset({_P.SESSIONS_CORRECT}),
+    "billing-exceptions:read": frozenset({_P.INVOICES_MANAGE}),
+    "billing-exceptions:write": frozenset({_P.SESSIONS_CORRECT}),
+    "invoices:read": frozenset({_P.INVOICES_MANAGE}),
+    "invoices:write": frozenset({_P.INVOICES_MANAGE, _P.SESSIONS_REFUND}),
     "*": frozenset(Permission),
 }
 

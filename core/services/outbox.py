@@ -31,6 +31,7 @@ SCOPE_OF: Mapping[str, str] = {
     "alert.raised": "alerts:read",
     "command.effect": "commands:read",
     "command.settled": "commands:read",
+    "invoice.issued": "invoices:read",
     "station.booted": "stations:read",
     "station.connected": "stations:read",
     "station.created": "stations:read",

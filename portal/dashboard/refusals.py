@@ -227,6 +227,23 @@ PLAIN = (
     _("A text is expected."),
     _("true or false is expected."),
     _("A date with time is expected."),
+    # billing
+    _("Say why the record is taken back."),
+    _("A credit cannot be credited. Make a new record instead."),
+    _("This record is credited already."),
+    _("Say why; the reason stays with the session."),
+    _("This is decided already."),
+    _("There is no price to accept. Repair the session first, then look at it again."),
+    _("Only a draft can be discarded. What is issued is taken back by a credit note."),
+    _("A month is written like 2026-11."),
+    _("This month has an invoice already; what came late goes on that of the next month."),
+    _("Only a draft can be issued."),
+    _("Say why the invoice is taken back."),
+    _("Only an issued invoice that is not paid can be taken back."),
+    _("A session on this draft was corrected since. Discard the draft and make it anew."),
+    _("The lines and the total differ. Discard the draft and make it anew."),
+    _("A negative amount is issued as a credit note."),
+    _("A run for this month is going on already."),
 )
 FILLED = (
     # core
@@ -371,4 +388,6 @@ FILLED = (
     _("A list of at most %(most)s is expected."),
     _("%(field)s is no date-time."),
     _("%(field)s is out of range."),
+    # billing
+    _("The VAT of the record %(reference)s is not known."),
 )

@@ -1,0 +1,62 @@
+"""The double-entry ledger: journals whose entries add up to nothing, never changed (billing B-48)."""
+
+from uuid import UUID
+
+from django.db import models
+
+from billing.models.accounts import BillingAccount
+from billing.models.invoices import Invoice
+from core.access import EVERYWHERE
+from core.ids import uuid7
+from core.models import Organization, ScopedQuerySet
+from stations.models import Site
+
+
+class LedgerAccount(models.TextChoices):
+    RECEIVABLE = "receivable"
+    REVENUE = "revenue"
+    VAT = "vat"
+    ROUNDING = "rounding"
+
+
+class JournalQuerySet(ScopedQuerySet["Journal"]):
+    pass
+
+
+class Journal(models.Model):
+    """One posting: at least two entries, sum 0 in its currency. Issuing an invoice posts exactly one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, null=True, related_name="journal")
+    currency = models.CharField(max_length=3)
+    posted_at = models.DateTimeField()
+
+    objects = JournalQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.posted_at:%Y-%m-%d} {self.invoice}"
+
+    @property
+    def limit_id(self) -> UUID:
+        return EVERYWHERE
+
+
+class LedgerEntry(models.Model):
+    """One side: debit is positive. Receivables name the payer, revenue the site, VAT its rate."""
+
+    id = models.BigAutoField(primary_key=True)
+    journal = models.ForeignKey(Journal, on_delete=models.PROTECT, related_name="entries")
+    account = models.CharField(max_length=12, choices=LedgerAccount.choices)
+    payer = models.ForeignKey(BillingAccount, on_delete=models.PROTECT, null=True, related_name="entries")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, null=True)
+    vat_rate = models.DecimalField(max_digits=7, decimal_places=4, null=True)
+    amount = models.DecimalField(max_digits=19, decimal_places=4)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(amount=0), name="ledger_entry_is_something")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.amount}"

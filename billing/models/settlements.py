@@ -1,0 +1,73 @@
+"""What became of each ended session: one row, so that it becomes exactly one thing (billing B-01)."""
+
+from uuid import UUID
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.models import ScopedQuerySet
+from stations.models import Transaction
+
+
+class Outcome(models.TextChoices):
+    WAITING = "waiting", _("Settling")
+    SEALED = "sealed", _("Sealed")
+    EXCEPTION = "exception", _("Needs a decision")
+    WAIVED = "waived", _("Waived")
+    NOT_BILLABLE = "not_billable", _("Not billable")
+
+
+class SettlementQuerySet(ScopedQuerySet["Settlement"]):
+    organization_path = "transaction__organization_id"
+    limit_path = "transaction__site_id"
+
+
+class Settlement(models.Model):
+    """The way of one ended session to its record. Whoever decides its outcome holds this row's lock.
+
+    ``due_at`` is when its readings have had time to arrive (B-03); ``reason`` says why there is nothing to bill
+    (B-13): ``not_priced``, ``test``, ``waived``.
+    """
+
+    transaction = models.OneToOneField(
+        Transaction, on_delete=models.PROTECT, primary_key=True, related_name="settlement"
+    )
+    outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.WAITING)
+    reason = models.CharField(max_length=20, blank=True)
+    due_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SettlementQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=["waived", "not_billable"], reason__gt="")
+                | models.Q(outcome__in=["waiting", "sealed", "exception"], reason=""),
+                name="settlement_says_why_not",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=models.Q(outcome="waiting"), name="settlement_waiting")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.transaction} · {self.outcome}"
+
+    @property
+    def organization_id(self) -> UUID:
+        return self.transaction.organization_id
+
+    @property
+    def limit_id(self) -> UUID | None:
+        return self.transaction.site_id
+
+
+class EventCursor(models.Model):
+    """Up to which event a reader has read; moved in the transaction of what it made of them."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    position = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.position}"

@@ -1,0 +1,127 @@
+"""Drafts: what one account owes for a month, collected from records that no live line has (billing B-19 to B-22)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet
+from django.db.transaction import atomic
+
+from billing import amounts
+from billing.amounts import ToBill, Totals
+from billing.models import (
+    BillingAccount,
+    Cdr,
+    DocumentType,
+    Invoice,
+    InvoiceKind,
+    InvoiceLine,
+    InvoiceState,
+)
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid
+from tariffs.rounding import Basis
+
+
+@atomic
+def draft(account: BillingAccount, period: str, *, by: Actor) -> list[Invoice]:
+    """Drafts of a month (``YYYY-MM``), one for each currency and basis; none where nothing is owed.
+
+    Records of earlier months that came late are on them too (B-20). Raises :class:`Conflict` where the month
+    has a document already, :class:`Invalid` for a month that is none or a record with an unknown tax.
+    """
+    by.require(Permission.INVOICES_MANAGE, account)
+    BillingAccount.objects.select_for_update().get(pk=account.pk)
+    records = list(unbilled(account, period).select_for_update(of=("self",)))
+    made = []
+    for currency, basis in sorted({(one.currency, one.basis) for one in records}):
+        some = [one for one in records if (one.currency, one.basis) == (currency, basis)]
+        made.append(_draft(account, period, some, by))
+    return made
+
+
+@atomic
+def discard(invoice: Invoice, *, by: Actor) -> Invoice:
+    """Give a draft up; its records are free for another. Raises :class:`Conflict` once it is issued."""
+    by.require(Permission.INVOICES_MANAGE, invoice)
+    locked = Invoice.objects.select_for_update().get(pk=invoice.pk)
+    if locked.state != InvoiceState.DRAFT:
+        raise Conflict("Only a draft can be discarded. What is issued is taken back by a credit note.")
+    locked.lines.update(voided_at=clock.now())
+    locked.state = InvoiceState.DISCARDED
+    locked.save(update_fields=["state"])
+    audit.record("invoice.discarded", locked, by=by)
+    return locked
+
+
+def unbilled(account: BillingAccount, period: str) -> QuerySet[Cdr]:
+    """Records of the account that ended before the month did, where it is, and stand on no live line."""
+    until = end_of(period, account.time_zone)
+    records = Cdr.objects.filter(account=account, credit=False, credited_by=None, ended_at__lt=until)
+    free = records.exclude(lines__in=InvoiceLine.objects.filter(voided_at=None))
+    return free.exclude(payable_excl_vat=0, payable_incl_vat=0).order_by("ended_at", "id")
+
+
+def end_of(period: str, time_zone: str) -> datetime:
+    """The first instant of the next month there; raises :class:`Invalid` for what is no month."""
+    try:
+        first = datetime.strptime(period, "%Y-%m").replace(tzinfo=ZoneInfo(time_zone))
+    except ValueError:
+        raise Invalid("A month is written like 2026-11.", field="period") from None
+    return first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+
+
+def lines_of(records: Sequence[Cdr]) -> list[tuple[Cdr, ToBill]]:
+    """What each record costs at each rate; raises :class:`Invalid` where a tax is not known."""
+    return [(record, line) for record in records for line in _rates(record)]
+
+
+def total(lines: Sequence[tuple[Cdr, ToBill]], basis: str, currency: str) -> Totals:
+    return amounts.totals([line for _record, line in lines], Basis(basis), currency)
+
+
+def _rates(record: Cdr) -> list[ToBill]:
+    side = "incl_vat" if record.basis == Basis.GROSS else "excl_vat"
+    found = [(group["payable"][side], group["payable"]["vat"], group["vat"]) for group in record.vat_groups]
+    if any(leading is None or vat is None for leading, vat, _rate in found):
+        raise Invalid(f"The VAT of the record {record.reference} is not known.")
+    return [ToBill(Decimal(leading), Decimal(rate or 0)) for leading, _vat, rate in found if Decimal(leading)]
+
+
+def _draft(account: BillingAccount, period: str, records: Sequence[Cdr], by: Actor) -> Invoice:
+    currency, basis = records[0].currency, records[0].basis
+    taken = Invoice.objects.filter(account=account, period=period, kind=InvoiceKind.COLLECTIVE)
+    if taken.filter(currency=currency, basis=basis).exclude(state=InvoiceState.DISCARDED).exists():
+        raise Conflict("This month has an invoice already; what came late goes on that of the next month.")
+    lines = lines_of(records)
+    sums = total(lines, basis, currency)
+    invoice = Invoice(
+        organization_id=account.organization_id, account=account, kind=InvoiceKind.COLLECTIVE,
+        document_type=DocumentType.INVOICE, period=period, currency=currency, basis=basis,
+    )  # fmt: skip
+    put_totals(invoice, sums)
+    invoice.save(force_insert=True)
+    add_lines(invoice, lines, sums)
+    audit.record("invoice.drafted", invoice, by=by)
+    return invoice
+
+
+def put_totals(invoice: Invoice, sums: Totals) -> None:
+    """The sums of the lines, with the VAT of each rate."""
+    invoice.net, invoice.vat = sums.net, sums.vat
+    invoice.rounding, invoice.due = sums.rounding, sums.due
+    invoice.vat_groups = [
+        {"rate": f"{one.rate:f}", "net": f"{one.net:f}", "vat": f"{one.vat:f}"} for one in sums.groups
+    ]
+
+
+def add_lines(invoice: Invoice, lines: Sequence[tuple[Cdr, ToBill]], sums: Totals) -> None:
+    rows = [
+        InvoiceLine(
+            invoice=invoice, cdr=record, place=place, vat_rate=line.rate, leading=line.leading, net=net
+        )
+        for place, ((record, line), net) in enumerate(zip(lines, sums.nets, strict=True), 1)
+    ]  # fmt: skip
+    InvoiceLine.objects.bulk_create(rows, batch_size=1000)

@@ -1,0 +1,66 @@
+"""What arrives after a session was sealed never changes its record: a person hears of it (billing B-08)."""
+
+from collections.abc import Collection
+from decimal import Decimal
+from uuid import UUID
+
+from billing.models import Cause, Cdr, Outcome, Settlement
+from billing.services import sealing
+from billing.services.checks import Doubt
+from core import clock
+from stations.models import FrozenTariff, Transaction
+from stations.services import session_costs
+from tariffs.usage import CannotPrice
+
+
+def look(keys: Collection[UUID]) -> int:
+    """Compare these sessions with their records; how many differ."""
+    sealed = Settlement.objects.select_for_update().filter(pk__in=list(keys), outcome=Outcome.SEALED)
+    return sum(_look_at(settlement) for settlement in sealed.order_by("pk"))
+
+
+def standing(transaction_id: UUID) -> Cdr | None:
+    """The record that counts now: neither a credit nor credited."""
+    records = Cdr.objects.filter(transaction=transaction_id, credit=False, credited_by=None)
+    return records.first()
+
+
+def _look_at(settlement: Settlement) -> bool:
+    session = Transaction.objects.get(pk=settlement.pk)
+    record = standing(settlement.pk)
+    if record is None or _agrees(session, record):
+        return False
+    difference, detail = _difference(session, record)
+    sealing.open_exception(
+        session,
+        Doubt(Cause.LATE_DATA, detail),
+        now=clock.now(),
+        difference=difference,
+        currency=record.currency,
+    )
+    return True
+
+
+def _agrees(session: Transaction, record: Cdr) -> bool:
+    return (session.started_at, session.ended_at, session.meter_start_wh, session.meter_last_wh) == (
+        record.started_at,
+        record.ended_at,
+        record.meter_start_wh,
+        record.meter_end_wh,
+    )
+
+
+def _difference(session: Transaction, record: Cdr) -> tuple[Decimal | None, str]:
+    """What the same tariff would say now, less what was sealed; ``None`` where it cannot say."""
+    frozen = FrozenTariff.objects.get(pk=session.pk)
+    try:
+        _tariff, price = session_costs.priced_now(session, frozen, until=clock.now())
+    except CannotPrice as why:
+        return None, str(why)
+    for found, sealed in (
+        (price.payable.incl, record.payable_incl_vat),
+        (price.payable.excl, record.payable_excl_vat),
+    ):
+        if found is not None and sealed is not None:
+            return found.amount - sealed, f"{sealed} → {found.amount} {record.currency}"
+    return None, ""

@@ -1,0 +1,44 @@
+"""What an issued document says in the ledger (billing B-27, B-48)."""
+
+from collections import defaultdict
+from decimal import Decimal
+from uuid import UUID
+
+from billing.models import DocumentType, Invoice, Journal, LedgerAccount, LedgerEntry
+
+
+def post(invoice: Invoice) -> None:
+    """Receivable against revenue for each site and VAT for each rate; a credit note the other way round."""
+    if not invoice.due and not invoice.net:
+        return
+    assert invoice.issued_at is not None
+    sign = -1 if invoice.document_type == DocumentType.CREDIT_NOTE else 1
+    journal = Journal.objects.create(
+        organization_id=invoice.organization_id,
+        invoice=invoice,
+        currency=invoice.currency,
+        posted_at=invoice.issued_at,
+    )
+    rows = [row for row in _rows(invoice) if row.amount]
+    for row in rows:
+        row.journal = journal
+        row.amount *= sign
+    LedgerEntry.objects.bulk_create(rows)
+
+
+def _rows(invoice: Invoice) -> list[LedgerEntry]:
+    revenue: dict[UUID | None, Decimal] = defaultdict(Decimal)
+    for site_id, net in invoice.lines.values_list("cdr__site_id", "net"):
+        revenue[site_id] += net
+    return [
+        LedgerEntry(account=LedgerAccount.RECEIVABLE, payer_id=invoice.account_id, amount=invoice.due),
+        *(
+            LedgerEntry(account=LedgerAccount.REVENUE, site_id=site, amount=-net)
+            for site, net in revenue.items()
+        ),
+        *(
+            LedgerEntry(account=LedgerAccount.VAT, vat_rate=Decimal(one["rate"]), amount=-Decimal(one["vat"]))
+            for one in invoice.vat_groups
+        ),
+        LedgerEntry(account=LedgerAccount.ROUNDING, amount=-invoice.rounding),
+    ]

@@ -1,0 +1,170 @@
+"""The month-end run: one account, one transaction; killed anywhere, it goes on (billing B-30 to B-34).
+
+The rows are the truth and any number of workers serve them: an item is taken with ``SKIP LOCKED``, its drafts
+are made and issued, and it is marked done in the same commit. Who locks what: the item, then its account, the
+records, the series.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, connection
+from django.db.models import Count, QuerySet, Sum
+from django.db.transaction import atomic
+
+from billing.models import (
+    BillingAccount,
+    BillingRun,
+    BillingRunItem,
+    Cdr,
+    Invoice,
+    InvoiceKind,
+    InvoiceLine,
+    InvoiceState,
+    ItemState,
+    RunState,
+)
+from billing.services import drafting, issuing
+from core import access, audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, DomainError, NotFound
+from core.models import Organization
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """What a run would draft for one account, in one currency and basis."""
+
+    account: BillingAccount
+    currency: str
+    net: Decimal
+    vat: Decimal
+    due: Decimal
+
+
+@atomic
+def start(organization: Organization, period: str, *, issue: bool, by: Actor) -> BillingRun:
+    """Open a run with one item for each account that has something unbilled.
+
+    Raises :class:`Conflict` while one for this month is open, :class:`core.errors.Invalid` for no month.
+    """
+    by.require(Permission.INVOICES_MANAGE, organization)
+    drafting.end_of(period, organization.time_zone)
+    try:
+        with atomic():
+            run = BillingRun.objects.create(
+                organization=organization, period=period, issue=issue,
+                started_by=by.label[:200], started_at=clock.now(),
+            )  # fmt: skip
+    except IntegrityError:
+        raise Conflict("A run for this month is going on already.") from None
+    with connection.cursor() as cursor:
+        cursor.execute(_ITEMS, {"run": run.pk, "organization": organization.pk})
+    audit.record("billing_run.started", run, by=by, changes={"period": audit.change(None, period)})
+    return run
+
+
+def preview(organization: Organization, period: str, *, by: Actor) -> list[Previewed]:
+    """The figures of a run, nothing written; equal to what it issues while nothing changes (B-33)."""
+    by.require(Permission.INVOICES_MANAGE, organization)
+    accounts = BillingAccount.objects.visible_to(by).filter(organization=organization, pk__in=_owing())
+    return [found for account in accounts.order_by("pk") for found in _previewed(account, period)]
+
+
+def work() -> int:
+    """Serve every open run until nothing is left; how many accounts were done here."""
+    done = 0
+    for run in BillingRun.objects.filter(state=RunState.OPEN).order_by("id"):
+        while _do_next(run):
+            done += 1
+        _finish(run)
+    return done
+
+
+def _do_next(run: BillingRun) -> bool:
+    with atomic():
+        waiting = BillingRunItem.objects.select_for_update(skip_locked=True, of=("self",))
+        item = waiting.select_related("account").filter(run=run, state=ItemState.OPEN).first()
+        if item is None:
+            return False
+        try:
+            with atomic():
+                item.documents = _do(run, item.account)
+            item.state = ItemState.DONE
+        except DomainError as why:
+            item.state, item.error = ItemState.FAILED, why.message[:300]
+        except Exception:
+            logger.exception("run.failed", extra={"account": str(item.account_id)})
+            item.state, item.error = ItemState.FAILED, "It stumbled; the log of the server says over what."
+        item.done_at = clock.now()
+        item.save()
+    return True
+
+
+def _do(run: BillingRun, account: BillingAccount) -> int:
+    """Draft what is unbilled, and issue it together with drafts of this month that were made before."""
+    by = access.system(f"billing-run:{run.pk}")
+    made = len(drafting.draft(account, run.period, by=by))
+    if not run.issue:
+        return made
+    drafts = Invoice.objects.filter(account=account, period=run.period, state=InvoiceState.DRAFT)
+    return sum(issuing.issue(one, by=by).sequence is not None for one in drafts.order_by("id"))
+
+
+def _finish(run: BillingRun) -> None:
+    with atomic():
+        locked = BillingRun.objects.select_for_update().get(pk=run.pk)
+        if locked.state == RunState.OPEN and not locked.items.filter(state=ItemState.OPEN).exists():
+            locked.state, locked.finished_at = RunState.FINISHED, clock.now()
+            locked.save()
+
+
+def progress(run: BillingRun, *, by: Actor) -> dict[str, int]:
+    """How many accounts of a run are in each state. Raises :class:`NotFound` for a stranger's run."""
+    if not by.sees(run):
+        raise NotFound("There is no such object here.")
+    counted = run.items.order_by().values_list("state").annotate(Count("id"))
+    return {state.value: 0 for state in ItemState} | dict(counted)
+
+
+def amounts(run: BillingRun) -> Iterable[Mapping[str, Any]]:
+    """Documents and sums of the month by currency."""
+    made = Invoice.objects.filter(
+        organization=run.organization_id, period=run.period, kind=InvoiceKind.COLLECTIVE
+    )
+    live = made.exclude(state=InvoiceState.DISCARDED).order_by("currency").values("currency")
+    return live.annotate(documents=Count("id"), net=Sum("net"), vat=Sum("vat"), due=Sum("due"))
+
+
+def _owing() -> QuerySet[Cdr, object]:
+    billed = InvoiceLine.objects.filter(voided_at=None)
+    rows = Cdr.objects.filter(credit=False, credited_by=None).exclude(lines__in=billed)
+    return rows.order_by().values("account")
+
+
+def _previewed(account: BillingAccount, period: str) -> list[Previewed]:
+    records = list(drafting.unbilled(account, period))
+    found = []
+    for currency, basis in sorted({(one.currency, one.basis) for one in records}):
+        some = [one for one in records if (one.currency, one.basis) == (currency, basis)]
+        sums = drafting.total(drafting.lines_of(some), basis, currency)
+        found.append(Previewed(account, currency, sums.net, sums.vat, sums.due))
+    return found
+
+
+_ITEMS = """
+INSERT INTO billing_billingrunitem (run_id, account_id, state, documents, error)
+SELECT %(run)s, a.id, 'open', 0, '' FROM billing_billingaccount a
+WHERE a.organization_id = %(organization)s AND (
+    EXISTS (SELECT FROM billing_invoice i WHERE i.account_id = a.id AND i.state = 'draft')
+    OR EXISTS (SELECT FROM billing_cdr c WHERE c.account_id = a.id AND NOT c.credit
+        AND NOT EXISTS (SELECT FROM billing_invoiceline l WHERE l.cdr_id = c.id AND l.voided_at IS NULL)
+        AND NOT EXISTS (SELECT FROM billing_cdr k WHERE k.credit_reference_id = c.id)))
+ORDER BY a.id
+ON CONFLICT DO NOTHING
+"""

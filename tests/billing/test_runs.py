@@ -1,0 +1,171 @@
+"""The month-end run, killed anywhere and by several workers, ends as a clean one (billing B-29 to B-34, F-09)."""
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from billing.models import (
+    BillingRun,
+    Cdr,
+    Invoice,
+    InvoiceLine,
+    InvoiceState,
+    ItemState,
+    LedgerEntry,
+    RunState,
+)
+from billing.services import drafting, issuing, running
+from core import clock
+from core.access import Actor
+from core.errors import Conflict, Invalid, NotFound
+from core.models import Organization
+from tests import factories
+from tests.billing.conftest import Charge, settle
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.usefixtures("committed")
+NOW = clock.now().strftime("%Y-%m")
+WORKER = """
+import django
+django.setup()
+from billing.services import running
+print("at work", flush=True)
+running.work()
+"""
+
+
+@pytest.fixture
+def accounts(charge: Charge, alice: Actor) -> list[Decimal]:
+    """Twelve drivers with two sessions each; what each of them owes."""
+    owed = []
+    for number in range(12):
+        driver = factories.make_driver(alice)
+        sessions = [charge(1000 * (number + 1) + extra, driver=driver) for extra in (0, 345)]
+        settle()
+        records = Cdr.objects.filter(transaction__in=sessions)
+        owed.append(sum((one.payable_incl_vat or Decimal(0) for one in records), Decimal(0)))
+    return owed
+
+
+def require_clean(organization: Organization, owed: list[Decimal]) -> None:
+    """Every record on one live line, numbers without a gap, ledger and invoices equal."""
+    issued = Invoice.objects.filter(organization=organization, state=InvoiceState.ISSUED)
+    lines = InvoiceLine.objects.filter(invoice__in=issued)
+    records = Cdr.objects.filter(organization=organization)
+    posted = LedgerEntry.objects.filter(journal__organization=organization, account="receivable")
+
+    assert sorted(issued.values_list("sequence", flat=True)) == list(range(1, len(owed) + 1))
+    assert sorted(one.due for one in issued) == sorted(owed)
+    assert sorted(lines.values_list("cdr", flat=True)) == sorted(records.values_list("pk", flat=True))
+    assert sum(posted.values_list("amount", flat=True)) == sum(owed)
+    assert not Invoice.objects.filter(organization=organization).exclude(pk__in=issued).exists()
+
+
+def test_b33_preview_and_issue_give_equal_totals(
+    accounts: list[Decimal], organization: Organization, alice: Actor
+) -> None:
+    seen = running.preview(organization, NOW, by=alice)
+    assert not Invoice.objects.filter(organization=organization).exists()
+    run = running.start(organization, NOW, issue=True, by=alice)
+    running.work()
+
+    assert sorted(one.due for one in seen) == sorted(accounts)
+    require_clean(organization, accounts)
+    assert BillingRun.objects.get(pk=run.pk).state == RunState.FINISHED
+    assert running.progress(run, by=alice) == {"open": 0, "done": 12, "failed": 0}
+
+
+def test_b31_killed_at_random_points_it_ends_as_a_clean_run(
+    accounts: list[Decimal], organization: Organization, alice: Actor
+) -> None:
+    running.start(organization, NOW, issue=True, by=alice)
+    for _time in range(4):
+        with subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, stdout=subprocess.PIPE) as worker:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == b"at work\n"
+            time.sleep(random.uniform(0.01, 0.15))
+            worker.kill()
+    running.work()
+
+    require_clean(organization, accounts)
+
+
+def test_f10_several_workers_serve_one_run(
+    accounts: list[Decimal], organization: Organization, alice: Actor
+) -> None:
+    run = running.start(organization, NOW, issue=True, by=alice)
+
+    def serve() -> None:
+        try:
+            running.work()
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=serve) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+
+    require_clean(organization, accounts)
+    assert BillingRun.objects.get(pk=run.pk).state == RunState.FINISHED
+
+
+def test_b30_a_second_start_is_told_that_one_is_running(organization: Organization, alice: Actor) -> None:
+    running.start(organization, NOW, issue=False, by=alice)
+    with pytest.raises(Conflict, match="going on already"):
+        running.start(organization, NOW, issue=False, by=alice)
+    assert BillingRun.objects.filter(organization=organization).count() == 1
+    with pytest.raises(Invalid):
+        running.start(organization, "2026-00", issue=False, by=alice)
+
+
+def test_b33_drafts_of_one_run_are_issued_by_the_next(
+    accounts: list[Decimal], organization: Organization, alice: Actor
+) -> None:
+    running.start(organization, NOW, issue=False, by=alice)
+    running.work()
+    drafts = Invoice.objects.filter(organization=organization)
+    assert {one.state for one in drafts} == {InvoiceState.DRAFT}
+    running.start(organization, NOW, issue=True, by=alice)
+    running.work()
+
+    require_clean(organization, accounts)
+
+
+def test_b34_an_account_that_fails_stops_no_other(
+    accounts: list[Decimal], organization: Organization, alice: Actor, charge: Charge
+) -> None:
+    driver = factories.make_driver(alice)
+    charge(driver=driver)
+    settle()
+    failing = driver.billing_account
+    issuing.issue(drafting.draft(failing, NOW, by=alice)[0], by=alice)
+    charge(driver=driver)
+    settle()
+    run = running.start(organization, NOW, issue=True, by=alice)
+    running.work()
+    failed = run.items.get(state=ItemState.FAILED)
+
+    assert failed.account == failing
+    assert "next month" in failed.error
+    assert running.progress(run, by=alice) == {"open": 0, "done": 12, "failed": 1}
+
+
+def test_b30_a_stranger_starts_and_sees_no_run(organization: Organization, alice: Actor) -> None:
+    run = running.start(organization, NOW, issue=False, by=alice)
+    charlie = factories.make_actor(factories.make_organization(), name="charlie")
+    for forbidden in (
+        lambda: running.start(organization, "2020-01", issue=True, by=charlie),
+        lambda: running.preview(organization, NOW, by=charlie),
+        lambda: running.progress(run, by=charlie),
+    ):
+        with pytest.raises(NotFound):
+            forbidden()
+    assert not BillingRun.objects.visible_to(charlie).filter(pk=run.pk).exists()
