@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection
 from django.db.models import Count, QuerySet, Sum
 from django.db.transaction import atomic
 
@@ -98,7 +98,9 @@ def _do_next(run: BillingRun) -> bool:
             item.state = ItemState.DONE
         except DomainError as why:
             item.state, item.error = ItemState.FAILED, why.message[:300]
-        except Exception:
+        except OperationalError:
+            raise  # the database, not the account: the item stays open for the next turn
+        except Exception:  # whatever is wrong with one account stops no other (B-34)
             logger.exception("run.failed", extra={"account": str(item.account_id)})
             item.state, item.error = ItemState.FAILED, "It stumbled; the log of the server says over what."
         item.done_at = clock.now()

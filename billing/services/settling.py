@@ -97,7 +97,7 @@ def _settle_next(now: datetime, passed_over: list[UUID]) -> bool:
         try:
             with atomic():
                 _settle(found, now)
-        except Exception:
+        except Exception:  # one session that stumbles keeps no other from being sealed
             logger.exception("settling.failed", extra={"transaction": str(found.pk)})
             passed_over.append(found.pk)
     return True

@@ -13,7 +13,6 @@ from core import clock
 from drivers.models import Driver
 from portal.driver import prices, words
 from portal.driver.entry import DriverRequest, load, own
-from stations.domain.words import ConnectorStatus
 from stations.models import ChargingStation, Evse
 from stations.services import finding
 from stations.services.finding import Position
@@ -84,15 +83,11 @@ def _found(station: ChargingStation, drivers: list[Driver], near: Position | Non
     cards = prices.cards_of(evses[0], now, driver) if evses else []
     return Found(
         station=station,
-        outlets=[Outlet(evse, _told(evse)) for evse in evses],
+        outlets=[Outlet(evse, words.state_of(evse)) for evse in evses],
         price=cards[0].sentences[0] if cards and cards[0].sentences else "",
         power_kw=max((prices.power_w(evse) or 0 for evse in evses), default=0) / 1000,
         km=finding.distance_km(near, station) if near else None,
     )
-
-
-def _told(evse: Evse) -> words.Told:
-    return words.state_of(evse) if evse.station.enabled else words.STATE[ConnectorStatus.UNAVAILABLE]
 
 
 def _driver_at(station: ChargingStation, drivers: list[Driver]) -> Driver:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,6 +19,8 @@ from tests.factories import sessions
 from tests.stations.ocpp.charging import priced
 
 Charge = Callable[..., Transaction]
+THIS_MONTH = clock.now().astimezone(ZoneInfo("Europe/Berlin")).strftime("%Y-%m")
+"""The month that sessions of these tests end in, where their accounts are."""
 
 
 @pytest.fixture

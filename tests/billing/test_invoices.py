@@ -28,10 +28,9 @@ from core.models import Event, Organization
 from core.services import outbox
 from drivers.models import Driver
 from tests import factories
-from tests.billing.conftest import Charge, settle
+from tests.billing.conftest import THIS_MONTH, Charge, settle
 
 pytestmark = pytest.mark.usefixtures("committed")
-NOW = clock.now().strftime("%Y-%m")
 Billed = Callable[..., Invoice]
 
 
@@ -44,7 +43,7 @@ def driver(alice: Actor) -> Driver:
 def bill(charge: Charge, alice: Actor) -> Billed:
     """A draft of one session for a driver of its own."""
 
-    def made(wh: int = 12_345, driver: Driver | None = None, period: str = NOW) -> Invoice:
+    def made(wh: int = 12_345, driver: Driver | None = None, period: str = THIS_MONTH) -> Invoice:
         session = charge(wh, minutes=1, driver=driver)
         settle()
         record = Cdr.objects.get(transaction=session, credit=False)
@@ -160,7 +159,7 @@ def test_s7_a_record_is_never_on_two_live_lines(bill: Billed, alice: Actor) -> N
 def test_b14_a_discarded_draft_frees_its_records(bill: Billed, alice: Actor) -> None:
     first = bill()
     drafting.discard(first, by=alice)
-    again = drafting.draft(first.account, NOW, by=alice)
+    again = drafting.draft(first.account, THIS_MONTH, by=alice)
 
     assert [one.due for one in again] == [Decimal("7.35")]
     assert Invoice.objects.get(pk=first.pk).number == ""
@@ -173,8 +172,8 @@ def test_b20_what_comes_late_goes_on_the_invoice_of_the_next_month(
     late = charge(4000, minutes=1, driver=driver)
     settle()
     with pytest.raises(Conflict, match="next month"):
-        drafting.draft(first.account, NOW, by=alice)
-    following = drafting.end_of(NOW, first.account.time_zone).strftime("%Y-%m")
+        drafting.draft(first.account, THIS_MONTH, by=alice)
+    following = drafting.end_of(THIS_MONTH, first.account.time_zone).strftime("%Y-%m")
     made = drafting.draft(first.account, following, by=alice)
 
     assert [line.cdr.transaction_id for one in made for line in one.lines.all()] == [late.pk]
@@ -217,7 +216,7 @@ def test_b11_a_record_credited_before_its_draft_is_issued_is_not_invoiced(bill: 
         issuing.issue(invoice, by=alice)
     drafting.discard(invoice, by=alice)
 
-    assert drafting.draft(invoice.account, NOW, by=alice) == []
+    assert drafting.draft(invoice.account, THIS_MONTH, by=alice) == []
 
 
 def test_b48_an_unbalanced_journal_is_refused_at_the_commit(bill: Billed, alice: Actor) -> None:
@@ -249,7 +248,7 @@ def test_b15_strangers_and_those_without_the_permission_issue_nothing(
         with pytest.raises(error):
             drafting.discard(invoice, by=actor)
         with pytest.raises(error):
-            drafting.draft(invoice.account, NOW, by=actor)
+            drafting.draft(invoice.account, THIS_MONTH, by=actor)
 
     assert Invoice.objects.get(pk=invoice.pk).state == InvoiceState.DRAFT
     assert not BillingAccount.objects.visible_to(charlie).filter(pk=invoice.account_id).exists()

@@ -6,9 +6,10 @@ import sys
 import threading
 import time
 from decimal import Decimal
+from unittest.mock import Mock
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from billing.models import (
     BillingRun,
@@ -21,16 +22,14 @@ from billing.models import (
     RunState,
 )
 from billing.services import drafting, issuing, running
-from core import clock
 from core.access import Actor
 from core.errors import Conflict, Invalid, NotFound
 from core.models import Organization
 from tests import factories
-from tests.billing.conftest import Charge, settle
+from tests.billing.conftest import THIS_MONTH, Charge, settle
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("committed")
-NOW = clock.now().strftime("%Y-%m")
 WORKER = """
 import django
 django.setup()
@@ -70,9 +69,9 @@ def require_clean(organization: Organization, owed: list[Decimal]) -> None:
 def test_b33_preview_and_issue_give_equal_totals(
     accounts: list[Decimal], organization: Organization, alice: Actor
 ) -> None:
-    seen = running.preview(organization, NOW, by=alice)
+    seen = running.preview(organization, THIS_MONTH, by=alice)
     assert not Invoice.objects.filter(organization=organization).exists()
-    run = running.start(organization, NOW, issue=True, by=alice)
+    run = running.start(organization, THIS_MONTH, issue=True, by=alice)
     running.work()
 
     assert sorted(one.due for one in seen) == sorted(accounts)
@@ -84,7 +83,7 @@ def test_b33_preview_and_issue_give_equal_totals(
 def test_b31_killed_at_random_points_it_ends_as_a_clean_run(
     accounts: list[Decimal], organization: Organization, alice: Actor
 ) -> None:
-    running.start(organization, NOW, issue=True, by=alice)
+    running.start(organization, THIS_MONTH, issue=True, by=alice)
     for _time in range(4):
         with subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, stdout=subprocess.PIPE) as worker:
             assert worker.stdout is not None
@@ -99,7 +98,7 @@ def test_b31_killed_at_random_points_it_ends_as_a_clean_run(
 def test_f10_several_workers_serve_one_run(
     accounts: list[Decimal], organization: Organization, alice: Actor
 ) -> None:
-    run = running.start(organization, NOW, issue=True, by=alice)
+    run = running.start(organization, THIS_MONTH, issue=True, by=alice)
 
     def serve() -> None:
         try:
@@ -118,9 +117,9 @@ def test_f10_several_workers_serve_one_run(
 
 
 def test_b30_a_second_start_is_told_that_one_is_running(organization: Organization, alice: Actor) -> None:
-    running.start(organization, NOW, issue=False, by=alice)
+    running.start(organization, THIS_MONTH, issue=False, by=alice)
     with pytest.raises(Conflict, match="going on already"):
-        running.start(organization, NOW, issue=False, by=alice)
+        running.start(organization, THIS_MONTH, issue=False, by=alice)
     assert BillingRun.objects.filter(organization=organization).count() == 1
     with pytest.raises(Invalid):
         running.start(organization, "2026-00", issue=False, by=alice)
@@ -129,11 +128,11 @@ def test_b30_a_second_start_is_told_that_one_is_running(organization: Organizati
 def test_b33_drafts_of_one_run_are_issued_by_the_next(
     accounts: list[Decimal], organization: Organization, alice: Actor
 ) -> None:
-    running.start(organization, NOW, issue=False, by=alice)
+    running.start(organization, THIS_MONTH, issue=False, by=alice)
     running.work()
     drafts = Invoice.objects.filter(organization=organization)
     assert {one.state for one in drafts} == {InvoiceState.DRAFT}
-    running.start(organization, NOW, issue=True, by=alice)
+    running.start(organization, THIS_MONTH, issue=True, by=alice)
     running.work()
 
     require_clean(organization, accounts)
@@ -146,10 +145,10 @@ def test_b34_an_account_that_fails_stops_no_other(
     charge(driver=driver)
     settle()
     failing = driver.billing_account
-    issuing.issue(drafting.draft(failing, NOW, by=alice)[0], by=alice)
+    issuing.issue(drafting.draft(failing, THIS_MONTH, by=alice)[0], by=alice)
     charge(driver=driver)
     settle()
-    run = running.start(organization, NOW, issue=True, by=alice)
+    run = running.start(organization, THIS_MONTH, issue=True, by=alice)
     running.work()
     failed = run.items.get(state=ItemState.FAILED)
 
@@ -158,12 +157,27 @@ def test_b34_an_account_that_fails_stops_no_other(
     assert running.progress(run, by=alice) == {"open": 0, "done": 12, "failed": 1}
 
 
+def test_b31_an_account_waits_where_the_database_fails_and_is_done_by_the_next_turn(
+    accounts: list[Decimal], organization: Organization, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = running.start(organization, THIS_MONTH, issue=True, by=alice)
+    with monkeypatch.context() as patched:
+        patched.setattr(drafting, "draft", Mock(side_effect=OperationalError("the server went away")))
+        with pytest.raises(OperationalError):
+            running.work()
+    waiting = running.progress(run, by=alice)
+    running.work()
+
+    assert waiting == {"open": 12, "done": 0, "failed": 0}
+    require_clean(organization, accounts)
+
+
 def test_b30_a_stranger_starts_and_sees_no_run(organization: Organization, alice: Actor) -> None:
-    run = running.start(organization, NOW, issue=False, by=alice)
+    run = running.start(organization, THIS_MONTH, issue=False, by=alice)
     charlie = factories.make_actor(factories.make_organization(), name="charlie")
     for forbidden in (
         lambda: running.start(organization, "2020-01", issue=True, by=charlie),
-        lambda: running.preview(organization, NOW, by=charlie),
+        lambda: running.preview(organization, THIS_MONTH, by=charlie),
         lambda: running.progress(run, by=charlie),
     ):
         with pytest.raises(NotFound):

@@ -148,7 +148,7 @@ def test_who_may_see_drivers_finds_sessions_by_them(
 
 def test_groups_are_made_renamed_and_ended(browser: Client, home: str, driver: Driver) -> None:
     browser.post(f"{home}drivers/groups/", {"name": "Tenants"})
-    group = DriverGroup.objects.get()
+    group = DriverGroup.objects.get(organization=driver.organization)
     browser.post(f"{home}drivers/{driver.pk}/", {"name": driver.name, "group": str(group.pk)})
     browser.post(f"{home}driver-groups/{group.pk}/", {"act": "rename", "name": "Staff"})
     listed = browser.get(f"{home}drivers/?group={group.pk}").content.decode()
