@@ -8,7 +8,7 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         RAISE EXCEPTION 'payments cannot be deleted' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    IF NEW.captured < OLD.captured OR NEW.refunded < OLD.refunded OR NEW.currency <> OLD.currency
+    IF NEW.captured < OLD.captured OR NEW.currency <> OLD.currency
         OR NEW.amount <> OLD.amount OR NEW.organization_id <> OLD.organization_id THEN
         RAISE EXCEPTION 'amounts of a payment only grow' USING ERRCODE = 'insufficient_privilege';
     END IF;

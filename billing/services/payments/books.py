@@ -31,11 +31,11 @@ def assign(payment: Payment) -> None:
     _post(payment, "assigned", [(LedgerAccount.UNASSIGNED, rest), (LedgerAccount.RECEIVABLE, -rest)])
 
 
-def take_back(payment: Payment, kept_in_wallet: Decimal = Decimal(0)) -> None:
+def take_back(payment: Payment, missing: Decimal = Decimal(0)) -> None:
     """The bank took it back. Of a top-up the wallet gives what it has; the payer owes the rest."""
     rest = payment.captured - payment.refunded
-    sides = [(_money(payment), -rest), (counterpart(payment), rest - kept_in_wallet)]
-    _post(payment, "returned", [*sides, (LedgerAccount.RECEIVABLE, kept_in_wallet)])
+    sides = [(_money(payment), -rest), (counterpart(payment), rest - missing)]
+    _post(payment, "returned", [*sides, (LedgerAccount.RECEIVABLE, missing)])
 
 
 def charge_fee(payment: Payment, amount: Decimal) -> None:

@@ -61,6 +61,11 @@ def fail(row: Refund, why: str) -> None:
     if row.state == RefundState.PENDING:
         row.state, row.failure = RefundState.FAILED, why[:200]
         row.save(update_fields=["state", "failure"])
+        held.refunded -= row.amount
+        held.save(update_fields=["refunded"])
+        if held.purpose == Purpose.TOP_UP:
+            wallets.move(held, row.amount)
+        books.refund(held, -row.amount, f"refund failed:{row.pk}")
         audit.record("refund.failed", held, by=wallets.SYSTEM, reason=why)
 
 
