@@ -56,9 +56,7 @@ class BankStatement(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "digest"], name="bank_statement_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "digest"], name="bank_statement_once")]
 
     def __str__(self) -> str:
         return self.name

@@ -99,9 +99,7 @@ class Payment(models.Model):
         ]
         indexes = [
             models.Index(fields=["organization", "-id"], name="payment_by_organization"),
-            models.Index(
-                fields=["checkout"], condition=~models.Q(checkout=""), name="payment_by_checkout"
-            ),
+            models.Index(fields=["checkout"], condition=~models.Q(checkout=""), name="payment_by_checkout"),
         ]
 
     def __str__(self) -> str:
@@ -197,9 +195,7 @@ class Hold(models.Model):
 
     payment = models.OneToOneField(Payment, on_delete=models.PROTECT, primary_key=True, related_name="hold")
     evse = models.ForeignKey(Evse, on_delete=models.PROTECT, related_name="+")
-    transaction = models.OneToOneField(
-        Transaction, on_delete=models.PROTECT, null=True, related_name="hold"
-    )
+    transaction = models.OneToOneField(Transaction, on_delete=models.PROTECT, null=True, related_name="hold")
     give_up_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     warned_at = models.DateTimeField(null=True)

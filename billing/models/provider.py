@@ -81,9 +81,7 @@ class ProviderCall(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(
-                fields=["next_try_at"], condition=models.Q(state="open"), name="provider_call_open"
-            )
+            models.Index(fields=["next_try_at"], condition=models.Q(state="open"), name="provider_call_open")
         ]
 
     def __str__(self) -> str:

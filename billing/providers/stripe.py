@@ -37,15 +37,21 @@ class GuardedClient(stripe.HTTPClient):
     name = "egress"
 
     def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[str, int, Mapping[str, str]]:
         body = None if method == "get" else _bytes(post_data)
         schemes = frozenset(egress.PORTS) if egress.is_listed(url) else egress.HTTPS_ONLY
         try:
             answer = egress.fetch(url, body=body, headers=headers, schemes=schemes, total_s=PATIENCE_S)
         except (egress.EgressFailed, egress.EgressRefused) as error:
-            raise stripe.APIConnectionError(str(error)) from error
-        return answer.body, answer.status, {"content-type": answer.content_type}
+            raise stripe.APIConnectionError(str(error)) from error  # type: ignore[no-untyped-call]
+        return answer.body.decode(errors="replace"), answer.status, {"content-type": answer.content_type}
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -114,7 +120,9 @@ class Stripe:
         options: Any = {"idempotency_key": key}
         made = _asked(lambda: self._client.refunds.create(given, options))
         failed = made.status in ("failed", "canceled")
-        return RemoteRefund(made.id, made.status == "succeeded", made.failure_reason or "failed" if failed else "")
+        return RemoteRefund(
+            made.id, made.status == "succeeded", made.failure_reason or "failed" if failed else ""
+        )
 
     def charge_saved(self, card: RemoteCard, wish: Wish, *, key: str) -> RemotePayment:
         given: Any = {
@@ -148,7 +156,13 @@ class Stripe:
                 str(told["id"])[:255], str(told["type"])[:100], str(thing.get("id") or "")[:255],
                 str(thing.get("payment_intent") or "")[:255],
             )  # fmt: skip
-        except (stripe.SignatureVerificationError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (
+            stripe.SignatureVerificationError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+        ) as error:
             raise WrongSignature(type(error).__name__) from error
 
     def _of_checkout(self, found: Any) -> RemotePayment:
@@ -184,7 +198,7 @@ def _card(found: Any) -> RemoteCard | None:
     method = getattr(found, "payment_method", None)
     kept = getattr(found, "setup_future_usage", None) == "off_session" and getattr(found, "customer", None)
     card = getattr(method, "card", None)
-    if not kept or card is None:
+    if method is None or card is None or not kept:
         return None
     return RemoteCard(str(found.customer), method.id, f"{str(card.brand).title()} ···· {card.last4}")
 

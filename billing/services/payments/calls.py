@@ -84,7 +84,9 @@ def read(payment: Payment) -> None:
 def sweep() -> int:
     """Read payments of which nothing was heard for a while: the person left, or an event was lost."""
     now = clock.now()
-    open_ = Payment.objects.filter(state__in=[PaymentState.PENDING, PaymentState.HELD], created_at__lt=now - QUIET)
+    open_ = Payment.objects.filter(
+        state__in=[PaymentState.PENDING, PaymentState.HELD], created_at__lt=now - QUIET
+    )
     known = open_.exclude(provider="").exclude(provider_reference="", checkout="")
     rows = list(known.filter(created_at__gt=now - FORGOTTEN).order_by("id")[:AT_ONCE])
     for payment in rows:
@@ -122,7 +124,9 @@ def apply(held: Payment, remote: RemotePayment) -> None:
 
 
 def _due() -> QuerySet[ProviderCall]:
-    return ProviderCall.objects.filter(state=CallState.OPEN, next_try_at__lte=clock.now()).order_by("next_try_at")
+    return ProviderCall.objects.filter(state=CallState.OPEN, next_try_at__lte=clock.now()).order_by(
+        "next_try_at"
+    )
 
 
 def _claim(key: UUID) -> ProviderCall | None:
@@ -175,7 +179,9 @@ def _ask_payment(provider: PaymentProvider, call: ProviderCall, amount: Money) -
     )  # fmt: skip
     if call.action == CallAction.CHARGE:
         card = SavedMethod.objects.get(pk=call.details["method"])
-        return provider.charge_saved(RemoteCard(card.customer, card.reference, card.label), wish, key=call.key)
+        return provider.charge_saved(
+            RemoteCard(card.customer, card.reference, card.label), wish, key=call.key
+        )
     return provider.authorize(wish, key=call.key)
 
 

@@ -45,7 +45,7 @@ _NAMESPACE = f"{{urn:iso:std:iso:20022:tech:xsd:{SCHEMA}}}"
 
 
 @atomic
-def set_details(
+def set_details(  # noqa: PLR0913  what a bank account is
     organization: Organization, *, holder: str, iban: str, bic: str = "", creditor_id: str = "",
     notice_days: int = 14, first_as_frst: bool = False, by: Actor,
 ) -> BankDetails:  # fmt: skip
@@ -104,7 +104,9 @@ def is_usable(mandate: Mandate, on: date) -> bool:
     return mandate.state == MandateState.ACTIVE and on - (mandate.last_used_on or mandate.signed_on) < UNUSED
 
 
-def collectable(organization: Organization, collect_on: date) -> list[tuple[Invoice, Mandate, Decimal]]:
+def collectable(
+    organization: Organization, collect_on: date, type_: MandateType = MandateType.CORE
+) -> list[tuple[Invoice, Mandate, Decimal]]:
     """Invoices in euro that are owed, told long enough before, with a usable mandate, and in no open file."""
     details = _details(organization)
     told_before = collect_on - timedelta(days=details.notice_days)
@@ -117,14 +119,16 @@ def collectable(organization: Organization, collect_on: date) -> list[tuple[Invo
         mandate = Mandate.objects.get(account_id=invoice.account_id, state=MandateState.ACTIVE)
         rest = allocating.open_amount(invoice)
         disputed = invoice.allocations.filter(payment__disputed_at__isnull=False).exists()
-        if rest and is_usable(mandate, collect_on) and not disputed:
+        if rest and mandate.type == type_ and is_usable(mandate, collect_on) and not disputed:
             found.append((invoice, mandate, rest))
     return found
 
 
 @atomic
-def make_file(organization: Organization, collect_on: date, *, by: Actor) -> DebitFile:
-    """One pain.008 of all that can be collected on that day; an invoice is in one open file at most.
+def make_file(
+    organization: Organization, collect_on: date, type_: MandateType = MandateType.CORE, *, by: Actor
+) -> DebitFile:
+    """One pain.008 of all that mandates of a type can collect on that day; an invoice is in one open file at most.
 
     Raises :class:`Invalid` for a day too near, :class:`Conflict` where nothing can be collected.
     """
@@ -133,7 +137,7 @@ def make_file(organization: Organization, collect_on: date, *, by: Actor) -> Deb
     details = _details(organization)
     if collect_on <= clock.now().date() or collect_on.weekday() >= 5:
         raise Invalid("Choose a working day to come.", field="collect_on")
-    wanted = collectable(organization, collect_on)
+    wanted = collectable(organization, collect_on, type_)
     if not wanted:
         raise Conflict("There is nothing to collect on this day.")
     now = clock.now()
@@ -225,11 +229,13 @@ def rendered(row: DebitFile, items: Sequence[DebitItem], details: BankDetails) -
         })  # fmt: skip
     tree = ElementTree.fromstring(document.export(validate=False))
     _name_parts(tree, row)
-    content = b'<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(tree, "utf-8")
+    content: bytes = b'<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(tree, "utf-8")
     try:
         try_valid_xml(content, SCHEMA)
     except NotThePattern as error:
-        raise Conflict("The bank's format does not take these data. Check names and the creditor id.") from error
+        raise Conflict(
+            "The bank's format does not take these data. Check names and the creditor id."
+        ) from error
     return content
 
 

@@ -21,7 +21,7 @@ BACK_OFF_S = (5, 30, 120, 600, 1800, 3600)
 
 
 def receive(organization: Organization, body: bytes, headers: Mapping[str, str]) -> bool:
-    """Keep an event; ``False`` where it is known already. Raises ``WrongSignature``, :class:`Conflict` without a provider."""
+    """Keep an event; ``False`` where it is known. Raises ``WrongSignature``, :class:`Conflict` without a provider."""
     told = provider_settings.of(organization.pk).parse_webhook(body, headers)
     _row, created = ProviderEvent.objects.get_or_create(
         organization=organization, provider=ProviderKind.STRIPE.value, event_id=told.id,

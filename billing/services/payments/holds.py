@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from django.db.transaction import atomic
 
@@ -73,9 +74,13 @@ def watch() -> int:
     return len(keys)
 
 
-def _look_at(key: object) -> None:
+def _look_at(key: UUID) -> None:
     held = Payment.objects.select_for_update().get(pk=key)
-    row = Hold.objects.select_for_update(of=("self",)).select_related("transaction__station__organization").get(pk=key)
+    row = (
+        Hold.objects.select_for_update(of=("self",))
+        .select_related("transaction__station__organization")
+        .get(pk=key)
+    )
     if row.closed_at is not None:
         return
     if held.state not in (PaymentState.PENDING, PaymentState.HELD):
@@ -111,7 +116,9 @@ def capture(held: Payment, payable: Decimal) -> ProviderCall:
         key=f"capture:{held.pk}", defaults={"payment": held, "action": CallAction.CAPTURE, "amount": amount}
     )
     if created and payable > amount:
-        held.note = f"{payable - amount:.{minor_units(held.currency)}f} {held.currency} above the hold, written off"
+        held.note = (
+            f"{payable - amount:.{minor_units(held.currency)}f} {held.currency} above the hold, written off"
+        )
         held.save(update_fields=["note"])
     return call
 
@@ -160,9 +167,7 @@ def _hold(evse: Evse, amount: Decimal, back: str, by: Actor) -> Payment:
         organization=organization, method=Method.CARD, purpose=Purpose.AD_HOC, amount=amount,
         currency=organization.currency, provider=ProviderKind.STRIPE.value, created_by=by.label[:200],
     )  # fmt: skip
-    Hold.objects.create(
-        payment=payment, evse=evse, give_up_at=now + START_WITHIN, expires_at=now + LASTS
-    )
+    Hold.objects.create(payment=payment, evse=evse, give_up_at=now + START_WITHIN, expires_at=now + LASTS)
     ProviderCall.objects.create(
         payment=payment, action=CallAction.CHECKOUT, key=f"checkout:{payment.pk}", amount=amount,
         details={"back": back, "description": f"Charging at {evse.code}"},

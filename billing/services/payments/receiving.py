@@ -42,7 +42,8 @@ def record(
     return payment
 
 
-def book(
+@atomic
+def book(  # noqa: PLR0913  what a payment is
     *, organization_id: Any, account: BillingAccount | None, amount: Decimal, currency: str, method: Method,
     received_on: date, by: Actor, purpose: Purpose = Purpose.INVOICE, **details: Any,
 ) -> Payment:  # fmt: skip

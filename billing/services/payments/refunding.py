@@ -94,7 +94,9 @@ def _send(held: Payment, amount: Decimal, note: Invoice | None, reason: str, by:
         )
     else:
         done(row)
-    audit.record("payment.refunded", held, by=by, reason=reason, changes={"refunded": [None, f"{amount:.2f}"]})
+    audit.record(
+        "payment.refunded", held, by=by, reason=reason, changes={"refunded": [None, f"{amount:.2f}"]}
+    )
     return row
 
 
@@ -103,7 +105,7 @@ def _require_note(held: Payment, note: Invoice, amount: Decimal) -> None:
         InvoiceState.DRAFT,
         InvoiceState.DISCARDED,
     )
-    settles = held.allocations.filter(undone_at=None, invoice_id=note.credits_id).exists()
+    settles = held.allocations.filter(undone_at=None, invoice=note.credits).exists()
     free = held.account_id == note.account_id and allocating.unallocated(held) >= amount
     if not issued or not (settles or free):
         raise Conflict("The credit note is not of an invoice that this payment settled.")
@@ -117,7 +119,7 @@ def _shorten(held: Payment, note: Invoice, amount: Decimal) -> None:
     over = -allocating.unallocated(held)
     if over <= 0:
         return
-    for one in held.allocations.filter(undone_at=None, invoice_id=note.credits_id):
+    for one in held.allocations.filter(undone_at=None, invoice=note.credits):
         cut = min(one.amount, over)
         allocating.undo([one], to_reopen=False)
         if one.amount > cut:

@@ -62,7 +62,15 @@ def fingerprints(bookings: list[Booking]) -> list[str]:
     seen: Counter[str] = Counter()
     marks = []
     for one in bookings:
-        parts = (one.booked_on, f"{one.amount:f}", one.currency, one.text, one.name, one.end_to_end_id, one.bank_reference)
+        parts = (
+            one.booked_on,
+            f"{one.amount:f}",
+            one.currency,
+            one.text,
+            one.name,
+            one.end_to_end_id,
+            one.bank_reference,
+        )
         mark = "\x1f".join(str(part) for part in parts)
         seen[mark] += 1
         marks.append(hashlib.sha256(f"{mark}\x1f{seen[mark]}".encode()).hexdigest())
@@ -119,8 +127,7 @@ def _entry(entry: Element) -> Iterator[Booking]:
 
 
 def _sign(entry: Element) -> int:
-    sign = {"CRDT": 1, "DBIT": -1}[_text(entry, "CdtDbtInd") or "CRDT"]
-    return sign
+    return {"CRDT": 1, "DBIT": -1}[_text(entry, "CdtDbtInd") or "CRDT"]
 
 
 def _table(content: bytes, currency: str) -> Iterator[Booking]:
@@ -129,7 +136,9 @@ def _table(content: bytes, currency: str) -> Iterator[Booking]:
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")
     head = text[:2000].splitlines()[0] if text.strip() else ""
-    rows = csv.reader(io.StringIO(text), delimiter=";" if head.count(";") >= head.count(",") else ",", strict=True)
+    rows = csv.reader(
+        io.StringIO(text), delimiter=";" if head.count(";") >= head.count(",") else ",", strict=True
+    )
     try:
         columns = _columns(next(rows, []))
         for row in rows:
@@ -141,7 +150,9 @@ def _table(content: bytes, currency: str) -> Iterator[Booking]:
 
 def _columns(head: list[str]) -> dict[str, int]:
     plain = [cell.strip().lower() for cell in head]
-    found = {name: next((plain.index(one) for one in known if one in plain), -1) for name, known in _NAMES.items()}
+    found = {
+        name: next((plain.index(one) for one in known if one in plain), -1) for name, known in _NAMES.items()
+    }
     if found["date"] < 0 or found["amount"] < 0:
         raise Invalid("The first line names the columns; “date” and “amount” are needed.", field="file")
     return found

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from django.db.models import Sum
 from django.db.transaction import atomic
@@ -57,12 +58,15 @@ def allow(wallet: Wallet, credit_limit: Decimal, *, by: Actor) -> Wallet:
         raise Invalid("The wallet is further below already.", field="credit_limit")
     before, held.credit_limit = held.credit_limit, credit_limit
     held.save(update_fields=["credit_limit"])
-    audit.record("wallet.limited", held, by=by, changes={"credit_limit": [f"{before:f}", f"{credit_limit:f}"]})
+    audit.record(
+        "wallet.limited", held, by=by, changes={"credit_limit": [f"{before:f}", f"{credit_limit:f}"]}
+    )
     return held
 
 
 def move(payment: Payment, amount: Decimal) -> Wallet:
     """Add to the wallet, or take with a negative amount; the posting beside it proves it."""
+    assert payment.account_id is not None
     wallet = locked(payment.account_id, payment.currency)
     if wallet is None:
         wallet = Wallet.objects.create(account_id=payment.account_id, currency=payment.currency)
@@ -112,7 +116,7 @@ def pay(invoice: Invoice, *, by: Actor = SYSTEM) -> Payment | None:
     return payment
 
 
-def locked(account_id: object, currency: str) -> Wallet | None:
+def locked(account_id: UUID | None, currency: str) -> Wallet | None:
     return Wallet.objects.select_for_update().filter(account_id=account_id, currency=currency).first()
 
 
@@ -120,9 +124,11 @@ def locked(account_id: object, currency: str) -> Wallet | None:
 def reserve(session: Transaction, *, by: Actor = SYSTEM) -> WalletReservation | None:
     """Set aside for a running session what it costs at first, or what is there; once for each session."""
     by.require(Permission.SESSIONS_VIEW, session)
+    if session.driver is None:
+        return None
     currency = session.organization.currency
     wallet = Wallet.objects.select_for_update().filter(
-        account__driver_id=session.driver_id, account__driver__isnull=False, currency=currency
+        account__driver=session.driver, currency=currency
     ).first()  # fmt: skip
     if wallet is None or WalletReservation.objects.filter(pk=session.pk).exists():
         return None
@@ -143,7 +149,9 @@ def watch() -> int:
         driver__billing_account__wallets__isnull=False,
     )
     count = sum(1 for session in fresh.select_related("organization")[:500] if reserve(session))
-    for key in WalletReservation.objects.filter(released_at=None, settled_at=None).values_list("pk", flat=True):
+    for key in WalletReservation.objects.filter(released_at=None, settled_at=None).values_list(
+        "pk", flat=True
+    ):
         _follow(key)
         count += 1
     return count
@@ -154,14 +162,16 @@ def differences() -> list[tuple[Wallet, Decimal]]:
     rows = LedgerEntry.objects.filter(account=LedgerAccount.WALLET)
     sums = {
         (payer, currency): -total
-        for payer, currency, total in rows.values_list("payer_id", "journal__currency").annotate(Sum("amount"))
+        for payer, currency, total in rows.values_list("payer_id", "journal__currency").annotate(
+            Sum("amount")
+        )
     }
     found = ((one, sums.get((one.account_id, one.currency), _NOTHING)) for one in Wallet.objects.all())
     return [(wallet, proven) for wallet, proven in found if wallet.balance != proven]
 
 
 @atomic
-def _follow(key: object) -> None:
+def _follow(key: UUID) -> None:
     row = WalletReservation.objects.select_related("transaction__station", "transaction__cost").get(pk=key)
     wallet = Wallet.objects.select_for_update().get(pk=row.wallet_id)
     row.refresh_from_db(fields=["amount", "settled_at", "released_at", "stop_asked_at"])
