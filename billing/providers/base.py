@@ -65,7 +65,6 @@ class RemoteEvent:
     id: str
     type: str
     object_id: str
-    payment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,10 +152,10 @@ class Stripe:
             )
             told = json.loads(text)
             thing = told["data"]["object"]
-            return RemoteEvent(
-                str(told["id"])[:255], str(told["type"])[:100], str(thing.get("id") or "")[:255],
-                str(thing.get("payment_intent") or "")[:255],
-            )  # fmt: skip
+            name = str(thing.get("id") or "")
+            if not name.startswith(("cs_", "pi_")):  # a charge, refund or dispute names what it belongs to
+                name = str(thing.get("payment_intent") or name)
+            return RemoteEvent(str(told["id"])[:255], str(told["type"])[:100], name[:255])
         except (
             stripe.SignatureVerificationError,
             ValueError,

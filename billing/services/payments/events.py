@@ -25,7 +25,7 @@ def receive(organization: Organization, body: bytes, headers: Mapping[str, str])
     told = provider_settings.of(organization.pk).parse_webhook(body, headers)
     _row, created = ProviderEvent.objects.get_or_create(
         organization=organization, provider=ProviderKind.STRIPE.value, event_id=told.id,
-        defaults={"type": told.type, "object_id": told.payment or told.object_id},
+        defaults={"type": told.type, "object_id": told.object_id},
     )  # fmt: skip
     return created
 
