@@ -1,9 +1,10 @@
 """Runs the benchmarks and prints one table, row by row; `--quick` takes short ones, a name only that one."""
 
 import argparse
+import contextlib
 import sys
 
-from benchmarks import commands, door, fleet, harness, long_session, pricing, quiet, readings, sizes
+from benchmarks import builds, commands, door, fleet, harness, long_session, pricing, quiet, readings, sizes
 
 ALL = {
     "door": door.run,
@@ -22,7 +23,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=[[], *ALL], help="which ones (all)")
     parser.add_argument("--quick", action="store_true", help="short runs")
     options = parser.parse_args()
-    with harness.servers() as place:
+    with harness.servers() as place, builds.sharing(place) if options.quick else contextlib.nullcontext():
         print(harness.machine(), harness.HEAD, sep="\n\n", flush=True)
         for name in options.names or ALL:
             for row in ALL[name](place, quick=options.quick):

@@ -33,8 +33,20 @@ class Build:
 
 
 @contextlib.contextmanager
-def portal() -> Iterator[Build]:
-    """`manage.py serve`, as `up` starts it."""
+def sharing(place: Place) -> Iterator[None]:
+    """One portal for all that is measured meanwhile: a short run spends its time on messages, not on starts."""
+    with portal(place) as build:
+        place.shared = build
+        yield
+    place.shared = None
+
+
+@contextlib.contextmanager
+def portal(place: Place) -> Iterator[Build]:
+    """`manage.py serve`, as `up` starts it; the shared one if there is one."""
+    if place.shared is not None:
+        yield place.shared
+        return
     port = _free_port()
     command = [sys.executable, "manage.py", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with _running("portal", [*command, "--gateway-id", f"bench-{port}"], port, {}) as build:

@@ -39,7 +39,7 @@ class Turn:
 def run(place: Place, *, quick: bool) -> list[Row]:
     """TriggerMessage commands one after the other; all three commits are in the figure."""
     ((identity, password),) = builds.make_stations(1, "COMMAND")
-    with builds.portal() as build, _answering(build.ocpp_url, identity, password):
+    with builds.portal(place) as build, _answering(build.ocpp_url, identity, password):
         _issue(identity, 40)
         turns = [_turn(place, build, identity, 150) for _ in range(3 if quick else 8)]
         row = _row(turns)

@@ -27,12 +27,12 @@ class Figures:
 
 def run(place: Place, *, quick: bool) -> list[Row]:
     """Two turns of each build, alternating."""
-    seconds = 4.0 if quick else 12.0
-    stations = builds.make_stations(20 if quick else STATIONS, "DOOR")
+    seconds = 2.5 if quick else 12.0
+    stations = builds.make_stations(12 if quick else STATIONS, "DOOR")
     builds.prepare_yardstick(place, stations)
     ours, theirs = [], []
     for _ in range(1 if quick else 2):
-        with builds.portal() as build:
+        with builds.portal(place) as build:
             ours.append(_turn(place, build, stations, seconds))
         with builds.yardstick(place) as build:
             theirs.append(_turn(place, build, stations, seconds))

@@ -39,14 +39,14 @@ class Span:
 
 def run(place: Place, *, quick: bool) -> list[Row]:
     """Connect all, wait until each charges, watch them alone, then look at pages for a while."""
-    count = 200 if quick else 1000
+    count = 60 if quick else 1000
     prepare(SLUG)
-    with builds.portal() as build, _chargers(build, count):
+    with builds.portal(place) as build, _chargers(build, count):
         connected_s, charging = _wait_for_sessions(count, 60.0 if quick else 180.0)
-        time.sleep(5 if quick else SETTLE_S)
-        alone = _span(place, build, lambda: time.sleep(10 if quick else 30))
+        time.sleep(2 if quick else SETTLE_S)
+        alone = _span(place, build, lambda: time.sleep(4 if quick else 30))
         times: dict[str, list[float]] = {}
-        watched = _span(place, build, lambda: times.update(_look_at_pages(build, 10 if quick else 60)))
+        watched = _span(place, build, lambda: times.update(_look_at_pages(build, 5 if quick else 60)))
         refused = _refusals()
     return [
         _row_of_chargers(count, connected_s, charging, alone, refused),
@@ -107,7 +107,7 @@ def _wait_for_sessions(count: int, patience_s: float) -> tuple[float, int]:
     while connected.count() < count or charging.count() < count:
         if time.monotonic() > deadline:
             break
-        time.sleep(1)
+        time.sleep(0.5)
     times = sorted(connected.values_list("connected_since", flat=True))
     return (times[-1] - times[0]).total_seconds(), charging.count()
 

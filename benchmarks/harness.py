@@ -10,8 +10,12 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from benchmarks.builds import Build
 
 HEAD = "| figure | measured | goal | how |\n|---|---|---|---|"
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +42,7 @@ class Place:
     owner_url: str
     yardstick_url: str
     directory: Path
+    shared: "Build | None" = None
 
 
 @contextlib.contextmanager

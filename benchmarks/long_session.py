@@ -12,14 +12,14 @@ from benchmarks.lean import BOOT, Charger, Fleet, call
 from benchmarks.load import meter_values
 
 EVENTS = 8640  # one every ten seconds for 24 hours
-QUICK_EVENTS = 1600
+QUICK_EVENTS = 1200
 PART = 400
 
 
 def run(place: Place, *, quick: bool) -> list[Row]:
     """A 2.0.1 station tells a day as fast as it is answered; its first and last events are compared."""
     [station] = builds.make_stations(1, "LONG")
-    with builds.portal() as build:
+    with builds.portal(place) as build:
         return [asyncio.run(_tell(place, build, station, QUICK_EVENTS if quick else EVENTS))]
 
 

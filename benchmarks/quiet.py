@@ -28,8 +28,8 @@ def run(place: Place, *, quick: bool) -> list[Row]:
     """Quiet and disturbed in turn, the same bystanders throughout."""
     stations = builds.make_stations(BYSTANDERS + 1, "QUIET")
     fleet.prepare("quiet")
-    with builds.portal() as build:
-        return asyncio.run(_measure(place, build, stations, 3.0 if quick else 10.0))
+    with builds.portal(place) as build:
+        return asyncio.run(_measure(place, build, stations, 1.5 if quick else 10.0))
 
 
 async def _measure(place: Place, build: Build, stations: list[tuple[str, str]], seconds: float) -> list[Row]:

@@ -16,15 +16,15 @@ RATE_PER_S = 5000
 def run(place: Place, *, quick: bool) -> list[Row]:
     """Both gateways in turn (A B A B), then the rate."""
     stations = builds.make_stations(20 if quick else STATIONS, "READ")
-    seconds, ours, theirs = (3.0 if quick else 8.0), [], []
+    seconds, ours, theirs = (2.0 if quick else 8.0), [], []
     for _ in range(1 if quick else 2):
-        with builds.portal() as build:
+        with builds.portal(place) as build:
             ours.append(_turn(place, build, stations, seconds))
         with builds.bare(place) as build:
             theirs.append(_turn(place, build, stations, seconds))
     some = builds.more_stations("READ", 100 if quick else CHARGERS)
-    with builds.portal() as build:
-        kept_up = asyncio.run(_keep_up(place, build, some, 5.0 if quick else 20.0))
+    with builds.portal(place) as build:
+        kept_up = asyncio.run(_keep_up(place, build, some, 4.0 if quick else 20.0))
     return [*_rows(len(stations), ours, theirs), kept_up]
 
 
@@ -57,7 +57,7 @@ async def _keep_up(place: Place, build: Build, stations: list[tuple[str, str]], 
         charger = await fleet.connect(station)
         assert charger is not None
         await charger.ask(call("BootNotification", BOOT["1.6"]))
-    await fleet.push_readings(RATE_PER_S / 5, 2.0)
+    await fleet.push_readings(RATE_PER_S / 5, min(2.0, seconds / 4))
     await fleet.settle()
     fleet.taken()
     server, postgres, machine = CpuMeter(build.pid), CpuMeter(place.postgres_pid, family=True), MachineMeter()

@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
-LINES_AT_ONCE = 200
+LINES_AT_ONCE = 50
 
 
 def streamed(

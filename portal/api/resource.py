@@ -3,6 +3,7 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -28,6 +29,8 @@ from portal.api.parsers import JsonParser
 from portal.api.ratelimit import buckets, policy
 from portal.api.renderers import CsvRenderer, JsonRenderer, csv_lines
 from portal.downloads import streamed
+
+ROWS_AT_ONCE = 50  # of an export; reading rows holds up all threads of the process
 
 
 class StrictSerializer(serializers.Serializer):
@@ -155,7 +158,12 @@ class ListResource(Resource):
         paginator = self.pagination_class()
         paginator.get_page_size(self.request)
         ordering = paginator.get_ordering(self.request, queryset, self)
-        rows = (self.represent(thing) for thing in queryset.order_by(*ordering).iterator(chunk_size=500))
+        things = queryset.order_by(*ordering).iterator(chunk_size=ROWS_AT_ONCE)
+        rows = (
+            row
+            for some in iter(lambda: list(islice(things, ROWS_AT_ONCE)), [])
+            for row in self.represent(some, many=True)
+        )
         return streamed(
             self.request._request,
             csv_lines(self._columns(), rows),
