@@ -1,6 +1,13 @@
 from billing.models.accounts import AccountKind, BillingAccount
 from billing.models.bank import BankDetails, BankLine, BankStatement, LineState
 from billing.models.cdrs import Cdr
+from billing.models.documents import (
+    DeliveryState,
+    DocumentKind,
+    DocumentState,
+    InvoiceDelivery,
+    InvoiceDocument,
+)
 from billing.models.exceptions import BillingException, Cause, Decision
 from billing.models.invoices import (
     DocumentType,
@@ -19,6 +26,7 @@ from billing.models.mandates import (
     MandateState,
     MandateType,
 )
+from billing.models.parties import Buyer, Seller
 from billing.models.payments import (
     Allocation,
     Hold,
@@ -53,6 +61,7 @@ __all__ = [
     "BillingException",
     "BillingRun",
     "BillingRunItem",
+    "Buyer",
     "CallAction",
     "CallState",
     "Cause",
@@ -61,10 +70,15 @@ __all__ = [
     "DebitFileState",
     "DebitItem",
     "Decision",
+    "DeliveryState",
+    "DocumentKind",
+    "DocumentState",
     "DocumentType",
     "EventCursor",
     "Hold",
     "Invoice",
+    "InvoiceDelivery",
+    "InvoiceDocument",
     "InvoiceKind",
     "InvoiceLine",
     "InvoiceSeries",
@@ -91,6 +105,7 @@ __all__ = [
     "RefundState",
     "RunState",
     "SavedMethod",
+    "Seller",
     "Settlement",
     "Wallet",
     "WalletReservation",
