@@ -49,6 +49,7 @@ from billing.models.provider import (
 )
 from billing.models.runs import BillingRun, BillingRunItem, ItemState, RunState
 from billing.models.settlements import EventCursor, Outcome, Settlement
+from billing.models.signing import MeterKey, SigningRule, SitePolicy
 from billing.models.wallets import Wallet, WalletReservation
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "Mandate",
     "MandateState",
     "MandateType",
+    "MeterKey",
     "Method",
     "Outcome",
     "Payment",
@@ -107,6 +109,8 @@ __all__ = [
     "SavedMethod",
     "Seller",
     "Settlement",
+    "SigningRule",
+    "SitePolicy",
     "Wallet",
     "WalletReservation",
 ]

@@ -265,6 +265,9 @@ PLAIN = (
     _("This invoice was issued before documents were made; it holds no addresses."),
     _("Only an issued invoice can be sent."),
     _("It is being sent just now."),
+    _("A meter's serial number has 1 to 50 characters."),
+    _("This is not a public key: give it in hex, base64 or PEM."),
+    _("“required”, “recorded” or “off” is expected here."),
 )
 FILLED = (
     # core
