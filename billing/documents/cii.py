@@ -58,6 +58,7 @@ def _party(party: Mapping[str, Any], *, outside: bool) -> list[Node | None]:
     contact = party.get("contact") or party.get("phone")
     vat_id = "" if outside else party.get("vat_id")
     return [
+        _identifier(party, vat_id),
         ("ram:Name", party["name"]),
         ("ram:DefinedTradeContact",
          ("ram:PersonName", party["contact"]) if party.get("contact") else None,
@@ -76,6 +77,12 @@ def _party(party: Mapping[str, Any], *, outside: bool) -> list[Node | None]:
         ("ram:SpecifiedTaxRegistration", ("ram:ID", {"schemeID": "FC"}, party["tax_number"]))
         if party.get("tax_number") else None,
     ]  # fmt: skip
+
+
+def _identifier(party: Mapping[str, Any], vat_id: str | None) -> Node | None:
+    """A seller is known by an identifier where its VAT id is not given (BR-CO-26)."""
+    known = party.get("tax_number")
+    return ("ram:ID", known) if known and not vat_id else None
 
 
 def _settlement(figures: Figures) -> Node:

@@ -64,6 +64,8 @@ def _party(name: str, party: Mapping[str, Any], figures: Figures) -> Node:
         ("cac:Party",
          ("cbc:EndpointID", {"schemeID": "EM"}, party["email"]) if party.get("email") else None,
          ("cac:PartyIdentification", ("cbc:ID", {"schemeID": "SEPA"}, creditor)) if creditor else None,
+         ("cac:PartyIdentification", ("cbc:ID", party["tax_number"]))
+         if party.get("tax_number") and not vat_id else None,
          ("cac:PostalAddress",
           ("cbc:StreetName", party["street"]) if party["street"] else None,
           ("cbc:CityName", party["city"]) if party["city"] else None,

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -109,6 +110,8 @@ def verify(texts: Sequence[str], public_key: str, *, synchronized: bool = False)
         records = [parse(text) for text in texts]
     except Unreadable as why:
         return Pair(None, None, (why.code,))
+    if not records:
+        return Pair(None, None, ("not_ocmf",))
     reasons = [check(record, public_key) for record in records] if public_key else ["key_missing"]
     begin, end = _found(records, BEGIN), _last(records)
     reasons += _of_pair(records, begin, end)
@@ -154,7 +157,7 @@ def _of_pages(records: Sequence[Record]) -> Iterator[str]:
     known = [page for page in pages if page is not None]
     if len(known) < len(pages) or any(context != "T" for context, _ in known):
         yield "pagination_missing"
-    elif any(later[1] != earlier[1] + 1 for earlier, later in zip(known, known[1:], strict=False)):
+    elif any(later[1] != earlier[1] + 1 for earlier, later in pairwise(known)):
         yield "pagination_jumps"
 
 

@@ -115,6 +115,10 @@ def treatment_of(account: BillingAccount) -> Treatment:
     )
     if found.category == vat_treatment.REVERSE and not (buyer.vat_id and seller.vat_id):
         raise Invalid("Reverse charge needs the VAT ids of both sides.")
+    if found.category == vat_treatment.OUTSIDE and not seller.tax_number:
+        raise Invalid(
+            "A supply outside of VAT shows the seller's tax number. Enter it in the settings of invoices."
+        )
     return found
 
 

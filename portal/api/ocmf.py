@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from billing.ocmf import parsing, verifying
 from portal.api.resource import Resource, StrictSerializer
 
+MOST = 10
 EXAMPLE = {
     "ocmf": 'OCMF|{"FV":"1.0","PG":"T1","MS":"1","RD":[{"TX":"B","RV":1.0,"RU":"kWh","ST":"G"}]}|{"SD":"3045"}',
     "public_key": "3059301306072a8648ce3d020106082a8648ce3d030107034200",
@@ -17,18 +18,12 @@ EXAMPLE = {
 
 
 class OcmfBody(StrictSerializer):
-    ocmf = serializers.ListField(
-        child=serializers.CharField(max_length=parsing.LONGEST, trim_whitespace=False),
-        min_length=1,
-        max_length=10,
-        help_text="One record with begin and end, or two",
+    ocmf = serializers.CharField(
+        max_length=parsing.LONGEST,
+        trim_whitespace=False,
+        help_text="One record with begin and end, or each on a line of its own",
     )
     public_key = serializers.CharField(max_length=2000, help_text="Hex, base64 or PEM; DER or the bare point")
-
-    def to_internal_value(self, data: object) -> object:
-        if isinstance(data, dict) and isinstance(data.get("ocmf"), str):
-            data = {**data, "ocmf": [data["ocmf"]]}
-        return super().to_internal_value(data)
 
 
 class OcmfView(serializers.Serializer):
@@ -54,7 +49,8 @@ class VerifyOcmf(Resource):
     def post(self, request: Request) -> Response:
         """Verify OCMF under a public key. Nothing is stored; `reasons` names each failure by its code."""
         body = self.body(OcmfBody)
-        pair = verifying.verify(body["ocmf"], body["public_key"])
+        records = [line for line in body["ocmf"].splitlines() if line.strip()]
+        pair = verifying.verify(records[:MOST], body["public_key"])
         told = {
             "begin_kwh": pair.begin.kwh if pair.begin else None,
             "end_kwh": pair.end.kwh if pair.end else None,
