@@ -255,6 +255,7 @@ PLAIN = (
     ),
     _("Reverse charge needs the VAT ids of both sides."),
     _("A VAT id needs a country."),
+    _("The period ends after it begins and has at most ten years."),
     _("A supply outside of VAT shows the seller's tax number. Enter it in the settings of invoices."),
     _("A name is needed."),
     _("This has characters that cannot be printed."),
