@@ -15,15 +15,19 @@ class ToBill:
 
     leading: Decimal
     rate: Decimal
+    category: str = "S"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All lines of one rate."""
+    """All lines of one rate; on one invoice that has one category (B-26)."""
 
     rate: Decimal
     net: Decimal
     vat: Decimal
+    category: str = "S"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ def totals(lines: Sequence[ToBill], basis: Basis, currency: str) -> Totals:
         places = [place for place, line in enumerate(lines) if line.rate == rate]
         leading = sum((lines[place].leading for place in places), Decimal(0))
         net = leading if basis is Basis.NET else leading - _within(leading, rate, digits)
-        groups.append(Group(rate, net, _on(net, rate, digits)))
+        first = lines[places[0]]
+        groups.append(Group(rate, net, _on(net, rate, digits), first.category, first.reason))
         if basis is Basis.GROSS:
             shares = split(net, [lines[place].leading for place in places], digits)
             for place, share in zip(places, shares, strict=True):

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing.services import running, settling
+from billing.services import delivering, documents, running, settling
 from billing.services.payments import calls, events, holds, wallets, watching
 
 
@@ -49,3 +49,16 @@ def read_quiet_payments() -> None:
 def prove_wallets() -> None:
     """Compare every wallet with its entries; every night (B-48)."""
     watching.prove()
+
+
+@shared_task
+def make_documents() -> None:
+    """Make files of issued invoices and send what is ready; every ten seconds, by any number of workers."""
+    documents.make_due()
+    delivering.send_due()
+
+
+@shared_task
+def find_documents() -> None:
+    """Find issued invoices whose files were never asked for; every hour."""
+    documents.sweep()

@@ -39,6 +39,12 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "make documents": {"task": "billing.tasks.make_documents", "schedule": 10.0, "options": {"expires": 10}},
+    "find documents not made": {
+        "task": "billing.tasks.find_documents",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "ask payment providers": {
         "task": "billing.tasks.ask_providers",
         "schedule": 5.0,

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count
 
+from billing.documents import pdf
 from core.services import data_keys
 from stations.models import ChargingStation, StationCredential
 
@@ -33,11 +34,17 @@ class Line:
 
 
 def look() -> Iterator[Line]:
-    """Every topic in order: profiles, TLS, secrets, versions."""
+    """Every topic in order: profiles, TLS, secrets, versions, documents."""
     yield from _profiles()
     yield from _tls()
     yield from _secrets()
     yield from _versions()
+    yield from _documents()
+
+
+def _documents() -> Iterator[Line]:
+    missing = pdf.missing()
+    yield Line("documents", missing or "Invoices can be made as PDF", bad=bool(missing))
 
 
 def _profiles() -> Iterator[Line]:

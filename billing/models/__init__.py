@@ -1,6 +1,13 @@
 from billing.models.accounts import AccountKind, BillingAccount
 from billing.models.bank import BankDetails, BankLine, BankStatement, LineState
 from billing.models.cdrs import Cdr
+from billing.models.documents import (
+    DeliveryState,
+    DocumentKind,
+    DocumentState,
+    InvoiceDelivery,
+    InvoiceDocument,
+)
 from billing.models.exceptions import BillingException, Cause, Decision
 from billing.models.invoices import (
     DocumentType,
@@ -19,6 +26,7 @@ from billing.models.mandates import (
     MandateState,
     MandateType,
 )
+from billing.models.parties import Buyer, Seller
 from billing.models.payments import (
     Allocation,
     Hold,
@@ -41,6 +49,7 @@ from billing.models.provider import (
 )
 from billing.models.runs import BillingRun, BillingRunItem, ItemState, RunState
 from billing.models.settlements import EventCursor, Outcome, Settlement
+from billing.models.signing import MeterKey, SigningRule, SitePolicy
 from billing.models.wallets import Wallet, WalletReservation
 
 __all__ = [
@@ -53,6 +62,7 @@ __all__ = [
     "BillingException",
     "BillingRun",
     "BillingRunItem",
+    "Buyer",
     "CallAction",
     "CallState",
     "Cause",
@@ -61,10 +71,15 @@ __all__ = [
     "DebitFileState",
     "DebitItem",
     "Decision",
+    "DeliveryState",
+    "DocumentKind",
+    "DocumentState",
     "DocumentType",
     "EventCursor",
     "Hold",
     "Invoice",
+    "InvoiceDelivery",
+    "InvoiceDocument",
     "InvoiceKind",
     "InvoiceLine",
     "InvoiceSeries",
@@ -77,6 +92,7 @@ __all__ = [
     "Mandate",
     "MandateState",
     "MandateType",
+    "MeterKey",
     "Method",
     "Outcome",
     "Payment",
@@ -91,7 +107,10 @@ __all__ = [
     "RefundState",
     "RunState",
     "SavedMethod",
+    "Seller",
     "Settlement",
+    "SigningRule",
+    "SitePolicy",
     "Wallet",
     "WalletReservation",
 ]

@@ -149,13 +149,18 @@ class Invoice(models.Model):
 
 
 class InvoiceLine(models.Model):
-    """What one record costs at one rate of VAT. ``leading`` is net or gross by the invoice's basis."""
+    """What one record costs at one rate of VAT. ``leading`` is net or gross by the invoice's basis.
+
+    ``vat_category`` is a code of UNTDID 5305 (B-26), ``vat_reason`` why no VAT is charged (a VATEX code).
+    """
 
     id = models.BigAutoField(primary_key=True)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
     cdr = models.ForeignKey(Cdr, on_delete=models.PROTECT, related_name="lines")
     place = models.PositiveIntegerField()
     vat_rate = models.DecimalField(max_digits=7, decimal_places=4)
+    vat_category = models.CharField(max_length=2, default="S")
+    vat_reason = models.CharField(max_length=30, blank=True)
     leading = models.DecimalField(max_digits=19, decimal_places=4)
     net = models.DecimalField(max_digits=19, decimal_places=4)
     voided_at = models.DateTimeField(null=True)

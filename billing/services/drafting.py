@@ -19,6 +19,8 @@ from billing.models import (
     InvoiceLine,
     InvoiceState,
 )
+from billing.services import parties
+from billing.services.vat_treatment import OUTSIDE, REVERSE, Treatment
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -74,20 +76,29 @@ def end_of(period: str, time_zone: str) -> datetime:
 
 
 def lines_of(records: Sequence[Cdr]) -> list[tuple[Cdr, ToBill]]:
-    """What each record costs at each rate; raises :class:`Invalid` where a tax is not known."""
-    return [(record, line) for record in records for line in _rates(record)]
+    """What each record of one account costs at each rate; raises :class:`Invalid` where a tax is not known."""
+    if not records or records[0].account is None:
+        return []
+    treatment = parties.treatment_of(records[0].account)
+    return [(record, line) for record in records for line in _rates(record, treatment)]
 
 
 def total(lines: Sequence[tuple[Cdr, ToBill]], basis: str, currency: str) -> Totals:
     return amounts.totals([line for _record, line in lines], Basis(basis), currency)
 
 
-def _rates(record: Cdr) -> list[ToBill]:
+def _rates(record: Cdr, treatment: Treatment) -> list[ToBill]:
+    if record.basis == Basis.GROSS and treatment.category in (REVERSE, OUTSIDE):
+        raise Invalid(f"The record {record.reference} has a price with taxes, but its payer owes the VAT.")
     side = "incl_vat" if record.basis == Basis.GROSS else "excl_vat"
     found = [(group["payable"][side], group["payable"]["vat"], group["vat"]) for group in record.vat_groups]
     if any(leading is None or vat is None for leading, vat, _rate in found):
         raise Invalid(f"The VAT of the record {record.reference} is not known.")
-    return [ToBill(Decimal(leading), Decimal(rate or 0)) for leading, _vat, rate in found if Decimal(leading)]
+    return [
+        ToBill(Decimal(leading), *treatment.line(None if rate is None else Decimal(rate)))
+        for leading, _vat, rate in found
+        if Decimal(leading)
+    ]
 
 
 def _draft(account: BillingAccount, period: str, records: Sequence[Cdr], by: Actor) -> Invoice:
@@ -97,6 +108,7 @@ def _draft(account: BillingAccount, period: str, records: Sequence[Cdr], by: Act
         raise Conflict("This month has an invoice already; what came late goes on that of the next month.")
     lines = lines_of(records)
     sums = total(lines, basis, currency)
+    parties.require_address(parties.buyer_of(account, parties.seller_of(account.organization_id)), sums.due)
     invoice = Invoice(
         organization_id=account.organization_id, account=account, kind=InvoiceKind.COLLECTIVE,
         document_type=DocumentType.INVOICE, period=period, currency=currency, basis=basis,
@@ -113,14 +125,19 @@ def put_totals(invoice: Invoice, sums: Totals) -> None:
     invoice.net, invoice.vat = sums.net, sums.vat
     invoice.rounding, invoice.due = sums.rounding, sums.due
     invoice.vat_groups = [
-        {"rate": f"{one.rate:f}", "net": f"{one.net:f}", "vat": f"{one.vat:f}"} for one in sums.groups
-    ]
+        {
+            "rate": f"{one.rate:f}", "net": f"{one.net:f}", "vat": f"{one.vat:f}",
+            "category": one.category, "reason": one.reason,
+        }
+        for one in sums.groups
+    ]  # fmt: skip
 
 
 def add_lines(invoice: Invoice, lines: Sequence[tuple[Cdr, ToBill]], sums: Totals) -> None:
     rows = [
         InvoiceLine(
-            invoice=invoice, cdr=record, place=place, vat_rate=line.rate, leading=line.leading, net=net
+            invoice=invoice, cdr=record, place=place, vat_rate=line.rate, vat_category=line.category,
+            vat_reason=line.reason, leading=line.leading, net=net,
         )
         for place, ((record, line), net) in enumerate(zip(lines, sums.nets, strict=True), 1)
     ]  # fmt: skip

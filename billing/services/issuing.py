@@ -5,14 +5,13 @@ issue spends none.
 """
 
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.transaction import atomic
 
 from billing.models import Cdr, DocumentType, Invoice, InvoiceKind, InvoiceLine, InvoiceSeries, InvoiceState
-from billing.services import corrections, drafting, posting, sealing
+from billing.services import corrections, documents, drafting, posting, sealing, snapshots
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -62,9 +61,12 @@ def _check(invoice: Invoice) -> None:
     lines = list(invoice.lines.select_related("cdr"))
     if any(Cdr.objects.filter(credit_reference__in=[line.cdr_id for line in lines])):
         raise Conflict("A session on this draft was corrected since. Discard the draft and make it anew.")
-    sums = drafting.total(drafting.lines_of(list({one.cdr_id: one.cdr for one in lines}.values())),
-                          invoice.basis, invoice.currency)  # fmt: skip
-    if (sums.net, sums.vat, sums.due) != (invoice.net, invoice.vat, invoice.due):
+    again = drafting.lines_of(list({one.cdr_id: one.cdr for one in lines}.values()))
+    sums = drafting.total(again, invoice.basis, invoice.currency)
+    same_treatment = [(one.vat_category, one.vat_rate) for one in lines] == [
+        (one.category, one.rate) for _record, one in again
+    ]
+    if not same_treatment or (sums.net, sums.vat, sums.due) != (invoice.net, invoice.vat, invoice.due):
         raise Conflict("The lines and the total differ. Discard the draft and make it anew.")
     if invoice.due < 0:
         raise Conflict("A negative amount is issued as a credit note.")
@@ -78,10 +80,11 @@ def _issue(invoice: Invoice, by: Actor) -> None:
     invoice.number = f"{_PREFIX[invoice.document_type]}{series.year}-{invoice.sequence:06d}"
     invoice.state, invoice.issued_at = InvoiceState.ISSUED, now
     invoice.issued_on, invoice.due_on = series.last_date, series.last_date + PAYABLE_WITHIN
-    invoice.snapshot = _snapshot(invoice)
+    invoice.snapshot = snapshots.of(invoice)
     invoice.digest = sealing.digest_of(invoice.snapshot)
     invoice.save()
     posting.post(invoice)
+    documents.announce(invoice)
     outbox.record(
         "invoice.issued", organization_id=invoice.organization_id, object_id=invoice.pk,
         data={"id": str(invoice.pk), "number": invoice.number, "total": f"{invoice.due:.2f}",
@@ -103,44 +106,6 @@ def _series(invoice: Invoice, today: date) -> InvoiceSeries:
     series.last_date = max(today, series.last_date or today)
     series.save(update_fields=["next_number", "last_date"])
     return series
-
-
-def _snapshot(invoice: Invoice) -> dict[str, Any]:
-    """All that a document shows, as it is now."""
-    return {
-        "number": invoice.number,
-        "type": invoice.document_type,
-        "issued_on": str(invoice.issued_on),
-        "due_on": str(invoice.due_on),
-        "period": invoice.period,
-        "currency": invoice.currency,
-        "basis": invoice.basis,
-        "seller": {"name": invoice.organization.name},
-        "buyer": {"name": invoice.account.name},
-        "preceding": invoice.credits.number if invoice.credits else None,
-        "net": _text(invoice.net),
-        "vat": _text(invoice.vat),
-        "rounding": _text(invoice.rounding),
-        "due": _text(invoice.due),
-        "vat_groups": invoice.vat_groups,
-        "lines": [_line(line) for line in invoice.lines.select_related("cdr")],
-    }
-
-
-def _line(line: InvoiceLine) -> dict[str, Any]:
-    record = line.cdr
-    return {
-        "cdr": record.reference,
-        "start": record.content["start_date_time"],
-        "end": record.content["end_date_time"],
-        "time_zone": record.content["time_zone"],
-        "place": record.content["place"],
-        "energy_kwh": _text(record.energy_kwh),
-        "vat_rate": _text(line.vat_rate),
-        "net": _text(line.net),
-        "leading": _text(line.leading),
-        "texts": record.content["texts"],
-    }
 
 
 def _note_of(original: Invoice) -> Invoice:
@@ -173,10 +138,8 @@ def _credit_line(note: Invoice, line: InvoiceLine, by: Actor, reason: str) -> No
         cdr=taken_back,
         place=line.place,
         vat_rate=line.vat_rate,
+        vat_category=line.vat_category,
+        vat_reason=line.vat_reason,
         leading=line.leading,
         net=line.net,
     )
-
-
-def _text(value: Decimal) -> str:
-    return f"{value.normalize():f}" if value else "0"

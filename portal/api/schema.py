@@ -6,6 +6,7 @@ from typing import Any
 
 import django_filters
 from drf_spectacular.openapi import AutoSchema as SpectacularSchema
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
@@ -91,6 +92,8 @@ class AutoSchema(SpectacularSchema):
             return self._example(serializer.serializers[0]())
         if isinstance(serializer, serializers.ListSerializer) and self._is_paged():
             return examples.page_of(serializer.child)
+        if serializer is OpenApiTypes.BINARY:
+            return "…"
         return None if serializer is None else examples.example_of(serializer)
 
     def _is_paged(self) -> bool:

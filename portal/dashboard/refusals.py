@@ -244,6 +244,32 @@ PLAIN = (
     _("The lines and the total differ. Discard the draft and make it anew."),
     _("A negative amount is issued as a credit note."),
     _("A run for this month is going on already."),
+    # billing: parties and documents
+    _("The tariff has VAT, but the organization is exempt from it."),
+    _("The tariff does not say the rate of VAT. Set it in the tariff, 0 where none is due."),
+    _("Documents can be in English (en) and German (de)."),
+    _("Who sells electricity on has a VAT id."),
+    _(
+        "The organization's invoice details are not complete. Enter its name, address and VAT id or "
+        "tax number in the settings of invoices."
+    ),
+    _("Reverse charge needs the VAT ids of both sides."),
+    _("A VAT id needs a country."),
+    _("The period ends after it begins and has at most ten years."),
+    _("A supply outside of VAT shows the seller's tax number. Enter it in the settings of invoices."),
+    _("A name is needed."),
+    _("This has characters that cannot be printed."),
+    _("This is not an e-mail address."),
+    _("A logo is a PNG or JPEG of at most 200 kB."),
+    _("A text has at most 2000 characters for each language."),
+    _("The document is being made. Try it again in a minute."),
+    _("The stored document is not the one that was made. Have it made again."),
+    _("This invoice was issued before documents were made; it holds no addresses."),
+    _("Only an issued invoice can be sent."),
+    _("It is being sent just now."),
+    _("A meter's serial number has 1 to 50 characters."),
+    _("This is not a public key: give it in hex, base64 or PEM."),
+    _("“required”, “recorded” or “off” is expected here."),
 )
 FILLED = (
     # core
@@ -390,4 +416,10 @@ FILLED = (
     _("%(field)s is out of range."),
     # billing
     _("The VAT of the record %(reference)s is not known."),
+    # billing: parties and documents
+    _("The address of “%(name)s” is not complete. Enter it in the account's details."),
+    _("A VAT id of this country begins with %(prefix)s."),
+    _("“%(number)s” is not a VAT id: its length or check digits are wrong."),
+    _("This has more than %(number)s characters."),
+    _("The record %(reference)s has a price with taxes, but its payer owes the VAT."),
 )

@@ -426,6 +426,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         _("Admin"),
         (
             Entry("users", _("Users & roles"), icon="users", permission=_P.ORG_USERS),
+            Entry("invoice_settings", _("Invoice details"), icon="file-text", permission=_P.ORG_SETTINGS),
             Entry("developer", _("API keys"), icon="key", permission=_P.ORG_API),
             Entry("webhooks", _("Webhooks"), icon="send", permission=_P.ORG_API),
             Entry(

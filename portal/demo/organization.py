@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from billing.models import Seller
+from billing.services import parties
 from core import clock
 from core.access import Actor, Role, system
 from core.models import Organization, User
@@ -13,6 +15,10 @@ from stations.models import ChargingStation, Connector, Site
 from stations.services import sites
 from stations.services import stations as station_service
 
+SELLER = {
+    "street": "Am Kai 1", "postal_code": "20457", "city": "Hamburg", "country": "DE",
+    "vat_id": "DE136695976", "email": "billing@example.org",
+}  # fmt: skip
 JUST_MADE = timedelta(minutes=15)
 PLUGS = {"DC": "cCCS2", "AC": "sType2"}
 
@@ -24,6 +30,8 @@ def ensure() -> tuple[Organization, dict[str, ChargingStation]]:
     _admins(organization)
     register_tokens(DRIVERS, by=by, labels=DRIVERS)
     prices.ensure(organization, by=by)
+    if not Seller.objects.filter(pk=organization.pk).exists():
+        parties.save_seller(organization, SELLER, by=by)
     places = {place.name: _site(place, organization, by=by) for place in PLACES}
     return organization, {one.identity: _station(one, places[one.place], by=by) for one in STATIONS}
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal.driver import cards, charging, places, sessions
+from portal.driver import cards, charging, invoice_files, places, sessions
 
 app_name = "driver"
 
@@ -14,6 +14,8 @@ urlpatterns = [
     path("starts/<uuid:pk>/", charging.starting, name="starting"),
     path("stations/", places.listing, name="places"),
     path("stations/<uuid:pk>/favourite/", places.favour, name="favour"),
+    path("invoices/<uuid:pk>/pdf/", invoice_files.pdf, name="invoice_pdf"),
+    path("invoices/<uuid:pk>/xml/", invoice_files.xml, name="invoice_xml"),
     path("cards/", cards.listing, name="cards"),
     path("cards/<uuid:pk>/block/", cards.block, name="block"),
 ]

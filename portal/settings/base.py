@@ -221,6 +221,15 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
+DOCUMENTS = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {
+        "location": DATA_DIR / "documents",
+        "file_permissions_mode": 0o600,
+        "directory_permissions_mode": 0o700,
+    },
+}
+"""Where files of invoices are kept; never served as they are (billing section 12)."""
 STATIC_ROOT = DATA_DIR / "static"  # the program itself may be read-only
 STATICFILES_DIRS = [BASE_DIR / "static"]
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")

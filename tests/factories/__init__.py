@@ -8,6 +8,7 @@ import itertools
 import secrets
 from typing import Any
 
+from billing.services import parties
 from core import access as core_access
 from core.access import Actor, Role
 from core.models import Membership, Organization
@@ -19,6 +20,10 @@ from stations.services import access, stations
 
 _numbers = itertools.count(1)
 SYSTEM = core_access.system("tests")
+SELLER = {
+    "street": "Hafenstraße 1", "postal_code": "20457", "city": "Hamburg", "country": "DE",
+    "vat_id": "DE136695976", "email": "billing@example.org",
+}  # fmt: skip
 PASSWORD = "correct horse battery staple"
 
 
@@ -29,7 +34,9 @@ def unique(prefix: str) -> str:
 
 def make_organization(**details: Any) -> Organization:
     slug = unique("org")
-    return accounts.create_organization(slug, name=f"Operator {slug}", by=SYSTEM, **details)
+    made = accounts.create_organization(slug, name=f"Operator {slug}", by=SYSTEM, **details)
+    parties.save_seller(made, SELLER, by=SYSTEM)
+    return made
 
 
 def make_member(organization: Organization, role: Role = Role.ADMIN, name: str = "alice") -> Membership:

@@ -1,0 +1,145 @@
+"""What a document shows, frozen when it is issued: documents are made of this only (billing B-15, B-68).
+
+The buyer's street, city and e-mail address are sealed; who makes a document opens them.
+"""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.utils import translation
+from django.utils.translation import gettext
+
+from billing.models import BankDetails, Buyer, Invoice, InvoiceLine, Mandate, MandateState, Seller
+from billing.services import parties
+from billing.services.payments import references
+from billing.services.vat_treatment import REASONS
+from core import keys
+
+PURPOSE = "invoice address"
+VERSION = 2
+TRANSFER, DEBIT = "58", "59"
+_SEALED = ("street", "postal_code", "city", "email")
+
+
+def of(invoice: Invoice) -> dict[str, Any]:
+    """The snapshot of an invoice that has its number; a credit note has the parties of what it credits."""
+    original = invoice.credits
+    known = original.snapshot if original is not None and original.snapshot.get("version") else None
+    seller = parties.seller_of(invoice.organization_id)
+    buyer = parties.buyer_of(invoice.account, seller)
+    language = known["language"] if known else buyer.language
+    return {
+        "version": VERSION,
+        "language": language,
+        "number": invoice.number,
+        "type": invoice.document_type,
+        "issued_on": str(invoice.issued_on),
+        "due_on": str(invoice.due_on),
+        "period": invoice.period,
+        "currency": invoice.currency,
+        "basis": invoice.basis,
+        "seller": known["seller"] if known else _seller(seller, language),
+        "buyer": known["buyer"] if known else _buyer(buyer),
+        "payment": _payment(invoice, seller),
+        "preceding": original.number if original else None,
+        "preceding_on": str(original.issued_on) if original else None,
+        "net": text(invoice.net),
+        "vat": text(invoice.vat),
+        "rounding": text(invoice.rounding),
+        "due": text(invoice.due),
+        "vat_groups": [_group(one, language) for one in invoice.vat_groups],
+        "lines": [_line(line) for line in invoice.lines.select_related("cdr").order_by("place")],
+    }
+
+
+def opened(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """With the buyer's sealed address. Raises ``InvalidTag`` or ``LookupError`` where its key is lost."""
+    buyer = dict(snapshot["buyer"])
+    sealed = buyer.pop("sealed", None)
+    address = json.loads(keys.unseal(sealed, purpose=PURPOSE)) if sealed else dict.fromkeys(_SEALED, "")
+    return {**snapshot, "buyer": {**buyer, **address}}
+
+
+def text(value: Decimal) -> str:
+    """Plain digits without needless zeros."""
+    return f"{value.normalize():f}" if value else "0"
+
+
+def _seller(row: Seller, language: str) -> dict[str, Any]:
+    names = (
+        "name",
+        "street",
+        "postal_code",
+        "city",
+        "country",
+        "vat_id",
+        "tax_number",
+        "email",
+        "contact",
+        "phone",
+    )
+    told = {name: getattr(row, name) for name in names}
+    return {**told, "text": row.texts.get(language, "")}
+
+
+def _buyer(row: Buyer) -> dict[str, Any]:
+    address = {name: getattr(row, name) for name in _SEALED}
+    return {
+        "name": row.name,
+        "country": row.country,
+        "vat_id": row.vat_id,
+        "vat_id_checked_on": str(row.vat_id_checked_on) if row.vat_id_checked_on else None,
+        "reference": row.reference,
+        "sealed": keys.seal(json.dumps(address), purpose=PURPOSE),
+    }
+
+
+def _payment(invoice: Invoice, seller: Seller) -> dict[str, Any]:
+    """How it is paid (BG-16): by debit where a mandate is active, else by transfer where an account is known."""
+    bank = BankDetails.objects.filter(pk=invoice.organization_id).first()
+    if bank is None or invoice.credits_id is not None:
+        return {}
+    told = {
+        "means": TRANSFER, "iban": bank.iban, "bic": bank.bic, "holder": bank.holder,
+        "reference": references.reference_of(invoice),
+    }  # fmt: skip
+    mandate = Mandate.objects.filter(account=invoice.account_id, state=MandateState.ACTIVE).first()
+    if mandate is None or not bank.creditor_id:
+        return told
+    return {
+        **told, "means": DEBIT, "mandate": mandate.reference, "creditor_id": bank.creditor_id,
+        "iban_end": mandate.iban_end, "notice_days": bank.notice_days,
+    }  # fmt: skip
+
+
+def _group(group: Mapping[str, str], language: str) -> dict[str, str]:
+    code = group.get("reason", "")
+    with translation.override(language):
+        words = gettext(REASONS[code]) if code else ""
+    return {**group, "category": group.get("category", "S"), "reason": code, "reason_text": words}
+
+
+def _line(line: InvoiceLine) -> dict[str, Any]:
+    record = line.cdr
+    content = record.content
+    return {
+        "cdr": record.reference,
+        "session": content.get("session"),
+        "start": content["start_date_time"],
+        "end": content["end_date_time"],
+        "time_zone": content["time_zone"],
+        "place": content["place"],
+        "energy_kwh": text(record.energy_kwh),
+        "meter_start_wh": content.get("meter_start_wh"),
+        "meter_end_wh": content.get("meter_end_wh"),
+        "tariff_version": content.get("tariff_version"),
+        "signed": content.get("signed_data"),
+        "vat_rate": text(line.vat_rate),
+        "vat_category": line.vat_category,
+        "vat_reason": line.vat_reason,
+        "net": text(line.net),
+        "leading": text(line.leading),
+        "texts": content["texts"],
+    }

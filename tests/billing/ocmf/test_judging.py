@@ -1,0 +1,105 @@
+"""What a site's policy makes of a session's signed values (billing B-60, B-61, B-63, B-64)."""
+
+import base64
+import hashlib
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from lxml import etree
+
+from billing.models import SigningRule
+from billing.services import signed_values
+from core.access import Actor, Role
+from core.errors import Invalid, NotPermitted
+from core.models import Organization
+from stations.models import SignedMeterData, Site, Transaction
+from stations.services import sites
+from tests import factories
+from tests.billing.conftest import Charge
+from tests.billing.ocmf.signing import Meter, reading
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+def keep(session: Transaction, *texts: str, key: str = "", encoding: str = "OCMF") -> None:
+    for number, text in enumerate(texts):
+        SignedMeterData.objects.create(
+            station=session.station, transaction=session, evse_id=1, context="Transaction.End",
+            occurred_at=session.started_at + timedelta(seconds=number), data=text, encoding=encoding,
+            public_key=key, digest=hashlib.blake2b(text.encode(), digest_size=32).digest(),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def session(charge: Charge) -> Transaction:
+    return charge(minutes=1)
+
+
+def pair(meter: Meter) -> list[str]:
+    return [meter.record(reading("B", 2107.38)), meter.record(reading("E", 2119.91))]
+
+
+def test_b61_only_the_registered_key_makes_values_valid(
+    session: Transaction, organization: Organization, alice: Actor
+) -> None:
+    meter = Meter(serial=factories.unique("M"))
+    keep(session, *pair(meter), key=meter.public_key)
+    assert signed_values.judge(session).reasons == ("key_missing",)
+
+    signed_values.register_key(organization, meter.serial, meter.public_key, by=alice)
+    found = signed_values.judge(session)
+    assert (found.state, found.energy_kwh, found.blocks) == ("valid", Decimal("12.53"), False)
+
+
+def test_b61_a_key_sent_along_that_is_another_one_is_told(
+    session: Transaction, organization: Organization, alice: Actor
+) -> None:
+    meter = Meter(serial=factories.unique("M"))
+    keep(session, *pair(meter), key=Meter().public_key)
+    signed_values.register_key(organization, meter.serial, meter.public_key, by=alice)
+    assert signed_values.judge(session).reasons == ("key_of_another_meter",)
+
+
+def test_b60_base64_is_opened_and_other_formats_are_kept_unverified(session: Transaction) -> None:
+    text = Meter(serial="none").record(reading("B", 1), reading("E", 2))
+    keep(session, base64.b64encode(text.encode()).decode())
+    assert signed_values.judge(session).energy_kwh == Decimal(1)
+    SignedMeterData.objects.filter(transaction=session).update(data="EDL40|AAFF", encoding="EDL")
+    found = signed_values.judge(session)
+    assert (found.state, found.blocks) == ("unsupported", False)
+    assert (
+        etree.fromstring(signed_values.container(session).encode()).findtext(".//signedData") == "EDL40|AAFF"
+    )
+
+
+def test_b63_required_blocks_what_is_not_valid_and_off_looks_at_nothing(
+    session: Transaction, alice: Actor
+) -> None:
+    site: Site = sites.create({"name": factories.unique("Site"), "time_zone": "Europe/Berlin"}, by=alice)
+    session.site = site
+    signed_values.set_policy(site, SigningRule.REQUIRED, by=alice)
+    assert signed_values.judge(session).blocks
+    keep(session, *pair(Meter(serial="none")))
+    assert signed_values.judge(session).blocks
+    signed_values.set_policy(site, SigningRule.OFF, by=alice)
+    assert signed_values.judge(session).content() is None
+
+
+def test_b64_the_container_holds_every_record_as_it_came(session: Transaction) -> None:
+    texts = pair(Meter(serial="none"))
+    keep(session, *texts, key="04AA")
+    root = etree.fromstring(signed_values.container(session).encode())
+    assert [one.text for one in root.iterfind("value/signedData")] == texts
+    assert [one.get("context") for one in root] == ["Transaction.Begin", "Transaction.End"]
+    assert [one.text for one in root.iterfind("value/publicKey")] == ["04AA", "04AA"]
+
+
+def test_keys_are_registered_by_who_may_and_only_if_they_are_keys(
+    organization: Organization, alice: Actor
+) -> None:
+    bob = factories.make_actor(organization, Role.TECHNICIAN, "bob")
+    with pytest.raises(NotPermitted):
+        signed_values.register_key(organization, "M-1", Meter().public_key, by=bob)
+    with pytest.raises(Invalid):
+        signed_values.register_key(organization, "M-1", "hello", by=alice)
