@@ -31,6 +31,7 @@ run: $(BASE) $(SPRITE)
 
 test: $(DEV) $(SPRITE)
 	@scripts/browser.sh
+	@scripts/pango.sh
 	@exec $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
 
 check: $(DEV) $(SPRITE)

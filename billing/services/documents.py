@@ -75,10 +75,21 @@ def content(invoice: Invoice, kind: str) -> bytes:
         raise NotFound("There is no such object here.")
     if row.state != DocumentState.READY:
         raise Conflict(row.failed_reason or "The document is being made. Try it again in a minute.")
-    with store().open(str(row.file.name)) as file:
-        data: bytes = file.read()
+    data = _stored(row)
     if hashlib.sha256(data).hexdigest() != row.sha256:
         raise Conflict("The stored document is not the one that was made. Have it made again.")
+    return data
+
+
+def _stored(row: InvoiceDocument) -> bytes:
+    """Files are not in a backup of the database: one that is gone is made again from the snapshot."""
+    try:
+        with store().open(str(row.file.name)) as file:
+            data: bytes = file.read()
+    except FileNotFoundError:
+        waiting = InvoiceDocument.objects.filter(pk=row.pk, state=DocumentState.READY)
+        waiting.update(state=DocumentState.WAITING, next_try_at=clock.now())
+        raise Conflict("The document is being made. Try it again in a minute.") from None
     return data
 
 

@@ -11,7 +11,7 @@ from django.utils import formats
 from django.views.decorators.http import require_safe
 
 from core import clock
-from portal import session_price
+from portal import session_price, signed_values
 from portal.driver import words
 from portal.driver.entry import DriverRequest, load, own
 from stations.domain.words import TransactionStatus
@@ -59,6 +59,7 @@ def show(request: DriverRequest, pk: Any) -> HttpResponse:
         "price": price,
         "stop": session.commands.filter(command="request_stop_transaction").order_by("-id").first(),
         "now": clock.now(),
+        "signed": None if live else signed_values.shown(session),
         "here": "sessions",
     }
     return render(request, "driver/session.html", context)

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from portal.driver import cards, charging, invoice_files, places, sessions
+from portal.driver import cards, charging, invoice_files, places, sessions, signed_values
 
 app_name = "driver"
 
 urlpatterns = [
     path("", sessions.home, name="home"),
     path("sessions/<uuid:pk>/", sessions.show, name="session"),
+    path("sessions/<uuid:pk>/signed/", signed_values.download, name="session_signed"),
     path("sessions/<uuid:pk>/stop/", charging.stop, name="stop"),
     path("start/<str:code>", charging.start, name="start"),
     path("starts/<uuid:pk>/", charging.starting, name="starting"),

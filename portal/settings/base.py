@@ -346,6 +346,10 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR"},
         "daphne": {"level": "WARNING"},
+        "factur-x": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},
+        "weasyprint": {"level": "ERROR"},
+        "weasyprint.progress": {"level": "ERROR"},
         "core.outage": {"level": env.str("OUTAGE_LOG_LEVEL", default="WARNING")},
     },
 }

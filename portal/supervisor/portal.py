@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from ctypes.util import find_library
 from pathlib import Path
 
 from portal import runtime
@@ -205,6 +206,9 @@ class Portal:
         self._show_login()
         for line in self.demo_lines:
             say(f"  {line}")
+        if not all(find_library(name) for name in ("pango-1.0", "pangoft2-1.0")):
+            say("\n  Invoices as PDF wait: the Pango library is missing. On Debian:")
+            say("  apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0")
         if environment.is_exposed(self.options, self.url):
             say("\n  Warning: plain http leaves this machine, passwords included. Put a TLS proxy in front")
             say("  and set PUBLIC_URL to its https address (docs/operators/running.md).")

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +23,7 @@ from billing.models import (
     InvoiceDocument,
     Seller,
 )
-from billing.services import delivering, documents, drafting, issuing, parties
+from billing.services import delivering, documents, drafting, issuing, parties, vat_treatment
 from core import clock
 from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
@@ -284,3 +285,43 @@ def test_b28_amounts_have_the_digits_of_their_currency(issued: Drafted) -> None:
     found = documents.figures.of(documents.snapshots.opened(issued().snapshot))
     assert found.money(Decimal("7.3500")) == "7.35"
     assert ubl.render(found).count(b'currencyID="EUR"') == 9
+
+
+def test_m16_a_file_that_is_gone_after_a_restore_is_made_again(issued: Drafted) -> None:
+    invoice = issued()
+    before = made(invoice)
+    row = InvoiceDocument.objects.get(invoice=invoice, kind="ubl")
+    documents.store().delete(str(row.file.name))
+    with pytest.raises(Conflict, match="being made"):
+        documents.content(invoice, "ubl")
+
+    assert made(invoice)["ubl"] == before["ubl"]
+
+
+def test_b26_no_rate_in_the_tariff_is_refused_and_never_0_percent() -> None:
+    treatment = vat_treatment.decide("DE", "DE", vat_treatment.USER, on=date(2026, 4, 1))
+    with pytest.raises(Invalid, match="does not say the rate"):
+        treatment.line(None)
+    assert treatment.line(Decimal(0)) == (Decimal(0), "Z", "")
+    assert treatment.line(Decimal(19)) == (Decimal(19), "S", "")
+
+
+@pytest.mark.parametrize(("seller", "buyer", "kind", "on", "category"), [
+    ("DE", "DE", "user", "2026-04-01", "S"), ("DE", "NL", "user", "2026-04-01", "S"),
+    ("DE", "NL", "reseller", "2026-04-01", "AE"), ("DE", "DE", "reseller", "2026-04-01", "AE"),
+    ("DE", "DE", "reseller", "2013-08-31", "S"), ("FR", "FR", "reseller", "2026-04-01", "S"),
+    ("DE", "CH", "reseller", "2026-04-01", "O"), ("CH", "DE", "reseller", "2026-04-01", "O"),
+])  # fmt: skip
+def test_b26_the_table_decides_by_countries_kind_and_date(
+    seller: str, buyer: str, kind: str, on: str, category: str
+) -> None:
+    assert vat_treatment.decide(seller, buyer, kind, on=date.fromisoformat(on)).category == category
+    assert vat_treatment.decide(seller, buyer, kind, on=date.fromisoformat(on), exempt=True).category == "E"
+
+
+def test_b34_a_company_without_an_address_is_refused(drafted: Drafted) -> None:
+    account = drafted().account
+    account.kind = "company"
+    seller = parties.seller_of(account.organization_id)
+    with pytest.raises(Invalid, match="address of"):
+        parties.require_address(parties.buyer_of(account, seller), Decimal(1))

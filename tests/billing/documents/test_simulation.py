@@ -152,3 +152,9 @@ def test_b55_a_document_fetches_nothing() -> None:
     page = pdf.page(figures.of(hostile))
     assert "<img" not in page
     assert "http" not in page.replace("&lt;img src=&quot;http://example.org/x.png&quot;&gt;", "")
+
+
+def test_b64_the_signed_pair_and_its_result_stand_on_the_document() -> None:
+    given = snapshot([ToBill(Decimal("1.19"), Decimal(19))], Basis.GROSS, "2026-8")
+    given["lines"][0]["signed"] = {"begin": "2107.38", "end": "2119.91", "valid": True}
+    assert "2107.38 – 2119.91 kWh, signature checked" in pdf.page(figures.of(given))

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.test import Client
 from lxml import etree
 
 from billing.models import SigningRule
@@ -103,3 +104,28 @@ def test_keys_are_registered_by_who_may_and_only_if_they_are_keys(
         signed_values.register_key(organization, "M-1", Meter().public_key, by=bob)
     with pytest.raises(Invalid):
         signed_values.register_key(organization, "M-1", "hello", by=alice)
+
+
+def test_b64_a_driver_sees_the_result_and_downloads_the_file_and_nobody_else_does(
+    charge: Charge, alice: Actor, organization: Organization
+) -> None:
+    membership = factories.make_member(organization, name="dora")
+    driver = factories.make_driver(alice)
+    driver.user = membership.user
+    driver.save(update_fields=["user"])
+    session = charge(minutes=1, driver=driver)
+    meter = Meter(serial=factories.unique("M"))
+    keep(session, *pair(meter))
+    signed_values.register_key(organization, meter.serial, meter.public_key, by=alice)
+    dora, eve = Client(), Client()
+    dora.force_login(membership.user, backend="django.contrib.auth.backends.ModelBackend")
+    eve.force_login(
+        factories.make_member(organization, name="eve").user, backend=dora.session["_auth_user_backend"]
+    )
+
+    page = dora.get(f"/me/sessions/{session.pk}/").content.decode()
+    assert "2107.38 – 2119.91 kWh" in page
+    assert "The signature of the meter was checked and holds." in page
+    assert meter.public_key in page
+    assert b"OCMF|" in dora.get(f"/me/sessions/{session.pk}/signed/").content
+    assert eve.get(f"/me/sessions/{session.pk}/signed/").status_code == 404
