@@ -89,8 +89,9 @@ class _Cutter:
         counts = energy[1] != 0 or time in (Counted.TIME, Counted.PARKING_TIME)
         power = self._value("power", start, bands, needed=counts)
         current = self._value("current", start, bands, needed=counts)
+        begins = _instant(start)
         conditions = Conditions(
-            local=_instant(start).astimezone(self.zone),
+            local=begins.astimezone(self.zone),
             elapsed_s=Fraction(start - self.start, 1000),
             kwh=energy[0],
             min_power=power,
@@ -98,7 +99,7 @@ class _Cutter:
             min_current=current,
             max_current=current,
         )
-        return Period(start=_instant(start), end=_instant(end), conditions=conditions, volumes=volumes)
+        return Period(start=begins, end=_instant(end), conditions=conditions, volumes=volumes)
 
     def _cuts(self) -> dict[int, _Cut]:
         """Every instant at which a component in use could change, rounded down to the millisecond."""
@@ -108,8 +109,11 @@ class _Cutter:
             whole = max(floor(instant), self.start)
             if whole >= self.end and whole > self.start:
                 return None
-            here = cuts.setdefault(whole, _Cut(whole))
-            here.exact_ms = max(here.exact_ms, instant)
+            here = cuts.get(whole)
+            if here is None:
+                here = cuts[whole] = _Cut(instant)
+            elif instant > here.exact_ms:
+                here.exact_ms = instant
             return here
 
         for name, course in self.courses.items():
@@ -177,7 +181,7 @@ class _Cutter:
         course = self.courses[name]
         if not course.bounds:
             return None
-        if course.at(start) is not None:
+        if course.knows(start):
             return course.within(bands[name])
         if needed:
             raise CannotPrice(f"missing_{name}", f"The tariff depends on {name}, and no reading tells it.")
