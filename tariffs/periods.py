@@ -33,6 +33,10 @@ class _Cut:
     time: Counted | None = None
     time_known: bool = False
 
+    def reach(self, instant: Fraction | int) -> None:
+        if instant is not self.exact_ms and instant > self.exact_ms:
+            self.exact_ms = instant
+
 
 def cut(tariff: Tariff, session: Metered, zone: ZoneInfo) -> list[Period]:
     """The periods of a session, from its readings. Raises :class:`CannotPrice` rather than guess."""
@@ -65,7 +69,8 @@ class _Cutter:
         time, before, periods = None, self._kwh(self.start), []
         for number, at in enumerate(instants):
             here = cuts[at]
-            bands.update(here.bands)
+            if here.bands:
+                bands.update(here.bands)
             time = here.time if here.time_known else time
             last = number + 1 == len(instants)
             end = self.end if last else instants[number + 1]
@@ -109,12 +114,10 @@ class _Cutter:
             whole = max(floor(instant), self.start)
             if whole >= self.end and whole > self.start:
                 return None
-            here = cuts.get(whole)
-            if here is None:
-                here = cuts[whole] = _Cut(instant)
-            elif instant > here.exact_ms:
-                here.exact_ms = instant
-            return here
+            if whole not in cuts:
+                cuts[whole] = _Cut(instant)
+            cuts[whole].reach(instant)
+            return cuts[whole]
 
         for name, course in self.courses.items():
             for crossing in course.crossings():

@@ -38,7 +38,7 @@ class Course:
         if after == 0:
             return None
         value, since = self.values[after - 1], self.times[after - 1]
-        if after == len(self.times) or at_ms == since:
+        if after == len(self.times) or top == since * bottom:
             return Fraction(value, self.unit)
         parts = (self.times[after] - since) * bottom
         rise = (self.values[after] - value) * (top - since * bottom)
