@@ -2,18 +2,21 @@
 
 from django.urls import path
 
-from portal.driver import cards, charging, places, sessions
+from portal.driver import cards, charging, live, places, privacy, sessions
 
 app_name = "driver"
 
 urlpatterns = [
     path("", sessions.home, name="home"),
     path("sessions/<uuid:pk>/", sessions.show, name="session"),
+    path("sessions/<uuid:pk>/live/", live.stream, name="live"),
     path("sessions/<uuid:pk>/stop/", charging.stop, name="stop"),
     path("start/<str:code>", charging.start, name="start"),
     path("starts/<uuid:pk>/", charging.starting, name="starting"),
     path("stations/", places.listing, name="places"),
     path("stations/<uuid:pk>/favourite/", places.favour, name="favour"),
+    path("details/", privacy.details, name="details"),
+    path("details/<uuid:pk>/export/", privacy.export, name="export"),
     path("cards/", cards.listing, name="cards"),
     path("cards/<uuid:pk>/block/", cards.block, name="block"),
 ]
