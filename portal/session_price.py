@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from stations.models import FrozenTariff, Level, SessionCost, Transaction
+from stations.models import FrozenTariff, Level, SessionCost, StationCost, Transaction
 from tariffs.text import amount, number
 
 Text = str | Promise
@@ -55,6 +55,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Theirs:
+    """What the station computed by itself (T-49); it is never billed."""
+
+    total: str
+    failed: bool
+    reason: str
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A session's price; without ``total`` it is not known."""
 
@@ -67,6 +77,7 @@ class Shown:
     detail: str
     since: datetime | None
     tariff: FrozenTariff | None
+    theirs: Theirs | None
 
     @property
     def found_at(self) -> Text:
@@ -88,7 +99,16 @@ def of(session: Transaction) -> Shown | None:
         detail=cost.detail,
         since=cost.since if cost.cause else None,
         tariff=getattr(session, "frozen_tariff", None),
+        theirs=_theirs(session),
     )
+
+
+def _theirs(session: Transaction) -> Theirs | None:
+    told: StationCost | None = getattr(session, "station_cost", None)
+    if told is None:
+        return None
+    total = "" if told.total is None else f"{number(told.total)} {told.currency}"
+    return Theirs(total=total, failed=told.failed, reason=told.reason, differs=bool(told.differs))
 
 
 def told(value: Decimal | None, currency: str) -> str:

@@ -1,6 +1,7 @@
 """Which component prices a dimension under given conditions (tariffs T-01 to T-10)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
@@ -38,6 +39,7 @@ class Choice(NamedTuple):
 class _Candidate(NamedTuple):
     restrictions: Restrictions
     choice: Choice
+    always: bool
 
 
 class Chooser:
@@ -52,8 +54,8 @@ class Chooser:
 
     def choose(self, counted: Counted, conditions: Conditions) -> Choice | None:
         """The first element that matches and has the dimension (T-05); none means free (T-06)."""
-        for restrictions, choice in self.candidates[counted]:
-            if matches(restrictions, conditions):
+        for restrictions, choice, always in self.candidates[counted]:
+            if always or matches(restrictions, conditions):
                 return choice
         return None
 
@@ -95,13 +97,21 @@ def _candidates(
             place = element.component(dimension)
             if place is not None and element.restrictions.reservation is kind:
                 choice = Choice(number, place, element.components[place])
-                found.append(_Candidate(element.restrictions, choice))
+                always = replace(element.restrictions, reservation=None) == Restrictions()
+                found.append(_Candidate(element.restrictions, choice, always))
     return found
 
 
 def _at_least(value: Decimal | Fraction | None, bound: Decimal | int | None) -> bool:
-    return bound is None or (value is not None and Fraction(value) >= Fraction(bound))
+    return bound is None or (value is not None and not _is_less(value, bound))
 
 
 def _below(value: Decimal | Fraction | None, bound: Decimal | int | None) -> bool:
-    return bound is None or (value is not None and Fraction(value) < Fraction(bound))
+    return bound is None or (value is not None and _is_less(value, bound))
+
+
+def _is_less(value: Decimal | Fraction, bound: Decimal | int) -> bool:
+    """Exactly, by whole numbers."""
+    top, bottom = value.as_integer_ratio()
+    bound_top, bound_bottom = bound.as_integer_ratio()
+    return top * bound_bottom < bound_top * bottom

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
+from math import lcm
 
 from tariffs.choosing import Choice, Chooser
 from tariffs.rounding import Amount, Rate
@@ -43,12 +44,21 @@ class Tally:
 
     counted: Counted
     choice: Choice | None
-    measured: Fraction = Fraction(0)
+    volumes: list[Fraction] = field(default_factory=list)
     added: Fraction = Fraction(0)
     stretches: list[Stretch] = field(default_factory=list)
 
+    @property
+    def measured(self) -> Fraction:
+        """The exact sum, brought to one denominator at once: one by one, it would grow with every period."""
+        if len(self.volumes) != 1:
+            whole = lcm(*{volume.denominator for volume in self.volumes})
+            tops = (volume.numerator * (whole // volume.denominator) for volume in self.volumes)
+            self.volumes = [Fraction(sum(tops), whole)]
+        return self.volumes[0]
+
     def add(self, volume: Fraction, period: Period) -> None:
-        self.measured += volume
+        self.volumes.append(volume)
         if self.stretches and self.stretches[-1][1] == period.start:
             self.stretches[-1] = (self.stretches[-1][0], period.end)
         else:
@@ -77,7 +87,7 @@ class Tallies:
                 self.last_time = counted if counted in priced else self.last_time
             if Counted.RESERVATION_TIME in period.volumes:
                 self._add_flat(Counted.RESERVATION_FLAT, period)
-            if not period.only_reserved:
+            if Counted.FLAT not in self.last and not period.only_reserved:
                 self._add_flat(Counted.FLAT, period)
 
     def round_up(self) -> None:
@@ -106,7 +116,10 @@ class Tallies:
 
     def _tally(self, counted: Counted, choice: Choice | None) -> Tally:
         key = (counted, choice.element if choice else None)
-        return self.by_key.setdefault(key, Tally(counted, choice))
+        tally = self.by_key.get(key)
+        if tally is None:
+            tally = self.by_key[key] = Tally(counted, choice)
+        return tally
 
     def _step(self, counted: Counted, units: int) -> None:
         """The surplus goes to the last priced component, at its price (T-16, T-18)."""

@@ -33,6 +33,10 @@ class _Cut:
     time: Counted | None = None
     time_known: bool = False
 
+    def reach(self, instant: Fraction | int) -> None:
+        if instant is not self.exact_ms and instant > self.exact_ms:
+            self.exact_ms = instant
+
 
 def cut(tariff: Tariff, session: Metered, zone: ZoneInfo) -> list[Period]:
     """The periods of a session, from its readings. Raises :class:`CannotPrice` rather than guess."""
@@ -65,7 +69,8 @@ class _Cutter:
         time, before, periods = None, self._kwh(self.start), []
         for number, at in enumerate(instants):
             here = cuts[at]
-            bands.update(here.bands)
+            if here.bands:
+                bands.update(here.bands)
             time = here.time if here.time_known else time
             last = number + 1 == len(instants)
             end = self.end if last else instants[number + 1]
@@ -89,8 +94,9 @@ class _Cutter:
         counts = energy[1] != 0 or time in (Counted.TIME, Counted.PARKING_TIME)
         power = self._value("power", start, bands, needed=counts)
         current = self._value("current", start, bands, needed=counts)
+        begins = _instant(start)
         conditions = Conditions(
-            local=_instant(start).astimezone(self.zone),
+            local=begins.astimezone(self.zone),
             elapsed_s=Fraction(start - self.start, 1000),
             kwh=energy[0],
             min_power=power,
@@ -98,7 +104,7 @@ class _Cutter:
             min_current=current,
             max_current=current,
         )
-        return Period(start=_instant(start), end=_instant(end), conditions=conditions, volumes=volumes)
+        return Period(start=begins, end=_instant(end), conditions=conditions, volumes=volumes)
 
     def _cuts(self) -> dict[int, _Cut]:
         """Every instant at which a component in use could change, rounded down to the millisecond."""
@@ -108,9 +114,10 @@ class _Cutter:
             whole = max(floor(instant), self.start)
             if whole >= self.end and whole > self.start:
                 return None
-            here = cuts.setdefault(whole, _Cut(whole))
-            here.exact_ms = max(here.exact_ms, instant)
-            return here
+            if whole not in cuts:
+                cuts[whole] = _Cut(instant)
+            cuts[whole].reach(instant)
+            return cuts[whole]
 
         for name, course in self.courses.items():
             for crossing in course.crossings():
@@ -177,7 +184,7 @@ class _Cutter:
         course = self.courses[name]
         if not course.bounds:
             return None
-        if course.at(start) is not None:
+        if course.knows(start):
             return course.within(bands[name])
         if needed:
             raise CannotPrice(f"missing_{name}", f"The tariff depends on {name}, and no reading tells it.")

@@ -2,7 +2,6 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -110,14 +109,13 @@ def _inside(
     before = period.conditions.kwh
     for bound in tariff.thresholds("kwh") if energy > 0 else ():
         if before < Fraction(bound) < before + energy:
-            yield replace(_at(period, (Fraction(bound) - before) / energy, zone), kwh=Fraction(bound))
+            yield _at(period, (Fraction(bound) - before) / energy, zone)._replace(kwh=Fraction(bound))
 
 
 def _at(period: Period, share: Fraction, zone: ZoneInfo) -> Conditions:
     """The conditions after a share of a period, everything running evenly."""
     elapsed_s = _elapsed_s(period.start, period.end) * share
-    return replace(
-        period.conditions,
+    return period.conditions._replace(
         local=(period.start.astimezone(UTC) + _seconds(elapsed_s)).astimezone(zone),
         elapsed_s=period.conditions.elapsed_s + elapsed_s,
         kwh=period.conditions.kwh + period.volumes.get(Counted.ENERGY, Fraction(0)) * share,

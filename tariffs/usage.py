@@ -4,11 +4,12 @@ Plain values without Django. What cannot be priced without a guess raises :class
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 from core.errors import DomainError
 
@@ -124,8 +125,7 @@ class Counted(StrEnum):
     LIMIT = "LIMIT"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
+class Conditions(NamedTuple):
     """What restrictions are compared with: the start of a period (T-07)."""
 
     local: datetime
@@ -137,14 +137,13 @@ class Conditions:
     max_current: Decimal | Fraction | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
+class Period(NamedTuple):
     """A stretch in which no component changes. Volumes are exact: kWh and hours."""
 
     start: datetime
     end: datetime
     conditions: Conditions
-    volumes: Mapping[Counted, Fraction] = field(default_factory=dict)
+    volumes: Mapping[Counted, Fraction]
 
     @property
     def only_reserved(self) -> bool:

@@ -48,6 +48,21 @@ class CostReviewView(serializers.Serializer):
     since = serializers.DateTimeField()
 
 
+class StationCostView(serializers.Serializer):
+    """What a station of OCPP 2.1 computed by itself. It is compared with the final cost and never billed."""
+
+    excl_vat = serializers.DecimalField(18, 4, allow_null=True)
+    incl_vat = serializers.DecimalField(18, 4, allow_null=True)
+    currency = serializers.CharField()
+    failed = serializers.BooleanField(help_text="The station says that it could not compute a cost")
+    reason = serializers.CharField()
+    differs = serializers.BooleanField(
+        allow_null=True,
+        help_text="By more than one minor unit, or it has none; `null` while ours is not final",
+    )
+    told_at = serializers.DateTimeField()
+
+
 def cost_of(transaction: Transaction) -> dict[str, Any] | None:
     """The cost so far or in the end; ``None`` while it is not known."""
     cost: SessionCost | None = getattr(transaction, "cost", None)

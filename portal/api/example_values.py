@@ -370,6 +370,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "TokenView": {"value": "04A2B3C4D5E6F7", "status": "accepted", "group": None},
     "TransactionView": {"status": "active", "ended_at": None, "meter_stop_wh": None, "charging_plan": None,
                         "station_says": None, "cost": COST, "cost_review": None},
+    "StationCostView": {"excl_vat": "6.1800", "incl_vat": "7.3500", "failed": False, "reason": "", "differs": False},
     "TransactionDetailView": {"tariff": SESSION, "tariff_version": 3, "price_lines": [LINE]},
     "TrialView": {"count": 1, "stations": [STATION]},
     "VariableValueView": {"value": "300", "source": "set"},

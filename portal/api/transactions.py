@@ -14,7 +14,15 @@ from rest_framework.response import Response
 from core import clock
 from core.access import Permission
 from portal.api.charging_views import PlanView
-from portal.api.costs import CostReviewView, CostView, PriceLineView, cost_of, lines_of, review_of
+from portal.api.costs import (
+    CostReviewView,
+    CostView,
+    PriceLineView,
+    StationCostView,
+    cost_of,
+    lines_of,
+    review_of,
+)
 from portal.api.fields import Number, Wh, token_shown
 from portal.api.resource import ListResource, Resource, found, with_etag
 from stations.models import CostState, MeterReading, Transaction
@@ -96,6 +104,7 @@ class TransactionDetailView(TransactionView):
         source="frozen_tariff.version.number", allow_null=True, default=None
     )
     price_lines = serializers.SerializerMethodField()
+    station_cost = StationCostView(allow_null=True, default=None)
 
     @extend_schema_field(PriceLineView(many=True))
     def get_price_lines(self, transaction: Transaction) -> Any:
@@ -173,7 +182,7 @@ class TransactionDetail(Resource):
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a session."""
         rows = Transaction.objects.visible_to(self.actor).select_related(
-            "evse", "charging_plan", "status_answer", "cost", "frozen_tariff__version"
+            "evse", "charging_plan", "status_answer", "cost", "frozen_tariff__version", "station_cost"
         )
         return with_etag(request, self.represent(found(rows, pk)))
 

@@ -12,23 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import orjson
 from asgiref.sync import sync_to_async
-from django.contrib.auth import get_user
-from django.db import connections
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.utils.functional import SimpleLazyObject
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from core import bus, outage
 from core.access import Actor, Permission
 from core.errors import DomainError
 from portal import health
 from portal.dashboard.entry import enter
+from portal.streaming import BEAT_S, RIGHTS_S, beat, event, give_back_connections, look_again, response
 from stations.live import topic_of
 from stations.models import ChargingStation
 
-BEAT_S = 10.0
-RIGHTS_S = 60.0
 PER_OBJECT_S = 1.0
 PER_STREAM = 20
 ALLOWED: Mapping[str, Permission] = {
@@ -104,10 +99,7 @@ async def stream(request: HttpRequest, organization: str) -> HttpResponseBase:
         return HttpResponse(status=401)
     if "check" in request.GET:
         return HttpResponse(status=204)
-    response = StreamingHttpResponse(_events(request, organization, viewer), content_type="text/event-stream")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"
-    return response
+    return response(_events(request, organization, viewer))
 
 
 stream.permission = Permission.STATIONS_VIEW  # type: ignore[attr-defined]
@@ -118,26 +110,26 @@ async def _events(request: HttpRequest, slug: str, viewer: Viewer) -> AsyncItera
     pace, number, paused = Pace(), 0, False
     checked = beaten = time.monotonic()
     async with bus.subscriber().listen(topic_of(viewer.actor.organization_id)) as queue:
-        yield _beat()
+        yield beat()
         while not health.draining.is_set():
             message = await _next(queue, pace)
             now = time.monotonic()
             if paused != outage.valkey.is_on:
                 paused = not paused
-                yield _event("paused" if paused else "resumed", {})
+                yield event("paused" if paused else "resumed", {})
             if now - checked > RIGHTS_S:
                 checked = now
                 fresh = await sync_to_async(_viewer)(request, slug)
                 if fresh is None:
-                    yield _event("out", {})
+                    yield event("out", {})
                     return
                 viewer.actor, viewer.stations = fresh.actor, fresh.stations
             for name, data in _told(message, viewer, pace, now):
                 number += 1
-                yield _event(name, data, number)
+                yield event(name, data, number)
             if now - beaten >= BEAT_S:
                 beaten = now
-                yield _beat()
+                yield beat()
 
 
 async def _next(queue: "asyncio.Queue[bus.Message]", pace: Pace) -> bus.Message | None:
@@ -177,19 +169,10 @@ def _thousandth(text: str | None) -> str | None:
     return None if text is None else f"{float(text) / 1000:.3f}"
 
 
-def _event(name: str, data: Any, number: int | None = None) -> bytes:
-    head = b"" if number is None else b"id: %d\n" % number
-    return head + b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
-
-
-def _beat() -> bytes:
-    return _event("beat", int(time.time() * 1000))
-
-
 def _viewer(request: HttpRequest, slug: str) -> Viewer | None:
     """Reads session and rights anew; gives the thread's database connection back, since a stream lasts long."""
     try:
-        _look_again(request)
+        look_again(request)
         if enter(request, slug) is not None:
             return None
         actor: Actor = request.actor
@@ -202,17 +185,4 @@ def _viewer(request: HttpRequest, slug: str) -> Viewer | None:
     except DomainError:
         return None
     finally:
-        _give_back_connections()
-
-
-def _give_back_connections() -> None:
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
-
-
-def _look_again(request: HttpRequest) -> None:
-    """Signing out, here or elsewhere, ends streams too; an open stream is no activity of the person."""
-    request.passive = True
-    request.session = type(request.session)(request.session.session_key)
-    request.user = SimpleLazyObject(lambda: get_user(request))
+        give_back_connections()

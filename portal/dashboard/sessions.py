@@ -78,7 +78,7 @@ def _meant_by(words: str, actor: Actor) -> Q:
 def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     rows = Transaction.objects.visible_to(request.actor).select_related(
         "station__presence", "evse", "site", "token", "driver", "charging_plan", "status_answer", "cost",
-        "frozen_tariff__version__tariff",
+        "frozen_tariff__version__tariff", "station_cost",
     )  # fmt: skip
     session = load(rows, pk)
     readings = list(readings_of(session).order_by("-occurred_at")[:READINGS_SHOWN])

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core import clock
 from drivers.models import Driver
 from portal.driver import prices, words
-from portal.driver.entry import DriverRequest, load, own
+from portal.driver.entry import DriverRequest, actor_for, load, own
 from stations.models import ChargingStation, Evse
 from stations.services import finding
 from stations.services.finding import Position
@@ -69,7 +69,9 @@ def favour(request: DriverRequest, pk: UUID) -> HttpResponse:
     """Mark a station, or take the mark away."""
     station = load(finding.stations_for(request.drivers), pk)
     driver = _driver_at(station, request.drivers)
-    (finding.unmark if "off" in request.POST else finding.mark)(driver, station)
+    (finding.unmark if "off" in request.POST else finding.mark)(
+        driver, station, by=actor_for(request, driver)
+    )
     back = request.POST.get("back", "")
     inside = url_has_allowed_host_and_scheme(back, None) and back.startswith("/me/stations/")
     return redirect(back if inside else "driver:places")

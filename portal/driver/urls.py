@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal.driver import cards, charging, invoice_files, places, sessions, signed_values
+from portal.driver import cards, charging, invoice_files, live, places, privacy, sessions, signed_values
 
 app_name = "driver"
 
@@ -10,6 +10,7 @@ urlpatterns = [
     path("", sessions.home, name="home"),
     path("sessions/<uuid:pk>/", sessions.show, name="session"),
     path("sessions/<uuid:pk>/signed/", signed_values.download, name="session_signed"),
+    path("sessions/<uuid:pk>/live/", live.stream, name="live"),
     path("sessions/<uuid:pk>/stop/", charging.stop, name="stop"),
     path("start/<str:code>", charging.start, name="start"),
     path("starts/<uuid:pk>/", charging.starting, name="starting"),
@@ -17,6 +18,8 @@ urlpatterns = [
     path("stations/<uuid:pk>/favourite/", places.favour, name="favour"),
     path("invoices/<uuid:pk>/pdf/", invoice_files.pdf, name="invoice_pdf"),
     path("invoices/<uuid:pk>/xml/", invoice_files.xml, name="invoice_xml"),
+    path("details/", privacy.details, name="details"),
+    path("details/<uuid:pk>/export/", privacy.export, name="export"),
     path("cards/", cards.listing, name="cards"),
     path("cards/<uuid:pk>/block/", cards.block, name="block"),
 ]

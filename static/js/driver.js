@@ -1,9 +1,35 @@
 // Keeps the part that changes fresh while the page is looked at; without script the page reloads itself.
-const EVERY_MS = 4000, place = document.getElementById("live"), end = () => clearInterval(timer);
-let busy = false;
+// Where the page has a stream, it looks when told so, and now and then for the minutes; else every few seconds.
+const EVERY_MS = 4000, SELDOM = 5, place = document.getElementById("live");
+let busy = false, again = false, ended = false, ticks = 0, stream;
+
+function end() {
+  ended = true;
+  clearInterval(timer);
+  listen();
+}
+
+function listen() {
+  if (document.hidden || ended) {
+    stream?.close();
+    stream = undefined;
+  } else if (place.dataset.stream && !stream) {
+    stream = new EventSource(place.dataset.stream);
+    stream.addEventListener("changed", look);
+    stream.addEventListener("out", look);
+  }
+}
+
+function tick() {
+  if (stream?.readyState !== EventSource.OPEN || ++ticks % SELDOM === 0) look();
+}
 
 async function look() {
-  if (document.hidden || busy) return;
+  if (document.hidden || ended) return;
+  if (busy) {
+    again = true;
+    return;
+  }
   busy = true;
   try {
     const answer = await fetch(location.href, {headers: {"X-Live": "1"}, signal: AbortSignal.timeout(15000)});
@@ -14,6 +40,10 @@ async function look() {
     if (part) show(part);
     if (!fresh.querySelector("script[src*='driver']")) end();
   } catch { /* no reception: the next look tries again */ } finally { busy = false; }
+  if (again) {
+    again = false;
+    look();
+  }
 }
 
 function show(part) {
@@ -27,5 +57,6 @@ function show(part) {
   if (held) [...place.querySelectorAll("a")].find((link) => link.getAttribute("href") === held)?.focus();
 }
 
-const timer = setInterval(look, EVERY_MS);
-document.addEventListener("visibilitychange", look);
+const timer = setInterval(tick, EVERY_MS);
+document.addEventListener("visibilitychange", () => { listen(); look(); });
+listen();

@@ -127,6 +127,17 @@ class TransactionStopped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StationCostTold:
+    """The total that a station computed by itself (2.1 ``costDetails``), or that it could not, and why."""
+
+    currency: str
+    excl_vat: Decimal | None = None
+    incl_vat: Decimal | None = None
+    failed: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionEventReported:
     """A 2.x TransactionEvent (E01-E06): started, updated or ended, in any order of arrival."""
 
@@ -146,6 +157,7 @@ class TransactionEventReported:
     time_spent_charging_s: int | None = None
     cable_max_current_a: Decimal | None = None
     samples: tuple[MeterSample, ...] = ()
+    cost: StationCostTold | None = None
     repairs: tuple[str, ...] = ()
     content: Json = field(default_factory=dict)
 

@@ -33,6 +33,7 @@ from stations.models.session_repair import SessionDecision, StatusAnswer
 from stations.models.site_permissions import SitePermission
 from stations.models.sites import Site
 from stations.models.smart_charging import ChargingLimit, ChargingPlan, CompositeSchedule, InstalledProfile
+from stations.models.station_costs import StationCost
 from stations.models.station_tariffs import Settlement, StationTariff
 from stations.models.stations import ChargingStation
 from stations.models.tariff_assignments import TariffAssignment
@@ -96,6 +97,7 @@ __all__ = [
     "Site",
     "SiteLimit",
     "SitePermission",
+    "StationCost",
     "StationCredential",
     "StationEvent",
     "StationTariff",

@@ -138,11 +138,13 @@ def issue(
     patience_s: int = DEFAULT_PATIENCE_S,
     if_offline: str = "fail",
     reason: str = "",
+    audited: bool = True,
 ) -> Command:
     """Record what we want from the station; its socket's session will say it when it can.
 
     A station that is offline makes the command FAILED at once, or leaves it waiting where
-    ``if_offline`` is ``wait``. What the station cannot do is kept as NOT_SUPPORTED.
+    ``if_offline`` is ``wait``. What the station cannot do is kept as NOT_SUPPORTED. Without ``audited`` no
+    audit entry is made: only for what the portal repeats by itself, whose first is audited.
     Raises :class:`NotPermitted`, :class:`NotFound`, :class:`Invalid` and :class:`Conflict`.
     """
     by.require(permission_of(intent), station)
@@ -155,9 +157,8 @@ def issue(
         command.reason = reason.replace("\x00", "")[:500]
         _settle_before_sending(command, station, intent, standing)
         parameters = {"parameters": [None, command.parameters]}
-        statements.insert(
-            command, audit.entry("command.issued", command, by=by, reason=reason, changes=parameters)
-        )
+        entry = audit.entry("command.issued", command, by=by, reason=reason, changes=parameters)
+        statements.insert(command, *([entry] if audited else []))
         if command.settled:
             settling.follow(command.pk, command.command)
         _tell(command, standing)

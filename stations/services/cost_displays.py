@@ -29,9 +29,10 @@ from drivers.models import Driver
 from stations.domain.intents import CostUpdated, DataTransfer
 from stations.domain.intents.base import Intent
 from stations.domain.station import StationSide
-from stations.domain.words import TransactionStatus
+from stations.domain.words import CommandStatus, TransactionStatus
 from stations.models import (
     ChargingStation,
+    Command,
     Connector,
     CostState,
     Evse,
@@ -62,9 +63,13 @@ ACTOR = access.system("prices")
 EVERY = timedelta(seconds=30)
 AT_ONCE = 200
 PATIENCE_S = 30
+KEPT = 20
 YES = ("true", "True", "TRUE", "1")
 _INSTANCE = Q(component="TariffCostCtrlr", variable="Enabled", variable_instance__in=("Cost", "Tariff"))
 _KEY = Q(component="", variable__iexact="CustomDisplayCostAndPrice")
+_RUNNING_COST = Q(command=CostUpdated.name) | Q(
+    command=DataTransfer.name, parameters__message_id="RunningCost"
+)
 _BEGUN_BY_16 = Q(transaction__number__isnull=False)
 LANGUAGE_OF_COUNTRY = {"AT": "de", "CH": "de", "LI": "de", "DE": "de"}
 
@@ -200,8 +205,9 @@ def _due(now: datetime) -> Iterable[SessionCost]:
 def _tell(cost: SessionCost, intent: Intent, now: datetime) -> bool:
     """What could not be said stays untold."""
     with atomic():
-        said = _issue(cost.transaction.station_id, intent)
+        said = _issue(cost.transaction.station_id, intent, audited=cost.told_at is None)
         if said:
+            _forget_earlier(cost.transaction.station_id)
             SessionCost.objects.filter(pk=cost.pk).update(told_at=now, told_incl_vat=cost.incl_vat)
     return said
 
@@ -280,12 +286,28 @@ def _message(name: str, body: Mapping[str, Any]) -> DataTransfer:
     return DataTransfer(vendor_id=COSTS, message_id=name, data=orjson.dumps(body).decode())
 
 
-def _issue(station_id: UUID, intent: Intent) -> bool:
+def _forget_earlier(station_id: UUID) -> None:
+    """A running cost is worth nothing once a later one is told: so many that have ended are kept of a station.
+
+    Each is followed to its end all the same, since only those that have ended go.
+    """
+    told = Command.objects.filter(_RUNNING_COST, station_id=station_id, issued_by=ACTOR.label)
+    ended = told.exclude(status__in=(CommandStatus.PENDING.value, CommandStatus.SENT.value))
+    # Keys are made in order of time.
+    earlier = ended.order_by("-id").values_list("pk", flat=True)[KEPT : KEPT + AT_ONCE]
+    Command.objects.filter(pk__in=list(earlier)).delete()
+
+
+def _issue(station_id: UUID, intent: Intent, *, audited: bool = True) -> bool:
     """A full queue or a station switched off is no reason to fail; the next cost is told later."""
     try:
         with atomic():
             commands.issue(
-                ChargingStation.objects.get(pk=station_id), intent, by=ACTOR, patience_s=PATIENCE_S
+                ChargingStation.objects.get(pk=station_id),
+                intent,
+                by=ACTOR,
+                patience_s=PATIENCE_S,
+                audited=audited,
             )
     except DomainError:
         return False

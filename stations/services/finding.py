@@ -6,7 +6,10 @@ from decimal import Decimal
 from math import asin, cos, radians, sin, sqrt
 
 from django.db.models import Exists, Expression, ExpressionWrapper, F, FloatField, OuterRef, Q, QuerySet
+from django.db.transaction import atomic
 
+from core import audit
+from core.access import Actor
 from core.errors import Conflict
 from drivers.models import Driver
 from stations.models import ChargingStation, Evse, Favourite, SitePermission
@@ -51,16 +54,22 @@ def distance_km(near: Position, station: ChargingStation) -> float | None:
     return 2 * EARTH_KM * asin(sqrt(min(1.0, chord)))
 
 
-def mark(driver: Driver, station: ChargingStation) -> None:
+def mark(driver: Driver, station: ChargingStation, *, by: Actor) -> None:
     """Make the station a favourite of the driver; it can be one already. Raises :class:`Conflict` for too many."""
     if Favourite.objects.filter(driver=driver).count() >= MOST_FAVOURITES:
         raise Conflict("You have 100 favourites. Take one away first.")
-    Favourite.objects.get_or_create(driver=driver, station=station)
+    with atomic():
+        _favourite, is_new = Favourite.objects.get_or_create(driver=driver, station=station)
+        if is_new:
+            audit.record("favourite.added", driver, by=by, changes={"station": [None, str(station.pk)]})
 
 
-def unmark(driver: Driver, station: ChargingStation) -> None:
+def unmark(driver: Driver, station: ChargingStation, *, by: Actor) -> None:
     """Take the station from the favourites; it may be none."""
-    Favourite.objects.filter(driver=driver, station=station).delete()
+    with atomic():
+        gone, _each = Favourite.objects.filter(driver=driver, station=station).delete()
+        if gone:
+            audit.record("favourite.removed", driver, by=by, changes={"station": [str(station.pk), None]})
 
 
 def _open_to(drivers: Sequence[Driver]) -> Q:

@@ -24,7 +24,7 @@ from core import clock
 from stations import live
 from stations.domain.words import TransactionStatus
 from stations.models import Alert, CostState, FrozenTariff, SessionCost, Transaction
-from stations.services import alerts
+from stations.services import alerts, cost_comparison
 from stations.services.session_usage import tells_states, usage_of
 from tariffs import answer, documents, parsing, pricing
 from tariffs.local_time import find_zone
@@ -75,6 +75,7 @@ def price(transaction_id: UUID, *, now: datetime) -> SessionCost | None:
         before = (cost.state, cost.shown)
         _take(cost, session, frozen, now)
         cost.save()
+        cost_comparison.compare(session, cost)
         if (cost.state, cost.shown) != before:
             _announce(session)
     return cost

@@ -146,7 +146,7 @@ def _furnish_driver(alice: Membership, session: Transaction, evse: Evse, actor: 
     Transaction.objects.filter(pk=session.pk).update(driver=driver)
     wish = intents.RequestStartTransaction(token_value=token.value, evse_id=evse.evse_id)
     asked = commands.issue(evse.station, wish, by=driving.actor_of_driver(driver))
-    return {"cards": token.pk, "starts": asked.pk}
+    return {"cards": token.pk, "starts": asked.pk, "details": driver.pk}
 
 
 def _furnish_tariffs(station: ChargingStation, actor: Actor) -> dict[str, object]:

@@ -12,12 +12,12 @@ from core import clock
 from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.models import AuditEntry, Organization
-from tariffs import publishing
+from tariffs import documents, parsing, publishing
 from tariffs.linter import Context
 from tariffs.models import Tariff, TariffVersion
 from tariffs.pointers import InvalidDocument
 from tests import factories
-from tests.tariffs.building import component, document, element
+from tests.tariffs.building import at, charging, component, document, element, payable, price
 
 SIMPLE = document(element(component("ENERGY", "0.30", "19")))
 DEARER = document(element(component("ENERGY", "0.45", "19")))
@@ -236,3 +236,31 @@ def test_the_table_is_the_applications_to_use(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_extension WHERE extname = 'btree_gist'")
         assert cursor.fetchone()[0] == 1
+
+
+def test_t33_a_change_of_vat_is_a_new_version_from_its_date_and_the_old_one_keeps_its_rate(
+    alice: Actor,
+) -> None:
+    old = published(alice)
+    new_rate = document(element(component("ENERGY", "0.30", "20")))
+    begins = clock.now() + 24 * HOUR
+    new = publishing.publish(publishing.edit(old.tariff, new_rate, by=alice), by=alice, valid_from=begins)
+    old.refresh_from_db()
+    rates = [
+        one.vat
+        for version in (old, new)
+        for _element, _place, one in parsing.parse_tariff(documents.loads(version.document)).components()
+    ]
+
+    assert rates == [Decimal(19), Decimal(20)]
+    assert (old.number, new.number) == (1, 2)
+    assert TariffVersion.objects.filter(tariff=old.tariff).count() == 2
+
+
+def test_t33_without_a_rate_none_is_assumed(alice: Actor) -> None:
+    """No rate of any country stands in the code: a component without one has no VAT."""
+    version = published(alice, document(element(component("ENERGY", "0.30"))))
+    session = charging(at("10:00"), 60, "10")
+    cost = price(parsing.parse_tariff(documents.loads(version.document)), session)
+
+    assert payable(cost) == ("3.00", "0.00", "3.00")

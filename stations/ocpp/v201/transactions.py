@@ -3,11 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from core.errors import Invalid
+from core.money import half_up
 from stations.domain import metering, timestamps
-from stations.domain.events import MeterSample, ReadingsReported, TransactionEventReported
+from stations.domain.events import (
+    MeterSample,
+    ReadingsReported,
+    StationCostTold,
+    TransactionEventReported,
+)
 from stations.domain.station import cost_key
 from stations.models import Transaction
 from stations.ocpp.context import Json, Repaired, Socket, repairs_of
@@ -19,6 +26,7 @@ from stations.services.transactions import log
 
 REMOTE_START_ID = "transactionInfo.remoteStartId"
 TIME_SPENT_CHARGING = "transactionInfo.timeSpentCharging"
+LARGEST_AMOUNT = Decimal(10) ** 13
 
 
 def decode_meter_values(socket: Socket, payload: Json, received_at: datetime) -> Sequence[ReadingsReported]:
@@ -95,9 +103,30 @@ def event_of(socket: Socket, payload: Json, received_at: datetime) -> Transactio
         time_spent_charging_s=_time_spent_charging_s(payload),
         cable_max_current_a=None if cable is None else Decimal(str(cable)),
         samples=_samples(socket, payload, received_at),
+        cost=_station_cost(payload),
         repairs=repairs_of(payload),
         content=payload,
     )
+
+
+def _station_cost(payload: Json) -> StationCostTold | None:
+    """What the station computed, in 2.1; an amount that no column can hold counts as none."""
+    details = payload.get("costDetails")
+    if details is None:
+        return None
+    cost = details["totalCost"]
+    return StationCostTold(
+        currency=fields.text(cost, "currency", 3).upper(),
+        excl_vat=_amount(cost["total"].get("exclTax")),
+        incl_vat=_amount(cost["total"].get("inclTax")),
+        failed=bool(details.get("failureToCalculate", False)),
+        reason=fields.text(details, "failureReason", 500),
+    )
+
+
+def _amount(value: Any) -> Decimal | None:
+    amount = None if value is None else Decimal(str(value))
+    return None if amount is None or abs(amount) >= LARGEST_AMOUNT else half_up(Fraction(amount), 4)
 
 
 def _remote_start_id(payload: Json) -> int | None:

@@ -10,7 +10,7 @@ from stations.domain.events import TransactionEventReported
 from stations.domain.station import StationSide
 from stations.domain.words import Flag, TransactionStatus
 from stations.models import Evse, Transaction, TransactionEvent
-from stations.services import authorization, effects, readings, reservations, tariffs
+from stations.services import authorization, cost_comparison, effects, readings, reservations, tariffs
 from stations.services.authorization import Authorization
 from stations.services.transactions import log, standing
 from stations.services.transactions.ending import apply_figures, flags_of, recount_given
@@ -292,6 +292,8 @@ def _follow_up(
         reservations.use(transaction)
     if event.kind == log.ENDED:
         effects.transaction_ended(transaction)
+        if event.cost is not None:
+            cost_comparison.note(transaction.pk, event.cost, at=event.stamp.received_at)
     standing.announce(transaction)
 
 

@@ -5,9 +5,11 @@ from decimal import Decimal
 import pytest
 from rest_framework.test import APIClient
 
+from core import clock
 from core.access import Actor
+from stations.domain.events import StationCostTold
 from stations.models import ChargingStation
-from stations.services import sites, stations
+from stations.services import cost_comparison, session_costs, sites, stations
 from tests import factories
 from tests.factories import sessions
 from tests.portal.api.conftest import results
@@ -103,3 +105,22 @@ def test_a_strangers_session_and_its_cost_do_not_exist(
 
     assert stranger.get(f"/api/v1/transactions/{session.pk}/").status_code == 404
     assert results(stranger.get("/api/v1/transactions/")) == []
+
+
+def test_t49_a_session_tells_what_its_station_computed_and_a_stranger_does_not_see_it(
+    api: APIClient, stranger: APIClient, alice: Actor, station: ChargingStation
+) -> None:
+    priced(alice, *TWO)
+    session = sessions.end(sessions.begin(station), 12_345)
+    path = f"/api/v1/transactions/{session.pk}/"
+    before = api.get(path).json()["station_cost"]
+    cost_comparison.note(
+        session.pk, StationCostTold(currency="EUR", incl_vat=Decimal("9.00")), at=clock.now()
+    )
+    session_costs.price(session.pk, now=clock.now())
+    told = api.get(path).json()
+
+    assert before is None
+    assert (told["station_cost"]["incl_vat"], told["station_cost"]["excl_vat"]) == ("9.0000", None)
+    assert (told["station_cost"]["differs"], told["cost"]["incl_vat"]) == (True, "8.42")
+    assert stranger.get(path).status_code == 404

@@ -1,12 +1,16 @@
 """The price on a session's page and in the lists, line by line (dashboard 4.9, D-20)."""
 
+from decimal import Decimal
+
 import pytest
 from django.test import Client
 
+from core import clock
 from core.access import Actor
 from core.models import User
+from stations.domain.events import StationCostTold
 from stations.models import ChargingStation, SessionCost
-from stations.services import sites
+from stations.services import cost_comparison, session_costs, sites
 from tests.factories import sessions
 from tests.stations.ocpp.charging import priced
 from tests.tariffs.building import component, element
@@ -103,3 +107,30 @@ def test_a_strangers_price_does_not_exist(
     session = sessions.end(sessions.begin(station), 2000)
 
     assert charlie.get(f"{page_of}{session.pk}/?part=price").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (StationCostTold(currency="EUR", incl_vat=Decimal("8.42")), "The station computed 8.42 EUR."),
+        (
+            StationCostTold(currency="EUR", incl_vat=Decimal("9.00")),
+            "The station computed 9 EUR. Our price is billed;",
+        ),
+        (
+            StationCostTold(currency="EUR", failed=True, reason="no clock"),
+            "could not compute the cost (no clock).",
+        ),
+    ],
+)
+def test_t49_what_the_station_computed_stands_below_our_price(
+    browser: Client, actor: Actor, station: ChargingStation, page_of: str, told: StationCostTold, words: str
+) -> None:
+    priced(actor, *TWO)
+    session = sessions.end(sessions.begin(station), 12_345)
+    before = text_of(browser.get(f"{page_of}{session.pk}/"))
+    cost_comparison.note(session.pk, told, at=clock.now())
+    session_costs.price(session.pk, now=clock.now())
+
+    assert words in text_of(browser.get(f"{page_of}{session.pk}/"))
+    assert "The station computed" not in before

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from core.access import Actor
+from core.models import AuditEntry
 from drivers.models import Driver
 from stations.models import ChargingStation, Favourite, Site
 from stations.services import site_permissions, sites, stations
@@ -115,6 +116,11 @@ def test_a_favourite_comes_first_until_it_is_none(
 
     assert (back.status_code, back["Location"]) == (302, f"{URL}?q=1")
     assert (marked, count) == (["Museum 1", "Harbour 1", "Market 1"], 1)
+    told = AuditEntry.objects.filter(action__startswith="favourite.").order_by("pk")
+    assert [(one.action, one.actor, one.object_id) for one in told] == [
+        ("favourite.added", f"driver:{dora.pk}", str(dora.pk)),
+        ("favourite.removed", f"driver:{dora.pk}", str(dora.pk)),
+    ]
     assert names(phone.get(URL)) == ["Harbour 1", "Market 1", "Museum 1"]
 
 

@@ -9,6 +9,7 @@ from django.utils import translation
 
 from core import clock
 from core.access import Actor
+from core.models import AuditEntry
 from stations.domain.intents import DataTransfer
 from stations.models import Alert, Command, SessionCost, Variable
 from stations.services import cost_displays, session_costs, sites, stations, vendors
@@ -476,3 +477,30 @@ def test_pricing_that_fails_keeps_no_station_from_its_end(
         assert cost_displays.price_text(side) is None
         assert session_costs.settle(charger.station) is None  # type: ignore[arg-type]
     assert version.state == "published"
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_t46_running_costs_fill_neither_the_list_of_commands_nor_the_audit_log(
+    plug: Plug, alice: Actor, charger: Charger, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setattr(cost_displays, "KEPT", 2)
+    priced(alice)
+    knows(charger, "CustomDisplayCostAndPrice" if version == "1.6" else "Cost")
+    car = plug(version)
+    car.start(0, 0)
+    said = Command.objects.filter(station=charger.station, issued_by="system:prices")
+    for number in range(1, 7):
+        car.reads(number, number * 1000)
+        look(car)
+        SessionCost.objects.filter(pk=car.session.pk, told_at__isnull=False).update(
+            told_at=clock.now() - timedelta(seconds=31)
+        )
+        assert sweep() == 1
+        call = car.socket.next_call()
+        car.socket.reply(call, {"status": "Accepted"} if version == "1.6" else {})
+        eventually(lambda: not said.filter(status__in=("pending", "sent")).exists())
+
+    # Two that had ended when the last was told, and the last.
+    assert list(said.values_list("status", flat=True)) == ["accepted"] * 3
+    entries = AuditEntry.objects.filter(organization_id=charger.station.organization_id)
+    assert entries.filter(action="command.issued", actor="system:prices").count() == 1

@@ -1,0 +1,46 @@
+"""What the streams of operators and of drivers share: events on the wire, and rights that are read anew."""
+
+import time
+from typing import Any
+
+import orjson
+from django.contrib.auth import get_user
+from django.db import connections
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils.functional import SimpleLazyObject
+
+BEAT_S = 10.0
+RIGHTS_S = 60.0
+
+
+def response(events: Any) -> StreamingHttpResponse:
+    """An answer that goes on, passed through by proxies as it comes."""
+    answer = StreamingHttpResponse(events, content_type="text/event-stream")
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["X-Accel-Buffering"] = "no"
+    return answer
+
+
+def event(name: str, data: Any, number: int | None = None) -> bytes:
+    """One event of ``text/event-stream``."""
+    head = b"" if number is None else b"id: %d\n" % number
+    return head + b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
+
+
+def beat() -> bytes:
+    """That the stream lives, with our time in milliseconds."""
+    return event("beat", int(time.time() * 1000))
+
+
+def look_again(request: HttpRequest) -> None:
+    """Signing out, here or elsewhere, ends streams too; an open stream is no activity of the person."""
+    request.passive = True  # type: ignore[attr-defined]
+    request.session = type(request.session)(request.session.session_key)
+    request.user = SimpleLazyObject(lambda: get_user(request))  # type: ignore[assignment]
+
+
+def give_back_connections() -> None:
+    """Let go of the thread's connections to the database, since a stream lasts long."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()

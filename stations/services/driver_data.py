@@ -1,0 +1,77 @@
+"""What is kept of a driver, for the driver: everything of theirs in one document (billing B-67)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from core import audit, clock
+from core.access import Actor
+from core.errors import NotFound
+from drivers.models import Driver, IdToken
+from stations.models import Favourite, SessionCost, Transaction
+
+FORMAT = "chargeyard-driver-export/1"
+AT_ONCE = 500
+
+
+def export(driver: Driver, *, by: Actor) -> dict[str, Any]:
+    """The driver's own data; only the person itself may have it. Raises :class:`NotFound` for anybody else."""
+    if driver.user_id is None or by.subject_id != driver.user_id:
+        raise NotFound("There is no such driver.")
+    audit.record("driver.exported", driver, by=by)
+    return {
+        "format": FORMAT,
+        "made_at": clock.to_wire(clock.now()),
+        "operator": driver.organization.name,
+        "driver": _details(driver),
+        "tokens": [_token(one) for one in IdToken.objects.filter(driver=driver).order_by("id")],
+        "favourites": _favourites(driver),
+        "sessions": list(_sessions(driver)),
+    }
+
+
+def _details(driver: Driver) -> dict[str, Any]:
+    return {
+        "id": str(driver.pk),
+        "name": driver.name,
+        "email": driver.email,
+        "account": driver.user.email if driver.user else None,
+        "language": driver.language,
+        "reference": driver.reference,
+        "group": driver.group.name if driver.group else None,
+    }
+
+
+def _token(token: IdToken) -> dict[str, Any]:
+    return {
+        "value": token.value,
+        "type": token.type,
+        "label": token.label,
+        "status": token.effective_status(),
+        "retired_at": token.retired_at and clock.to_wire(token.retired_at),
+    }
+
+
+def _favourites(driver: Driver) -> list[dict[str, str]]:
+    rows = Favourite.objects.filter(driver=driver).select_related("station__site")
+    return [
+        {"station": one.station.name, "site": one.station.site.name, "since": clock.to_wire(one.created_at)}
+        for one in rows
+    ]
+
+
+def _sessions(driver: Driver) -> Iterator[dict[str, Any]]:
+    rows = Transaction.objects.filter(driver=driver).select_related("site", "station", "evse", "cost")
+    for session in rows.order_by("started_at", "id").iterator(AT_ONCE):
+        cost: SessionCost | None = getattr(session, "cost", None)
+        yield {
+            "id": str(session.pk),
+            "site": session.site.name if session.site else None,
+            "station": session.station.name,
+            "evse": session.evse.code if session.evse else None,
+            "token": session.token_value,
+            "started_at": clock.to_wire(session.started_at),
+            "ended_at": session.ended_at and clock.to_wire(session.ended_at),
+            "energy_wh": None if session.energy_wh is None else str(session.energy_wh),
+            "stopped_reason": session.stopped_reason,
+            "price": cost.answer if cost and cost.is_known else None,
+        }
