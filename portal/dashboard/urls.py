@@ -179,6 +179,7 @@ urlpatterns = [
     path("users/<uuid:pk>/remove/", people.remove, name="user_remove"),
     path("developer/", developer.keys, name="developer"),
     path("developer/<uuid:pk>/revoke/", developer.revoke, name="key_revoke"),
+    path("developer/<uuid:pk>/rotate/", developer.rotate, name="key_rotate"),
     path("developer/webhooks/", webhooks.listing, name="webhooks"),
     path("developer/webhooks/<uuid:pk>/", webhooks.detail, name="webhook"),
     path("developer/webhooks/<uuid:pk>/pause/", webhooks.pause, name="webhook_pause"),
