@@ -3,14 +3,15 @@
 from celery import shared_task
 from django.core.management import call_command
 
-from core.services import audit_chain, deliveries, outbox
+from core.services import access_tokens, audit_chain, deliveries, outbox
 from portal.api import idempotency
 
 
 @shared_task
 def forget() -> None:
-    """Drop idempotent answers older than a day and browser sessions that have ended."""
+    """Drop idempotent answers older than a day, and access tokens and browser sessions that have ended."""
     idempotency.forget_old()
+    access_tokens.forget()
     call_command("clearsessions")
 
 

@@ -5,10 +5,21 @@ from django.contrib import admin
 from django.urls import include, path
 
 from portal import accounts, health, payment_events, root
+from portal.api import oauth
 from portal.driver import chargers
 
 PUBLIC = frozenset(
-    {"home", "healthz", "readyz", "metrics", "security_txt", "find", "charger", "stripe_webhook"}
+    {
+        "home",
+        "healthz",
+        "readyz",
+        "metrics",
+        "security_txt",
+        "find",
+        "charger",
+        "stripe_webhook",
+        "oauth_token",
+    }
 )
 
 admin.site.login = secure_admin_login(admin.site.login)
@@ -25,6 +36,7 @@ urlpatterns = [
     path("c/<str:code>", chargers.show, name="charger"),
     path("accounts/", include("allauth.urls")),
     path("api/", include("portal.api.urls")),
+    path("oauth/token/", oauth.token, name="oauth_token"),
     path("admin/", admin.site.urls),
     path(
         "webhooks/payments/stripe/<slug:organization>",

@@ -1,11 +1,12 @@
 from core.models.audit import AuditCheck, AuditEntry, AuditSeal
 from core.models.events import Event, EventHorizon, OutboxRow
-from core.models.keys import ApiKey
+from core.models.keys import AccessToken, ApiKey
 from core.models.people import Membership, Organization, User
 from core.models.scoped import ScopedQuerySet
 from core.models.webhooks import Delivery, DeliveryAttempt, Webhook
 
 __all__ = [
+    "AccessToken",
     "ApiKey",
     "AuditCheck",
     "AuditEntry",

@@ -1,5 +1,7 @@
 """API keys: shown once, stored hashed."""
 
+from uuid import UUID
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -15,13 +17,25 @@ class ApiKeyQuerySet(ScopedQuerySet["ApiKey"]):
 
 
 class ApiKey(models.Model):
-    """A program's way in: one organization, scopes, optional expiry and networks (security.md W-14)."""
+    """A program's way in: one organization, scopes, optional expiry and networks (security.md W-14).
+
+    A ``key`` is sent with each request; the secret of a ``client`` only buys access tokens (OAuth2). After a
+    rotation the former secret works until ``former_until``.
+    """
+
+    class Kind(models.TextChoices):
+        KEY = "key", _("API key")
+        CLIENT = "client", _("OAuth2 client")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(_("name"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=6, default=Kind.KEY, choices=Kind.choices)
     prefix = models.CharField(max_length=12, unique=True)
     digest = models.BinaryField(max_length=32)
+    former_digest = models.BinaryField(max_length=32, null=True)
+    former_until = models.DateTimeField(null=True)
+    rotated_at = models.DateTimeField(null=True)
     scopes = ArrayField(models.CharField(max_length=50), verbose_name=_("scopes"))
     networks = ArrayField(
         models.CharField(max_length=50), default=list, blank=True, verbose_name=_("allowed networks")
@@ -36,6 +50,14 @@ class ApiKey(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(kind__in=["key", "client"]), name="api_key_kind_known"),
+            models.CheckConstraint(
+                condition=models.Q(former_digest=None, former_until=None)
+                | models.Q(former_digest__isnull=False, former_until__isnull=False),
+                name="api_key_former_ends",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
@@ -48,3 +70,38 @@ class ApiKey(models.Model):
     def usable(self) -> bool:
         """Neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > clock.now())
+
+    @property
+    def client_id(self) -> str:
+        """The name by which an OAuth2 client asks; it stays when the secret is rotated."""
+        return f"cy_{self.prefix}"
+
+    @property
+    def in_overlap(self) -> bool:
+        """Whether the secret before the last rotation still works."""
+        return self.former_until is not None and self.former_until > clock.now()
+
+
+class AccessToken(models.Model):
+    """What an OAuth2 client bought for its secret: the way in for an hour, with all or some of its scopes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="access_tokens")
+    digest = models.BinaryField(max_length=32, unique=True)
+    scopes = ArrayField(models.CharField(max_length=50))
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.key} until {self.expires_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def organization_id(self) -> UUID:
+        return self.key.organization_id
+
+    @property
+    def limit_id(self) -> None:
+        return None

@@ -1,4 +1,4 @@
-"""API keys: made, checked, rotated, revoked (security.md W-14)."""
+"""API keys and OAuth2 clients: made, checked, rotated, revoked (security.md W-14)."""
 
 import hmac
 import ipaddress
@@ -12,10 +12,12 @@ from django.db.transaction import atomic
 from core import audit, clock
 from core import keys as crypto
 from core.access import Actor, ActorKind, Permission
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from core.models import ApiKey, Organization
 
 TOUCH_EVERY = timedelta(seconds=60)
+OVERLAP = timedelta(hours=24)
+LONGEST_OVERLAP = timedelta(days=90)
 KEY_PATTERN = re.compile(r"cy_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}")
 
 _P = Permission
@@ -90,6 +92,7 @@ def create(
     by: Actor,
     expires_at: datetime | None = None,
     networks: Iterable[str] = (),
+    kind: str = ApiKey.Kind.KEY,
 ) -> tuple[ApiKey, str]:
     """A new key and its secret, which is stored nowhere. Raises :class:`Invalid` for unknown scopes."""
     by.require(Permission.ORG_API, organization)
@@ -101,6 +104,7 @@ def create(
     key = ApiKey(
         organization=organization,
         name=name.strip()[:100] or "key",
+        kind=ApiKey.Kind(kind),
         prefix=prefix,
         digest=crypto.digest(secret),
         scopes=wanted,
@@ -123,18 +127,59 @@ def revoke(key: ApiKey, *, by: Actor) -> None:
         audit.record("api_key.revoked", key, by=by)
 
 
-def find(secret: str, *, address: str) -> ApiKey | None:
+def rotate(key: ApiKey, *, by: Actor, overlap: timedelta = OVERLAP) -> str:
+    """A new secret under the same name, scopes and client id; the present one works on for ``overlap``.
+
+    Whatever was still valid from a rotation before ends now: at most two secrets work at a time.
+    Raises :class:`Conflict` for a key that is refused already, :class:`Invalid` for an overlap out of bounds.
+    """
+    by.require(Permission.ORG_API, key)
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise Invalid("Both secrets can work side by side for 0 to 90 days.", field="overlap")
+    with atomic():
+        key = ApiKey.objects.select_for_update().get(pk=key.pk)
+        if not key.usable:
+            raise Conflict("This key is revoked or expired. Make a new one.")
+        now = clock.now()
+        secret = _secret_of(key.prefix)
+        key.former_digest, key.former_until = key.digest, now + overlap
+        key.digest, key.rotated_at = crypto.digest(secret), now
+        key.save(update_fields=["digest", "former_digest", "former_until", "rotated_at"])
+        until = key.former_until.isoformat()
+        audit.record("api_key.rotated", key, by=by, changes={"former_until": [None, until]})
+    return secret
+
+
+def find(secret: str, *, address: str, kind: str = ApiKey.Kind.KEY) -> ApiKey | None:
     """The usable key of that secret, unless the address is outside its networks; remembers the use."""
     match = KEY_PATTERN.fullmatch(secret)
     if match is None:
         return None
-    key = ApiKey.objects.select_related("organization").filter(prefix=match[1]).first()
-    if key is None or not hmac.compare_digest(bytes(key.digest), crypto.digest(secret)):
+    key = ApiKey.objects.select_related("organization").filter(prefix=match[1], kind=kind).first()
+    if key is None or not _is_secret_of(key, secret) or not may_enter(key, address):
         return None
-    if not key.usable or not _address_allowed(key, address):
-        return None
-    _touch(key)
+    remember_use(key)
     return key
+
+
+def may_enter(key: ApiKey, address: str) -> bool:
+    """Whether the key is neither revoked nor expired and may be used from the address."""
+    return key.usable and _address_allowed(key, address)
+
+
+def remember_use(key: ApiKey) -> None:
+    """Note that the key was used, to the minute."""
+    now = clock.now()
+    if key.last_used_at is None or key.last_used_at < now - TOUCH_EVERY:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+
+
+def _is_secret_of(key: ApiKey, secret: str) -> bool:
+    given = crypto.digest(secret)
+    if hmac.compare_digest(bytes(key.digest), given):
+        return True
+    former = bytes(key.former_digest or b"")
+    return key.in_overlap and hmac.compare_digest(former, given)
 
 
 def permissions_of(scopes: Iterable[str]) -> frozenset[Permission]:
@@ -152,7 +197,11 @@ def holds(actor: Actor, scope: str) -> bool:
 def _make_secret() -> tuple[str, str]:
     alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
     prefix = "".join(secrets.choice(alphabet) for _ in range(8))
-    return prefix, f"cy_{prefix}_{secrets.token_urlsafe(32)}"
+    return prefix, _secret_of(prefix)
+
+
+def _secret_of(prefix: str) -> str:
+    return f"cy_{prefix}_{secrets.token_urlsafe(32)}"
 
 
 def _check_scopes(scopes: list[str]) -> None:
@@ -180,9 +229,3 @@ def _address_allowed(key: ApiKey, address: str) -> bool:
     except ValueError:
         return False
     return any(source in ipaddress.ip_network(network) for network in key.networks)
-
-
-def _touch(key: ApiKey) -> None:
-    now = clock.now()
-    if key.last_used_at is None or key.last_used_at < now - TOUCH_EVERY:
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)

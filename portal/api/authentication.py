@@ -1,4 +1,4 @@
-"""Ways in: an API key as bearer token, or a browser's session for the documentation."""
+"""Ways in: an API key or an access token as bearer, or a browser's session for the documentation."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from core.access import Actor
-from core.services import keys
+from core.services import access_tokens, keys
 from portal import accounts
 from portal.logs import request_id
 from stations.services import access
 
 
 class KeyAuthentication(BaseAuthentication):
-    """``Authorization: Bearer cy_…``; the key is never read from anywhere else (security.md W-14)."""
+    """``Authorization: Bearer cy_…`` or ``cyt_…``; neither is read from anywhere else (security.md W-14)."""
 
     def authenticate(self, request: Request) -> tuple[Any, Actor] | None:
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
@@ -24,7 +24,23 @@ class KeyAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer" or not secret:
             raise AuthenticationFailed("Send the key as “Authorization: Bearer <key>”.")
         address = request.META.get("REMOTE_ADDR", "")
-        key = keys.find(secret.strip(), address=address)
+        return self._by_token(secret, address) or self._by_key(secret.strip(), address)
+
+    def _by_token(self, secret: str, address: str) -> tuple[Any, Actor] | None:
+        if not secret.startswith(access_tokens.PREFIX):
+            return None
+        token = access_tokens.find(secret.strip(), address=address)
+        if token is None:
+            raise AuthenticationFailed(
+                "This access token is not known or has run out, or its client is revoked or not allowed from "
+                "this address. Get a new one at /oauth/token/."
+            )
+        return token.key, access.actor_of_key(
+            token.key, address=address, request_id=request_id.get(), scopes=token.scopes
+        )
+
+    def _by_key(self, secret: str, address: str) -> tuple[Any, Actor]:
+        key = keys.find(secret, address=address)
         if key is None:
             raise AuthenticationFailed(
                 "This key is not known, expired, revoked, or not allowed from this address."
@@ -59,10 +75,13 @@ class BrowserAuthentication(SessionAuthentication):
 
 class KeyScheme(OpenApiAuthenticationExtension):
     target_class = "portal.api.authentication.KeyAuthentication"
-    name = "apiKey"
+    name = ["apiKey", "clientCredentials"]  # noqa: RUF012  as its base class has it
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "An API key of the organization (`cy_…`)."}
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
+        key = {"type": "http", "scheme": "bearer", "description": "An API key of the organization (`cy_…`)."}
+        scopes = {scope: "Everything" if scope == "*" else "" for scope in keys.known_scopes()}
+        flow = {"tokenUrl": "/oauth/token/", "scopes": scopes}
+        return [key, {"type": "oauth2", "flows": {"clientCredentials": flow}}]
 
 
 class BrowserScheme(OpenApiAuthenticationExtension):

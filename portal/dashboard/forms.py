@@ -1,5 +1,6 @@
 """Forms of the dashboard: only what a person may write. Services check; forms convert and explain."""
 
+from collections.abc import Iterable
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -10,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.access import ROLE_NAMES, Actor
 from core.errors import DomainError
+from core.models import ApiKey
 from core.services.keys import known_scopes
 from drivers.models import TokenType
 from portal.dashboard.sentences import told
@@ -161,13 +163,31 @@ class MemberForm(forms.Form):
 
 class KeyForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=100, help_text=_("What uses it"))
+    kind = forms.ChoiceField(
+        label=_("Kind"),
+        choices=ApiKey.Kind.choices,
+        required=False,
+        help_text=_(
+            "A key is sent with each request; a client gets access tokens for an hour at /oauth/token/"
+        ),
+    )
     scopes = forms.MultipleChoiceField(
         label=_("Scopes"), help_text=_("Give as few as will do"), widget=forms.CheckboxSelectMultiple
     )
     expires_at = forms.DateTimeField(
         label=_("Expires"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
     )
+    sites = forms.MultipleChoiceField(
+        label=_("Sites"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None chosen: all"),
+    )
 
-    def __init__(self, *args: Any, **values: Any) -> None:
+    def __init__(self, *args: Any, sites: Iterable[Site] = (), **values: Any) -> None:
         super().__init__(*args, **values)
         self.fields["scopes"].choices = [(scope, scope) for scope in known_scopes()]
+        self.fields["sites"].choices = [(str(site.pk), site.name) for site in sites]
+
+    def clean_kind(self) -> str:
+        return self.cleaned_data["kind"] or ApiKey.Kind.KEY

@@ -187,6 +187,7 @@ urlpatterns = [
     path("invoices/<uuid:pk>/xml/", invoice_files.xml, name="invoice_xml"),
     path("developer/", developer.keys, name="developer"),
     path("developer/<uuid:pk>/revoke/", developer.revoke, name="key_revoke"),
+    path("developer/<uuid:pk>/rotate/", developer.rotate, name="key_rotate"),
     path("developer/webhooks/", webhooks.listing, name="webhooks"),
     path("developer/webhooks/<uuid:pk>/", webhooks.detail, name="webhook"),
     path("developer/webhooks/<uuid:pk>/pause/", webhooks.pause, name="webhook_pause"),

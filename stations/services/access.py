@@ -37,17 +37,20 @@ def actor_of_member(
     )
 
 
-def actor_of_key(key: ApiKey, *, address: str = "", request_id: str = "") -> Actor:
-    """The program that holds the key."""
+def actor_of_key(
+    key: ApiKey, *, address: str = "", request_id: str = "", scopes: Iterable[str] | None = None
+) -> Actor:
+    """The program that holds the key; ``scopes`` where it asked for some of them only."""
+    held = frozenset(key.scopes if scopes is None else scopes)
     limits = _limits(SiteLimit.objects.filter(api_key=key).values_list("site_id", flat=True))
     return Actor(
         kind=ActorKind.KEY,
         label=f"key:{key.name}",
         organization_id=key.organization_id,
-        permissions=_within(limits, keys.permissions_of(key.scopes)),
+        permissions=_within(limits, keys.permissions_of(held)),
         limited_to=limits,
         subject_id=key.id,
-        scopes=frozenset(key.scopes),
+        scopes=held,
         address=address,
         request_id=request_id,
     )
