@@ -163,7 +163,6 @@ def test_no_request_breaks_the_api(api_schema: Any, way_in: dict[str, str]) -> N
             found.ask(operation, GenerationMode.POSITIVE)
             found.ask(operation, GenerationMode.NEGATIVE)
 
-    print(found)
     assert not found.told, str(found)
 
 
