@@ -4,7 +4,19 @@ import argparse
 import contextlib
 import sys
 
-from benchmarks import builds, commands, door, fleet, harness, long_session, pricing, quiet, readings, sizes
+from benchmarks import (
+    builds,
+    commands,
+    door,
+    fleet,
+    harness,
+    long_session,
+    month_end,
+    pricing,
+    quiet,
+    readings,
+    sizes,
+)
 
 ALL = {
     "door": door.run,
@@ -15,6 +27,7 @@ ALL = {
     "commands": commands.run,
     "pricing": pricing.run,
     "fleet": fleet.run,
+    "month_end": month_end.run,
 }
 
 
