@@ -80,7 +80,8 @@ def measure(place: Place, sessions: int, *, kills: int) -> list[Row]:
             "100,000 within 10 minutes on two cores, flat memory",
             f"{documents:,} invoices issued by {WORKERS} workers, killed {watch.kills} times; workers "
             f"{watch.cpu_s / sessions * 1e6:.0f} us of CPU per session; every session on one line, numbers without "
-            f"a gap, lines, invoices and postings equal; PDF and mail come afterwards and are not in it; processes of others {others:.0%}",
+            f"a gap, lines, invoices and postings equal; PDF and mail come afterwards and are not in it; "
+            f"processes of others {others:.0%}",
         )
     ]
 

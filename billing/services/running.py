@@ -70,8 +70,12 @@ def start(organization: Organization, period: str, *, issue: bool, by: Actor) ->
 
 
 def preview(organization: Organization, period: str, *, by: Actor) -> list[Previewed]:
-    """The figures of a run, nothing written; equal to what it issues while nothing changes (B-33)."""
+    """The figures of a run, nothing written; equal to what it issues while nothing changes (B-33).
+
+    Raises :class:`core.errors.Invalid` for what is no month.
+    """
     by.require(Permission.INVOICES_MANAGE, organization)
+    drafting.end_of(period, organization.time_zone)
     accounts = BillingAccount.objects.visible_to(by).filter(organization=organization, pk__in=_owing())
     return [found for account in accounts.order_by("pk") for found in _previewed(account, period)]
 

@@ -1,0 +1,44 @@
+"""Sessions that no invoice can take by itself, and what a person decides of them (billing B-06)."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from billing.models import BillingException, Decision
+from billing.services import exceptions
+from core.access import Permission
+from core.errors import Invalid
+from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.invoice_words import DECISIONS
+from portal.dashboard.pages import address, page_by_id, render_page
+
+
+@require_safe
+@operator(Permission.INVOICES_MANAGE)
+def listing(request: OperatorRequest) -> HttpResponse:
+    """Those that wait, or with ``?tab=decided`` those that are decided."""
+    decided = request.GET.get("tab") == "decided"
+    rows = exceptions.visible_to(request.actor)
+    rows = rows.exclude(decision="") if decided else rows.filter(decision="")
+    context = {
+        "section": "invoices",
+        "page": page_by_id(rows, request.GET.dict()),
+        "decided": decided,
+        "decisions": DECISIONS,
+    }
+    return render_page(request, "dashboard/invoices/exceptions.html", context)
+
+
+@require_POST
+@operator(Permission.SESSIONS_CORRECT)
+def decide(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    exception = load(BillingException.objects.visible_to(request.actor), pk)
+    if request.POST.get("decision", "") not in DECISIONS:
+        raise Invalid(_("Choose what to do."), field="decision")
+    decision = Decision(request.POST["decision"])
+    exceptions.resolve(exception, decision, by=request.actor, reason=request.POST.get("reason", ""))
+    messages.success(request, _("Decided. The audit log keeps who did it and why."))
+    return go(request, address(request, "invoice_exceptions"))

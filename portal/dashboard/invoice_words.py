@@ -1,0 +1,54 @@
+"""Words for documents of billing, their runs and what waits for a decision."""
+
+from collections.abc import Mapping
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from billing.models import Cause, Decision, Invoice, InvoiceState, ItemState, RunState
+from core import clock
+from portal.dashboard.words import Word
+
+INVOICE_STATE: Mapping[str, Word] = {
+    InvoiceState.DRAFT: Word(_("Draft"), icon="pencil", look="plugged_in"),
+    InvoiceState.ISSUED: Word(_("Issued"), icon="send", look="charging"),
+    InvoiceState.PARTLY_PAID: Word(_("Partly paid"), icon="circle-half-2", look="charging"),
+    InvoiceState.PAID: Word(_("Paid"), icon="circle-check", look="available"),
+    InvoiceState.CREDITED: Word(_("Credited"), icon="arrow-back-up", look="unavailable"),
+    InvoiceState.UNCOLLECTIBLE: Word(_("Uncollectible"), icon="circle-x", look="faulted"),
+    InvoiceState.DISCARDED: Word(_("Discarded"), icon="trash", look="unavailable"),
+}
+OVERDUE = Word(_("Overdue"), icon="alert-circle", look="paused")
+RUN_STATE: Mapping[str, Word] = {
+    RunState.OPEN: Word(_("Running"), icon="player-play", look="charging"),
+    RunState.FINISHED: Word(_("Finished"), icon="circle-check", look="available"),
+}
+ITEM_STATE: Mapping[str, str | Promise] = {
+    ItemState.OPEN: _("waiting"),
+    ItemState.DONE: _("done"),
+    ItemState.FAILED: _("failed"),
+}
+WHAT_HELPS: Mapping[str, str | Promise] = {
+    Cause.NO_TARIFF: _("Assign a tariff, then look at the session again; or waive the amount."),
+    Cause.UNPRICED: _("Repair the session, then look at it again."),
+    Cause.NO_END_READING: _("Give the session an end reading, then look at it again."),
+    Cause.UNKNOWN_TOKEN: _("Register the card, then look at the session again."),
+    Cause.LATE_DATA: _("The record stays as it is. Credit it and bill anew if the difference matters."),
+}
+ANY_HELP = _(
+    "Look at the session. Accept it if it is right, waive the amount or mark it as a test if it is not."
+)
+DECISIONS: Mapping[str, str | Promise] = {
+    Decision.ACCEPTED: _("Accept as it stands"),
+    Decision.RETRIED: _("Look at it again"),
+    Decision.WAIVED: _("Waive the amount"),
+    Decision.TEST: _("Mark as a test"),
+}
+
+
+def word_of(invoice: Invoice) -> Word:
+    """Its state; an issued one past its due date is overdue, which is not stored (billing B-14)."""
+    unpaid = invoice.state in (InvoiceState.ISSUED, InvoiceState.PARTLY_PAID)
+    if unpaid and invoice.credits_id is None and invoice.due_on and invoice.due_on < clock.now().date():
+        return OVERDUE
+    return INVOICE_STATE[invoice.state]

@@ -1,0 +1,111 @@
+"""Invoices and credit notes: the list, one with its lines, and what can become of it (billing B-14 to B-17)."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from billing.models import (
+    BillingAccount,
+    BillingException,
+    DocumentType,
+    Invoice,
+    InvoiceDocument,
+    InvoiceState,
+    LedgerEntry,
+    Seller,
+)
+from billing.services import drafting, issuing
+from core.access import Actor, Permission
+from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.invoice_words import INVOICE_STATE
+from portal.dashboard.pages import address, page_by_id, render_page
+
+STATES = tuple(word.value for word in InvoiceState)
+FOUND_AT_MOST = 5000
+LINES_SHOWN = 200
+
+
+@require_safe
+@operator(Permission.INVOICES_MANAGE)
+def listing(request: OperatorRequest) -> HttpResponse:
+    query = {name: request.GET.get(name, "").strip() for name in ("state", "q", "before")}
+    rows = Invoice.objects.visible_to(request.actor)
+    if query["state"] in STATES:
+        rows = rows.filter(state=query["state"])
+    if words := query["q"]:
+        rows = rows.filter(_meant_by(words, request.actor))
+    seller = Seller.objects.filter(pk=request.actor.home).first()
+    context = {
+        "section": "invoices",
+        "page": page_by_id(rows.select_related("account"), query),
+        "query": query,
+        "states": [(name, INVOICE_STATE[name]) for name in STATES],
+        "waiting": BillingException.objects.visible_to(request.actor).open()[:1].exists(),
+        "complete": seller is not None and seller.is_complete,
+    }
+    return render_page(request, "dashboard/invoices/list.html", context, partial="results")
+
+
+@require_safe
+@operator(Permission.INVOICES_MANAGE)
+def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    rows = Invoice.objects.visible_to(request.actor).select_related("account", "credits", "credit_note")
+    invoice: Invoice = load(rows, pk)
+    lines = list(
+        invoice.lines.select_related("cdr__transaction__station").order_by("place")[: LINES_SHOWN + 1]
+    )
+    context = {
+        "section": "invoices",
+        "invoice": invoice,
+        "note": getattr(invoice, "credit_note", None),
+        "lines": lines[:LINES_SHOWN],
+        "more": len(lines) > LINES_SHOWN,
+        "files": InvoiceDocument.objects.filter(invoice=invoice).order_by("kind"),
+        "postings": LedgerEntry.objects.filter(journal__invoice=invoice).order_by("id"),
+        "is_credit": invoice.document_type == DocumentType.CREDIT_NOTE,
+    }
+    return render_page(request, "dashboard/invoices/detail.html", context)
+
+
+@require_POST
+@operator(Permission.INVOICES_MANAGE)
+def issue(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Give a draft its number."""
+    made = issuing.issue(_load(request, pk), by=request.actor)
+    messages.success(request, _("Issued as %(number)s.") % {"number": made.number})
+    return go(request, address(request, "invoice", pk))
+
+
+@require_POST
+@operator(Permission.INVOICES_MANAGE)
+def discard(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Give a draft up."""
+    drafting.discard(_load(request, pk), by=request.actor)
+    messages.success(request, _("Discarded. Its sessions can be invoiced again."))
+    return go(request, address(request, "invoice", pk))
+
+
+@require_POST
+@operator(Permission.SESSIONS_REFUND)
+def credit(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Take an issued invoice back in full."""
+    note = issuing.credit(_load(request, pk), by=request.actor, reason=request.POST.get("reason", ""))
+    messages.success(request, _("Taken back by the credit note %(number)s.") % {"number": note.number})
+    return go(request, address(request, "invoice", note.pk))
+
+
+def _load(request: OperatorRequest, pk: UUID) -> Any:
+    return load(Invoice.objects.visible_to(request.actor), pk)
+
+
+def _meant_by(words: str, actor: Actor) -> Q:
+    """Accounts are found first and named by their ids, so that the search reads no invoice in vain."""
+    accounts = BillingAccount.objects.visible_to(actor).filter(name__icontains=words)
+    return Q(number__iexact=words) | Q(
+        account__in=list(accounts.values_list("pk", flat=True)[:FOUND_AT_MOST])
+    )

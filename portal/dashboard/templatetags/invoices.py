@@ -1,0 +1,27 @@
+"""Documents of billing, in lists and on their pages."""
+
+from django import template
+from django.utils.safestring import SafeString
+
+from billing.models import BillingException, BillingRun, Invoice
+from portal.dashboard import drawing, invoice_words
+
+register = template.Library()
+
+
+@register.simple_tag
+def invoice_pill(invoice: Invoice) -> SafeString:
+    word = invoice_words.word_of(invoice)
+    return drawing.pill(word.look, word.icon, str(word.text), "")
+
+
+@register.simple_tag
+def run_pill(run: BillingRun) -> SafeString:
+    word = invoice_words.RUN_STATE[run.state]
+    return drawing.pill(word.look, word.icon, str(word.text), "")
+
+
+@register.filter
+def what_helps(exception: BillingException) -> str:
+    """What a person can do about it."""
+    return str(invoice_words.WHAT_HELPS.get(exception.cause, invoice_words.ANY_HELP))

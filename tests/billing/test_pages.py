@@ -1,0 +1,191 @@
+"""Invoices, the month end and what waits for a decision, as billing staff see them (billing B-06, B-14, B-33, B-34)."""
+
+import pytest
+from django.test import Client
+
+from billing.models import BillingException, BillingRun, Invoice, InvoiceState, RunState, Settlement
+from billing.services import running
+from core.access import Actor, Role
+from core.models import AuditEntry, Membership, Organization
+from drivers.models import Driver
+from stations.models import Transaction
+from stations.services.access import actor_of_member
+from tests import factories
+from tests.billing.conftest import THIS_MONTH, Charge, settle
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+@pytest.fixture
+def organization(committed: None) -> Organization:
+    return factories.make_organization(demo=True)
+
+
+@pytest.fixture
+def member(organization: Organization) -> Membership:
+    return factories.make_member(organization)
+
+
+@pytest.fixture
+def alice(member: Membership) -> Actor:
+    return actor_of_member(member)
+
+
+@pytest.fixture
+def browser(member: Membership) -> Client:
+    return browser_of(member)
+
+
+@pytest.fixture
+def home(organization: Organization) -> str:
+    return f"/o/{organization.slug}/invoices/"
+
+
+@pytest.fixture
+def billed(charge: Charge, alice: Actor, organization: Organization) -> Driver:
+    """A driver whose month has a draft."""
+    driver = factories.make_driver(alice, "Dora Driver")
+    charge(12_345, driver=driver)
+    settle()
+    running.start(organization, THIS_MONTH, issue=False, by=alice)
+    running.work()
+    return driver
+
+
+def browser_of(member: Membership) -> Client:
+    client = Client()
+    client.force_login(member.user)
+    return client
+
+
+def invoice_of(driver: Driver) -> Invoice:
+    return Invoice.objects.filter(account__driver=driver).latest("id")
+
+
+def test_b33_a_month_is_previewed_without_a_row_and_then_issued_for_the_same_sum(
+    browser: Client, home: str, charge: Charge, alice: Actor, organization: Organization
+) -> None:
+    charge(12_345, driver=factories.make_driver(alice, "Dora Driver"))
+    settle()
+    seen = browser.get(f"{home}runs/?period={THIS_MONTH}").content.decode()
+    assert "Dora Driver" in seen
+    assert not Invoice.objects.filter(organization=organization).exists()
+    assert not BillingRun.objects.filter(organization=organization).exists()
+
+    begun = browser.post(f"{home}runs/start/", {"period": THIS_MONTH, "issue": "yes"})
+    waiting = browser.get(begun["Location"]).content.decode()
+    running.work()
+    done = browser.get(begun["Location"]).content.decode()
+
+    made = Invoice.objects.get(organization=organization)
+    assert made.state == InvoiceState.ISSUED
+    assert f"{made.due:.2f}" in seen
+    assert f"{made.due:.2f}" in done
+    assert "every 2s" in waiting
+    assert "every 2s" not in done
+    assert BillingRun.objects.get(organization=organization).state == RunState.FINISHED
+
+
+def test_a_month_that_is_none_and_a_second_run_are_refused_with_the_reason(
+    browser: Client, home: str, billed: Driver, charge: Charge, organization: Organization, alice: Actor
+) -> None:
+    assert "A month is written like" in browser.get(f"{home}runs/?period=2026-13").content.decode()
+    running.start(organization, THIS_MONTH, issue=False, by=alice)
+    again = browser.post(f"{home}runs/start/", {"period": THIS_MONTH, "issue": "no"})
+    assert again.status_code == 409
+    assert "going on already" in again.content.decode()
+
+
+def test_b14_a_draft_is_issued_and_taken_back_with_a_reason(
+    browser: Client, home: str, billed: Driver
+) -> None:
+    draft = invoice_of(billed)
+    page = browser.get(f"{home}{draft.pk}/").content.decode()
+    assert "Dora Driver" in page
+    browser.post(f"{home}{draft.pk}/issue/")
+    draft.refresh_from_db()
+    assert draft.state == InvoiceState.ISSUED
+    assert draft.number in browser.get(home).content.decode()
+
+    assert browser.post(f"{home}{draft.pk}/credit/", {"reason": " "}).status_code == 422
+    draft.refresh_from_db()
+    assert draft.state == InvoiceState.ISSUED
+    note = browser.post(f"{home}{draft.pk}/credit/", {"reason": "The charger was wrong."})
+    draft.refresh_from_db()
+    assert draft.state == InvoiceState.CREDITED
+    assert draft.number in browser.get(note["Location"]).content.decode()
+    assert AuditEntry.objects.filter(action="invoice.credited", object_id=str(draft.pk)).count() == 1
+
+
+def test_b14_a_discarded_draft_cannot_be_issued(browser: Client, home: str, billed: Driver) -> None:
+    draft = invoice_of(billed)
+    browser.post(f"{home}{draft.pk}/discard/")
+    assert browser.post(f"{home}{draft.pk}/issue/").status_code == 409
+    draft.refresh_from_db()
+    assert (draft.state, draft.number) == (InvoiceState.DISCARDED, "")
+
+
+def test_invoices_are_found_by_number_payer_and_state(browser: Client, home: str, billed: Driver) -> None:
+    draft = invoice_of(billed)
+    link = f"{home}{draft.pk}/"
+    assert link in browser.get(f"{home}?q=dora").content.decode()
+    assert link in browser.get(f"{home}?state=draft").content.decode()
+    assert link not in browser.get(f"{home}?state=paid").content.decode()
+    assert link not in browser.get(f"{home}?q=nobody").content.decode()
+
+
+def test_b06_a_person_decides_what_waits_and_says_why(
+    browser: Client, home: str, charge: Charge, alice: Actor
+) -> None:
+    session = wrong(charge)
+    exception = BillingException.objects.get(transaction=session)
+    page = browser.get(f"{home}exceptions/").content.decode()
+    address = f"{home}exceptions/{exception.pk}/decide/"
+    assert address in page
+    assert "decide" in page
+
+    assert browser.post(address, {"decision": "waived", "reason": ""}).status_code == 422
+    assert browser.post(address, {"decision": "sold", "reason": "x"}).status_code == 422
+    exception.refresh_from_db()
+    assert exception.decision == ""
+    browser.post(address, {"decision": "waived", "reason": "A test charge."})
+    exception.refresh_from_db()
+    assert (exception.decision, exception.reason) == ("waived", "A test charge.")
+    assert Settlement.objects.get(pk=session.pk).outcome == "waived"
+    assert address not in browser.get(f"{home}exceptions/").content.decode()
+    assert "A test charge." in browser.get(f"{home}exceptions/?tab=decided").content.decode()
+
+
+def wrong(charge: Charge) -> Transaction:
+    """A session whose card nobody knows: it waits for a person."""
+    session = charge(12_345)
+    Transaction.objects.filter(pk=session.pk).update(token=None, driver=None)
+    settle()
+    return session
+
+
+def test_strangers_and_viewers_neither_see_nor_do_anything(
+    home: str, billed: Driver, charge: Charge, organization: Organization
+) -> None:
+    draft = invoice_of(billed)
+    stranger = browser_of(factories.make_member(factories.make_organization(demo=True), name="charlie"))
+    viewer = browser_of(factories.make_member(organization, Role.VIEWER, "vera"))
+    assert stranger.get(home).status_code == 404
+    assert stranger.post(f"{home}{draft.pk}/issue/").status_code == 404
+    assert viewer.get(home).status_code == 403
+    for path in (f"{draft.pk}/issue/", f"{draft.pk}/discard/", f"{draft.pk}/credit/", "runs/start/"):
+        assert viewer.post(f"{home}{path}", {"period": THIS_MONTH, "reason": "x"}).status_code == 403
+    draft.refresh_from_db()
+    assert draft.state == InvoiceState.DRAFT
+    assert BillingRun.objects.filter(organization=organization).count() == 1
+
+
+def test_the_invoice_of_another_organization_is_not_there(browser: Client, home: str, billed: Driver) -> None:
+    draft = invoice_of(billed)
+    other = factories.make_member(factories.make_organization(demo=True), name="charlie")
+    theirs = f"/o/{other.organization.slug}/invoices/{draft.pk}/"
+    client = browser_of(other)
+    assert client.get(theirs).status_code == 404
+    assert client.post(f"{theirs}issue/").status_code == 404
+    draft.refresh_from_db()
+    assert draft.state == InvoiceState.DRAFT
