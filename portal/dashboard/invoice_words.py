@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from billing.models import Cause, Decision, Invoice, InvoiceState, ItemState, RunState
+from billing.models import Cause, Decision, Invoice, InvoiceState, RunState
+from billing.models.ledger import LedgerAccount
 from core import clock
 from portal.dashboard.words import Word
 
@@ -23,10 +24,16 @@ RUN_STATE: Mapping[str, Word] = {
     RunState.OPEN: Word(_("Running"), icon="player-play", look="charging"),
     RunState.FINISHED: Word(_("Finished"), icon="circle-check", look="available"),
 }
-ITEM_STATE: Mapping[str, str | Promise] = {
-    ItemState.OPEN: _("waiting"),
-    ItemState.DONE: _("done"),
-    ItemState.FAILED: _("failed"),
+LEDGER: Mapping[str, str | Promise] = {
+    LedgerAccount.RECEIVABLE: _("Receivable"),
+    LedgerAccount.REVENUE: _("Revenue"),
+    LedgerAccount.VAT: _("VAT"),
+    LedgerAccount.ROUNDING: _("Rounding"),
+    LedgerAccount.CASH: _("Cash at the provider"),
+    LedgerAccount.BANK: _("Bank"),
+    LedgerAccount.WALLET: _("Wallets"),
+    LedgerAccount.UNASSIGNED: _("Not assigned"),
+    LedgerAccount.FEES: _("Fees"),
 }
 WHAT_HELPS: Mapping[str, str | Promise] = {
     Cause.NO_TARIFF: _("Assign a tariff, then look at the session again; or waive the amount."),

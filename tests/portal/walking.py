@@ -8,10 +8,13 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from billing.models import BillingException, BillingRun, Cause, DocumentType, Invoice, InvoiceKind
+from billing.services import accounts
 from core import clock
 from core.access import Actor
 from core.models import ApiKey, Membership, Organization
 from core.services import keys, webhooks
+from drivers.models import Driver
 from drivers.services import drivers, tokens
 from stations.domain import intents
 from stations.domain.certificates import CertificateUse, SigningRequested
@@ -116,6 +119,7 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "identity": station.identity,
         "code": evse.code,
         **_furnish_driver(alice, session, evse, actor),
+        **_furnish_billing(session, actor),
         "stations": station.pk,
         "sessions": session.pk,
         "transactions": session.pk,
@@ -147,6 +151,23 @@ def _furnish_driver(alice: Membership, session: Transaction, evse: Evse, actor: 
     wish = intents.RequestStartTransaction(token_value=token.value, evse_id=evse.evse_id)
     asked = commands.issue(evse.station, wish, by=driving.actor_of_driver(driver))
     return {"cards": token.pk, "starts": asked.pk, "details": driver.pk}
+
+
+def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
+    """A draft of Alice, a run of a month, and her session waits for a decision."""
+    now, organization = clock.now(), session.organization
+    driver = Driver.objects.get(transactions=session)
+    invoice = Invoice.objects.create(
+        organization=organization, account=accounts.of_driver(driver), kind=InvoiceKind.COLLECTIVE,
+        document_type=DocumentType.INVOICE, period="2026-10", currency="EUR", basis="gross",
+    )  # fmt: skip
+    run = BillingRun.objects.create(
+        organization=organization, period="2026-10", started_by=actor.label, started_at=now
+    )
+    exception = BillingException.objects.create(
+        organization=organization, site=session.site, transaction=session, cause=Cause.UNPRICED, opened_at=now
+    )
+    return {"invoices": invoice.pk, "invoices/runs": run.pk, "invoices/exceptions": exception.pk}
 
 
 def _furnish_tariffs(station: ChargingStation, actor: Actor) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from django import template
 from django.utils.safestring import SafeString
 
-from billing.models import BillingException, BillingRun, Invoice
+from billing.models import BillingException, BillingRun, Invoice, LedgerEntry
 from portal.dashboard import drawing, invoice_words
 
 register = template.Library()
@@ -25,3 +25,8 @@ def run_pill(run: BillingRun) -> SafeString:
 def what_helps(exception: BillingException) -> str:
     """What a person can do about it."""
     return str(invoice_words.WHAT_HELPS.get(exception.cause, invoice_words.ANY_HELP))
+
+
+@register.filter
+def ledger_account(entry: LedgerEntry) -> str:
+    return str(invoice_words.LEDGER[entry.account])
