@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.access import EVERYWHERE
 from core.ids import uuid7
-from core.models import Organization, ScopedQuerySet
+from core.models import Organization, UndividedQuerySet
 from drivers.models import Driver
 
 
@@ -17,7 +17,7 @@ class AccountKind(models.TextChoices):
     AD_HOC = "ad_hoc", _("Ad hoc")
 
 
-class BillingAccountQuerySet(ScopedQuerySet["BillingAccount"]):
+class BillingAccountQuerySet(UndividedQuerySet["BillingAccount"]):
     pass
 
 

@@ -9,7 +9,7 @@ from billing.models.invoices import Invoice
 from billing.models.payments import Payment
 from core.access import EVERYWHERE
 from core.ids import uuid7
-from core.models import Organization, ScopedQuerySet
+from core.models import Organization, UndividedQuerySet
 
 
 class BankDetails(models.Model):
@@ -25,7 +25,7 @@ class BankDetails(models.Model):
     notice_days = models.PositiveSmallIntegerField(default=14)
     first_as_frst = models.BooleanField(default=False)
 
-    objects = ScopedQuerySet["BankDetails"].as_manager()
+    objects = UndividedQuerySet["BankDetails"].as_manager()
 
     def __str__(self) -> str:
         return self.iban
@@ -35,7 +35,7 @@ class BankDetails(models.Model):
         return EVERYWHERE
 
 
-class BankStatementQuerySet(ScopedQuerySet["BankStatement"]):
+class BankStatementQuerySet(UndividedQuerySet["BankStatement"]):
     pass
 
 
@@ -73,7 +73,7 @@ class LineState(models.TextChoices):
     LEFT = "left", _("Not ours")
 
 
-class BankLineQuerySet(ScopedQuerySet["BankLine"]):
+class BankLineQuerySet(UndividedQuerySet["BankLine"]):
     pass
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice
 from core.access import EVERYWHERE
-from core.models import ScopedQuerySet
+from core.models import UndividedQuerySet
 
 
 class DocumentKind(models.TextChoices):
@@ -23,7 +23,7 @@ class DocumentState(models.TextChoices):
     FAILED = "failed", _("Does not pass its checks")
 
 
-class InvoiceDocumentQuerySet(ScopedQuerySet["InvoiceDocument"]):
+class InvoiceDocumentQuerySet(UndividedQuerySet["InvoiceDocument"]):
     organization_path = "invoice__organization_id"
 
 

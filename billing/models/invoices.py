@@ -10,7 +10,7 @@ from billing.models.accounts import BillingAccount
 from billing.models.cdrs import Cdr
 from core.access import EVERYWHERE
 from core.ids import uuid7
-from core.models import Organization, ScopedQuerySet
+from core.models import Organization, UndividedQuerySet
 
 
 class DocumentType(models.TextChoices):
@@ -48,7 +48,7 @@ class InvoiceSeries(models.Model):
     next_number = models.PositiveIntegerField(default=1)
     last_date = models.DateField(null=True)
 
-    objects = ScopedQuerySet["InvoiceSeries"].as_manager()
+    objects = UndividedQuerySet["InvoiceSeries"].as_manager()
 
     class Meta:
         constraints = [
@@ -65,7 +65,7 @@ class InvoiceSeries(models.Model):
         return EVERYWHERE
 
 
-class InvoiceQuerySet(ScopedQuerySet["Invoice"]):
+class InvoiceQuerySet(UndividedQuerySet["Invoice"]):
     pass
 
 

@@ -8,7 +8,7 @@ from billing.models.accounts import BillingAccount
 from billing.models.invoices import Invoice
 from core.access import EVERYWHERE
 from core.ids import uuid7
-from core.models import Organization, ScopedQuerySet
+from core.models import Organization, UndividedQuerySet
 from stations.models import Site
 
 
@@ -24,7 +24,7 @@ class LedgerAccount(models.TextChoices):
     FEES = "fees"
 
 
-class JournalQuerySet(ScopedQuerySet["Journal"]):
+class JournalQuerySet(UndividedQuerySet["Journal"]):
     pass
 
 

@@ -9,7 +9,7 @@ from billing.models.accounts import BillingAccount
 from billing.models.invoices import Invoice
 from core.access import EVERYWHERE
 from core.ids import uuid7
-from core.models import Organization, ScopedQuerySet
+from core.models import Organization, UndividedQuerySet
 
 
 class MandateType(models.TextChoices):
@@ -22,7 +22,7 @@ class MandateState(models.TextChoices):
     STOPPED = "stopped", _("Stopped")
 
 
-class MandateQuerySet(ScopedQuerySet["Mandate"]):
+class MandateQuerySet(UndividedQuerySet["Mandate"]):
     organization_path = "account__organization_id"
 
 
@@ -68,7 +68,7 @@ class DebitFileState(models.TextChoices):
     DISCARDED = "discarded", _("Discarded")
 
 
-class DebitFileQuerySet(ScopedQuerySet["DebitFile"]):
+class DebitFileQuerySet(UndividedQuerySet["DebitFile"]):
     pass
 
 

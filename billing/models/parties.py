@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models.accounts import AccountKind, BillingAccount
 from core.access import EVERYWHERE
-from core.models import Organization, ScopedQuerySet
+from core.models import Organization, UndividedQuerySet
 
 
 class Party(models.Model):
@@ -53,7 +53,7 @@ class Seller(Party):
     texts = models.JSONField(default=dict)
     languages = ArrayField(models.CharField(max_length=2), default=list)
 
-    objects = ScopedQuerySet["Seller"].as_manager()
+    objects = UndividedQuerySet["Seller"].as_manager()
 
     def __str__(self) -> str:
         return self.name
@@ -64,7 +64,7 @@ class Seller(Party):
         return bool(self.name and self.has_address and (self.vat_id or self.tax_number))
 
 
-class BuyerQuerySet(ScopedQuerySet["Buyer"]):
+class BuyerQuerySet(UndividedQuerySet["Buyer"]):
     organization_path = "account__organization_id"
 
 

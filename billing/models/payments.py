@@ -10,7 +10,7 @@ from billing.models.invoices import Invoice
 from billing.models.ledger import Journal
 from core.access import EVERYWHERE
 from core.ids import uuid7
-from core.models import Organization, ScopedQuerySet
+from core.models import Organization, UndividedQuerySet
 from stations.models import Evse, Transaction
 
 
@@ -37,7 +37,7 @@ class PaymentState(models.TextChoices):
     RETURNED = "returned", _("Returned")
 
 
-class PaymentQuerySet(ScopedQuerySet["Payment"]):
+class PaymentQuerySet(UndividedQuerySet["Payment"]):
     pass
 
 
@@ -110,7 +110,7 @@ class Payment(models.Model):
         return EVERYWHERE
 
 
-class AllocationQuerySet(ScopedQuerySet["Allocation"]):
+class AllocationQuerySet(UndividedQuerySet["Allocation"]):
     organization_path = "payment__organization_id"
 
     def live(self) -> "AllocationQuerySet":
@@ -147,7 +147,7 @@ class RefundState(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
-class RefundQuerySet(ScopedQuerySet["Refund"]):
+class RefundQuerySet(UndividedQuerySet["Refund"]):
     organization_path = "payment__organization_id"
 
 

@@ -10,7 +10,7 @@ from billing.models.accounts import BillingAccount
 from billing.models.payments import Payment, Refund
 from core.access import EVERYWHERE
 from core.ids import uuid7
-from core.models import Organization, ScopedQuerySet
+from core.models import Organization, UndividedQuerySet
 
 
 class ProviderKind(models.TextChoices):
@@ -30,7 +30,7 @@ class ProviderSettings(models.Model):
     changed_at = models.DateTimeField()
     changed_by = models.CharField(max_length=200)
 
-    objects = ScopedQuerySet["ProviderSettings"].as_manager()
+    objects = UndividedQuerySet["ProviderSettings"].as_manager()
 
     class Meta:
         constraints = [
@@ -102,6 +102,8 @@ class ProviderEvent(models.Model):
     tries = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField(db_default=Now())
 
+    objects = UndividedQuerySet["ProviderEvent"].as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -119,8 +121,12 @@ class ProviderEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
 
+    @property
+    def limit_id(self) -> UUID:
+        return EVERYWHERE
 
-class SavedMethodQuerySet(ScopedQuerySet["SavedMethod"]):
+
+class SavedMethodQuerySet(UndividedQuerySet["SavedMethod"]):
     organization_path = "account__organization_id"
 
     def live(self) -> "SavedMethodQuerySet":

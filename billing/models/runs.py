@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.models.accounts import BillingAccount
 from core.access import EVERYWHERE
 from core.ids import uuid7
-from core.models import Organization, ScopedQuerySet
+from core.models import Organization, UndividedQuerySet
 
 
 class RunState(models.TextChoices):
@@ -22,7 +22,7 @@ class ItemState(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
-class BillingRunQuerySet(ScopedQuerySet["BillingRun"]):
+class BillingRunQuerySet(UndividedQuerySet["BillingRun"]):
     pass
 
 

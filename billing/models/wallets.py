@@ -8,11 +8,11 @@ from django.db import models
 from billing.models.accounts import BillingAccount
 from core.access import EVERYWHERE
 from core.ids import uuid7
-from core.models import ScopedQuerySet
+from core.models import UndividedQuerySet
 from stations.models import Transaction
 
 
-class WalletQuerySet(ScopedQuerySet["Wallet"]):
+class WalletQuerySet(UndividedQuerySet["Wallet"]):
     organization_path = "account__organization_id"
 
 

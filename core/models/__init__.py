@@ -2,7 +2,7 @@ from core.models.audit import AuditCheck, AuditEntry, AuditSeal
 from core.models.events import Event, EventHorizon, OutboxRow
 from core.models.keys import AccessToken, ApiKey
 from core.models.people import Membership, Organization, User
-from core.models.scoped import ScopedQuerySet
+from core.models.scoped import ScopedQuerySet, UndividedQuerySet
 from core.models.webhooks import Delivery, DeliveryAttempt, Webhook
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Organization",
     "OutboxRow",
     "ScopedQuerySet",
+    "UndividedQuerySet",
     "User",
     "Webhook",
 ]

@@ -25,3 +25,10 @@ class ScopedQuerySet(models.QuerySet[M]):
         if actor.limited_to is None or self.limit_path is None:
             return visible
         return visible.filter(**{f"{self.limit_path}__in": actor.limited_to})
+
+
+class UndividedQuerySet(ScopedQuerySet[M]):
+    """Rows of the organization as a whole, such as its money: who is limited to some sites sees none of them."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        return super().visible_to(actor) if actor.limited_to is None else self.none()
