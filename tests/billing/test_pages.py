@@ -9,6 +9,7 @@ from core.access import Actor, Role
 from core.models import AuditEntry, Membership, Organization
 from drivers.models import Driver
 from stations.models import Transaction
+from stations.services import access, sites
 from stations.services.access import actor_of_member
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
@@ -189,3 +190,24 @@ def test_the_invoice_of_another_organization_is_not_there(browser: Client, home:
     assert client.post(f"{theirs}issue/").status_code == 404
     draft.refresh_from_db()
     assert draft.state == InvoiceState.DRAFT
+
+
+def test_w01_who_is_limited_to_a_site_sees_none_of_the_organizations_money(
+    browser: Client, home: str, billed: Driver, organization: Organization, alice: Actor
+) -> None:
+    draft = invoice_of(billed)
+    sites.create({"name": "Elsewhere", "time_zone": "UTC"}, by=alice)
+    dan = factories.make_member(organization, Role.ADMIN, "dan")
+    access.limit_member(dan, ["Elsewhere"], by=alice)
+    limited = browser_of(dan)
+
+    assert "Dora Driver" in browser.get(home).content.decode()
+    assert "Dora Driver" not in limited.get(home).content.decode()
+    assert limited.get(f"{home}runs/?period={THIS_MONTH}").status_code == 403
+    assert limited.post(f"{home}runs/start/", {"period": THIS_MONTH, "issue": "yes"}).status_code == 403
+    for path in ("", "issue/", "discard/", "credit/", "pdf/", "xml/"):
+        ask = limited.post if path in ("issue/", "discard/", "credit/") else limited.get
+        assert ask(f"{home}{draft.pk}/{path}").status_code == 404
+    draft.refresh_from_db()
+    assert draft.state == InvoiceState.DRAFT
+    assert BillingRun.objects.filter(organization=organization).count() == 1
