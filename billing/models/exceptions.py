@@ -23,6 +23,7 @@ class Cause(models.TextChoices):
     OVERLAP = "overlap", _("It overlaps with another session at the same outlet.")
     COSTS_WITHOUT_ENERGY = "costs_without_energy", _("It has costs, but no energy.")
     TOTALS_DIFFER = "totals_differ", _("Its totals do not agree.")
+    SIGNATURE = "signature", _("Its signed meter values are missing or do not hold.")
     LATE_DATA = "late_data", _("Readings arrived after it was sealed.")
 
 

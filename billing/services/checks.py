@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from django.db.models import Max
 
-from billing.models import Cause
+from billing.models import Cause, SigningRule
+from billing.services import signed_values
 from stations.domain.words import Flag
 from stations.models import Connector, CostState, SessionCost, Transaction
 
@@ -126,6 +127,17 @@ def _energy(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
         yield Doubt(Cause.COSTS_WITHOUT_ENERGY, f"{amount} {cost.currency}")
 
 
+def _signed(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
+    """Where the site requires signed values, they are valid and say the energy of the price (B-63)."""
+    judged = signed_values.judge(session)
+    if judged.blocks:
+        yield Doubt(Cause.SIGNATURE, ", ".join(judged.reasons) or judged.state)
+    elif judged.rule == SigningRule.REQUIRED and judged.energy_kwh is not None:
+        priced = Decimal(cost.answer["total_energy"])
+        if abs(priced - judged.energy_kwh) > ROUNDED_KWH:
+            yield Doubt(Cause.SIGNATURE, f"{priced} kWh priced, {judged.energy_kwh} kWh signed")
+
+
 Check = Callable[[Transaction, SessionCost], Iterator[Doubt]]
 _HARD: tuple[Check, ...] = (_has_price, _ends, _rises)
-_CHECKS: tuple[Check, ...] = (*_HARD, _lasts, _adds_up, _clock, _power, _token, _alone, _energy)
+_CHECKS: tuple[Check, ...] = (*_HARD, _lasts, _adds_up, _clock, _power, _token, _alone, _energy, _signed)

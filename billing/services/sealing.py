@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.models import BillingAccount, BillingException, Cause, Cdr, Outcome, Settlement
-from billing.services import accounts, checks
+from billing.services import accounts, checks, signed_values
 from billing.services.checks import Doubt
 from core.clock import to_wire
 from core.ids import uuid7
@@ -99,6 +99,7 @@ def content_of(session: Transaction, cost: SessionCost) -> dict[str, Any]:
     """Everything a document needs, as it was at the start (B-04); amounts and quantities are texts."""
     frozen = FrozenTariff.objects.get(pk=session.pk)
     assert session.ended_at is not None
+    signed = signed_values.judge(session).content()
     return {
         "transaction": str(session.pk),
         "session": session.reference,
@@ -116,6 +117,7 @@ def content_of(session: Transaction, cost: SessionCost) -> dict[str, Any]:
         "basis": frozen.basis,
         "price": cost.answer,
         "texts": cost.texts,
+        **({} if signed is None else {"signed_data": signed}),
     }
 
 

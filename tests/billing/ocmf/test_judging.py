@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from lxml import etree
 
-from billing.models import SigningRule
+from billing.models import BillingException, Cause, Cdr, SigningRule
 from billing.services import signed_values
 from core.access import Actor, Role
 from core.errors import Invalid, NotPermitted
@@ -17,7 +17,7 @@ from core.models import Organization
 from stations.models import SignedMeterData, Site, Transaction
 from stations.services import sites
 from tests import factories
-from tests.billing.conftest import Charge
+from tests.billing.conftest import Charge, settle
 from tests.billing.ocmf.signing import Meter, reading
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -85,6 +85,27 @@ def test_b63_required_blocks_what_is_not_valid_and_off_looks_at_nothing(
     assert signed_values.judge(session).blocks
     signed_values.set_policy(site, SigningRule.OFF, by=alice)
     assert signed_values.judge(session).content() is None
+
+
+def test_b63_a_session_whose_site_requires_signed_values_waits_without_them_and_is_sealed_with_them(
+    charge: Charge, organization: Organization, alice: Actor
+) -> None:
+    meter = Meter(serial=factories.unique("M"))
+    signed_values.register_key(organization, meter.serial, meter.public_key, by=alice)
+    site: Site = sites.create({"name": factories.unique("Site"), "time_zone": "Europe/Berlin"}, by=alice)
+    signed_values.set_policy(site, SigningRule.REQUIRED, by=alice)
+    unsigned, lying, signed = charge(12_530), charge(13_000), charge(12_530)
+    Transaction.objects.filter(pk__in=[unsigned.pk, lying.pk, signed.pk]).update(site=site)
+    keep(lying, *pair(meter), key=meter.public_key)
+    keep(signed, *pair(meter), key=meter.public_key)
+    settle()
+
+    causes = dict(BillingException.objects.values_list("transaction", "cause"))
+    assert (causes.get(unsigned.pk), causes.get(lying.pk)) == (Cause.SIGNATURE, Cause.SIGNATURE)
+    assert signed.pk not in causes
+    assert not Cdr.objects.filter(transaction__in=[unsigned, lying]).exists()
+    kept = Cdr.objects.get(transaction=signed).content["signed_data"]
+    assert (kept["valid"], kept["begin"], kept["end"]) == (True, "2107.38", "2119.91")
 
 
 def test_b64_the_container_holds_every_record_as_it_came(session: Transaction) -> None:
