@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.conf import settings
 from django.db import connection
 
 Columns = list[str]
@@ -32,7 +33,7 @@ def run(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Execute on Django's connection with parameters bound by the server. Raises Django's database errors."""
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, parameters, prepare=settings.DATABASE_PREPARE)
         return cursor.fetchall() if cursor.description else []
 
 

@@ -34,6 +34,12 @@ JITTER_S = 0.02
 HELD = 0.6  # of the handler deadline: as long a batch waits for a database that is away
 
 
+_SETTINGS = (
+    "SELECT set_config('lock_timeout', %s, true), set_config('plan_cache_mode', 'force_generic_plan', true)"
+)
+"""Of one transaction. To plan a batch by its number of rows costs three times what it then takes."""
+
+
 class Blocked(Exception):
     """The item needs a row that somebody else holds, or comes after one that does; nothing of it is stored."""
 
@@ -61,7 +67,6 @@ class Writer:
         self._patience_s = self._now_s = patience_s
         self._apart_until = 0.0
         self._careful_until = self._held_until = 0.0
-        self._tuned: tuple[object, float | None] | None = None
         self._uncounted: dict[UUID, int] = {}
 
     def store(self, items: Sequence[Item], log: Log) -> Outcome:
@@ -172,22 +177,10 @@ class Writer:
         self.lost_rows += len(log.rows)
         logger.error("batch.log_lost", extra={"rows": len(log.rows), "cause": repr(error)[:300]})
 
-    def _tune(self) -> None:
-        """Settings of the session, told again only where one changed: a round trip less for each batch.
-
-        Plans are made once: to plan a batch by its number of rows costs three times what it then takes.
-        """
-        connection.ensure_connection()
-        tuned = (connection.connection, self._now_s)
-        if tuned != self._tuned:
-            patience_ms = 0 if self._now_s is None else int(self._now_s * 1000)
-            run(f"SET lock_timeout = {patience_ms}", ())
-            run("SET plan_cache_mode = force_generic_plan", ())
-            self._tuned = tuned
-
     def _write(self, items: Sequence[Item], log: Log) -> Outcome:
-        self._tune()
+        patience_ms = 0 if self._now_s is None else int(self._now_s * 1000)
         with atomic():
+            run(_SETTINGS, (str(patience_ms),))
             shown = gathering.store(items, carefully=self._careful)
             rows = [item.row for item in items if item.row] + log.rows
             if rows:

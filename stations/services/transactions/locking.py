@@ -31,15 +31,20 @@ _TO_REPEAT = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailu
 
 
 def in_one_piece(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Run in one database transaction, again after a deadlock. Inside an outer one, it is left to that."""
+    """Run in one database transaction, again after a deadlock, waiting for locks for a bounded time.
+
+    Inside an outer transaction both are left to that one: a batch of many stations waits for less.
+    """
 
     @wraps(work)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        attempts = 1 if connection.in_atomic_block else ATTEMPTS
+        is_inner = connection.in_atomic_block
+        attempts = 1 if is_inner else ATTEMPTS
         for attempt in range(1, attempts + 1):
             try:
                 with atomic():
-                    _bound_waiting()
+                    if not is_inner:
+                        _bound_waiting()
                     return work(*args, **kwargs)
             except OperationalError as error:
                 if attempt == attempts or not isinstance(error.__cause__, _TO_REPEAT):
