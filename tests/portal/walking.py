@@ -8,7 +8,16 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from billing.models import BillingException, BillingRun, Cause, DocumentType, Invoice, InvoiceKind
+from billing.models import (
+    BillingException,
+    BillingRun,
+    Cause,
+    DocumentType,
+    Invoice,
+    InvoiceKind,
+    Outcome,
+    Settlement,
+)
 from billing.services import accounts
 from core import clock
 from core.access import Actor
@@ -167,6 +176,7 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
     exception = BillingException.objects.create(
         organization=organization, site=session.site, transaction=session, cause=Cause.UNPRICED, opened_at=now
     )
+    Settlement.objects.create(transaction=session, outcome=Outcome.EXCEPTION, due_at=now)
     return {"invoices": invoice.pk, "invoices/runs": run.pk, "invoices/exceptions": exception.pk}
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from django.db import connection, connections
 
-from stations.domain.events import TransactionEvent
+from stations.domain.events import TransactionEventReported
 from stations.models import ChargingStation
 from stations.services import transactions
 from stations.services.batches import Blocked, Writer
@@ -40,7 +40,7 @@ def holding(station: ChargingStation) -> Iterator[None]:
     "event", [event_of(1, "Updated", None), event_of(2, "Updated", {"id": 2})], ids=["repeated", "odd"]
 )
 def test_p063_an_event_off_the_plain_way_holds_its_batch_no_longer_than_the_batch_waits(
-    event: TransactionEvent,
+    event: TransactionEventReported,
 ) -> None:
     owner = factories.make_actor(factories.make_organization())
     (station, _), (other, _) = factories.make_station(owner), factories.make_station(owner)
