@@ -1,4 +1,4 @@
-"""Files made while they are sent, so that a long one is never in memory as a whole."""
+"""Files for a browser to save: a long one is made while it is sent, so that it is never in memory as a whole."""
 
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
@@ -6,9 +6,18 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 LINES_AT_ONCE = 50
+
+
+def whole(content: bytes | str, *, content_type: str, filename: str) -> HttpResponse:
+    """An answer that a browser saves under the name, that no cache keeps and nobody takes for another type."""
+    response = HttpResponse(content, content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="{filename}"'
+    response["Cache-Control"] = "private, no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def streamed(

@@ -34,9 +34,9 @@ def beat() -> bytes:
 
 def look_again(request: HttpRequest) -> None:
     """Signing out, here or elsewhere, ends streams too; an open stream is no activity of the person."""
-    request.passive = True  # type: ignore[attr-defined]
+    request.passive = True  # type: ignore[attr-defined]  # ours, read by `accounts.keep_alive`
     request.session = type(request.session)(request.session.session_key)
-    request.user = SimpleLazyObject(lambda: get_user(request))  # type: ignore[assignment]
+    request.user = SimpleLazyObject(lambda: get_user(request))  # type: ignore[assignment]  # as Django's middleware does
 
 
 def give_back_connections() -> None:

@@ -34,7 +34,7 @@ _GERMAN = str.maketrans(",.", ".,")
 def missing() -> str:
     """What keeps this machine from making PDFs, with what to install; empty where nothing does."""
     try:
-        import weasyprint  # noqa: F401
+        import weasyprint  # noqa: F401  whether the libraries that it loads are there
     except (OSError, ImportError) as why:
         logger.warning("documents.no_pango", extra={"reason": str(why)[:200]})
         return f"Invoices as PDF need the system's Pango library. Install it: apt install {PACKAGES}"
@@ -63,7 +63,7 @@ def _printed(figures: Figures, logo: bytes) -> bytes:
     from weasyprint import HTML
     from weasyprint.urls import URLFetcher, URLFetcherResponse
 
-    class OwnFiles(URLFetcher):  # type: ignore[misc]
+    class OwnFiles(URLFetcher):  # type: ignore[misc]  # its library has no types
         """Our fonts and what stands in the page itself; everything else is refused."""
 
         def fetch(self, url: str, headers: Any = None) -> Any:
@@ -100,7 +100,7 @@ def _context(figures: Figures, logo: bytes) -> dict[str, Any]:
         ],
         "many": len(figures.lines) > MANY,
         "places": _places(figures),
-        "gross": figures.buyer and any(line.source["leading"] != line.source["net"] for line in figures.lines),
+        "gross": any(line.source["leading"] != line.source["net"] for line in figures.lines),
         **{name: money(getattr(figures, name), figures) for name in ("net", "vat", "with_vat", "due")},
         "rounding": money(figures.rounding, figures) if figures.rounding else "",
     }  # fmt: skip
@@ -135,7 +135,7 @@ def _shown(line: Line, figures: Figures) -> dict[str, Any]:
         "why": [one["text"] for one in source["texts"].get(figures.language, ())],
         "rate": _rate(line.rate),
         "net": money(line.net, figures),
-        "leading": money(_decimal(source["leading"]), figures),
+        "leading": money(Decimal(source["leading"]), figures),
         "signed": source.get("signed"),
         "cdr": source["cdr"],
     }
@@ -149,11 +149,7 @@ def _meter(source: Mapping[str, Any]) -> str:
 
 
 def _kwh(wh: str) -> str:
-    return f"{_decimal(wh) / 1000:.3f}"
-
-
-def _decimal(value: str) -> Decimal:
-    return Decimal(value)
+    return f"{Decimal(wh) / 1000:.3f}"
 
 
 def _places(figures: Figures) -> list[dict[str, Any]]:
@@ -174,5 +170,5 @@ def _places(figures: Figures) -> list[dict[str, Any]]:
 
 def _energy(lines: list[Line]) -> Decimal:
     """Each record once, whose rates may be on several lines."""
-    each = {line.source["cdr"]: _decimal(line.source["energy_kwh"]) for line in lines}
+    each = {line.source["cdr"]: Decimal(line.source["energy_kwh"]) for line in lines}
     return sum(each.values(), Decimal(0))

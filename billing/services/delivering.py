@@ -21,7 +21,7 @@ from billing.models import (
     InvoiceDelivery,
     InvoiceDocument,
 )
-from billing.services import parties
+from billing.services import documents, parties
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -103,8 +103,6 @@ def _give_up_stuck() -> None:
 
 
 def _mail(row: InvoiceDelivery) -> EmailMessage:
-    from billing.services import documents
-
     invoice = row.invoice
     seller = invoice.snapshot["seller"]
     with override(invoice.snapshot["language"]):

@@ -19,7 +19,7 @@ from django.db.transaction import atomic
 from billing.documents import cii, figures, pdf, ubl, xml
 from billing.documents.figures import Figures
 from billing.models import DocumentKind, DocumentState, Invoice, InvoiceDocument, Seller
-from billing.services import delivering, snapshots
+from billing.services import snapshots
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, DomainError, NotFound
@@ -41,11 +41,10 @@ class Unfit(Exception):
 
 
 def announce(invoice: Invoice) -> None:
-    """In the transaction that issues: what is to be made and sent."""
+    """In the transaction that issues: what is to be made."""
     InvoiceDocument.objects.bulk_create(
         [InvoiceDocument(invoice=invoice, kind=kind) for kind in DocumentKind.values], ignore_conflicts=True
     )
-    delivering.announce(invoice)
 
 
 def sweep() -> int:

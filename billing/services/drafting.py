@@ -77,9 +77,11 @@ def end_of(period: str, time_zone: str) -> datetime:
 
 def lines_of(records: Sequence[Cdr]) -> list[tuple[Cdr, ToBill]]:
     """What each record of one account costs at each rate; raises :class:`Invalid` where a tax is not known."""
-    if not records or records[0].account is None:
+    if not records:
         return []
-    treatment = parties.treatment_of(records[0].account)
+    account = records[0].account
+    assert account is not None
+    treatment = parties.treatment_of(account)
     return [(record, line) for record in records for line in _rates(record, treatment)]
 
 

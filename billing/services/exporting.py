@@ -14,16 +14,16 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
+from lxml import etree
 
 from billing.models import DocumentType, Invoice, LedgerEntry
-from core import audit
+from core import audit, cells
 from core.access import Actor, Permission
 from core.errors import Invalid
 from core.models import Organization
 
 Row = Sequence[str]
 LONGEST_DAYS = 3660
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _plain(cell: str) -> str:
     """A text that a spreadsheet would take for a formula is quoted; amounts are no texts (W-23)."""
     text = cell.replace("\r", " ").replace("\n", " ")
     number = text.removeprefix("-").replace(",", ".", 1)
-    return f"'{text}" if text.startswith(_FORMULA) and not number.replace(".", "", 1).isdecimal() else text
+    return text if number.replace(".", "", 1).isdecimal() else cells.guarded(text)
 
 
 def _amount(amount: Decimal) -> str:
@@ -167,8 +167,6 @@ def _comma(amount: Decimal) -> str:
 
 def _index(organization: Organization, first: date, last: date) -> bytes:
     """The description that audit software reads (GDPdU standard of 2004)."""
-    from lxml import etree
-
     root = etree.Element("DataSet")
     _under(root, "Version", "1.0")
     supplier = etree.SubElement(root, "DataSupplier")
@@ -186,8 +184,6 @@ def _index(organization: Organization, first: date, last: date) -> bytes:
 
 
 def _describe(node: Any, table: Table) -> None:
-    from lxml import etree
-
     _under(node, "URL", f"{table.name}.csv")
     _under(node, "Name", table.name)
     etree.SubElement(node, "UTF8")
@@ -209,8 +205,6 @@ def _describe(node: Any, table: Table) -> None:
 
 
 def _under(parent: Any, name: str, text: str) -> None:
-    from lxml import etree
-
     etree.SubElement(parent, name).text = text
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db.transaction import atomic
 
 from billing.models import Cdr, DocumentType, Invoice, InvoiceKind, InvoiceLine, InvoiceSeries, InvoiceState
-from billing.services import corrections, documents, drafting, posting, sealing, snapshots
+from billing.services import corrections, delivering, documents, drafting, posting, sealing, snapshots
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -85,6 +85,7 @@ def _issue(invoice: Invoice, by: Actor) -> None:
     invoice.save()
     posting.post(invoice)
     documents.announce(invoice)
+    delivering.announce(invoice)
     outbox.record(
         "invoice.issued", organization_id=invoice.organization_id, object_id=invoice.pk,
         data={"id": str(invoice.pk), "number": invoice.number, "total": f"{invoice.due:.2f}",

@@ -42,7 +42,7 @@ class Judgement:
 
     @property
     def energy_kwh(self) -> Decimal | None:
-        """What is billed where signed values are required, whatever unsigned ones say."""
+        """Between the two registers; the price of a session that requires them has to say the same (B-63)."""
         if self.begin_kwh is None or self.end_kwh is None:
             return None
         return self.end_kwh - self.begin_kwh

@@ -1,4 +1,4 @@
-"""Access tokens for OAuth2 clients: the grant ``client_credentials`` of RFC 6749 (decision 20)."""
+"""Access tokens for OAuth2 clients: the grant ``client_credentials`` of RFC 6749 (decision 17)."""
 
 import secrets
 from collections.abc import Collection

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django.db.transaction import atomic, set_rollback
 
 from core.access import Actor, Permission
+from core.cells import bare
 from core.errors import DomainError, Invalid
 from core.models import Organization
 from drivers.models import UNTYPED, Driver, TokenGroup, TokenType
@@ -22,7 +23,6 @@ from drivers.services import drivers
 from drivers.services.importing import MOST_ROWS, Known, RowError, import_tokens
 
 MOST_BYTES = 500_000
-FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 HEADS: Mapping[str, str] = {
     "value": "value", "token": "value", "uid": "value", "card": "value", "wert": "value", "karte": "value",
     "type": "type", "typ": "type", "label": "label", "bezeichnung": "label",
@@ -185,10 +185,4 @@ def _cells(text: str) -> list[list[str]]:
 
 def _named(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     pairs = zip(columns, cells, strict=False)
-    return {name: _plain(cell) for name, cell in pairs if name and cell.strip()}
-
-
-def _plain(cell: str) -> str:
-    """Without the mark that keeps a spreadsheet from reading a formula (W-23)."""
-    text = cell.strip()
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_START) else text
+    return {name: bare(cell.strip()) for name, cell in pairs if name and cell.strip()}

@@ -189,36 +189,14 @@ SIDES = {"excl_vat": "3.8304", "incl_vat": "4.5582"}
 NOTHING = {"excl_vat": "0.0000", "incl_vat": "0.0000"}
 PAYABLE = {"excl_vat": "3.83", "incl_vat": "4.56", "vat": "0.73"}
 
+SELLER = {
+    "name": "Harbour Power GmbH", "street": "Kai 1", "postal_code": "20457", "city": "Hamburg", "country": "DE",
+    "vat_id": "DE136695976", "tax_number": "", "vat_exempt": False, "email": "billing@example.org",
+    "contact": "Eva Kranz", "phone": "+49 40 123", "languages": ["en", "de"],
+}  # fmt: skip
 WHOLE: Mapping[str, Mapping[str, Any]] = {
-    "SellerView": {
-        "name": "Harbour Power GmbH",
-        "street": "Kai 1",
-        "postal_code": "20457",
-        "city": "Hamburg",
-        "country": "DE",
-        "vat_id": "DE136695976",
-        "tax_number": "",
-        "vat_exempt": False,
-        "email": "billing@example.org",
-        "contact": "Eva Kranz",
-        "phone": "+49 40 123",
-        "languages": ["en", "de"],
-        "complete": True,
-    },
-    "SellerChange": {
-        "name": "Harbour Power GmbH",
-        "street": "Kai 1",
-        "postal_code": "20457",
-        "city": "Hamburg",
-        "country": "DE",
-        "vat_id": "DE136695976",
-        "tax_number": "",
-        "vat_exempt": False,
-        "email": "billing@example.org",
-        "contact": "Eva Kranz",
-        "phone": "+49 40 123",
-        "languages": ["en", "de"],
-    },
+    "SellerView": {**SELLER, "complete": True},
+    "SellerChange": SELLER,
     "OcmfBody": {
         "ocmf": 'OCMF|{"PG":"T1","MS":"M-1","RD":[{"TX":"B","RV":1.0,"RU":"kWh","ST":"G"}]}|{"SD":"3045"}',
         "public_key": "3059301306072a8648ce3d020106082a8648ce3d030107034200",

@@ -1,4 +1,4 @@
-"""``/oauth/token/``: the grant ``client_credentials`` of RFC 6749 section 4.4, and no other (decision 20)."""
+"""``/oauth/token/``: the grant ``client_credentials`` of RFC 6749 section 4.4, and no other (decision 17)."""
 
 import base64
 import binascii

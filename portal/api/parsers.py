@@ -11,7 +11,7 @@ import orjson
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import BaseParser
 
-from portal.api.renderers import FORMULA_START
+from core.cells import bare
 
 MAX_DEPTH = 32
 
@@ -67,12 +67,7 @@ class CsvParser(BaseParser):
 def _row(head: list[str], cells: list[str], number: int) -> dict[str, str]:
     if len(cells) != len(head):
         raise ParseError(f"Line {number} has {len(cells)} cells instead of {len(head)}.")
-    return {name: _restored(cell) for name, cell in zip(head, cells, strict=True) if cell}
-
-
-def _restored(cell: str) -> str:
-    """What was written before it was kept from being a formula (W-23)."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_START) else cell
+    return {name: bare(cell) for name, cell in zip(head, cells, strict=True) if cell}
 
 
 class _Pairs(dict[str, Any]):

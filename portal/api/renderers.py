@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from rest_framework.renderers import BaseRenderer
 
-FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+from core import cells
 
 
 def _default(value: object) -> object:
@@ -74,4 +74,4 @@ def _cell(value: Any) -> str:
     if isinstance(value, int | float | Decimal):
         return _plain(value) if isinstance(value, Decimal) else str(value)
     text = value if isinstance(value, str) else orjson.dumps(value, default=_default).decode()
-    return f"'{text}" if text.startswith(FORMULA_START) else text
+    return cells.guarded(text)

@@ -10,6 +10,7 @@ from core.access import Permission
 from core.errors import Invalid
 from core.models import Organization
 from portal.dashboard.entry import OperatorRequest, operator
+from portal.downloads import whole
 
 
 @require_safe
@@ -21,11 +22,7 @@ def download(request: OperatorRequest, kind: str) -> HttpResponse:
     make = exporting.datev if kind == "datev" else exporting.gobd
     data = make(organization, first, last, by=request.actor)
     suffix, form = ("csv", "text/csv; charset=utf-8") if kind == "datev" else ("zip", "application/zip")
-    response = HttpResponse(data, content_type=form)
-    name = f"{kind}-{first}-{last}.{suffix}"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return whole(data, content_type=form, filename=f"{kind}-{first}-{last}.{suffix}")
 
 
 def _day(request: OperatorRequest, name: str) -> date:

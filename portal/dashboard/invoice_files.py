@@ -10,6 +10,7 @@ from billing.services import documents
 from core.access import Permission
 from core.errors import NotFound
 from portal.dashboard.entry import OperatorRequest, load, operator
+from portal.downloads import whole
 
 
 @require_safe
@@ -32,8 +33,6 @@ def xml(request: OperatorRequest, pk: UUID) -> HttpResponse:
 def _file(request: OperatorRequest, pk: UUID, kind: str) -> HttpResponse:
     invoice: Invoice = load(Invoice.objects.visible_to(request.actor), pk)
     data = documents.read(invoice, kind, by=request.actor)
-    response = HttpResponse(data, content_type=documents.CONTENT_TYPES[kind])
-    response["Content-Disposition"] = f'attachment; filename="{documents.file_name(invoice, kind)}"'
-    response["Cache-Control"] = "private, no-store"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return whole(
+        data, content_type=documents.CONTENT_TYPES[kind], filename=documents.file_name(invoice, kind)
+    )

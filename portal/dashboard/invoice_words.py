@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -56,6 +57,11 @@ DECISIONS: Mapping[str, str | Promise] = {
 def word_of(invoice: Invoice) -> Word:
     """Its state; an issued one past its due date is overdue, which is not stored (billing B-14)."""
     unpaid = invoice.state in (InvoiceState.ISSUED, InvoiceState.PARTLY_PAID)
-    if unpaid and invoice.credits_id is None and invoice.due_on and invoice.due_on < clock.now().date():
+    if (
+        unpaid
+        and invoice.credits_id is None
+        and invoice.due_on
+        and invoice.due_on < timezone.localdate(clock.now())
+    ):
         return OVERDUE
     return INVOICE_STATE[invoice.state]

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from core.access import Permission
 from portal.dashboard.entry import OperatorRequest, load, operator
+from portal.downloads import whole
 from stations.models import SignedMeterData, Transaction
 
 
@@ -37,13 +38,11 @@ def download(request: OperatorRequest, pk: UUID) -> HttpResponse:
     session: Transaction = load(Transaction.objects.visible_to(request.actor), pk)
     request.actor.require(Permission.DRIVERS_VIEW)
     rows = session.signed_data.order_by("occurred_at", "pk")
-    response = HttpResponse(
-        "\n".join(_text(row) for row in rows.iterator()), content_type="text/plain; charset=utf-8"
+    return whole(
+        "\n".join(_text(row) for row in rows.iterator()),
+        content_type="text/plain; charset=utf-8",
+        filename=f"signed-readings-{session.pk}.txt",
     )
-    response.headers["Content-Disposition"] = f'attachment; filename="signed-readings-{session.pk}.txt"'
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def _text(row: SignedMeterData) -> str:

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 from billing.models import DocumentKind, Invoice
 from billing.services import documents
 from core.errors import NotFound
+from portal.downloads import whole
 from portal.driver.entry import DriverRequest, load, own
 
 
@@ -32,7 +33,7 @@ def _file(request: DriverRequest, pk: UUID, kind: str) -> HttpResponse:
     invoice: Invoice = load(
         Invoice.objects.filter(account__driver__in=request.drivers).exclude(number=""), pk
     )
-    response = HttpResponse(documents.content(invoice, kind), content_type=documents.CONTENT_TYPES[kind])
-    response["Content-Disposition"] = f'attachment; filename="{documents.file_name(invoice, kind)}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    data = documents.content(invoice, kind)
+    return whole(
+        data, content_type=documents.CONTENT_TYPES[kind], filename=documents.file_name(invoice, kind)
+    )

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 
 from billing.services import signed_values
 from core.errors import NotFound
+from portal.downloads import whole
 from portal.driver.entry import DriverRequest, load, own
 from portal.driver.sessions import own_sessions
 from stations.models import Transaction
@@ -19,7 +20,5 @@ def download(request: DriverRequest, pk: UUID) -> HttpResponse:
     session: Transaction = load(own_sessions(request), pk)
     if not session.signed_data.exists():
         raise NotFound("There is no such object here.")
-    response = HttpResponse(signed_values.container(session), content_type="application/xml")
-    response["Content-Disposition"] = f'attachment; filename="signed-values-{session.pk}.xml"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    text = signed_values.container(session)
+    return whole(text, content_type="application/xml", filename=f"signed-values-{session.pk}.xml")

@@ -30,8 +30,10 @@ def note(transaction_id: UUID, told: StationCostTold, *, at: datetime) -> None:
 
 def compare(session: Transaction, cost: SessionCost) -> None:
     """Alert where the station's total is over one minor unit from our final one, or where it has none."""
+    if not cost.is_final or not cost.is_known:
+        return
     told = StationCost.objects.filter(transaction=session).first()
-    if told is None or not cost.is_final or not cost.is_known:
+    if told is None:
         return
     told.differs = not _agrees(told, cost)
     told.save(update_fields=["differs"])

@@ -289,7 +289,7 @@ def _message(name: str, body: Mapping[str, Any]) -> DataTransfer:
 def _forget_earlier(station_id: UUID) -> None:
     """A running cost is worth nothing once a later one is told: so many that have ended are kept of a station.
 
-    Each is followed to its end all the same, since only those that have ended go.
+    Each is followed to its end all the same, since only those that have ended go (decision 18).
     """
     told = Command.objects.filter(_RUNNING_COST, station_id=station_id, issued_by=ACTOR.label)
     ended = told.exclude(status__in=(CommandStatus.PENDING.value, CommandStatus.SENT.value))

@@ -32,8 +32,6 @@ APART_AT_MOST_S = 1.0
 CAREFUL_S = 10.0
 JITTER_S = 0.02
 HELD = 0.6  # of the handler deadline: as long a batch waits for a database that is away
-
-
 _SETTINGS = (
     "SELECT set_config('lock_timeout', %s, true), set_config('plan_cache_mode', 'force_generic_plan', true)"
 )
