@@ -9,6 +9,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "advance the rollouts": {
+        "task": "stations.tasks.advance_rollouts",
+        "schedule": 2.0,
+        "options": {"expires": 2},
+    },
     "condense the readings": {
         "task": "stations.tasks.condense_readings",
         "schedule": 300.0,

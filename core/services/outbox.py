@@ -32,6 +32,8 @@ SCOPE_OF: Mapping[str, str] = {
     "command.effect": "commands:read",
     "command.settled": "commands:read",
     "invoice.issued": "invoices:read",
+    "rollout.finished": "firmware:read",
+    "rollout.progressed": "firmware:read",
     "station.booted": "stations:read",
     "station.connected": "stations:read",
     "station.created": "stations:read",

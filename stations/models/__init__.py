@@ -17,6 +17,13 @@ from stations.models.displays import DisplayMessage
 from stations.models.evses import Connector, Evse
 from stations.models.favourites import Favourite
 from stations.models.firmware import FirmwareJob, JobStep, LogJob
+from stations.models.firmware_images import FirmwareImage
+from stations.models.firmware_rollouts import (
+    FirmwareRollout,
+    RolloutAttempt,
+    RolloutStation,
+    RolloutWave,
+)
 from stations.models.frames import RawFrame
 from stations.models.frozen_tariffs import ConnectorState, CostState, FrozenTariff, Level, SessionCost
 from stations.models.grid_support import BatterySwap, DerControl, GridEvent
@@ -64,7 +71,9 @@ __all__ = [
     "EventStream",
     "Evse",
     "Favourite",
+    "FirmwareImage",
     "FirmwareJob",
+    "FirmwareRollout",
     "FrozenTariff",
     "Gateway",
     "GridEvent",
@@ -87,6 +96,9 @@ __all__ = [
     "ReadingQuarter",
     "Report",
     "Reservation",
+    "RolloutAttempt",
+    "RolloutStation",
+    "RolloutWave",
     "SecurityEvent",
     "SessionCost",
     "SessionDecision",

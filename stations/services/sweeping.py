@@ -28,6 +28,7 @@ from stations.services import (
 )
 from stations.services.certificates import sending
 from stations.services.local_lists import upkeep as local_lists
+from stations.services.rollouts import advancing
 from stations.services.smart_charging import profiles
 from stations.services.transactions import asking
 
@@ -73,6 +74,11 @@ def follow_sessions() -> dict[str, int | None]:
         "costs_told": lambda: cost_displays.tell_running(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
+
+
+def advance_rollouts() -> int:
+    """Firmware rollouts, each under its row's own lock, so that several workers may be at different ones."""
+    return advancing.advance(clock.now())
 
 
 def condense_readings() -> int | None:
