@@ -3,21 +3,23 @@ export runs."""
 
 import asyncio
 import contextlib
+import json
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import orjson
 import psycopg
-import requests
 
 from benchmarks import builds, fleet
 from benchmarks.builds import Build
-from benchmarks.harness import MachineMeter, Place, Row, others_during, percentile
+from benchmarks.harness import ROOT, MachineMeter, Place, Row, others_during, percentile
 from benchmarks.lean import BOOT, Charger, Fleet, call
 
 BYSTANDERS = 20
 GAP_S = 0.02
+START_S = 1.0  # until the fetching process fetches
 NOW = "%Y-%m-%dT%H:%M:%SZ"
 Disturbance = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
@@ -47,13 +49,13 @@ async def _measure(place: Place, build: Build, stations: list[tuple[str, str]], 
     session = await asyncio.to_thread(fleet.sign_in, build, "quiet")
     bystander = await asyncio.to_thread(_id_of, stations[1][0])
     frames = f"{build.http_url}/api/v1/stations/{bystander}/messages/"
-    export = requests.Session()
-    export.headers.update({"Authorization": f"Bearer {await asyncio.to_thread(_key)}", "Accept": "text/csv"})
+    export = {"Authorization": f"Bearer {await asyncio.to_thread(_key)}", "Accept": "text/csv"}
+    viewer = {"Cookie": "; ".join(f"{one.name}={one.value}" for one in session.cookies)}
     disturbances: list[tuple[str, Disturbance]] = [
         ("one station's query hangs", partial(_hanging, place, troubled, stations[0][0], number)),
         (
             "pages are opened without a pause",
-            partial(_fetching, session, f"{build.http_url}/o/quiet/stations/"),
+            partial(_fetching, viewer, f"{build.http_url}/o/quiet/stations/"),
         ),
         (
             "exports run without a pause",
@@ -132,19 +134,22 @@ WHERE s.identity = %s FOR UPDATE OF e
 
 
 @contextlib.asynccontextmanager
-async def _fetching(session: requests.Session, url: str) -> AsyncIterator[None]:
-    going = True
-
-    def fetch() -> None:
-        while going:
-            answer = session.get(url, timeout=30)
-            if answer.status_code != 200 or "login" in answer.url:
-                raise SystemExit(f"{url} answered {answer.status_code}.")
-
-    work: Awaitable[None] = asyncio.create_task(asyncio.to_thread(fetch))
-    yield
-    going = False
-    await work
+async def _fetching(headers: dict[str, str], url: str) -> AsyncIterator[None]:
+    """By another process: its work on what it gets must not hold up the heartbeats that are timed here."""
+    command = [sys.executable, "-m", "benchmarks.fetching", url]
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(headers).encode())
+        process.stdin.close()
+        await asyncio.sleep(START_S)
+        yield
+        if process.returncode is not None:
+            raise SystemExit(f"{url} could not be fetched.")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
 
 
 def _row(name: str, quiet: tuple[list[float], float], disturbed: tuple[list[float], float]) -> Row:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import psutil
 
@@ -23,13 +24,31 @@ STATUS = {"connectorId": 1, "status": "Available", "errorCode": "NoError"}
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU microseconds per MeterValues with so many chargers connected."""
+    """CPU microseconds per MeterValues with so many chargers connected.
+
+    What they cost while quiet (pings, presence) is taken off and stands in ``quiet_us``.
+    """
 
     size: int
     gateway_us: float
     postgres_us: float
     p99_ms: float
     others: float
+    quiet_us: float
+
+
+class Meters(NamedTuple):
+    """The CPU of the gateway and of PostgreSQL since they were made."""
+
+    gateway: CpuMeter
+    postgres: CpuMeter
+
+    @classmethod
+    def of(cls, place: Place, build: Build) -> "Meters":
+        return cls(CpuMeter(build.pid), CpuMeter(place.postgres_pid, family=True))
+
+    def seconds(self) -> tuple[float, float]:
+        return self.gateway.seconds(), self.postgres.seconds()
 
 
 def run(place: Place, *, quick: bool) -> list[Row]:
@@ -122,28 +141,27 @@ async def _grow(
 
 
 async def _cost(place: Place, build: Build, fleet: Fleet, seconds: float) -> Cost:
-    machine, server = MachineMeter(), CpuMeter(build.pid)
-    postgres = CpuMeter(place.postgres_pid, family=True)
+    meters = Meters.of(place, build)
+    await asyncio.sleep(seconds / 2)
+    quiet = [2 * used for used in meters.seconds()]
+    meters, machine = Meters.of(place, build), MachineMeter()
     said = await fleet.push_readings(RATE_PER_S, seconds)
     others = others_during(machine, seconds)
     await fleet.settle()
+    used = meters.seconds()
     answers = fleet.taken()
     if answers.errors:
         raise SystemExit(f"{answers.errors} of {said} readings were answered with an error.")
-    return Cost(
-        len(fleet.chargers),
-        server.seconds() / said * 1e6,
-        postgres.seconds() / said * 1e6,
-        percentile(answers.latencies, 0.99) * 1000,
-        others,
-    )
+    gateway_us, postgres_us = ((busy - idle) / said * 1e6 for busy, idle in zip(used, quiet, strict=True))
+    p99_ms = percentile(answers.latencies, 0.99) * 1000
+    return Cost(len(fleet.chargers), gateway_us, postgres_us, p99_ms, others, sum(quiet) / said * 1e6)
 
 
 def _row_of_costs(costs: list[Cost]) -> Row:
     least, most = costs[0], costs[-1]
     steps = "; ".join(
-        f"{one.size:,}: {one.gateway_us:.0f} + {one.postgres_us:.0f} us, p99 {one.p99_ms:.0f} ms, "
-        f"others {one.others:.0%}"
+        f"{one.size:,}: {one.gateway_us:.0f} + {one.postgres_us:.0f} us (and {one.quiet_us:.0f} us for being "
+        f"connected), p99 {one.p99_ms:.0f} ms, others {one.others:.0%}"
         for one in costs
     )
     return Row(

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from billing.services import running, settling
+from billing.services.payments import calls, events, holds, wallets, watching
 
 
 @shared_task
@@ -21,3 +22,30 @@ def find_forgotten() -> None:
 def run_month_end() -> None:
     """Serve the open month-end runs; every ten seconds, by any number of workers."""
     running.work()
+
+
+@shared_task
+def ask_providers() -> None:
+    """Look at what payment providers told, and ask them what is due; every five seconds."""
+    events.run()
+    calls.run()
+
+
+@shared_task
+def watch_payments() -> None:
+    """Follow holds and wallets of running sessions, pay invoices from wallets; every ten seconds."""
+    holds.watch()
+    wallets.watch()
+    watching.pay_from_wallets()
+
+
+@shared_task
+def read_quiet_payments() -> None:
+    """Read payments of which nothing was heard; every five minutes."""
+    calls.sweep()
+
+
+@shared_task
+def prove_wallets() -> None:
+    """Compare every wallet with its entries; every night (B-48)."""
+    watching.prove()

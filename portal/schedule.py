@@ -44,4 +44,20 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "ask payment providers": {
+        "task": "billing.tasks.ask_providers",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "follow payments": {"task": "billing.tasks.watch_payments", "schedule": 10.0, "options": {"expires": 10}},
+    "read quiet payments": {
+        "task": "billing.tasks.read_quiet_payments",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "prove wallets": {
+        "task": "billing.tasks.prove_wallets",
+        "schedule": 86_400.0,
+        "options": {"expires": 3600},
+    },
 }

@@ -4,10 +4,12 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import accounts, health, root
+from portal import accounts, health, payment_events, root
 from portal.driver import chargers
 
-PUBLIC = frozenset({"home", "healthz", "readyz", "metrics", "security_txt", "find", "charger"})
+PUBLIC = frozenset(
+    {"home", "healthz", "readyz", "metrics", "security_txt", "find", "charger", "stripe_webhook"}
+)
 
 admin.site.login = secure_admin_login(admin.site.login)
 admin.site.has_permission = accounts.may_enter_admin
@@ -24,6 +26,11 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("api/", include("portal.api.urls")),
     path("admin/", admin.site.urls),
+    path(
+        "webhooks/payments/stripe/<slug:organization>",
+        payment_events.stripe,
+        name="stripe_webhook",
+    ),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", root.metrics, name="metrics"),

@@ -1,4 +1,5 @@
 from billing.models.accounts import AccountKind, BillingAccount
+from billing.models.bank import BankDetails, BankLine, BankStatement, LineState
 from billing.models.cdrs import Cdr
 from billing.models.exceptions import BillingException, Cause, Decision
 from billing.models.invoices import (
@@ -10,20 +11,59 @@ from billing.models.invoices import (
     InvoiceState,
 )
 from billing.models.ledger import Journal, LedgerAccount, LedgerEntry
+from billing.models.mandates import (
+    DebitFile,
+    DebitFileState,
+    DebitItem,
+    Mandate,
+    MandateState,
+    MandateType,
+)
+from billing.models.payments import (
+    Allocation,
+    Hold,
+    Method,
+    Payment,
+    PaymentPosting,
+    PaymentState,
+    Purpose,
+    Refund,
+    RefundState,
+)
+from billing.models.provider import (
+    CallAction,
+    CallState,
+    ProviderCall,
+    ProviderEvent,
+    ProviderKind,
+    ProviderSettings,
+    SavedMethod,
+)
 from billing.models.runs import BillingRun, BillingRunItem, ItemState, RunState
 from billing.models.settlements import EventCursor, Outcome, Settlement
+from billing.models.wallets import Wallet, WalletReservation
 
 __all__ = [
     "AccountKind",
+    "Allocation",
+    "BankDetails",
+    "BankLine",
+    "BankStatement",
     "BillingAccount",
     "BillingException",
     "BillingRun",
     "BillingRunItem",
+    "CallAction",
+    "CallState",
     "Cause",
     "Cdr",
+    "DebitFile",
+    "DebitFileState",
+    "DebitItem",
     "Decision",
     "DocumentType",
     "EventCursor",
+    "Hold",
     "Invoice",
     "InvoiceKind",
     "InvoiceLine",
@@ -33,7 +73,25 @@ __all__ = [
     "Journal",
     "LedgerAccount",
     "LedgerEntry",
+    "LineState",
+    "Mandate",
+    "MandateState",
+    "MandateType",
+    "Method",
     "Outcome",
+    "Payment",
+    "PaymentPosting",
+    "PaymentState",
+    "ProviderCall",
+    "ProviderEvent",
+    "ProviderKind",
+    "ProviderSettings",
+    "Purpose",
+    "Refund",
+    "RefundState",
     "RunState",
+    "SavedMethod",
     "Settlement",
+    "Wallet",
+    "WalletReservation",
 ]

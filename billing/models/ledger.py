@@ -17,6 +17,11 @@ class LedgerAccount(models.TextChoices):
     REVENUE = "revenue"
     VAT = "vat"
     ROUNDING = "rounding"
+    CASH = "cash"
+    BANK = "bank"
+    WALLET = "wallet"
+    UNASSIGNED = "unassigned"
+    FEES = "fees"
 
 
 class JournalQuerySet(ScopedQuerySet["Journal"]):

@@ -71,6 +71,8 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "billing-exceptions:write": frozenset({_P.SESSIONS_CORRECT}),
     "invoices:read": frozenset({_P.INVOICES_MANAGE}),
     "invoices:write": frozenset({_P.INVOICES_MANAGE, _P.SESSIONS_REFUND}),
+    "payments:read": frozenset({_P.INVOICES_MANAGE}),
+    "payments:write": frozenset({_P.INVOICES_MANAGE, _P.SESSIONS_REFUND}),
     "*": frozenset(Permission),
 }
 

@@ -292,6 +292,7 @@ LOCK_TIMEOUT_S = env.float("LOCK_TIMEOUT_S", default=5.0)
 
 # -- what goes out to addresses that others chose (docs/operators/security.md) -----------------------------
 EVENTS_KEPT_DAYS = env.int("EVENTS_KEPT_DAYS", default=30)
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 EGRESS_ALLOW = tuple(env.list("EGRESS_ALLOW", default=[]))
 CERTIFICATE_SIGNER = env.str("CERTIFICATE_SIGNER", default="")
 CONTRACT_PROVIDER = env.str("CONTRACT_PROVIDER", default="")

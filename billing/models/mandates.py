@@ -1,0 +1,125 @@
+"""SEPA direct debit: mandates, files and what is in them (B-43 to B-45)."""
+
+from uuid import UUID
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from billing.models.accounts import BillingAccount
+from billing.models.invoices import Invoice
+from core.access import EVERYWHERE
+from core.ids import uuid7
+from core.models import Organization, ScopedQuerySet
+
+
+class MandateType(models.TextChoices):
+    CORE = "CORE", "CORE"
+    B2B = "B2B", "B2B"
+
+
+class MandateState(models.TextChoices):
+    ACTIVE = "active", _("Active")
+    STOPPED = "stopped", _("Stopped")
+
+
+class MandateQuerySet(ScopedQuerySet["Mandate"]):
+    organization_path = "account__organization_id"
+
+
+class Mandate(models.Model):
+    """A payer's permission to collect from an account. The IBAN is sealed; its last four characters are not."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
+    account = models.ForeignKey(BillingAccount, on_delete=models.PROTECT, related_name="mandates")
+    reference = models.CharField(max_length=35)
+    type = models.CharField(max_length=4, choices=MandateType.choices, default=MandateType.CORE)
+    holder = models.CharField(max_length=70)
+    sealed_iban = models.TextField()
+    iban_end = models.CharField(max_length=4)
+    signed_on = models.DateField()
+    state = models.CharField(max_length=7, choices=MandateState.choices, default=MandateState.ACTIVE)
+    stopped_because = models.CharField(max_length=100, blank=True)
+    last_used_on = models.DateField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = MandateQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "reference"], name="mandate_reference_once"),
+            models.UniqueConstraint(
+                fields=["account"], condition=models.Q(state="active"), name="mandate_active_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def limit_id(self) -> UUID:
+        return EVERYWHERE
+
+
+class DebitFileState(models.TextChoices):
+    OPEN = "open", _("Open")
+    COLLECTED = "collected", _("Collected")
+    DISCARDED = "discarded", _("Discarded")
+
+
+class DebitFileQuerySet(ScopedQuerySet["DebitFile"]):
+    pass
+
+
+class DebitFile(models.Model):
+    """One pain.008 document as it is handed to the bank: sealed (it holds IBANs), with its SHA-256."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
+    message_id = models.CharField(max_length=35, unique=True)
+    collect_on = models.DateField()
+    currency = models.CharField(max_length=3, default="EUR")
+    total = models.DecimalField(max_digits=19, decimal_places=4)
+    state = models.CharField(max_length=9, choices=DebitFileState.choices, default=DebitFileState.OPEN)
+    sealed_content = models.TextField()
+    digest = models.CharField(max_length=64)
+    made_at = models.DateTimeField()
+    made_by = models.CharField(max_length=200)
+
+    objects = DebitFileQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+    @property
+    def limit_id(self) -> UUID:
+        return EVERYWHERE
+
+
+class DebitItem(models.Model):
+    """One invoice that is collected; ``open`` as long as its file is."""
+
+    id = models.BigAutoField(primary_key=True)
+    file = models.ForeignKey(DebitFile, on_delete=models.PROTECT, related_name="items")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="debits")
+    mandate = models.ForeignKey(Mandate, on_delete=models.PROTECT, related_name="debits")
+    amount = models.DecimalField(max_digits=19, decimal_places=4)
+    sequence = models.CharField(max_length=4)
+    end_to_end_id = models.CharField(max_length=35, unique=True)
+    open = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice"], condition=models.Q(open=True), name="debit_invoice_in_one_open_file"
+            ),
+            models.CheckConstraint(condition=models.Q(amount__gt=0), name="debit_is_something"),
+        ]
+
+    def __str__(self) -> str:
+        return self.end_to_end_id

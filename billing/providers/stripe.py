@@ -1,0 +1,230 @@
+"""Stripe by its official library, over the guard of outgoing requests (billing B-35 to B-42)."""
+
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+from billing.providers.base import (
+    ProviderRefused,
+    ProviderUnclear,
+    RemoteCard,
+    RemoteEvent,
+    RemotePayment,
+    RemoteRefund,
+    RemoteState,
+    Wish,
+    WrongSignature,
+)
+from core import egress
+from core.money import Money, minor_units
+
+TOLERANCE_S = 300
+PATIENCE_S = 20.0
+_STATE = {
+    "requires_capture": RemoteState.HELD,
+    "succeeded": RemoteState.RECEIVED,
+    "canceled": RemoteState.RELEASED,
+}
+
+
+class GuardedClient(stripe.HTTPClient):
+    """The library's way to the network: no redirects, checked addresses, little time (security W-17)."""
+
+    name = "egress"
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[str, int, Mapping[str, str]]:
+        body = None if method == "get" else _bytes(post_data)
+        schemes = frozenset(egress.PORTS) if egress.is_listed(url) else egress.HTTPS_ONLY
+        try:
+            answer = egress.fetch(url, body=body, headers=headers, schemes=schemes, total_s=PATIENCE_S)
+        except (egress.EgressFailed, egress.EgressRefused) as error:
+            raise stripe.APIConnectionError(str(error)) from error  # type: ignore[no-untyped-call]
+        return answer.body.decode(errors="replace"), answer.status, {"content-type": answer.content_type}
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+class Stripe:
+    """One organization's account at Stripe."""
+
+    def __init__(self, key: str, webhook_secret: str) -> None:
+        self._secret = webhook_secret
+        self._client = stripe.StripeClient(
+            key,
+            http_client=GuardedClient(),
+            base_addresses={"api": settings.STRIPE_API_BASE},
+            max_network_retries=0,
+        ).v1
+
+    def authorize(self, wish: Wish, *, key: str) -> RemotePayment:
+        intent: dict[str, Any] = {"metadata": {"payment": wish.payment_id}, "description": wish.description}
+        if wish.hold:
+            intent["capture_method"] = "manual"
+        if wish.save:
+            intent["setup_future_usage"] = "off_session"
+        given: dict[str, Any] = {
+            "mode": "payment",
+            "success_url": wish.back,
+            "cancel_url": wish.back,
+            "client_reference_id": wish.payment_id,
+            "line_items": [{"quantity": 1, "price_data": {
+                "currency": wish.amount.currency.lower(),
+                "unit_amount": _units(wish.amount),
+                "product_data": {"name": wish.description},
+            }}],
+            "payment_intent_data": intent,
+        }  # fmt: skip
+        if wish.customer:
+            given["customer"] = wish.customer
+        elif wish.save:
+            given["customer_creation"] = "always"
+        options: Any = {"idempotency_key": key}
+        made = _asked(lambda: self._client.checkout.sessions.create(params=given, options=options))  # type: ignore[arg-type]
+        return self._of_checkout(made)
+
+    def read(self, reference: str) -> RemotePayment:
+        if reference.startswith("cs_"):
+            found = _asked(lambda: self._client.checkout.sessions.retrieve(reference))
+            return self._of_checkout(found)
+        expand: Any = {"expand": ["payment_method"]}
+        return _payment(_asked(lambda: self._client.payment_intents.retrieve(reference, params=expand)))
+
+    def capture(self, reference: str, amount: Money, *, key: str) -> RemotePayment:
+        given: Any = {"amount_to_capture": _units(amount)}
+        options: Any = {"idempotency_key": key}
+        return _payment(_asked(lambda: self._client.payment_intents.capture(reference, given, options)))
+
+    def void(self, reference: str, *, key: str) -> RemotePayment:
+        options: Any = {"idempotency_key": key}
+        if reference.startswith("cs_"):
+            return self._of_checkout(
+                _asked(lambda: self._client.checkout.sessions.expire(reference, options=options))
+            )
+        return _payment(_asked(lambda: self._client.payment_intents.cancel(reference, options=options)))
+
+    def refund(self, reference: str, amount: Money, *, key: str) -> RemoteRefund:
+        given: Any = {"payment_intent": reference, "amount": _units(amount)}
+        options: Any = {"idempotency_key": key}
+        made = _asked(lambda: self._client.refunds.create(given, options))
+        failed = made.status in ("failed", "canceled")
+        return RemoteRefund(
+            made.id, made.status == "succeeded", made.failure_reason or "failed" if failed else ""
+        )
+
+    def charge_saved(self, card: RemoteCard, wish: Wish, *, key: str) -> RemotePayment:
+        given: Any = {
+            "amount": _units(wish.amount),
+            "currency": wish.amount.currency.lower(),
+            "customer": card.customer,
+            "payment_method": card.reference,
+            "confirm": True,
+            "off_session": True,
+            "description": wish.description,
+            "metadata": {"payment": wish.payment_id},
+        }
+        options: Any = {"idempotency_key": key}
+        return _payment(_asked(lambda: self._client.payment_intents.create(given, options)))
+
+    def test(self) -> str:
+        """The currencies that the account at Stripe has a balance in: a harmless question with the key."""
+        balance = _asked(lambda: self._client.balance.retrieve())
+        return ", ".join(sorted({one.currency.upper() for one in balance.available})) or "Stripe"
+
+    def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> RemoteEvent:
+        """Raises :class:`WrongSignature` for what is not signed with our secret within the tolerance."""
+        try:
+            text = body.decode()
+            stripe.WebhookSignature.verify_header(
+                text, headers.get("Stripe-Signature") or "", self._secret, TOLERANCE_S
+            )
+            told = json.loads(text)
+            thing = told["data"]["object"]
+            name = str(thing.get("id") or "")
+            if not name.startswith(("cs_", "pi_")):  # a charge, refund or dispute names what it belongs to
+                name = str(thing.get("payment_intent") or name)
+            return RemoteEvent(str(told["id"])[:255], str(told["type"])[:100], name[:255])
+        except (
+            stripe.SignatureVerificationError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+        ) as error:
+            raise WrongSignature(type(error).__name__) from error
+
+    def _of_checkout(self, found: Any) -> RemotePayment:
+        intent = getattr(found, "payment_intent", None)
+        if intent:
+            begun = self.read(str(intent))
+            return RemotePayment(
+                reference=begun.reference, state=begun.state, amount=begun.amount, received=begun.received,
+                checkout=found.id, url=found.url or "", failure=begun.failure, card=begun.card,
+            )  # fmt: skip
+        state = RemoteState.RELEASED if found.status == "expired" else RemoteState.WAITING
+        amount = _money(found.amount_total, found.currency)
+        return RemotePayment(
+            reference="", state=state, amount=amount, received=Money.zero(amount.currency),
+            checkout=found.id, url=found.url or "",
+        )  # fmt: skip
+
+
+def _payment(found: Any) -> RemotePayment:
+    error = getattr(found, "last_payment_error", None)
+    refused = found.status == "requires_payment_method" and error is not None
+    state = RemoteState.FAILED if refused else _STATE.get(found.status, RemoteState.WAITING)
+    amount = _money(found.amount, found.currency)
+    return RemotePayment(
+        reference=found.id, state=state, amount=amount,
+        received=_money(found.amount_received or 0, found.currency),
+        failure=str(getattr(error, "message", "") or "")[:200] if error else "", card=_card(found),
+    )  # fmt: skip
+
+
+def _card(found: Any) -> RemoteCard | None:
+    """Only where it may be used again and the provider told which card it is."""
+    method = getattr(found, "payment_method", None)
+    kept = getattr(found, "setup_future_usage", None) == "off_session" and getattr(found, "customer", None)
+    card = getattr(method, "card", None)
+    if method is None or card is None or not kept:
+        return None
+    return RemoteCard(str(found.customer), method.id, f"{str(card.brand).title()} ···· {card.last4}")
+
+
+def _asked(ask: Callable[[], Any]) -> Any:
+    """The library's errors in our two words. Whoever has the wrong key is refused, not in doubt."""
+    try:
+        return ask()
+    except stripe.IdempotencyError as error:
+        raise ProviderRefused("The provider knows this key with another content.") from error
+    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+        raise ProviderUnclear(type(error).__name__) from error
+    except stripe.StripeError as error:
+        if (error.http_status or 500) >= 500 or error.http_status == 409:
+            raise ProviderUnclear(type(error).__name__) from error
+        raise ProviderRefused(str(error.user_message or type(error).__name__)[:200]) from error
+
+
+def _units(money: Money) -> int:
+    return int(money.amount.scaleb(minor_units(money.currency)))
+
+
+def _money(units: int, currency: str) -> Money:
+    code = currency.upper()
+    return Money(Decimal(units).scaleb(-minor_units(code)), code)
+
+
+def _bytes(data: Any) -> bytes:
+    return data if isinstance(data, bytes) else str(data or "").encode()

@@ -1,0 +1,76 @@
+"""What payments say in the ledger: each step of a payment one journal, once (billing B-48, B-49).
+
+Debit is positive. Money at the provider or the bank stands against the payer's receivable, against the wallet
+for a top-up, or against what is not assigned yet while nobody knows who paid.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from billing.models import Journal, LedgerAccount, LedgerEntry, Method, Payment, PaymentPosting, Purpose
+from core import clock
+
+Side = tuple[LedgerAccount, Decimal]
+_OF_PAYER = frozenset({LedgerAccount.RECEIVABLE, LedgerAccount.WALLET})
+
+
+def receive(payment: Payment) -> None:
+    """What was captured is ours."""
+    amount = payment.captured
+    _post(payment, "received", [(_money(payment), amount), (counterpart(payment), -amount)])
+
+
+def refund(payment: Payment, amount: Decimal, step: str) -> None:
+    """So much goes back."""
+    _post(payment, step, [(counterpart(payment), amount), (_money(payment), -amount)])
+
+
+def assign(payment: Payment) -> None:
+    """It is known now who paid; call it once ``account`` is set."""
+    rest = payment.captured - payment.refunded
+    _post(payment, "assigned", [(LedgerAccount.UNASSIGNED, rest), (LedgerAccount.RECEIVABLE, -rest)])
+
+
+def take_back(payment: Payment, missing: Decimal = Decimal(0)) -> None:
+    """The bank took it back. Of a top-up the wallet gives what it has; the payer owes the rest."""
+    rest = payment.captured - payment.refunded
+    sides = [(_money(payment), -rest), (counterpart(payment), rest - missing)]
+    _post(payment, "returned", [*sides, (LedgerAccount.RECEIVABLE, missing)])
+
+
+def charge_fee(payment: Payment, amount: Decimal) -> None:
+    """What the bank wants for a return is an expense."""
+    _post(payment, "fee", [(LedgerAccount.FEES, amount), (LedgerAccount.BANK, -amount)])
+
+
+def counterpart(payment: Payment) -> LedgerAccount:
+    """What stands against the money."""
+    if payment.account_id is None or payment.purpose == Purpose.AD_HOC:
+        return LedgerAccount.UNASSIGNED
+    return LedgerAccount.WALLET if payment.purpose == Purpose.TOP_UP else LedgerAccount.RECEIVABLE
+
+
+def _money(payment: Payment) -> LedgerAccount:
+    if payment.method == Method.WALLET:
+        return LedgerAccount.WALLET
+    return LedgerAccount.CASH if payment.method == Method.CARD else LedgerAccount.BANK
+
+
+def _post(payment: Payment, step: str, sides: Sequence[Side]) -> None:
+    """Safe to run again; the caller holds the payment's lock."""
+    real = [(account, amount) for account, amount in sides if amount]
+    if not real or PaymentPosting.objects.filter(payment=payment, step=step).exists():
+        return
+    journal = Journal.objects.create(
+        organization_id=payment.organization_id, currency=payment.currency, posted_at=clock.now()
+    )
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(
+            journal=journal,
+            account=account,
+            payer_id=payment.account_id if account in _OF_PAYER else None,
+            amount=amount,
+        )
+        for account, amount in real
+    )
+    PaymentPosting.objects.create(payment=payment, step=step, journal=journal)

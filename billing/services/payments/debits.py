@@ -1,0 +1,284 @@
+"""SEPA direct debit: mandates, pain.008 files and what comes back (billing B-43 to B-45)."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from xml.etree import ElementTree
+
+from django.db import IntegrityError
+from django.db.transaction import atomic
+from sepaxml import SepaDD
+from sepaxml.validation import ValidationError as NotThePattern
+from sepaxml.validation import try_valid_xml
+from stdnum import iban as ibans
+from stdnum.exceptions import ValidationError
+
+from billing.models import (
+    BankDetails,
+    BillingAccount,
+    DebitFile,
+    DebitFileState,
+    DebitItem,
+    Invoice,
+    Mandate,
+    MandateState,
+    MandateType,
+    Method,
+    Payment,
+)
+from billing.services.payments import allocating, receiving
+from core import audit, clock, keys
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid
+from core.models import Organization
+
+SCHEMA = "pain.008.001.08"
+PURPOSE = "mandate"
+FILE_PURPOSE = "debit file"
+UNUSED = timedelta(days=36 * 30.4375)
+STOPS_MANDATE = frozenset({"AC01", "AC04", "AC13", "MD01", "MD07"})
+"""Account closed, wrong or dead, mandate missing: nothing more is collected by it (B-45)."""
+_NAMESPACE = f"{{urn:iso:std:iso:20022:tech:xsd:{SCHEMA}}}"
+
+
+@atomic
+def set_details(  # noqa: PLR0913  what a bank account is
+    organization: Organization, *, holder: str, iban: str, bic: str = "", creditor_id: str = "",
+    notice_days: int = 14, first_as_frst: bool = False, by: Actor,
+) -> BankDetails:  # fmt: skip
+    """The organization's own account. Raises :class:`Invalid` for an IBAN with wrong check digits."""
+    by.require_everywhere(Permission.ORG_SETTINGS, organization)
+    if not holder.strip():
+        raise Invalid("Name the holder of the account.", field="holder")
+    if not 1 <= notice_days <= 60:
+        raise Invalid("A notice is of 1 to 60 days.", field="notice_days")
+    row, _created = BankDetails.objects.update_or_create(
+        organization=organization,
+        defaults={"holder": holder.strip()[:70], "iban": checked_iban(iban), "bic": bic.strip().upper()[:11],
+                  "creditor_id": creditor_id.replace(" ", "").upper()[:35], "notice_days": notice_days,
+                  "first_as_frst": first_as_frst},
+    )  # fmt: skip
+    audit.record("bank_details.changed", row, by=by)
+    return row
+
+
+@atomic
+def sign(
+    account: BillingAccount, *, iban: str, holder: str, signed_on: date, type_: MandateType = MandateType.CORE,
+    by: Actor,
+) -> Mandate:  # fmt: skip
+    """Keep a mandate; one that was active is stopped. Raises :class:`Invalid` for a wrong IBAN or a day to come."""
+    by.require(Permission.INVOICES_MANAGE, account)
+    checked = checked_iban(iban)
+    if not holder.strip():
+        raise Invalid("Name the holder of the account.", field="holder")
+    if signed_on > clock.now().date():
+        raise Invalid("A mandate is not signed in the future.", field="signed_on")
+    BillingAccount.objects.select_for_update().get(pk=account.pk)
+    for former in Mandate.objects.filter(account=account, state=MandateState.ACTIVE):
+        stop(former, because="replaced", by=by)
+    row = Mandate.objects.create(
+        organization_id=account.organization_id, account=account, type=type_, holder=holder.strip()[:70],
+        reference=f"M{secrets.token_hex(8).upper()}", sealed_iban=keys.seal(checked, purpose=PURPOSE),
+        iban_end=checked[-4:], signed_on=signed_on,
+    )  # fmt: skip
+    audit.record("mandate.signed", row, by=by)
+    return row
+
+
+@atomic
+def stop(mandate: Mandate, *, because: str, by: Actor) -> Mandate:
+    """Collect no more by it."""
+    by.require(Permission.INVOICES_MANAGE, mandate)
+    mandate.state, mandate.stopped_because = MandateState.STOPPED, because[:100]
+    mandate.save(update_fields=["state", "stopped_because"])
+    audit.record("mandate.stopped", mandate, by=by, reason=because)
+    return mandate
+
+
+def is_usable(mandate: Mandate, on: date) -> bool:
+    """Active, and used or signed within 36 months (B-43)."""
+    return mandate.state == MandateState.ACTIVE and on - (mandate.last_used_on or mandate.signed_on) < UNUSED
+
+
+def collectable(
+    organization: Organization, collect_on: date, type_: MandateType = MandateType.CORE
+) -> list[tuple[Invoice, Mandate, Decimal]]:
+    """Invoices in euro that are owed, told long enough before, with a usable mandate, and in no open file."""
+    details = _details(organization)
+    told_before = collect_on - timedelta(days=details.notice_days)
+    rows = Invoice.objects.filter(
+        organization=organization, state__in=allocating.OWED, currency="EUR", issued_on__lte=told_before,
+        due_on__lte=collect_on, account__mandates__state=MandateState.ACTIVE,
+    ).exclude(debits__open=True).select_related("account").distinct().order_by("id")  # fmt: skip
+    found = []
+    for invoice in rows[:10_000]:
+        mandate = Mandate.objects.get(account_id=invoice.account_id, state=MandateState.ACTIVE)
+        rest = allocating.open_amount(invoice)
+        disputed = invoice.allocations.filter(payment__disputed_at__isnull=False).exists()
+        if rest and mandate.type == type_ and is_usable(mandate, collect_on) and not disputed:
+            found.append((invoice, mandate, rest))
+    return found
+
+
+@atomic
+def make_file(
+    organization: Organization, collect_on: date, type_: MandateType = MandateType.CORE, *, by: Actor
+) -> DebitFile:
+    """One pain.008 of all that mandates of a type can collect on that day; an invoice is in one open file at most.
+
+    Raises :class:`Invalid` for a day too near, :class:`Conflict` where nothing can be collected.
+    """
+    by.require(Permission.INVOICES_MANAGE, organization)
+    Organization.objects.select_for_update().get(pk=organization.pk)
+    details = _details(organization)
+    if collect_on <= clock.now().date() or collect_on.weekday() >= 5:
+        raise Invalid("Choose a working day to come.", field="collect_on")
+    wanted = collectable(organization, collect_on, type_)
+    if not wanted:
+        raise Conflict("There is nothing to collect on this day.")
+    now = clock.now()
+    row = DebitFile(
+        organization=organization, message_id=f"CY{now:%Y%m%d%H%M%S}{secrets.token_hex(5).upper()}",
+        collect_on=collect_on, total=sum((rest for *_, rest in wanted), Decimal(0)), made_at=now,
+        made_by=by.label[:200],
+    )  # fmt: skip
+    items = [
+        DebitItem(
+            file=row, invoice=invoice, mandate=mandate, amount=rest, sequence=_sequence(mandate, details),
+            end_to_end_id=f"E{invoice.pk.hex}",
+        )
+        for invoice, mandate, rest in wanted
+    ]  # fmt: skip
+    for item in items:
+        tries = DebitItem.objects.filter(invoice=item.invoice).count()
+        item.end_to_end_id += f"{tries:02d}"
+    content = rendered(row, items, details)
+    row.sealed_content = keys.seal(content.decode(), purpose=FILE_PURPOSE)
+    row.digest = hashlib.sha256(content).hexdigest()
+    try:
+        with atomic():
+            row.save(force_insert=True)
+            DebitItem.objects.bulk_create(items)
+    except IntegrityError as error:
+        raise Conflict("One of the invoices is in another file just now. Try it again.") from error
+    audit.record("debit_file.made", row, by=by, changes={"total": [None, f"{row.total:.2f}"]})
+    return row
+
+
+def content_of(row: DebitFile, *, by: Actor) -> bytes:
+    """The file as it was made, byte for byte, however often it is fetched; told in the audit."""
+    by.require(Permission.INVOICES_MANAGE, row)
+    audit.record("debit_file.fetched", row, by=by)
+    return keys.unseal(row.sealed_content, purpose=FILE_PURPOSE).encode()
+
+
+@atomic
+def collected(row: DebitFile, *, by: Actor) -> DebitFile:
+    """The bank took the file: each debit is a payment of its invoice until it comes back."""
+    held = _open_file(row, by)
+    for item in held.items.select_related("invoice__account", "mandate"):
+        payment = receiving.book(
+            organization_id=held.organization_id, account=item.invoice.account, amount=item.amount,
+            currency=held.currency, method=Method.DIRECT_DEBIT, received_on=held.collect_on, by=by,
+            end_to_end_id=item.end_to_end_id,
+        )  # fmt: skip
+        if item.invoice.state in allocating.OWED:
+            allocating.allocate(payment, item.invoice, by=by)
+        item.mandate.last_used_on = held.collect_on
+        item.mandate.save(update_fields=["last_used_on"])
+    return _close(held, DebitFileState.COLLECTED, by)
+
+
+@atomic
+def discard(row: DebitFile, *, by: Actor) -> DebitFile:
+    """The file never went to the bank; its invoices can be in another one."""
+    return _close(_open_file(row, by), DebitFileState.DISCARDED, by)
+
+
+def returned(payment: Payment, reason: str, *, by: Actor) -> None:
+    """A debit came back: where its account or mandate is no more, nothing is collected by it again."""
+    item = DebitItem.objects.filter(end_to_end_id=payment.end_to_end_id).select_related("mandate").first()
+    if item is not None and reason in STOPS_MANDATE and item.mandate.state == MandateState.ACTIVE:
+        stop(item.mandate, because=reason, by=by)
+
+
+def rendered(row: DebitFile, items: Sequence[DebitItem], details: BankDetails) -> bytes:
+    """The pain.008 of these rows: always the same bytes, with the same message id (B-44)."""
+    config: dict[str, Any] = {
+        "name": details.holder, "IBAN": details.iban, "batch": True, "creditor_id": details.creditor_id,
+        "currency": row.currency, "instrument": items[0].mandate.type,
+    }  # fmt: skip
+    if details.bic:
+        config["BIC"] = details.bic
+    document = SepaDD(config, schema=SCHEMA, clean=True)
+    for item in items:
+        document.add_payment({
+            "name": item.mandate.holder,
+            "IBAN": keys.unseal(item.mandate.sealed_iban, purpose=PURPOSE),
+            "amount": int(item.amount.scaleb(2)),
+            "type": item.sequence,
+            "collection_date": row.collect_on,
+            "mandate_id": item.mandate.reference,
+            "mandate_date": item.mandate.signed_on,
+            "description": item.invoice.number,
+            "endtoend_id": item.end_to_end_id,
+        })  # fmt: skip
+    tree = ElementTree.fromstring(document.export(validate=False))
+    _name_parts(tree, row)
+    content: bytes = b'<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(tree, "utf-8")
+    try:
+        try_valid_xml(content, SCHEMA)
+    except NotThePattern as error:
+        raise Conflict(
+            "The bank's format does not take these data. Check names and the creditor id."
+        ) from error
+    return content
+
+
+def checked_iban(text: str) -> str:
+    """In its compact form. Raises :class:`Invalid` for a wrong length or wrong check digits."""
+    try:
+        return str(ibans.validate(text))
+    except ValidationError:
+        raise Invalid("This is no IBAN: its length or its check digits are wrong.", field="iban") from None
+
+
+def _name_parts(tree: ElementTree.Element, row: DebitFile) -> None:
+    """The library draws ids and the time anew each time; here they are the row's."""
+    for element in tree.iter(f"{_NAMESPACE}MsgId"):
+        element.text = row.message_id
+    for element in tree.iter(f"{_NAMESPACE}CreDtTm"):
+        element.text = f"{row.made_at:%Y-%m-%dT%H:%M:%S}"
+    for place, element in enumerate(tree.iter(f"{_NAMESPACE}PmtInfId"), 1):
+        element.text = f"{row.message_id}-{place}"
+
+
+def _sequence(mandate: Mandate, details: BankDetails) -> str:
+    return "FRST" if details.first_as_frst and mandate.last_used_on is None else "RCUR"
+
+
+def _details(organization: Organization) -> BankDetails:
+    row = BankDetails.objects.filter(organization=organization).first()
+    if row is None or not row.creditor_id:
+        raise Conflict("Enter the organization's bank account and its creditor id first.")
+    return row
+
+
+def _open_file(row: DebitFile, by: Actor) -> DebitFile:
+    by.require(Permission.INVOICES_MANAGE, row)
+    held = DebitFile.objects.select_for_update().get(pk=row.pk)
+    if held.state != DebitFileState.OPEN:
+        raise Conflict("This file is closed already.")
+    return held
+
+
+def _close(held: DebitFile, state: DebitFileState, by: Actor) -> DebitFile:
+    held.state = state
+    held.save(update_fields=["state"])
+    held.items.update(open=False)
+    audit.record("debit_file.closed", held, by=by, changes={"state": [DebitFileState.OPEN, state]})
+    return held

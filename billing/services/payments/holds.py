@@ -1,0 +1,176 @@
+"""Money set aside for a session without an account: held, watched, captured once, or released (B-37 to B-40)."""
+
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.transaction import atomic
+
+from billing.models import (
+    CallAction,
+    Cdr,
+    Hold,
+    Method,
+    Payment,
+    PaymentState,
+    ProviderCall,
+    ProviderKind,
+    ProviderSettings,
+    Purpose,
+)
+from billing.services.payments import wallets
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid
+from core.money import minor_units
+from stations.models import Alert, Evse, Transaction
+from stations.services import alerts
+
+START_WITHIN = timedelta(minutes=10)
+LASTS = timedelta(days=7)
+WARN_AT = Decimal("0.8")
+_NOTHING = Decimal(0)
+
+
+@atomic
+def ask(evse: Evse, amount: Decimal, *, back: str, by: Actor) -> Payment:
+    """A page on which a person lets us set money aside for one session at this outlet.
+
+    The same outlet is asked for once: a second try within the same attempt is the first. Raises
+    :class:`Invalid` above the site's hold, :class:`Conflict` without a provider.
+    """
+    by.require(Permission.COMMANDS_SESSION, evse.station)
+    policy = ProviderSettings.objects.filter(pk=evse.station.organization_id).first()
+    if policy is None:
+        raise Conflict("No payment provider is set up here.")
+    if not _NOTHING < amount <= policy.hold_amount:
+        raise Invalid(f"At most {policy.hold_amount:.2f} are set aside.", field="amount")
+    Evse.objects.select_for_update().get(pk=evse.pk)
+    open_ = Hold.objects.filter(evse=evse, closed_at=None).select_related("payment").first()
+    if open_ is not None:
+        return open_.payment
+    return _hold(evse, amount, back, by)
+
+
+@atomic
+def begun(payment: Payment, session: Transaction) -> Hold:
+    """The session that the hold pays for. Raises :class:`Conflict` before the money is set aside (B-37)."""
+    held = Payment.objects.select_for_update().get(pk=payment.pk)
+    row = Hold.objects.select_for_update().get(pk=held.pk)
+    if held.state != PaymentState.HELD:
+        raise Conflict("The money is not set aside yet. Start when it is.")
+    if row.transaction_id is None:
+        row.transaction = session
+        row.save(update_fields=["transaction"])
+    return row
+
+
+def watch() -> int:
+    """Stop what gets too dear, capture what has a record, release what nobody needs, warn before a hold ends."""
+    keys = list(Hold.objects.filter(closed_at=None).values_list("pk", flat=True)[:1000])
+    for key in keys:
+        with atomic():
+            _look_at(key)
+    return len(keys)
+
+
+def _look_at(key: UUID) -> None:
+    held = Payment.objects.select_for_update().get(pk=key)
+    row = (
+        Hold.objects.select_for_update(of=("self",))
+        .select_related("transaction__station__organization")
+        .get(pk=key)
+    )
+    if row.closed_at is not None:
+        return
+    if held.state not in (PaymentState.PENDING, PaymentState.HELD):
+        _close(row)
+    elif row.transaction is None:
+        if clock.now() >= row.give_up_at:
+            release(held)
+    else:
+        _follow(held, row, row.transaction)
+
+
+def _follow(held: Payment, row: Hold, session: Transaction) -> None:
+    record = Cdr.objects.filter(transaction=session, credit=False, credited_by=None).first()
+    settlement = getattr(session, "settlement", None)
+    if record is not None:
+        capture(held, record.payable_incl_vat or _NOTHING)
+    elif settlement is not None and settlement.outcome in ("waived", "not_billable"):
+        release(held)
+    else:
+        _limit(held, row, session)
+        _warn(held, row, session)
+
+
+def capture(held: Payment, payable: Decimal) -> ProviderCall:
+    """Ask for what the session costs, at most for what is set aside; nothing to pay is a release.
+
+    Once: the key is the payment's. What is above the hold is written off, not collected (B-38).
+    """
+    amount = min(payable, held.authorized)
+    if amount <= 0:
+        return release(held)
+    call, created = ProviderCall.objects.get_or_create(
+        key=f"capture:{held.pk}", defaults={"payment": held, "action": CallAction.CAPTURE, "amount": amount}
+    )
+    if created and payable > amount:
+        held.note = (
+            f"{payable - amount:.{minor_units(held.currency)}f} {held.currency} above the hold, written off"
+        )
+        held.save(update_fields=["note"])
+    return call
+
+
+def release(held: Payment) -> ProviderCall:
+    """Ask for the hold to be given up; once."""
+    return ProviderCall.objects.get_or_create(
+        key=f"void:{held.pk}", defaults={"payment": held, "action": CallAction.VOID, "amount": held.amount}
+    )[0]
+
+
+def _limit(held: Payment, row: Hold, session: Transaction) -> None:
+    """At hold less reserve the session is stopped from here, once (B-40)."""
+    cost = getattr(session, "cost", None)
+    so_far = (cost.shown if cost else None) or _NOTHING
+    if row.stop_asked_at or session.status != "active":
+        return
+    if so_far + wallets.margin(session, so_far) >= held.authorized:
+        wallets.ask_to_stop(session)
+        row.stop_asked_at = clock.now()
+        row.save(update_fields=["stop_asked_at"])
+
+
+def _warn(held: Payment, row: Hold, session: Transaction) -> None:
+    """At 80 % of its time a person hears that the hold will end (B-38)."""
+    due = held.created_at + (row.expires_at - held.created_at) * float(WARN_AT)
+    if row.warned_at is None and clock.now() >= due:
+        alerts.raise_(
+            "hold_expires", station_id=session.station_id, organization_id=held.organization_id,
+            severity=Alert.Severity.WARNING, at=clock.now(), subject=str(held.pk),
+            detail=f"{held.authorized:.2f} {held.currency} set aside for session {session.reference} are "
+            f"released by the bank on {row.expires_at:%Y-%m-%d %H:%M} UTC.",
+        )  # fmt: skip
+        row.warned_at = clock.now()
+        row.save(update_fields=["warned_at"])
+
+
+def _close(row: Hold) -> None:
+    row.closed_at = clock.now()
+    row.save(update_fields=["closed_at"])
+
+
+def _hold(evse: Evse, amount: Decimal, back: str, by: Actor) -> Payment:
+    now, organization = clock.now(), evse.station.organization
+    payment = Payment.objects.create(
+        organization=organization, method=Method.CARD, purpose=Purpose.AD_HOC, amount=amount,
+        currency=organization.currency, provider=ProviderKind.STRIPE.value, created_by=by.label[:200],
+    )  # fmt: skip
+    Hold.objects.create(payment=payment, evse=evse, give_up_at=now + START_WITHIN, expires_at=now + LASTS)
+    ProviderCall.objects.create(
+        payment=payment, action=CallAction.CHECKOUT, key=f"checkout:{payment.pk}", amount=amount,
+        details={"back": back, "description": f"Charging at {evse.code}"},
+    )  # fmt: skip
+    audit.record("payment.asked", payment, by=by)
+    return payment

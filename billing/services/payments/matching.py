@@ -1,0 +1,191 @@
+"""Bank bookings and the invoices they pay: by reference at once, by amount and name as a proposal (B-45, B-46)."""
+
+import hashlib
+import re
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import IntegrityError
+from django.db.transaction import atomic
+
+from billing.models import (
+    BankLine,
+    BankStatement,
+    BillingAccount,
+    Invoice,
+    LineState,
+    Method,
+    Payment,
+)
+from billing.services.payments import allocating, debits, receiving, references, statements
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid, NotFound
+from core.models import Organization
+
+_WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+@atomic
+def take_in(organization: Organization, name: str, content: bytes, *, by: Actor) -> BankStatement:
+    """Import a statement; bookings that are known from another file are counted, not booked again.
+
+    Raises :class:`Conflict` for a file that was imported already, :class:`Invalid` for one that cannot be read.
+    """
+    by.require(Permission.INVOICES_MANAGE, organization)
+    kind, bookings = statements.read(content, organization.currency)
+    row = BankStatement(
+        organization=organization, name=name.replace("\x00", "")[:200] or kind, format=kind,
+        digest=hashlib.sha256(content).hexdigest(), imported_at=clock.now(), imported_by=by.label[:200],
+    )  # fmt: skip
+    try:
+        with atomic():
+            row.save(force_insert=True)
+    except IntegrityError as error:
+        raise Conflict("This file was imported already.") from error
+    for booking, mark in zip(bookings, statements.fingerprints(bookings), strict=True):
+        row.lines_new += _take_in(row, booking, mark, by)
+    row.lines_known = len(bookings) - row.lines_new
+    row.save(update_fields=["lines_new", "lines_known"])
+    audit.record("bank_statement.imported", row, by=by)
+    return row
+
+
+@atomic
+def confirm(line: BankLine, invoice: Invoice, *, by: Actor) -> BankLine:
+    """A person says which invoice a booking pays. Raises :class:`Conflict` where it is decided already."""
+    by.require(Permission.INVOICES_MANAGE, invoice)
+    held = _undecided(line, by)
+    if held.amount < 0:
+        raise Conflict("Money that went out pays no invoice.")
+    _pay(held, invoice, by)
+    return _decided(held, by, "")
+
+
+@atomic
+def give_to(line: BankLine, account: BillingAccount, *, by: Actor) -> BankLine:
+    """A person says who paid, though no invoice is meant: it stays as that payer's credit."""
+    by.require(Permission.INVOICES_MANAGE, account)
+    held = _undecided(line, by)
+    if held.amount < 0:
+        raise Conflict("Money that went out pays no invoice.")
+    held.payment, held.state = _book(held, account, by), LineState.MATCHED
+    return _decided(held, by, "")
+
+
+@atomic
+def leave(line: BankLine, *, reason: str, by: Actor) -> BankLine:
+    """It has nothing to do with invoices. Raises :class:`Invalid` without a reason."""
+    if not reason.strip():
+        raise Invalid("Say what the booking is.", field="reason")
+    held = _undecided(line, by)
+    held.state = LineState.LEFT
+    return _decided(held, by, reason)
+
+
+def _take_in(row: BankStatement, booking: statements.Booking, mark: str, by: Actor) -> bool:
+    if BankLine.objects.filter(organization_id=row.organization_id, fingerprint=mark).exists():
+        return False
+    line = BankLine(
+        organization_id=row.organization_id, statement=row, fingerprint=mark, booked_on=booking.booked_on,
+        amount=booking.amount, currency=booking.currency, text=booking.text, name=booking.name,
+        end_to_end_id=booking.end_to_end_id, return_reason=booking.return_reason,
+    )  # fmt: skip
+    line.save(force_insert=True)
+    if line.amount < 0:
+        _match_return(line, by)
+    else:
+        _match(line, by)
+    line.save()
+    return True
+
+
+def _match(line: BankLine, by: Actor) -> None:
+    invoice = _by_reference(line)
+    if invoice is not None and invoice.currency == line.currency:
+        _pay(line, invoice, by)
+        return
+    line.proposed = invoice or _by_amount_and_name(line)
+    line.state = LineState.PROPOSED if line.proposed else LineState.OPEN
+
+
+def _match_return(line: BankLine, by: Actor) -> None:
+    """A debit or a payment that came back, known by its end-to-end id; the rest of the amount is the bank's fee."""
+    paid = Payment.objects.filter(organization_id=line.organization_id, end_to_end_id=line.end_to_end_id)
+    payment = paid.first() if line.end_to_end_id else None
+    if payment is None or payment.currency != line.currency or -line.amount < payment.captured:
+        return
+    reason = line.return_reason or "returned"
+    fee = -line.amount - payment.captured
+    receiving.take_back(payment, reason=reason, fee=fee, by=by)
+    debits.returned(payment, reason, by=by)
+    line.payment, line.state = payment, LineState.MATCHED
+
+
+def _pay(line: BankLine, invoice: Invoice, by: Actor) -> None:
+    """As far as the invoice goes; what is above stays as the payer's credit, never dropped."""
+    if invoice.currency != line.currency:
+        raise Invalid("Payment and invoice are in different currencies.", field="invoice")
+    payment = _book(line, invoice.account, by)
+    if invoice.state in allocating.OWED:
+        allocating.allocate(payment, invoice, by=by)
+    line.payment, line.proposed, line.state = payment, invoice, LineState.MATCHED
+
+
+def _book(line: BankLine, account: BillingAccount, by: Actor) -> Payment:
+    return receiving.book(
+        organization_id=line.organization_id, account=account, amount=line.amount, currency=line.currency,
+        method=Method.BANK_TRANSFER, received_on=line.booked_on, note=line.text[:300], by=by,
+    )  # fmt: skip
+
+
+def _by_reference(line: BankLine) -> Invoice | None:
+    for reference in references.found_in(line.text):
+        found = references.invoices_of(line.organization_id, reference).select_related("account").first()
+        if found is not None:
+            return found
+    return None
+
+
+def _by_amount_and_name(line: BankLine) -> Invoice | None:
+    """The one open invoice of that amount whose number is in the text, or whose payer's name is like the payer's."""
+    owed = Invoice.objects.filter(
+        organization_id=line.organization_id, state__in=allocating.OWED, currency=line.currency,
+        due__gte=line.amount,
+    ).select_related("account")  # fmt: skip
+    text = references.plain(line.text)
+    said = {word.lower() for word in _WORD.findall(line.name)}
+    fitting = [
+        one
+        for one in owed.order_by("issued_on", "id")[:5000]
+        if (references.plain(one.number) in text)
+        or (said & {word.lower() for word in _WORD.findall(one.account.name)} and _is(one, line.amount))
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _is(invoice: Invoice, amount: Decimal) -> bool:
+    return allocating.open_amount(invoice) == amount
+
+
+def _undecided(line: BankLine, by: Actor) -> BankLine:
+    by.require(Permission.INVOICES_MANAGE, line)
+    held = BankLine.objects.select_for_update().get(pk=line.pk)
+    if held.state not in (LineState.OPEN, LineState.PROPOSED):
+        raise Conflict("This booking is decided already.")
+    return held
+
+
+def _decided(held: BankLine, by: Actor, reason: str) -> BankLine:
+    held.decided_by, held.decided_at, held.reason = by.label[:200], clock.now(), reason.strip()[:300]
+    held.save()
+    audit.record("bank_line.decided", held, by=by, reason=reason, changes={"state": [None, held.state]})
+    return held
+
+
+def invoice_named(organization_id: UUID, text: str) -> Invoice:
+    """The issued invoice of a number or reference. Raises :class:`NotFound`."""
+    found = references.invoices_of(organization_id, text).first() if text.strip() else None
+    if found is None:
+        raise NotFound("There is no invoice of this number.", field="invoice")
+    return found

@@ -1,0 +1,128 @@
+"""Money that goes back to a payer: never more than came, and always for a reason (billing B-42, W-36)."""
+
+from decimal import Decimal
+
+from django.db.models import Sum
+from django.db.transaction import atomic
+
+from billing.models import (
+    CallAction,
+    DocumentType,
+    Invoice,
+    InvoiceState,
+    Method,
+    Payment,
+    PaymentState,
+    ProviderCall,
+    Purpose,
+    Refund,
+    RefundState,
+)
+from billing.services.payments import allocating, books, wallets
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid
+
+_NOTHING = Decimal(0)
+
+
+@atomic
+def refund(
+    payment: Payment, amount: Decimal, *, reason: str, credit_note: Invoice | None = None, by: Actor
+) -> Refund:
+    """Send money back: of a credit note of an invoice that it paid, else of what settles nothing, or of the wallet.
+
+    A card's refund waits for the provider; money from a bank account is sent by the organization itself.
+    Raises :class:`Invalid` for more than is left, :class:`Conflict` where nothing can go back.
+    """
+    by.require(Permission.SESSIONS_REFUND, payment)
+    if not reason.strip():
+        raise Invalid("Say why the money goes back.", field="reason")
+    held = Payment.objects.select_for_update().get(pk=payment.pk)
+    allocating.require_amount(amount, held.currency)
+    if held.state != PaymentState.RECEIVED or held.method == Method.WALLET or held.disputed_at:
+        raise Conflict("This payment cannot be refunded.")
+    if amount > held.captured - held.refunded:
+        raise Invalid(
+            f"This is more than is left of the payment: {held.captured - held.refunded:.2f}.", field="amount"
+        )
+    if credit_note is not None:
+        by.require(Permission.SESSIONS_REFUND, credit_note)
+        _require_note(held, credit_note, amount)
+    elif held.purpose != Purpose.TOP_UP and amount > allocating.unallocated(held):
+        raise Conflict("What settles an invoice goes back by a credit note only.")
+    return _send(held, amount, credit_note, reason, by)
+
+
+def fail(row: Refund, why: str) -> None:
+    """The provider cannot send it: the money is ours again as a credit of the payer. Safe to run again."""
+    held = Payment.objects.select_for_update().get(pk=row.payment_id)
+    row.refresh_from_db()
+    if row.state == RefundState.PENDING:
+        row.state, row.failure = RefundState.FAILED, why[:200]
+        row.save(update_fields=["state", "failure"])
+        held.refunded -= row.amount
+        held.save(update_fields=["refunded"])
+        if held.purpose == Purpose.TOP_UP:
+            wallets.move(held, row.amount)
+        books.refund(held, -row.amount, f"refund failed:{row.pk}")
+        audit.record("refund.failed", held, by=wallets.SYSTEM, reason=why)
+
+
+def done(row: Refund, reference: str = "") -> None:
+    """It was sent. Safe to run again."""
+    Refund.objects.filter(pk=row.pk, state=RefundState.PENDING).update(
+        state=RefundState.DONE, provider_reference=reference
+    )
+
+
+def _send(held: Payment, amount: Decimal, note: Invoice | None, reason: str, by: Actor) -> Refund:
+    row = Refund.objects.create(
+        payment=held, credit_note=note, amount=amount, reason=reason.strip()[:300], made_by=by.label,
+        made_at=clock.now(),
+    )  # fmt: skip
+    if held.purpose == Purpose.TOP_UP:
+        wallets.move(held, -amount)
+    held.refunded += amount
+    held.save(update_fields=["refunded"])
+    if note is not None:
+        _shorten(held, note, amount)
+    books.refund(held, amount, f"refund:{row.pk}")
+    if held.provider:
+        ProviderCall.objects.create(
+            payment=held, refund=row, action=CallAction.REFUND, key=f"refund:{row.pk}", amount=amount
+        )
+    else:
+        done(row)
+    audit.record(
+        "payment.refunded", held, by=by, reason=reason, changes={"refunded": [None, f"{amount:.2f}"]}
+    )
+    return row
+
+
+def _require_note(held: Payment, note: Invoice, amount: Decimal) -> None:
+    issued = note.document_type == DocumentType.CREDIT_NOTE and note.state not in (
+        InvoiceState.DRAFT,
+        InvoiceState.DISCARDED,
+    )
+    settles = held.allocations.filter(undone_at=None, invoice=note.credits).exists()
+    free = held.account_id == note.account_id and allocating.unallocated(held) >= amount
+    if not issued or not (settles or free):
+        raise Conflict("The credit note is not of an invoice that this payment settled.")
+    before = Refund.objects.filter(credit_note=note).exclude(state=RefundState.FAILED)
+    if (before.aggregate(total=Sum("amount"))["total"] or _NOTHING) + amount > note.due:
+        raise Invalid("This is more than the credit note gives back.", field="amount")
+
+
+def _shorten(held: Payment, note: Invoice, amount: Decimal) -> None:
+    """The part of the invoice that was credited and paid back is settled by the credit note, not by the payment."""
+    over = -allocating.unallocated(held)
+    if over <= 0:
+        return
+    for one in held.allocations.filter(undone_at=None, invoice=note.credits):
+        cut = min(one.amount, over)
+        allocating.undo([one], to_reopen=False)
+        if one.amount > cut:
+            one.pk, one.undone_at, one.amount = None, None, one.amount - cut
+            one.save(force_insert=True)
+        over -= cut

@@ -1,0 +1,242 @@
+"""Prepaid money: filled, reserved, spent and paid back, never below what is allowed (billing B-48 to B-51)."""
+
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Sum
+from django.db.transaction import atomic
+
+from billing.models import (
+    Allocation,
+    BillingAccount,
+    Cdr,
+    Invoice,
+    LedgerAccount,
+    LedgerEntry,
+    Method,
+    Payment,
+    PaymentState,
+    Wallet,
+    WalletReservation,
+)
+from billing.services.payments import allocating, books
+from core import access, audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid
+from core.money import minor_units
+from stations.domain.intents import RequestStopTransaction
+from stations.domain.words import TransactionStatus
+from stations.models import Transaction
+from stations.services import commands
+
+SYSTEM = access.system("wallets")
+RESERVED_AT_FIRST = Decimal(20)
+MARGIN = timedelta(minutes=3)
+_NOTHING = Decimal(0)
+
+
+@atomic
+def open_(account: BillingAccount, *, by: Actor) -> Wallet:
+    """The payer's wallet in the organization's currency; made once."""
+    by.require(Permission.INVOICES_MANAGE, account)
+    currency = account.organization.currency
+    wallet, created = Wallet.objects.get_or_create(account=account, currency=currency)
+    if created:
+        audit.record("wallet.opened", wallet, by=by)
+    return wallet
+
+
+@atomic
+def allow(wallet: Wallet, credit_limit: Decimal, *, by: Actor) -> Wallet:
+    """How far below nothing the wallet may go. Raises :class:`Invalid` where it is further down already."""
+    by.require(Permission.INVOICES_MANAGE, wallet)
+    if credit_limit:
+        allocating.require_amount(credit_limit, wallet.currency)
+    held = Wallet.objects.select_for_update().get(pk=wallet.pk)
+    if held.balance + credit_limit < held.reserved:
+        raise Invalid("The wallet is further below already.", field="credit_limit")
+    before, held.credit_limit = held.credit_limit, credit_limit
+    held.save(update_fields=["credit_limit"])
+    audit.record(
+        "wallet.limited", held, by=by, changes={"credit_limit": [f"{before:f}", f"{credit_limit:f}"]}
+    )
+    return held
+
+
+def move(payment: Payment, amount: Decimal) -> Wallet:
+    """Add to the wallet, or take with a negative amount; the posting beside it proves it."""
+    assert payment.account_id is not None
+    wallet = locked(payment.account_id, payment.currency)
+    if wallet is None:
+        wallet = Wallet.objects.create(account_id=payment.account_id, currency=payment.currency)
+    if amount < 0 and wallet.available + amount < 0:
+        raise Conflict("There is not enough in the wallet.")
+    wallet.balance += amount
+    wallet.save(update_fields=["balance"])
+    return wallet
+
+
+def give_back(payment: Payment) -> Decimal:
+    """A top-up was taken back: the wallet gives what is free in it. What is missing the payer owes."""
+    wallet = locked(payment.account_id, payment.currency)
+    rest = payment.captured - payment.refunded
+    free = max(min(rest, wallet.available), _NOTHING) if wallet else _NOTHING
+    if wallet and free:
+        wallet.balance -= free
+        wallet.save(update_fields=["balance"])
+    return rest - free
+
+
+@atomic
+def pay(invoice: Invoice, *, by: Actor = SYSTEM) -> Payment | None:
+    """Pay an invoice from the payer's wallet as far as that goes, out of what its sessions reserved first."""
+    by.require(Permission.INVOICES_MANAGE, invoice)
+    wallet = locked(invoice.account_id, invoice.currency)
+    owed = Invoice.objects.select_for_update().get(pk=invoice.pk)
+    if wallet is None or owed.state not in allocating.OWED:
+        return None
+    _release_for(owed, wallet)
+    amount = min(allocating.open_amount(owed), wallet.available)
+    if amount <= 0:
+        return None
+    payment = Payment.objects.create(
+        organization_id=owed.organization_id, account_id=owed.account_id, method=Method.WALLET,
+        currency=owed.currency, state=PaymentState.RECEIVED, amount=amount, authorized=amount,
+        captured=amount, received_on=clock.now().date(), created_by=by.label[:200],
+    )  # fmt: skip
+    wallet.balance -= amount
+    wallet.save(update_fields=["balance"])
+    books.receive(payment)
+    Allocation.objects.create(
+        payment=payment, invoice=owed, amount=amount, made_by=by.label, made_at=clock.now()
+    )
+    allocating.refresh(owed)
+    audit.record("wallet.spent", payment, by=by, changes={str(owed): [None, f"{amount:.2f}"]})
+    return payment
+
+
+def locked(account_id: UUID | None, currency: str) -> Wallet | None:
+    return Wallet.objects.select_for_update().filter(account_id=account_id, currency=currency).first()
+
+
+@atomic
+def reserve(session: Transaction, *, by: Actor = SYSTEM) -> WalletReservation | None:
+    """Set aside for a running session what it costs at first, or what is there; once for each session."""
+    by.require(Permission.SESSIONS_VIEW, session)
+    if session.driver is None:
+        return None
+    currency = session.organization.currency
+    wallet = Wallet.objects.select_for_update().filter(
+        account__driver=session.driver, currency=currency
+    ).first()  # fmt: skip
+    if wallet is None or WalletReservation.objects.filter(pk=session.pk).exists():
+        return None
+    amount = max(min(RESERVED_AT_FIRST, wallet.available), _NOTHING)
+    wallet.reserved += amount
+    wallet.save(update_fields=["reserved"])
+    return WalletReservation.objects.create(
+        transaction=session, wallet=wallet, amount=amount, made_at=clock.now()
+    )
+
+
+def watch() -> int:
+    """Reserve for sessions that began, stop those that would cost more than is there, settle those that have
+    a record; how many were looked at."""
+    fresh = Transaction.objects.filter(
+        status=TransactionStatus.ACTIVE.value,
+        wallet_reservation=None,
+        driver__billing_account__wallets__isnull=False,
+    )
+    count = sum(1 for session in fresh.select_related("organization")[:500] if reserve(session))
+    for key in WalletReservation.objects.filter(released_at=None, settled_at=None).values_list(
+        "pk", flat=True
+    ):
+        _follow(key)
+        count += 1
+    return count
+
+
+def differences() -> list[tuple[Wallet, Decimal]]:
+    """Wallets whose balance is not what their entries add up to (B-48); none, unless somebody wrote past us."""
+    rows = LedgerEntry.objects.filter(account=LedgerAccount.WALLET)
+    sums = {
+        (payer, currency): -total
+        for payer, currency, total in rows.values_list("payer_id", "journal__currency").annotate(
+            Sum("amount")
+        )
+    }
+    found = ((one, sums.get((one.account_id, one.currency), _NOTHING)) for one in Wallet.objects.all())
+    return [(wallet, proven) for wallet, proven in found if wallet.balance != proven]
+
+
+@atomic
+def _follow(key: UUID) -> None:
+    row = WalletReservation.objects.select_related("transaction__station", "transaction__cost").get(pk=key)
+    wallet = Wallet.objects.select_for_update().get(pk=row.wallet_id)
+    row.refresh_from_db(fields=["amount", "settled_at", "released_at", "stop_asked_at"])
+    if row.settled_at or row.released_at:
+        return
+    record = Cdr.objects.filter(transaction_id=key, credit=False, credited_by=None).first()
+    if record is not None:
+        _change(row, wallet, record.payable_incl_vat or _NOTHING)
+        row.settled_at = clock.now()
+        row.save(update_fields=["settled_at"])
+        return
+    settlement = getattr(row.transaction, "settlement", None)
+    if settlement is not None and settlement.outcome in ("waived", "not_billable"):
+        _change(row, wallet, _NOTHING)
+        row.released_at = clock.now()
+        row.save(update_fields=["released_at"])
+        return
+    _keep_up(row, wallet)
+
+
+def _keep_up(row: WalletReservation, wallet: Wallet) -> None:
+    """Reserve what it costs so far and in the next minutes; ask to stop where that is more than there is."""
+    cost = getattr(row.transaction, "cost", None)
+    so_far = (cost.shown if cost else None) or _NOTHING
+    needed = so_far + margin(row.transaction, so_far)
+    if needed > row.amount:
+        _change(row, wallet, needed)
+    if needed > row.amount and row.stop_asked_at is None and row.transaction.status == "active":
+        ask_to_stop(row.transaction)
+        row.stop_asked_at = clock.now()
+        row.save(update_fields=["stop_asked_at"])
+
+
+def margin(session: Transaction, so_far: Decimal) -> Decimal:
+    """What three minutes more may cost, at the rate so far, at the least a minor unit (B-40)."""
+    least = Decimal(1).scaleb(-minor_units(session.organization.currency))
+    elapsed = clock.now() - session.started_at
+    if elapsed <= timedelta(0) or not so_far:
+        return least
+    share = Decimal(MARGIN.total_seconds()) / Decimal(max(elapsed.total_seconds(), MARGIN.total_seconds()))
+    return max((so_far * share).quantize(least), least)
+
+
+def ask_to_stop(session: Transaction) -> None:
+    """Remotely, since there is no money left for more."""
+    commands.issue(
+        session.station, RequestStopTransaction(transaction=session.pk), by=SYSTEM, reason="payment limit"
+    )
+
+
+def _change(row: WalletReservation, wallet: Wallet, amount: Decimal) -> None:
+    """To that amount, or as near as the wallet allows."""
+    allowed = max(min(amount, row.amount + wallet.available), _NOTHING)
+    wallet.reserved += allowed - row.amount
+    wallet.save(update_fields=["reserved"])
+    row.amount = allowed
+    row.save(update_fields=["amount"])
+
+
+def _release_for(invoice: Invoice, wallet: Wallet) -> None:
+    """What the sessions on the invoice reserved is free to pay it."""
+    sessions = invoice.lines.values_list("cdr__transaction_id", flat=True)
+    rows = WalletReservation.objects.filter(pk__in=sessions, wallet=wallet, released_at=None)
+    for row in rows:
+        wallet.reserved -= row.amount
+        row.released_at = clock.now()
+        row.save(update_fields=["released_at"])
+    wallet.save(update_fields=["reserved"])

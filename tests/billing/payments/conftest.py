@@ -1,0 +1,61 @@
+"""Issued invoices of Alice's drivers, a bank account of hers, and Stripe's stand-in."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from billing.models import Cdr, Invoice
+from billing.services import drafting, issuing
+from billing.services.payments import debits, provider_settings
+from core.access import Actor
+from core.models import Organization
+from tests import factories
+from tests.billing.conftest import THIS_MONTH, Charge, alice, charge, organization, settle, station
+from tests.billing.payments.stripe_standin import KEY, SECRET, StandIn, stand_in
+
+__all__ = ["alice", "charge", "organization", "station"]
+Issued = Callable[..., Invoice]
+DUE = Decimal("7.35")
+IBAN = "DE89370400440532013000"
+PAYER_IBAN = "NL91ABNA0417164300"
+
+
+@pytest.fixture
+def issued(charge: Charge, alice: Actor) -> Issued:
+    """An issued invoice over 7.35 EUR, of a driver of its own where none is given."""
+
+    def made(name: str | None = None, **options: Any) -> Invoice:
+        driver = options.pop("driver", None) or factories.make_driver(alice, name)
+        session = charge(12_345, minutes=1, driver=driver)
+        settle()
+        record = Cdr.objects.get(transaction=session, credit=False)
+        assert record.account is not None
+        return issuing.issue(drafting.draft(record.account, THIS_MONTH, by=alice)[0], by=alice)
+
+    return made
+
+
+@pytest.fixture
+def bank(organization: Organization, alice: Actor) -> None:
+    debits.set_details(
+        organization,
+        holder="Yard GmbH",
+        iban=IBAN,
+        creditor_id="DE98ZZZ09999999999",
+        notice_days=14,
+        by=alice,
+    )
+
+
+@pytest.fixture
+def stripe(organization: Organization, alice: Actor, settings: Any) -> Iterator[StandIn]:
+    """Stripe's stand-in, with the organization's keys for it."""
+    with stand_in() as ledger:
+        settings.STRIPE_API_BASE = ledger.base
+        settings.EGRESS_ALLOW = ledger.allowed
+        provider_settings.save(
+            organization, key=KEY, webhook_secret=SECRET, hold_amount=Decimal(60), by=alice
+        )
+        yield ledger
