@@ -14,6 +14,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 2.0,
         "options": {"expires": 2},
     },
+    "fetch firmware": {
+        "task": "stations.tasks.fetch_firmware",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "condense the readings": {
         "task": "stations.tasks.condense_readings",
         "schedule": 300.0,

@@ -4,11 +4,21 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import accounts, health, payment_events, root
+from portal import accounts, files, health, payment_events, root
 from portal.driver import chargers
 
 PUBLIC = frozenset(
-    {"home", "healthz", "readyz", "metrics", "security_txt", "find", "charger", "stripe_webhook"}
+    {
+        "home",
+        "healthz",
+        "readyz",
+        "metrics",
+        "security_txt",
+        "find",
+        "charger",
+        "stripe_webhook",
+        "firmware_file",
+    }
 )
 
 admin.site.login = secure_admin_login(admin.site.login)
@@ -31,6 +41,7 @@ urlpatterns = [
         payment_events.stripe,
         name="stripe_webhook",
     ),
+    path("files/firmware/<str:token>/<str:filename>", files.firmware, name="firmware_file"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", root.metrics, name="metrics"),

@@ -30,6 +30,12 @@ def advance_rollouts() -> None:
 
 
 @shared_task
+def fetch_firmware() -> None:
+    """Fetch firmware that was named by its address; every five seconds."""
+    sweeping.fetch_firmware()
+
+
+@shared_task
 def tidy() -> None:
     """Make partitions ahead, drop old ones, mark orphaned sessions; every hour."""
     sweeping.tidy()

@@ -17,7 +17,7 @@ from stations.models.displays import DisplayMessage
 from stations.models.evses import Connector, Evse
 from stations.models.favourites import Favourite
 from stations.models.firmware import FirmwareJob, JobStep, LogJob
-from stations.models.firmware_images import FirmwareImage
+from stations.models.firmware_images import FirmwareImage, FirmwareLink
 from stations.models.firmware_rollouts import (
     FirmwareRollout,
     RolloutAttempt,
@@ -29,6 +29,7 @@ from stations.models.frozen_tariffs import ConnectorState, CostState, FrozenTari
 from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
 from stations.models.local_lists import LocalList, LocalListEntry
+from stations.models.log_files import LogFile
 from stations.models.monitoring import EventStream, Monitor, MonitoringState, StationEvent, StreamValue
 from stations.models.network import NetworkProfile
 from stations.models.quirks import Quirk
@@ -73,6 +74,7 @@ __all__ = [
     "Favourite",
     "FirmwareImage",
     "FirmwareJob",
+    "FirmwareLink",
     "FirmwareRollout",
     "FrozenTariff",
     "Gateway",
@@ -83,6 +85,7 @@ __all__ = [
     "Level",
     "LocalList",
     "LocalListEntry",
+    "LogFile",
     "LogJob",
     "MeterReading",
     "Monitor",

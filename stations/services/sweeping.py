@@ -17,6 +17,8 @@ from stations.services import (
     cost_displays,
     credentials,
     data_transfers,
+    firmware_fetching,
+    firmware_images,
     monitoring,
     offline,
     partitions,
@@ -81,6 +83,11 @@ def advance_rollouts() -> int:
     return advancing.advance(clock.now())
 
 
+def fetch_firmware() -> int:
+    """Firmware that waits to be fetched; each image is taken by one worker."""
+    return firmware_fetching.run(clock.now())
+
+
 def condense_readings() -> int | None:
     """Take new readings into the history by minutes and quarters of an hour."""
     return alone("reading_history", lambda: reading_history.condense(clock.now()))
@@ -99,6 +106,7 @@ def tidy() -> dict[str, int | None]:
         "charging_profiles": profiles.forget_over,
         "monitoring": lambda: monitoring.forget_old(now),
         "authorizations": lambda: authorization_log.forget(now),
+        "firmware": lambda: firmware_images.tidy(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 

@@ -4,6 +4,7 @@ Alice owns the organization (admin), Bob is her colleague (technician), Charlie 
 another organization).
 """
 
+import io
 import itertools
 import secrets
 from typing import Any
@@ -14,8 +15,8 @@ from core.models import Membership, Organization
 from core.services import accounts, keys
 from drivers.models import Driver, IdToken
 from drivers.services import drivers, tokens
-from stations.models import ChargingStation
-from stations.services import access, stations
+from stations.models import ChargingStation, FirmwareImage
+from stations.services import access, firmware_images, stations
 
 _numbers = itertools.count(1)
 SYSTEM = core_access.system("tests")
@@ -53,6 +54,13 @@ def make_station(by: Actor, *, password: str | None = None, **values: Any) -> tu
     values.setdefault("identity", unique("CP"))
     station, secret = stations.create(values, by=by, password=password)
     return station, secret or ""
+
+
+def make_image(by: Actor, content: bytes = b"\x7fELF firmware", **values: Any) -> FirmwareImage:
+    """A firmware image as an administrator uploads it; for every station where nothing else is said."""
+    values.setdefault("version", "2.0")
+    filename = values.pop("filename", "ac22-2.0.bin")
+    return firmware_images.add(io.BytesIO(content), filename, values, by=by)
 
 
 def make_token(by: Actor, value: str | None = None, **details: Any) -> IdToken:
