@@ -3,24 +3,38 @@
 Whoever has the address has the file, so none is ever shown again or logged; see security.md W-19 and W-22.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.utils.http import http_date, parse_http_date_safe
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from core.errors import Conflict, NotFound
+from core import clock
+from core.errors import Conflict, DomainError, Invalid, NoRoom, NotFound
 from portal.pace import Pace
 from stations.domain.byte_ranges import Part, Unsatisfiable, part_of
 from stations.models import FirmwareImage
-from stations.services import files, firmware_images
+from stations.services import files, firmware_images, log_files
 
+FORM_BYTES = 65_536
+UPLOAD_STATUS: Mapping[type[DomainError], int] = {
+    files.TooLarge: 413,
+    NoRoom: 507,
+    NotFound: 404,
+    Conflict: 409,
+    Invalid: 400,
+}
 SANDBOX = "default-src 'none'; sandbox"
+A = TypeVar("A", bound=HttpResponseBase)
 pace = Pace(per_minute=120)
+arriving = Pace(per_minute=30)
 
 
 @csrf_exempt
@@ -37,6 +51,25 @@ def firmware(request: HttpRequest, token: str, filename: str) -> HttpResponseBas
     except Conflict as error:
         return plain(409, error.message)
     return _sent(request, image)
+
+
+@csrf_exempt
+@require_http_methods(["PUT", "POST"])
+def log(request: HttpRequest, token: str, name: str = "") -> HttpResponseBase:
+    """A station's upload: the body itself, or the first file of a form. The target takes one."""
+    wait_s = arriving.wait_s(token)
+    if wait_s:
+        return plain(429, "Too many uploads.", {"Retry-After": str(wait_s)})
+    try:
+        log_files.find(token, clock.now())
+        if _announced_bytes(request) > settings.LOG_FILE_MAX_BYTES + FORM_BYTES:
+            raise files.TooLarge(settings.LOG_FILE_MAX_BYTES)
+        source, named = _uploaded(request)
+        log_files.receive(token, name.rstrip("/") or named, source)
+    except DomainError as error:
+        status = next(code for kind, code in UPLOAD_STATUS.items() if isinstance(error, kind))
+        return plain(status, error.message)
+    return plain(201, "The file was received.")
 
 
 def plain(status: int, sentence: str, headers: dict[str, str] | None = None) -> HttpResponse:
@@ -60,6 +93,24 @@ def streamed(request: HttpRequest, name: str, part: Part, headers: dict[str, str
 def attachment(filename: str) -> str:
     """The header that makes a browser save it; the name was checked when it came."""
     return f'attachment; filename="{filename}"'
+
+
+def _announced_bytes(request: HttpRequest) -> int:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isdecimal() else 0
+
+
+def _uploaded(request: HttpRequest) -> tuple[Any, str]:
+    """What is to be stored, and the name that came with it."""
+    if request.method == "POST" and request.content_type == "multipart/form-data":
+        try:
+            file = next(iter(request.FILES.values()), None)
+        except (MultiPartParserError, SuspiciousOperation) as error:
+            raise Invalid("The form cannot be read.") from error
+        if file is None:
+            raise Invalid("The form holds no file.")
+        return file, file.name or ""
+    return request, ""
 
 
 def _sent(request: HttpRequest, image: FirmwareImage) -> HttpResponseBase:
@@ -94,7 +145,7 @@ def _is_of_this(request: HttpRequest, image: FirmwareImage) -> bool:
     return parse_http_date_safe(condition) == int(image.created_at.timestamp())
 
 
-def _guarded(answer: HttpResponseBase, headers: dict[str, str]) -> Any:
+def _guarded(answer: A, headers: dict[str, str]) -> A:
     answer.headers["Content-Security-Policy"] = SANDBOX
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Cache-Control"] = "no-store"

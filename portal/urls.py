@@ -18,6 +18,7 @@ PUBLIC = frozenset(
         "charger",
         "stripe_webhook",
         "firmware_file",
+        "log_upload",
     }
 )
 
@@ -42,6 +43,9 @@ urlpatterns = [
         name="stripe_webhook",
     ),
     path("files/firmware/<str:token>/<str:filename>", files.firmware, name="firmware_file"),
+    path("files/logs/<str:token>", files.log, name="log_upload"),
+    path("files/logs/<str:token>/", files.log, name="log_upload"),
+    path("files/logs/<str:token>/<path:name>", files.log, name="log_upload"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", root.metrics, name="metrics"),

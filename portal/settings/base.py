@@ -230,6 +230,12 @@ FILES_S3_BUCKET = env.str("FILES_S3_BUCKET", default="")
 FIRMWARE_MAX_BYTES = env.int("FIRMWARE_MAX_BYTES", default=200_000_000)
 LOG_FILE_MAX_BYTES = env.int("LOG_FILE_MAX_BYTES", default=200_000_000)
 LOG_FILE_RETENTION_DAYS = env.int("LOG_FILE_RETENTION_DAYS", default=30)
+# Uploads of old stations by FTP (`manage.py serve_ftp`); 0: switched off.
+FTP_HOST = env.str("FTP_HOST", default="") or urlsplit(FILES_URL).hostname or "127.0.0.1"
+FTP_PORT = env.int("FTP_PORT", default=0)
+FTP_PASSIVE_PORTS = env.str("FTP_PASSIVE_PORTS", default="")
+FTP_CERTIFICATE = env.str("FTP_CERTIFICATE", default="")
+FTP_KEY = env.str("FTP_KEY", default="")
 ON_DISK = {
     "BACKEND": "django.core.files.storage.FileSystemStorage",
     "OPTIONS": {

@@ -19,6 +19,7 @@ from stations.services import (
     data_transfers,
     firmware_fetching,
     firmware_images,
+    log_files,
     monitoring,
     offline,
     partitions,
@@ -107,6 +108,7 @@ def tidy() -> dict[str, int | None]:
         "monitoring": lambda: monitoring.forget_old(now),
         "authorizations": lambda: authorization_log.forget(now),
         "firmware": lambda: firmware_images.tidy(now),
+        "log_files": lambda: log_files.forget(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 

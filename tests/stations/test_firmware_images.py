@@ -1,6 +1,7 @@
 """Taking in firmware images: what is refused, and that nothing of it stays (W-17, W-20)."""
 
 import base64
+import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,7 +79,7 @@ def test_an_image_is_hashed_stored_under_a_name_of_ours_and_audited(alice: Actor
     image = factories.make_image(alice, CONTENT, vendor="Example", from_versions=["1.0", " 1.1 ", "1.0"])
 
     assert (image.state, image.size_bytes, image.filename) == ("ready", len(CONTENT), "ac22-2.0.bin")
-    assert image.sha256 == __import__("hashlib").sha256(CONTENT).hexdigest()
+    assert image.sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert (Path(settings.FILES_DIR) / image.file).read_bytes() == CONTENT
     assert image.filename not in image.file
     assert image.from_versions == ["1.0", "1.1"]
