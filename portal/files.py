@@ -18,9 +18,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from core import clock
 from core.errors import Conflict, DomainError, Invalid, NoRoom, NotFound
+from portal import file_links
 from portal.pace import Pace
 from stations.domain.byte_ranges import Part, Unsatisfiable, part_of
-from stations.models import FirmwareImage
+from stations.models import FirmwareImage, LogFile
 from stations.services import files, firmware_images, log_files
 
 FORM_BYTES = 65_536
@@ -70,6 +71,22 @@ def log(request: HttpRequest, token: str, name: str = "") -> HttpResponseBase:
         status = next(code for kind, code in UPLOAD_STATUS.items() if isinstance(error, kind))
         return plain(status, error.message)
     return plain(201, "The file was received.")
+
+
+@require_safe
+def download(request: HttpRequest, signed: str) -> HttpResponseBase:
+    """A log for the person who was just sent here (`portal.file_links`)."""
+    file_id = file_links.opened(signed)
+    found = LogFile.objects.filter(pk=file_id, removed_at=None).exclude(received_at=None).first()
+    if found is None:
+        return plain(404, "There is no such file, or its address is too old. Open it again from its page.")
+    return log_content(request, found)
+
+
+def log_content(request: HttpRequest, found: LogFile) -> HttpResponseBase:
+    """The file as an attachment, for who was let through before."""
+    headers = {"Content-Disposition": attachment(found.name)}
+    return streamed(request, found.file, Part(0, found.size_bytes or 0, whole=True), headers)
 
 
 def plain(status: int, sentence: str, headers: dict[str, str] | None = None) -> HttpResponse:

@@ -19,6 +19,7 @@ PUBLIC = frozenset(
         "stripe_webhook",
         "firmware_file",
         "log_upload",
+        "file_download",
     }
 )
 
@@ -43,6 +44,7 @@ urlpatterns = [
         name="stripe_webhook",
     ),
     path("files/firmware/<str:token>/<str:filename>", files.firmware, name="firmware_file"),
+    path("files/downloads/<str:signed>", files.download, name="file_download"),
     path("files/logs/<str:token>", files.log, name="log_upload"),
     path("files/logs/<str:token>/", files.log, name="log_upload"),
     path("files/logs/<str:token>/<path:name>", files.log, name="log_upload"),

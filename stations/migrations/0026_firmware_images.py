@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 ('size_bytes', models.BigIntegerField(null=True)),
                 ('sha256', models.CharField(blank=True, max_length=64)),
                 ('removed_at', models.DateTimeField(null=True)),
+                ('job', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='upload', to='stations.logjob')),
                 ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='core.organization')),
                 ('station', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='log_files', to='stations.chargingstation')),
             ],

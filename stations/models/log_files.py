@@ -4,6 +4,7 @@ from django.db import models
 
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
+from stations.models.firmware import LogJob
 from stations.models.owned import AtStation
 from stations.models.stations import ChargingStation
 
@@ -30,6 +31,7 @@ class LogFile(AtStation, models.Model):
         ChargingStation, on_delete=models.CASCADE, related_name="log_files", db_index=False
     )
     request_id = models.BigIntegerField()
+    job = models.OneToOneField(LogJob, on_delete=models.SET_NULL, null=True, related_name="upload")
     kind = models.CharField(max_length=14)
     way = models.CharField(max_length=4, choices=Way.choices, default=Way.HTTP)
     account = models.CharField(max_length=32, blank=True)

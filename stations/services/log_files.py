@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -152,12 +151,6 @@ def forget(now: datetime) -> int:
         FOLDER, lambda names: here.filter(file__in=names).values_list("file", flat=True), now
     )
     return len(old) + unused + strays
-
-
-def of_jobs(station_id: UUID, request_ids: list[int]) -> dict[int, LogFile]:
-    """The targets of these requests of the station, by their numbers."""
-    rows = LogFile.objects.filter(station_id=station_id, request_id__in=request_ids)
-    return {row.request_id: row for row in rows}
 
 
 def _way(station: ChargingStation, wanted: str) -> LogFile.Way:
