@@ -13,11 +13,12 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import BinaryIO
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
@@ -25,6 +26,7 @@ from django.conf import settings
 CONNECT_S = 3.0
 TOTAL_S = 10.0
 MAX_BYTES = 1_048_576
+PIECE_BYTES = 65_536
 PORTS: Mapping[str, int] = {"https": 443, "http": 80}
 HTTPS_ONLY = frozenset({"https"})
 HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
@@ -89,10 +91,25 @@ def fetch(
     """GET, or POST the body. Raises :class:`EgressRefused` before any connection, :class:`EgressFailed` after."""
     deadline = time.monotonic() + total_s
     target = check(url, schemes=schemes, total_s=total_s)
-    try:
-        return _exchange(target, body, dict(headers or {}), deadline)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise EgressFailed(f"{target.host} did not answer as expected ({type(error).__name__}).") from error
+    ask = partial(_ask, body=body, headers=dict(headers or {}))
+    return _exchange(target, ask, deadline)
+
+
+def download(
+    url: str,
+    into: BinaryIO,
+    *,
+    most_bytes: int,
+    total_s: float,
+    schemes: frozenset[str] = HTTPS_ONLY,
+) -> Answer:
+    """GET a file into ``into``, piece by piece; the answer has no body. Raises as :func:`fetch` does.
+
+    Nothing is written where the status is not 200, and never more than ``most_bytes``.
+    """
+    deadline = time.monotonic() + total_s
+    target = check(url, schemes=schemes, total_s=CONNECT_S)
+    return _exchange(target, partial(_pour, into=into, most_bytes=most_bytes), deadline)
 
 
 def check(url: str, *, schemes: frozenset[str] = HTTPS_ONLY, total_s: float = CONNECT_S) -> Target:
@@ -208,7 +225,14 @@ def _resolved(target: Target, patience_s: float) -> list[Address]:
     return sorted((ipaddress.ip_address(text) for text in found), key=lambda one: (one.version, int(one)))
 
 
-def _exchange(target: Target, body: bytes | None, headers: dict[str, str], deadline: float) -> Answer:
+def _exchange(target: Target, ask: Callable[[socket.socket, Target], Answer], deadline: float) -> Answer:
+    try:
+        return _on_a_line(target, ask, deadline)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise EgressFailed(f"{target.host} did not answer as expected ({type(error).__name__}).") from error
+
+
+def _on_a_line(target: Target, ask: Callable[[socket.socket, Target], Answer], deadline: float) -> Answer:
     lines = [_connect(target, deadline)]
     cut = threading.Timer(max(deadline - time.monotonic(), 0.01), _cut, [lines])
     cut.daemon = True
@@ -216,7 +240,7 @@ def _exchange(target: Target, body: bytes | None, headers: dict[str, str], deadl
     try:
         if target.scheme == "https":
             _secure(lines, target)
-        answer = _ask(lines[-1], target, body, headers)
+        answer = ask(lines[-1], target)
     finally:
         cut.cancel()
         lines[-1].close()
@@ -265,6 +289,28 @@ def _ask(line: socket.socket, target: Target, body: bytes | None, headers: dict[
     if answer.length:
         raise EgressFailed(f"{target.host} broke off its answer.")
     return Answer(answer.status, answer.headers.get_content_type(), received)
+
+
+def _pour(line: socket.socket, target: Target, *, into: BinaryIO, most_bytes: int) -> Answer:
+    asking = http.client.HTTPConnection(target.host, target.port)
+    asking.sock = line
+    try:
+        asking.request("GET", target.path, headers={"Connection": "close", "Accept-Encoding": "identity"})
+        answer = asking.getresponse()
+        said = Answer(answer.status, answer.headers.get_content_type(), b"")
+        if answer.status != http.client.OK:
+            return said
+        received = 0
+        while piece := answer.read(PIECE_BYTES):
+            received += len(piece)
+            if received > most_bytes:
+                raise EgressFailed(f"{target.host} answers with more than {most_bytes} bytes.")
+            into.write(piece)
+    finally:
+        asking.close()
+    if answer.length:
+        raise EgressFailed(f"{target.host} broke off its answer.")
+    return said
 
 
 def _cut(lines: list[socket.socket]) -> None:

@@ -50,3 +50,12 @@ class Busy(DomainError):
 
     def __init__(self) -> None:
         super().__init__("Somebody else is at work on this just now. Nothing was changed; try it again.")
+
+
+class NoRoom(DomainError):
+    """The disk is full (promises.md F-19); nothing was kept."""
+
+    code = "no_room"
+
+    def __init__(self) -> None:
+        super().__init__("There is no room for the file. Nothing was kept; tell who runs the portal.")

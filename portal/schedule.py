@@ -9,6 +9,16 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "advance the rollouts": {
+        "task": "stations.tasks.advance_rollouts",
+        "schedule": 2.0,
+        "options": {"expires": 2},
+    },
+    "fetch firmware": {
+        "task": "stations.tasks.fetch_firmware",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "condense the readings": {
         "task": "stations.tasks.condense_readings",
         "schedule": 300.0,

@@ -4,7 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import accounts, health, payment_events, root
+from portal import accounts, files, health, payment_events, root
 from portal.api import oauth
 from portal.driver import chargers
 
@@ -19,6 +19,9 @@ PUBLIC = frozenset(
         "charger",
         "stripe_webhook",
         "oauth_token",
+        "firmware_file",
+        "log_upload",
+        "file_download",
     }
 )
 
@@ -43,6 +46,11 @@ urlpatterns = [
         payment_events.stripe,
         name="stripe_webhook",
     ),
+    path("files/firmware/<str:token>/<str:filename>", files.firmware, name="firmware_file"),
+    path("files/downloads/<str:signed>", files.download, name="file_download"),
+    path("files/logs/<str:token>", files.log, name="log_upload"),
+    path("files/logs/<str:token>/", files.log, name="log_upload"),
+    path("files/logs/<str:token>/<path:name>", files.log, name="log_upload"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", root.metrics, name="metrics"),

@@ -24,6 +24,18 @@ def condense_readings() -> None:
 
 
 @shared_task
+def advance_rollouts() -> None:
+    """Take firmware rollouts as far as they can go now; every two seconds."""
+    sweeping.advance_rollouts()
+
+
+@shared_task
+def fetch_firmware() -> None:
+    """Fetch firmware that was named by its address; every five seconds."""
+    sweeping.fetch_firmware()
+
+
+@shared_task
 def tidy() -> None:
     """Make partitions ahead, drop old ones, mark orphaned sessions; every hour."""
     sweeping.tidy()

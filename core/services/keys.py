@@ -67,6 +67,7 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "certificates:write": frozenset({_P.STATIONS_VIEW}),
     "firmware:read": frozenset({_P.STATIONS_VIEW}),
     "firmware:write": frozenset({_P.FIRMWARE_MANAGE, _P.FIRMWARE_UPLOAD}),
+    "logs:read": frozenset({_P.FIRMWARE_MANAGE}),
     "cdrs:read": frozenset({_P.INVOICES_MANAGE}),
     "cdrs:write": frozenset({_P.SESSIONS_CORRECT}),
     "billing-exceptions:read": frozenset({_P.INVOICES_MANAGE}),

@@ -32,6 +32,8 @@ SCOPE_OF: Mapping[str, str] = {
     "command.effect": "commands:read",
     "command.settled": "commands:read",
     "invoice.issued": "invoices:read",
+    "rollout.finished": "firmware:read",
+    "rollout.progressed": "firmware:read",
     "invoice.paid": "invoices:read",
     "payment.received": "payments:read",
     "payment.returned": "payments:read",

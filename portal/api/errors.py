@@ -12,7 +12,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from core.errors import Busy, Conflict, DomainError, Invalid, NotFound, NotPermitted, NotSupported
+from core.errors import Busy, Conflict, DomainError, Invalid, NoRoom, NotFound, NotPermitted, NotSupported
 from portal.logs import request_id
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Conflict: status.HTTP_409_CONFLICT,
     NotSupported: status.HTTP_409_CONFLICT,
     Busy: status.HTTP_503_SERVICE_UNAVAILABLE,
+    NoRoom: status.HTTP_507_INSUFFICIENT_STORAGE,
 }
 TITLES: Mapping[int, str] = {
     400: "The request is not valid",
@@ -40,6 +41,7 @@ TITLES: Mapping[int, str] = {
     429: "Too many requests",
     500: "Something broke on our side",
     503: "Not now",
+    507: "No room",
 }
 
 

@@ -1,6 +1,5 @@
 """``Idempotency-Key`` on POST: parallel repeats give one effect, later ones the first answer."""
 
-import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -21,16 +20,20 @@ ABANDONED = timedelta(minutes=2)
 SECRET_FIELDS = frozenset({"password", "secret", "key"})
 
 
-def once(request: Request, work: Callable[[], Response]) -> Response:
-    """Run the work unless the same key has an answer already. Raises 409 for the same key with another body."""
+def once(request: Request, work: Callable[[], Response], digest: Callable[[], bytes]) -> Response:
+    """Run the work unless the same key has an answer already. Raises 409 for the same key with another body.
+
+    ``digest`` tells bodies apart; it is asked only where there is a key.
+    """
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return work()
     if not (1 <= len(key) <= 255 and key.isprintable()):
         raise ValidationError({"Idempotency-Key": "1 to 255 printable characters."})
-    row, fresh = _claim(request, key)
+    said = digest()
+    row, fresh = _claim(request, key, said)
     if not fresh:
-        return _replay(row, request)
+        return _replay(row, said)
     try:
         response = work()
     except BaseException:
@@ -45,12 +48,12 @@ def forget_old() -> int:
     return IdempotentAnswer.objects.filter(created_at__lt=clock.now() - KEPT).delete()[0]
 
 
-def _claim(request: Request, key: str) -> tuple[IdempotentAnswer, bool]:
+def _claim(request: Request, key: str, digest: bytes) -> tuple[IdempotentAnswer, bool]:
     now = clock.now()
     where = {"organization_id": request.auth.organization_id, "route": request.path, "key": key}
     IdempotentAnswer.objects.filter(**where, created_at__lt=now - KEPT).delete()
     IdempotentAnswer.objects.filter(**where, status=None, created_at__lt=now - ABANDONED).delete()
-    row = IdempotentAnswer(**where, body_digest=_digest(request), created_at=now)
+    row = IdempotentAnswer(**where, body_digest=digest, created_at=now)
     try:
         with atomic():
             row.save(force_insert=True)
@@ -59,8 +62,8 @@ def _claim(request: Request, key: str) -> tuple[IdempotentAnswer, bool]:
     return row, True
 
 
-def _replay(row: IdempotentAnswer, request: Request) -> Response:
-    if bytes(row.body_digest) != _digest(request):
+def _replay(row: IdempotentAnswer, digest: bytes) -> Response:
+    if bytes(row.body_digest) != digest:
         raise Conflicting("This idempotency key was used with another body. Take a new key.")
     if row.status is None:
         raise Conflicting("The first request with this idempotency key is still at work. Repeat it later.")
@@ -77,7 +80,3 @@ def _keep(row: IdempotentAnswer, response: Response) -> None:
     )  # as sent: exact figures are no JSON by themselves
     row.headers = {name: response[name] for name in ("Location", "ETag") if name in response}
     row.save(update_fields=["status", "answer", "headers"])
-
-
-def _digest(request: Request) -> bytes:
-    return hashlib.sha256(request._request.body).digest()

@@ -5,13 +5,18 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from core.errors import NotFound
+from portal.api.resource import Resource
 from portal.api.stations import BelowStation
+from portal.files import log_content
 from stations.domain.firmware import FirmwareKind, JobStatus
-from stations.models import FirmwareJob, LogJob, SecurityEvent
+from stations.models import FirmwareJob, LogFile, LogJob, SecurityEvent
+from stations.services import log_files
 
 
 class StepView(serializers.Serializer):
@@ -50,11 +55,27 @@ class FirmwareJobView(JobView):
     published_at = serializers.ListField(child=serializers.CharField(), source="locations")
 
 
+class LogFileView(serializers.Serializer):
+    name = serializers.CharField(help_text="Empty until it is received")
+    size = serializers.IntegerField(source="size_bytes", allow_null=True, help_text="Bytes")
+    sha256 = serializers.CharField()
+    expires_at = serializers.DateTimeField(help_text="Until then the station may upload")
+    received_at = serializers.DateTimeField(allow_null=True)
+    removed_at = serializers.DateTimeField(allow_null=True, help_text="When the bytes were deleted")
+    detail = serializers.CharField(help_text="Why the last try was refused")
+
+
 class LogJobView(JobView):
     kind = serializers.CharField()
+    file = serializers.SerializerMethodField(help_text="Where the station uploads to the portal")
     filename = serializers.CharField()
     oldest_at = serializers.DateTimeField(allow_null=True)
     latest_at = serializers.DateTimeField(allow_null=True)
+
+    @extend_schema_field(LogFileView(allow_null=True))
+    def get_file(self, job: LogJob) -> Any:
+        upload = getattr(job, "upload", None)
+        return None if upload is None else LogFileView(upload).data
 
 
 class SecurityEventView(serializers.Serializer):
@@ -108,12 +129,32 @@ class LogJobList(BelowStation):
     filter_class = filterset_class = LogJobFilter
 
     def rows(self) -> QuerySet[LogJob]:
-        return LogJob.objects.filter(station=self.station()).prefetch_related("steps")
+        rows = LogJob.objects.filter(station=self.station())
+        return rows.select_related("upload").prefetch_related("steps")
 
     @extend_schema(operation_id="list_station_logs", responses=LogJobView(many=True))
     def get(self, request: Request, pk: UUID) -> Any:
         """List the logs asked for, newest first, with every state of their upload."""
         return self.listing()
+
+
+class LogFileContent(Resource):
+    """The file that a station uploaded."""
+
+    scopes = {"read": "logs:read"}
+    serializer_class = LogFileView
+
+    @extend_schema(
+        operation_id="download_station_log",
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, pk: UUID, job_pk: UUID) -> Any:
+        """Download a log as the station sent it. Every download is written into the audit log."""
+        rows = LogFile.objects.visible_to(self.actor).filter(station_id=pk, job_id=job_pk)
+        upload = rows.select_related("station").first()
+        if upload is None:
+            raise NotFound("There is no such log, or the station was not asked to upload it here.")
+        return log_content(request._request, log_files.reading(upload, by=self.actor))
 
 
 class SecurityEventList(BelowStation):

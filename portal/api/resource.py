@@ -64,9 +64,17 @@ class Resource(APIView):
             return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        request._request.body  # noqa: B018  read before a parser takes the stream: idempotency digests it
+        self.read_body(request)
         super().initial(request, *args, **kwargs)
         self._limit_rate(request)
+
+    def read_body(self, request: Request) -> None:
+        """Read before a parser takes the stream: idempotency digests it."""
+        request._request.body  # noqa: B018
+
+    def body_digest(self) -> bytes:
+        """What a repetition under the same idempotency key has to be equal in."""
+        return hashlib.sha256(self.request._request.body).digest()
 
     def _limit_rate(self, request: Request) -> None:
         caller = str(self.actor.subject_id)
@@ -122,7 +130,7 @@ class Resource(APIView):
 
     def once(self, work: Callable[[], Response]) -> Response:
         """A POST's work under the request's idempotency key, if it has one."""
-        return idempotency.once(self.request, work)
+        return idempotency.once(self.request, work, self.body_digest)
 
     def represent(self, thing: Any, *, many: bool = False) -> Any:
         return self.serializer_class(

@@ -87,10 +87,27 @@ class LogForm(forms.Form):
         ],
     )
     location = LocationField(
-        label=gettext_lazy("Upload to"), help_text=gettext_lazy("A directory the station may write to")
+        label=gettext_lazy("Upload to"),
+        required=False,
+        help_text=gettext_lazy("Empty: to the portal. Else a directory the station may write to"),
+    )
+    transfer = forms.ChoiceField(
+        label=gettext_lazy("How it uploads to the portal"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("As the station says it can")),
+            ("http", "HTTPS"),
+            ("ftp", gettext_lazy("FTP, for old stations")),
+        ],
     )
     oldest_at = MomentField(label=gettext_lazy("From"))
     latest_at = MomentField(label=gettext_lazy("Until"))
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if values.get("location") and values.get("transfer"):
+            self.add_error("transfer", _("Give an address or a way to the portal, not both."))
+        return values
 
     def intent(self) -> Intent:
         return intents.GetLog(**self.cleaned_data)
@@ -154,7 +171,9 @@ def _page(
 ) -> HttpResponse:
     context = frame(request, station, "station_firmware")
     context["jobs"] = station.firmware_jobs.prefetch_related("steps").order_by("-id")[:SHOWN]
-    context["logs"] = station.log_jobs.prefetch_related("steps").order_by("-id")[:SHOWN]
+    context["logs"] = (
+        station.log_jobs.select_related("upload").prefetch_related("steps").order_by("-id")[:SHOWN]
+    )
     context["unsent"] = (
         station.commands.filter(command__in=FORMS)
         .exclude(status__in=["accepted", "sent"])

@@ -29,6 +29,8 @@ PER_STREAM = 20
 ALLOWED: Mapping[str, Permission] = {
     "station": Permission.STATIONS_VIEW,
     "connection": Permission.STATIONS_VIEW,
+    "rollout": Permission.STATIONS_VIEW,
+    "firmware_image": Permission.STATIONS_VIEW,
     "command": Permission.STATIONS_VIEW,
     "num": Permission.STATIONS_VIEW,
     "transaction": Permission.SESSIONS_VIEW,

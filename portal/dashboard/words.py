@@ -227,6 +227,14 @@ JOB_STATE: Mapping[str, Word] = {
 }
 UNCONFIRMED = Word(_("Installed, not confirmed"), icon="help", look="paused")
 
+IMAGE_STATE: Mapping[str, Word] = {
+    "fetching": Word(_("Being fetched"), icon="download", look="charging"),
+    "ready": Word(_("Checked"), icon="file-check", look="available"),
+    "failed": Word(_("Not fetched"), icon="alert-triangle", look="faulted"),
+    "damaged": Word(_("File changed"), icon="alert-triangle", look="faulted"),
+    "retired": Word(_("Retired"), icon="ban", look="unavailable"),
+}
+
 WHAT_TO_TRY: Mapping[str, Text] = {
     "DownloadFailed": _("Can the station reach the address? Check name, port and password in it."),
     "InvalidSignature": _("The file was changed, or was signed with another certificate."),
@@ -405,6 +413,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             Entry("sessions", _("Sessions"), icon="bolt", permission=_P.SESSIONS_VIEW, counts="sessions"),
             Entry("alerts", _("Alerts"), icon="bell", permission=_P.ALERTS_VIEW, counts="alerts"),
             Entry("sites", _("Sites"), icon="map-pin", permission=_P.STATIONS_VIEW),
+            Entry("firmware_images", _("Firmware images"), icon="cpu", permission=_P.FIRMWARE_MANAGE),
             Entry("quirks", _("Quirks"), icon="settings", permission=_P.STATIONS_EDIT),
         ),
     ),

@@ -9,11 +9,6 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 OCPP_HIDE_UNKNOWN_STATIONS = env.bool("OCPP_HIDE_UNKNOWN_STATIONS", default=False)
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "documents": DOCUMENTS,
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-}
 API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=100_000)
 API_RATE_BURST = env.int("API_RATE_BURST", default=100_000)
 STATIC_ROOT, STATICFILES_DIRS = BASE_DIR / "static", []

@@ -21,6 +21,8 @@ PRIVATE_KEY = re.compile(
 # No pattern can begin again inside of what it has looked at, so each takes linear time on any text.
 URL_USER = re.compile(r":((?:\\?/){2})[^/?#\s@]*@")
 URL_QUERY = re.compile(r"([?&][^=&?#\s]*=)[^&#\s]*")
+OWN_TOKEN = re.compile(r"(/files/(?:firmware|logs)/)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
+"""What opens a file of ours stands in the path: some stations drop the query, others add a name to the end."""
 ADDRESS_NAMES = ("location", "remoteLocation")
 """Addresses of files: whoever has one with its query may often fetch or place the file."""
 VALUE_NAMES = ("value", "attributeValue", "attribute_value", "actualValue")
@@ -48,8 +50,8 @@ def masked(value: Any) -> Any:
 
 
 def masked_address(url: str) -> str:
-    """The address of a file without what opens it: user information and the values of its query."""
-    return URL_QUERY.sub(rf"\1{MASK}", URL_USER.sub(rf":\1{MASK}@", url))
+    """The address of a file without what opens it: user information, the values of its query, our own tokens."""
+    return OWN_TOKEN.sub(rf"\1{MASK}", URL_QUERY.sub(rf"\1{MASK}", URL_USER.sub(rf":\1{MASK}@", url)))
 
 
 def _masked_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:

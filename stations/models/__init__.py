@@ -17,11 +17,19 @@ from stations.models.displays import DisplayMessage
 from stations.models.evses import Connector, Evse
 from stations.models.favourites import Favourite
 from stations.models.firmware import FirmwareJob, JobStep, LogJob
+from stations.models.firmware_images import FirmwareImage, FirmwareLink
+from stations.models.firmware_rollouts import (
+    FirmwareRollout,
+    RolloutAttempt,
+    RolloutStation,
+    RolloutWave,
+)
 from stations.models.frames import RawFrame
 from stations.models.frozen_tariffs import ConnectorState, CostState, FrozenTariff, Level, SessionCost
 from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
 from stations.models.local_lists import LocalList, LocalListEntry
+from stations.models.log_files import LogFile
 from stations.models.monitoring import EventStream, Monitor, MonitoringState, StationEvent, StreamValue
 from stations.models.network import NetworkProfile
 from stations.models.quirks import Quirk
@@ -65,7 +73,10 @@ __all__ = [
     "EventStream",
     "Evse",
     "Favourite",
+    "FirmwareImage",
     "FirmwareJob",
+    "FirmwareLink",
+    "FirmwareRollout",
     "FrozenTariff",
     "Gateway",
     "GridEvent",
@@ -75,6 +86,7 @@ __all__ = [
     "Level",
     "LocalList",
     "LocalListEntry",
+    "LogFile",
     "LogJob",
     "MeterReading",
     "Monitor",
@@ -88,6 +100,9 @@ __all__ = [
     "ReadingQuarter",
     "Report",
     "Reservation",
+    "RolloutAttempt",
+    "RolloutStation",
+    "RolloutWave",
     "SecurityEvent",
     "SessionCost",
     "SessionDecision",

@@ -16,6 +16,7 @@ from stations.services import (
     costs,
     displays,
     grid_support,
+    log_files,
     network_profiles,
     preconditions,
     reservations,
@@ -112,4 +113,5 @@ COMPLETE: Mapping[type[Intent], Complete] = {
     intents.SendLocalList: local_lists.prepare,
     intents.GetLocalListVersion: local_lists.prepare_reading,
     intents.GetTransactionStatus: inquiries.prepare,
+    intents.GetLog: log_files.prepare,
 }

@@ -9,7 +9,7 @@ from stations.domain.firmware import ENDED, JobStatus, LogStateReported
 from stations.domain.intents import GetLog
 from stations.domain.secrecy import masked_address
 from stations.domain.station import StationSide
-from stations.models import Command, LogJob, SecurityEvent, Variable
+from stations.models import Command, LogFile, LogJob, SecurityEvent, Variable
 from stations.services import effects, jobs
 
 MESSAGE = "log_status_notification"
@@ -19,7 +19,7 @@ EXTENSION_KEYS = ("SecurityProfile", "CpoName", "CertificateSignedMaxChainSize",
 
 def begin(station: StationSide, intent: GetLog) -> None:
     """The request is about to leave."""
-    LogJob.objects.create(
+    job = LogJob.objects.create(
         organization_id=station.organization_id,
         station_id=station.station_id,
         kind=intent.kind,
@@ -30,6 +30,7 @@ def begin(station: StationSide, intent: GetLog) -> None:
         latest_at=intent.latest_at,
         created_at=clock.now(),
     )
+    LogFile.objects.filter(station_id=station.station_id, request_id=intent.request_id).update(job=job)
     jobs.tell(station)
 
 

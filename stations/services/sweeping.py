@@ -17,6 +17,9 @@ from stations.services import (
     cost_displays,
     credentials,
     data_transfers,
+    firmware_fetching,
+    firmware_images,
+    log_files,
     monitoring,
     offline,
     partitions,
@@ -28,6 +31,7 @@ from stations.services import (
 )
 from stations.services.certificates import sending
 from stations.services.local_lists import upkeep as local_lists
+from stations.services.rollouts import advancing
 from stations.services.smart_charging import profiles
 from stations.services.transactions import asking
 
@@ -75,6 +79,16 @@ def follow_sessions() -> dict[str, int | None]:
     return {name: alone(name, job) for name, job in jobs.items()}
 
 
+def advance_rollouts() -> int:
+    """Firmware rollouts, each under its row's own lock, so that several workers may be at different ones."""
+    return advancing.advance(clock.now())
+
+
+def fetch_firmware() -> int:
+    """Firmware that waits to be fetched; each image is taken by one worker."""
+    return firmware_fetching.run(clock.now())
+
+
 def condense_readings() -> int | None:
     """Take new readings into the history by minutes and quarters of an hour."""
     return alone("reading_history", lambda: reading_history.condense(clock.now()))
@@ -93,6 +107,8 @@ def tidy() -> dict[str, int | None]:
         "charging_profiles": profiles.forget_over,
         "monitoring": lambda: monitoring.forget_old(now),
         "authorizations": lambda: authorization_log.forget(now),
+        "firmware": lambda: firmware_images.tidy(now),
+        "log_files": lambda: log_files.forget(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
 

@@ -4,19 +4,25 @@ Alice owns the organization (admin), Bob is her colleague (technician), Charlie 
 another organization).
 """
 
+import io
 import itertools
 import secrets
 from typing import Any
 
+import orjson
+
 from billing.services import parties
 from core import access as core_access
+from core import keys as core_keys
 from core.access import Actor, Role
 from core.models import Membership, Organization
 from core.services import accounts, keys
 from drivers.models import Driver, IdToken
 from drivers.services import drivers, tokens
-from stations.models import ChargingStation
-from stations.services import access, stations
+from stations.domain.intents import GetLog, from_json
+from stations.domain.station import StationRef
+from stations.models import ChargingStation, FirmwareImage, LogFile
+from stations.services import access, commands, firmware_images, log_files, logs, stations
 
 _numbers = itertools.count(1)
 SYSTEM = core_access.system("tests")
@@ -60,6 +66,23 @@ def make_station(by: Actor, *, password: str | None = None, **values: Any) -> tu
     values.setdefault("identity", unique("CP"))
     station, secret = stations.create(values, by=by, password=password)
     return station, secret or ""
+
+
+def make_image(by: Actor, content: bytes = b"\x7fELF firmware", **values: Any) -> FirmwareImage:
+    """A firmware image as an administrator uploads it; for every station where nothing else is said."""
+    values.setdefault("version", "2.0")
+    filename = values.pop("filename", "ac22-2.0.bin")
+    return firmware_images.add(io.BytesIO(content), filename, values, by=by)
+
+
+def make_log(station: ChargingStation, by: Actor, content: bytes = b"all is well\n") -> LogFile:
+    """A log that the station was asked for and has uploaded to its target."""
+    command = commands.issue(station, GetLog(kind="diagnostics"), by=by, if_offline="wait")
+    wish = core_keys.unseal(command.sealed, purpose=commands.SEALED_FOR)
+    intent = from_json(command.command, orjson.loads(wish))
+    assert isinstance(intent, GetLog)
+    logs.begin(StationRef(station_id=station.pk, organization_id=station.organization_id), intent)
+    return log_files.receive(intent.location.rpartition("/")[2], "station.log", io.BytesIO(content))
 
 
 def make_token(by: Actor, value: str | None = None, **details: Any) -> IdToken:

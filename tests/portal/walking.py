@@ -149,6 +149,7 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         **_furnish_blocks(station, actor),
         **_furnish_reports(station),
         **_furnish_vendors(station),
+        **_furnish_files(station, actor),
     }
 
 
@@ -253,6 +254,20 @@ def _furnish_vendors(station: ChargingStation) -> dict[str, object]:
         organization=organization, use=RuleUse.ANSWER, vendor_id="com.acme"
     )
     return {"message": message.pk, "quirks": quirk.pk, "data-transfer-rules": rule.pk}
+
+
+def _furnish_files(station: ChargingStation, actor: Actor) -> dict[str, object]:
+    """An image, and a log that the station uploaded; addresses of files that are none."""
+    image = factories.make_image(actor)
+    file = factories.make_log(station, actor)
+    nothing = {f"files/{kind}": "A" * 43 for kind in ("firmware", "logs", "downloads")}
+    return {
+        "firmware/images": image.pk,
+        "firmware-images": image.pk,
+        "file": file.pk,
+        "job": file.job_id,
+        **nothing,
+    }
 
 
 def of_walk(things: Mapping[str, object]) -> tuple[ChargingStation, Transaction, ApiKey]:

@@ -65,9 +65,21 @@ class UnpublishFirmwareBody(CommandBody):
 
 class GetLogBody(Retries):
     kind = serializers.ChoiceField(["diagnostics", "security", "data_collector"])
-    location = Location(help_text="Where the station uploads to")
+    location = Location(
+        required=False, help_text="Where the station uploads to; without it, to us, once and within a day"
+    )
+    transfer = serializers.ChoiceField(
+        ["http", "ftp"],
+        required=False,
+        help_text="How the station uploads to us; without it, as it is able to",
+    )
     oldest_at = serializers.DateTimeField(required=False)
     latest_at = serializers.DateTimeField(required=False)
+
+    def validate(self, attrs: Any) -> Any:
+        if "location" in attrs and "transfer" in attrs:
+            raise serializers.ValidationError({"transfer": "Give an address or a way to us, not both."})
+        return attrs
 
 
 BODIES: Mapping[str, type[CommandBody]] = {
@@ -88,5 +100,5 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "checksum": "9e107d9d372bb6826bd81d3542a419d6",
     },
     "unpublish_firmware": {"checksum": "9e107d9d372bb6826bd81d3542a419d6"},
-    "get_log": {"kind": "security", "location": "https://files.example.org/uploads/8f2c"},
+    "get_log": {"kind": "security"},
 }

@@ -21,8 +21,18 @@ from core.access import Actor, Permission
 from portal.dashboard import drawing, words
 from portal.dashboard.messages import shown
 from portal.dashboard.sentences import told
+from stations.domain.secrecy import masked_address
 from stations.domain.words import STATUS_OF_WORD, ConnectorStatus, TransactionStatus
-from stations.models import ChargingStation, Command, Evse, FirmwareJob, LogJob, SigningRequest, Transaction
+from stations.models import (
+    ChargingStation,
+    Command,
+    Evse,
+    FirmwareImage,
+    FirmwareJob,
+    LogJob,
+    SigningRequest,
+    Transaction,
+)
 
 register = template.Library()
 
@@ -365,6 +375,12 @@ def job_pill(job: FirmwareJob | LogJob) -> SafeString:
 
 
 @register.simple_tag
+def image_pill(image: FirmwareImage) -> SafeString:
+    """Whether the image can be given to stations."""
+    return state(words.IMAGE_STATE["retired" if image.retired_at else image.state])
+
+
+@register.simple_tag
 def signing_pill(request: SigningRequest) -> SafeString:
     return state(words.SIGNING_STATE[request.status])
 
@@ -386,5 +402,6 @@ def log_kind(kind: str) -> Any:
     return words.LOG_KIND.get(kind, kind)
 
 
+register.filter("without_secrets", masked_address)
 register.filter("frame", shown)
 register.filter("told", told)

@@ -54,13 +54,17 @@ class UnpublishFirmware(Intent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetLog(Intent):
-    """GetLog (2.0.1 N01), 1.6 GetDiagnostics where the station has no security extension."""
+    """GetLog (2.0.1 N01), 1.6 GetDiagnostics where the station has no security extension.
+
+    Without ``location`` the station uploads to us, by the ``transfer`` named (``http`` or ``ftp``) or fitting.
+    """
 
     name: ClassVar[str] = "get_log"
     permission: ClassVar[str] = "firmware.manage"
 
     kind: str
-    location: str
+    location: str = ""
+    transfer: str = ""
     oldest_at: datetime | None = None
     latest_at: datetime | None = None
     retries: int | None = None

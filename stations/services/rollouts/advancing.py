@@ -1,0 +1,254 @@
+"""The engine: takes each rollout as far as it can go now. Safe to kill at any point and to run any number of times.
+
+One transaction a step: judge who is at it, close waves, send some. What a step decided is committed with its
+commands, or not at all.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.db.transaction import atomic
+
+from core import clock
+from core.errors import DomainError
+from stations.domain.rollouts import (
+    LOST,
+    UNDER_WAY,
+    PausedBy,
+    Progress,
+    RolloutStatus,
+    Verdict,
+    judged,
+)
+from stations.models import (
+    FirmwareRollout,
+    RolloutAttempt,
+    RolloutStation,
+    RolloutWave,
+)
+from stations.services import firmware_images
+from stations.services.rollouts import deciding, judging, sending, telling
+
+logger = logging.getLogger(__name__)
+SENT_AT_ONCE = 20
+MOST_STEPS = 50
+LATE = timedelta(days=7)
+
+
+def advance(now: datetime) -> int:
+    """Every rollout that is not over; answers with how many steps changed something."""
+    believe_late(now)
+    unfinished = Q(rows__finished_at=None, rows__isnull=False) & Q(status=RolloutStatus.ABORTED)
+    active = Q(status__in=[RolloutStatus.RUNNING, RolloutStatus.PAUSED])
+    ids = FirmwareRollout.objects.filter(active | unfinished).order_by("id").values_list("pk", flat=True)
+    return sum(_advance_one(pk) for pk in list(ids.distinct()))
+
+
+def believe_late(now: datetime) -> int:
+    """Stations that were given up and came back with the new version after all."""
+    late = RolloutStation.objects.filter(
+        status__in=LOST,
+        attempts__gt=0,
+        finished_at__gt=now - LATE,
+        station__firmware_version=F("rollout__image__version"),
+        station__booted_at__gt=F("sent_at"),
+    )
+    return late.update(
+        status=Progress.INSTALLED.value, detail="It came late with the new version.", status_at=now
+    )
+
+
+def step(pk: UUID, now: datetime) -> bool:
+    """One step of one rollout; whether more may follow at once. ``False`` where another process is at it."""
+    with atomic():
+        rollout = (
+            FirmwareRollout.objects.select_related("image")
+            .select_for_update(of=("self",), skip_locked=True)
+            .filter(pk=pk)
+            .first()
+        )
+        if rollout is None:
+            return False
+        moved = _judge(rollout, now)
+        sent = 0
+        if rollout.status == RolloutStatus.RUNNING:
+            moved |= _waves(rollout, now)
+        if rollout.status == RolloutStatus.RUNNING:
+            sent = _send(rollout, now)
+        moved |= _close(rollout, now)
+        if moved or sent:
+            telling.changed(rollout, finished=rollout.status == RolloutStatus.DONE)
+        return moved or sent > 0
+
+
+def _advance_one(pk: UUID) -> int:
+    for done in range(MOST_STEPS):
+        if not step(pk, clock.now()):
+            return done
+    return MOST_STEPS
+
+
+def _judge(rollout: FirmwareRollout, now: datetime) -> bool:
+    """Read what became of who was told. A failed one that is at it again by itself is followed, not told anew."""
+    told = Q(status__in=UNDER_WAY) | Q(status=Progress.WAITING, attempts__gt=0)
+    rows = list(
+        rollout.rows.select_for_update(of=("self",))
+        .filter(told)
+        .select_related("station__presence")
+        .order_by("id")
+    )
+    known = judging.evidence(rows, rollout.image.version)
+    moved = False
+    for row in rows:
+        attempt, seen = known[row.pk]
+        verdict = judged(seen, now, rollout.silence)
+        if row.status == Progress.WAITING and verdict.progress not in (*UNDER_WAY, Progress.INSTALLED):
+            continue
+        moved |= _write(rollout, row, attempt, verdict, now)
+    return moved | _overtaken(rollout, now)
+
+
+def _write(
+    rollout: FirmwareRollout, row: RolloutStation, attempt: RolloutAttempt, verdict: Verdict, now: datetime
+) -> bool:
+    progress, detail = verdict.progress, verdict.detail
+    ended = progress not in UNDER_WAY
+    if ended and attempt.ended_at is None:
+        attempt.outcome, attempt.detail, attempt.ended_at = progress.value, detail[:500], now
+        attempt.save(update_fields=["outcome", "detail", "ended_at"])
+    if progress is Progress.FAILED or (progress is Progress.WAITING and verdict.spent):
+        row.failures += 1
+    tries_on = (
+        verdict.again
+        and rollout.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+        and (not verdict.spent or row.failures <= rollout.retries)
+    )
+    if tries_on:
+        row.next_try_at = now + timedelta(seconds=rollout.retry_seconds if verdict.spent else 5)
+        row.status, row.detail, row.status_at = Progress.WAITING.value, detail[:500], now
+        row.save()
+        return True
+    if progress is Progress.WAITING:
+        progress, detail = Progress.CANCELLED, "The rollout was aborted."
+    if ended:
+        row.save(update_fields=["failures"])
+        deciding.finish(row, progress, detail, now)
+        return True
+    if (row.status, row.detail) == (progress.value, detail):
+        return False
+    if row.status != progress.value:
+        row.status_at = now
+    row.status, row.detail = progress.value, detail[:500]
+    row.save(update_fields=["status", "detail", "status_at"])
+    return True
+
+
+def _overtaken(rollout: FirmwareRollout, now: datetime) -> bool:
+    """Stations that wait and run the version already, or waited offline for too long."""
+    waiting = rollout.rows.select_for_update(of=("self",)).filter(status=Progress.WAITING).order_by("id")
+    has_it = list(waiting.filter(attempts=0, station__firmware_version=rollout.image.version))
+    for row in has_it:
+        deciding.finish(row, Progress.SKIPPED, "It runs this version already.", now)
+    before = now - timedelta(seconds=rollout.catch_up_seconds)
+    away = list(waiting.filter(wave__started_at__lt=before, station__presence__connected=False))
+    for row in away:
+        deciding.finish(row, Progress.UNREACHABLE, "The station did not connect in time.", now)
+    return bool(has_it or away)
+
+
+def _waves(rollout: FirmwareRollout, now: datetime) -> bool:
+    """Apply the stop rule, let a wave pass, begin the next."""
+    waves = list(rollout.waves.select_for_update().order_by("number"))
+    for wave in waves:
+        if wave.started_at is not None and _stopped(rollout, wave):
+            return True
+    current = next((wave for wave in waves if wave.passed_at is None), None)
+    if current is None:
+        return False
+    if current.started_at is None:
+        current.started_at = now
+        current.save(update_fields=["started_at"])
+        return True
+    return _pass(rollout, current, now)
+
+
+def _stopped(rollout: FirmwareRollout, wave: RolloutWave) -> bool:
+    lost = deciding.lost_in(wave) - wave.pardoned
+    if not rollout.stop_rule.reached(lost, wave.size):
+        return False
+    text = f"{lost} of the {wave.size} stations of wave {wave.number} failed or went silent."
+    deciding.halt(rollout, PausedBy.RULE, text)
+    return True
+
+
+def _pass(rollout: FirmwareRollout, wave: RolloutWave, now: datetime) -> bool:
+    """Offline stations do not hold a wave up, but somebody has to have come through before the next begins."""
+    open_ = wave.rows.filter(finished_at=None)
+    if open_.filter(Q(status__in=UNDER_WAY) | Q(station__presence__connected=True)).exists():
+        return False
+    installed = wave.rows.filter(status=Progress.INSTALLED)
+    if not installed.exists() and not wave.released:
+        if open_.exists():
+            return False
+        if wave.rows.exclude(status=Progress.SKIPPED).exists():
+            text = f"No station of wave {wave.number} was installed. Look why before you go on."
+            deciding.halt(rollout, PausedBy.RULE, text)
+            return True
+    if wave.ended_at is None:
+        wave.ended_at = now
+        wave.save(update_fields=["ended_at"])
+        return True
+    last = wave.number == rollout.waves.count()
+    if not last and now < wave.ended_at + timedelta(seconds=rollout.soak_seconds):
+        return False
+    if not last and _sick(rollout, wave):
+        return True
+    wave.passed_at = now
+    wave.save(update_fields=["passed_at"])
+    return True
+
+
+def _sick(rollout: FirmwareRollout, wave: RolloutWave) -> bool:
+    """The gate after the soak: who was installed is online and without a fault."""
+    if wave.released:
+        return False
+    sick = Q(station__presence__connected=False) | Q(station__evses__connectors__status="Faulted")
+    found = wave.rows.filter(sick, status=Progress.INSTALLED).distinct().count()
+    lost = deciding.lost_in(wave) - wave.pardoned
+    if not found or not rollout.stop_rule.reached(found + lost, wave.size):
+        return False
+    text = f"{found} stations of wave {wave.number} are offline or faulted after the update."
+    deciding.halt(rollout, PausedBy.RULE, text)
+    return True
+
+
+def _send(rollout: FirmwareRollout, now: datetime) -> int:
+    rows = sending.candidates(rollout, now)[:SENT_AT_ONCE]
+    if not rows:
+        return 0
+    if rollout.image.retired_at is not None:
+        deciding.halt(rollout, PausedBy.RULE, "The image was retired.")
+        return 1
+    check = getattr(firmware_images, "check", None)
+    if check is not None:  # hash, signature and dates, again before each step (W-20)
+        try:
+            check(rollout.image)
+        except DomainError as error:
+            deciding.halt(rollout, PausedBy.RULE, error.message)
+            return 1
+    for row in rows:
+        sending.send(rollout, row, now)
+    return len(rows)
+
+
+def _close(rollout: FirmwareRollout, now: datetime) -> bool:
+    """All have ended: the rollout is done."""
+    if rollout.status not in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
+        return False
+    if rollout.paused_by == PausedBy.RULE or rollout.rows.filter(finished_at=None).exists():
+        return False
+    rollout.paused_by, rollout.detail, rollout.ended_at = "", "", now
+    deciding.move(rollout, RolloutStatus.DONE)
+    return True
