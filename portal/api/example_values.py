@@ -194,6 +194,18 @@ SELLER = {
     "vat_id": "DE136695976", "tax_number": "", "vat_exempt": False, "email": "billing@example.org",
     "contact": "Eva Kranz", "phone": "+49 40 123", "languages": ["en", "de"],
 }  # fmt: skip
+ROLLOUT = {
+    "image": SESSION, "stations": [], "filter": {"vendor": "Acme", "model": "AC22"},
+    "waves": [{"count": 1}, {"percent": 20}, {"percent": 79}], "soak_seconds": 3600, "concurrency": 5,
+    "only_when_idle": True, "window": {"start_time": "22:00", "end_time": "05:00", "day_of_week": []},
+    "failure_threshold": 5, "failure_count": None, "retries": 1, "retry_seconds": 300,
+    "silence_seconds": 3600, "catch_up_seconds": 604_800,
+}  # fmt: skip
+ROLLOUT_SHOWN = {
+    "name": "Acme 1.5.0 in the north", **ROLLOUT, "rollback_of": None, "status": "running", "paused_by": None,
+    "detail": "", "requested_by": "user:anna@example.org", "approved_by": "user:ben@example.org",
+    "ended_at": None, "retired_at": None,
+}  # fmt: skip
 WHOLE: Mapping[str, Mapping[str, Any]] = {
     "SellerView": {**SELLER, "complete": True},
     "SellerChange": SELLER,
@@ -232,6 +244,20 @@ OF: Mapping[str, Mapping[str, Any]] = {
                   "total_parking_time": "0", "warnings": [], "currency": "EUR",
                   "lines": [{**LINE, "periods": [[LINE["from"], LINE["to"]]], "added_by_step": "0"}]},
     "PublishBody": {"valid_from": LATER},
+    "RollbackBody": {"image": SESSION},
+    "RolloutBody": {"name": "Acme 1.5.0 in the north", **ROLLOUT},
+    "RolloutView": ROLLOUT_SHOWN,
+    "RolloutDetailView": {
+        **ROLLOUT_SHOWN,
+        "progress": {"waiting": 96, "installing": 3, "installed": 1},
+        "wave_progress": [{"number": 1, "size": 1, "started_at": BEGAN, "ended_at": NOW, "passed_at": None}],
+    },
+    "RolloutPreviewView": {"count": 1, "waves": [[STATION]],
+                           "left_out": [{"station": SESSION, "reason": "It runs this version already."}]},
+    "RolloutStationView": {"wave": 1, "status": "installing", "attempts": 1, "version_before": "1.4.2",
+                           "detail": "", "next_try_at": None, "finished_at": None},
+    "WaveBody": {"count": 1},
+    "WindowBody": {"start_time": "22:00", "end_time": "05:00", "day_of_week": ["FRIDAY"]},
     "SentencesView": {"language": "en", "text": "Energy: 0.5355 € per kWh incl. 19 % VAT (otherwise)."},
     "TariffView": {"name": "Night", "state": "published", "version": 3, "version_in_force": 3, "valid_from": BEGAN,
                    "valid_to": None, "tariff": OCPI},

@@ -17,6 +17,7 @@ from portal.api import (
     drivers,
     events,
     firmware_images,
+    firmware_rollouts,
     grid_support,
     groups,
     invoice_files,
@@ -100,6 +101,19 @@ urlpatterns = [
     path("v1/stations/<uuid:pk>/logs/<uuid:job_pk>/file/", jobs.LogFileContent.as_view()),
     path("v1/firmware-images/", firmware_images.ImageList.as_view()),
     path("v1/firmware-images/<uuid:pk>/", firmware_images.ImageDetail.as_view()),
+    path("v1/firmware-rollouts/", firmware_rollouts.RolloutList.as_view()),
+    path("v1/firmware-rollouts/<uuid:pk>/", firmware_rollouts.RolloutDetail.as_view()),
+    path("v1/firmware-rollouts/<uuid:pk>/preview/", firmware_rollouts.RolloutPreview.as_view()),
+    path("v1/firmware-rollouts/<uuid:pk>/rollback/", firmware_rollouts.RolloutBack.as_view()),
+    path("v1/firmware-rollouts/<uuid:pk>/stations/", firmware_rollouts.RolloutStations.as_view()),
+    path(
+        "v1/firmware-rollouts/<uuid:pk>/stations/<uuid:station>/",
+        firmware_rollouts.RolloutStationDetail.as_view(),
+    ),
+    *(
+        path(f"v1/firmware-rollouts/<uuid:pk>/{word}/", decision.as_view())
+        for word, decision in firmware_rollouts.DECISIONS.items()
+    ),
     path("v1/stations/<uuid:pk>/security-events/", jobs.SecurityEventList.as_view()),
     path("v1/certificates/", certificates.CertificateList.as_view()),
     path("v1/certificates/<uuid:pk>/", certificates.CertificateDetail.as_view()),

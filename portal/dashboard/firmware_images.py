@@ -85,7 +85,7 @@ class ImageForm(forms.Form):
 def listing(request: OperatorRequest) -> HttpResponse:
     images = FirmwareImage.objects.visible_to(request.actor)
     page = page_by_id(images, {"before": request.GET.get("before", "")})
-    return render_page(request, LIST, {"section": "firmware_images", "page": page}, partial="rows")
+    return render_page(request, LIST, {"section": "rollouts", "page": page}, partial="rows")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -102,7 +102,7 @@ def new(request: OperatorRequest) -> HttpResponse:
             _("The file is here and was checked.") if image.ready else _("The file is being fetched."),
         )
         return go(request, address(request, "firmware_image", image.pk))
-    context = {"section": "firmware_images", "form": form}
+    context = {"section": "rollouts", "form": form}
     return render_page(request, FORM, context, status=422 if form.errors else 200)
 
 
@@ -110,7 +110,7 @@ def new(request: OperatorRequest) -> HttpResponse:
 @operator(Permission.STATIONS_VIEW)
 def show(request: OperatorRequest, pk: UUID) -> HttpResponse:
     image = load(FirmwareImage.objects.visible_to(request.actor), pk)
-    return render_page(request, DETAIL, {"section": "firmware_images", "image": image}, partial="facts")
+    return render_page(request, DETAIL, {"section": "rollouts", "image": image}, partial="facts")
 
 
 @require_POST

@@ -38,6 +38,7 @@ from portal.dashboard import (
     preferences,
     quirks,
     reservations,
+    rollouts,
     search,
     security,
     session_repair,
@@ -156,6 +157,16 @@ urlpatterns = [
     path("sites/", sites.listing, name="sites"),
     path("sites/new/", sites.new, name="site_new"),
     path("sites/<uuid:pk>/", sites.edit, name="site"),
+    path("firmware/", rollouts.listing, name="rollouts"),
+    path("firmware/new/", rollouts.new, name="rollout_new"),
+    path("firmware/<uuid:pk>/", rollouts.show, name="rollout"),
+    path("firmware/<uuid:pk>/rollback/", rollouts.rollback, name="rollout_back"),
+    path("firmware/<uuid:pk>/retire/", rollouts.retire, name="rollout_retire"),
+    path("firmware/<uuid:pk>/leave-out/<uuid:station>/", rollouts.leave_out, name="rollout_leave_out"),
+    *(
+        path(f"firmware/<uuid:pk>/{word}/", rollouts.decide, {"word": word}, name=f"rollout_{word}")
+        for word in rollouts.DECISIONS
+    ),
     path("firmware/images/", firmware_images.listing, name="firmware_images"),
     path("firmware/images/new/", firmware_images.new, name="firmware_image_new"),
     path("firmware/images/<uuid:pk>/", firmware_images.show, name="firmware_image"),

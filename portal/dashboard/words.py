@@ -235,6 +235,29 @@ IMAGE_STATE: Mapping[str, Word] = {
     "retired": Word(_("Retired"), icon="ban", look="unavailable"),
 }
 
+ROLLOUT_STATE: Mapping[str, Word] = {
+    "draft": Word(_("Draft"), icon="file-text", look="unavailable"),
+    "awaiting_approval": Word(_("Waits for approval"), icon="users", look="reserved"),
+    "running": Word(_("Running"), icon="refresh", look="charging"),
+    "paused": Word(_("Paused"), icon="clock", look="paused"),
+    "paused_by_rule": Word(_("Stopped by rule"), icon="alert-triangle", look="faulted"),
+    "done": Word(_("Done"), icon="circle-check", look="available"),
+    "aborted": Word(_("Aborted"), icon="ban", look="unavailable"),
+}
+ROLLOUT_PROGRESS: Mapping[str, Word] = {
+    "waiting": Word(_("Waiting"), icon="clock", look="unavailable"),
+    "sent": Word(_("Told"), icon="send", look="charging"),
+    "downloading": Word(_("Downloading"), icon="download", look="charging"),
+    "downloaded": Word(_("Downloaded"), icon="file-check", look="charging"),
+    "installing": Word(_("Installing"), icon="cpu", look="charging"),
+    "rebooting": Word(_("Restarting"), icon="refresh", look="charging"),
+    "installed": Word(_("Installed"), icon="circle-check", look="available"),
+    "failed": Word(_("Failed"), icon="alert-triangle", look="faulted"),
+    "unreachable": Word(_("Not reached"), icon="alert-triangle", look="faulted"),
+    "skipped": Word(_("Left out"), icon="circle-minus", look="unavailable"),
+    "cancelled": Word(_("Cancelled"), icon="ban", look="unavailable"),
+}
+
 WHAT_TO_TRY: Mapping[str, Text] = {
     "DownloadFailed": _("Can the station reach the address? Check name, port and password in it."),
     "InvalidSignature": _("The file was changed, or was signed with another certificate."),
@@ -413,7 +436,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             Entry("sessions", _("Sessions"), icon="bolt", permission=_P.SESSIONS_VIEW, counts="sessions"),
             Entry("alerts", _("Alerts"), icon="bell", permission=_P.ALERTS_VIEW, counts="alerts"),
             Entry("sites", _("Sites"), icon="map-pin", permission=_P.STATIONS_VIEW),
-            Entry("firmware_images", _("Firmware images"), icon="cpu", permission=_P.FIRMWARE_MANAGE),
+            Entry("rollouts", _("Firmware"), icon="cpu", permission=_P.STATIONS_VIEW),
             Entry("quirks", _("Quirks"), icon="settings", permission=_P.STATIONS_EDIT),
         ),
     ),

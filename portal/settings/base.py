@@ -12,6 +12,7 @@ from portal import runtime
 from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse, SigningStatus, SigningUse
 from stations.domain.displays import STATES
 from stations.domain.firmware import JobStatus
+from stations.domain.rollouts import Progress, RolloutStatus
 from stations.domain.words import CommandStatus, TransactionStatus
 from tariffs.structure import TariffType
 
@@ -334,6 +335,8 @@ SPECTACULAR_SETTINGS = {
         "CostStateEnum": "stations.models.frozen_tariffs.CostState",
         "WebhookStateEnum": "core.models.webhooks.Webhook.State",
         "DeliveryStatusEnum": "core.models.webhooks.Delivery.Status",
+        "RolloutStatusEnum": [(word.value, word.value) for word in RolloutStatus],
+        "RolloutProgressEnum": [(word.value, word.value) for word in Progress],
         "EventTypeEnum": "portal.api.events.EVENT_TYPES",
     },
 }

@@ -15,6 +15,7 @@ from stations.models import ChargingStation
 from stations.services import (
     costs,
     displays,
+    firmware_requests,
     grid_support,
     log_files,
     network_profiles,
@@ -114,4 +115,6 @@ COMPLETE: Mapping[type[Intent], Complete] = {
     intents.GetLocalListVersion: local_lists.prepare_reading,
     intents.GetTransactionStatus: inquiries.prepare,
     intents.GetLog: log_files.prepare,
+    intents.UpdateFirmware: firmware_requests.prepare_update,
+    intents.PublishFirmware: firmware_requests.prepare_publication,
 }

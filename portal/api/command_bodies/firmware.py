@@ -36,8 +36,22 @@ class Retries(CommandBody):
     retry_interval_s = serializers.IntegerField(min_value=0, max_value=86_400, required=False)
 
 
-class UpdateFirmwareBody(Retries):
-    location = Location()
+class OfImage(Retries):
+    image = serializers.UUIDField(
+        required=False, help_text="One of the firmware images; the rest is known then"
+    )
+    location = Location(required=False, help_text="Of a file that lies elsewhere")
+
+    def validate(self, attrs: Any) -> Any:
+        if ("image" in attrs) == ("location" in attrs):
+            raise serializers.ValidationError({"image": "Name an image, or the address of the file."})
+        said = sorted({"signature", "version", "checksum"} & set(attrs))
+        if "image" in attrs and said:
+            raise serializers.ValidationError({said[0]: "The image says this itself. Leave it out."})
+        return attrs
+
+
+class UpdateFirmwareBody(OfImage):
     retrieve_at = serializers.DateTimeField(required=False)
     install_at = serializers.DateTimeField(required=False)
     signature = serializers.CharField(max_length=800, required=False)
@@ -47,6 +61,7 @@ class UpdateFirmwareBody(Retries):
     )
 
     def validate(self, attrs: Any) -> Any:
+        super().validate(attrs)
         if ("signature" in attrs) != ("signing_certificate" in attrs):
             raise serializers.ValidationError(
                 {"signature": "Give the signature and the signing certificate together."}
@@ -54,9 +69,16 @@ class UpdateFirmwareBody(Retries):
         return attrs
 
 
-class PublishFirmwareBody(Retries):
-    location = Location()
-    checksum = serializers.RegexField(CHECKSUM, help_text="MD5 of the file, in hexadecimal digits")
+class PublishFirmwareBody(OfImage):
+    checksum = serializers.RegexField(
+        CHECKSUM, required=False, help_text="MD5 of a file that lies elsewhere, in hexadecimal digits"
+    )
+
+    def validate(self, attrs: Any) -> Any:
+        super().validate(attrs)
+        if ("location" in attrs) != ("checksum" in attrs):
+            raise serializers.ValidationError({"checksum": "Give the MD5 checksum of the file."})
+        return attrs
 
 
 class UnpublishFirmwareBody(CommandBody):

@@ -29,6 +29,7 @@ from stations.models import (
     Evse,
     FirmwareImage,
     FirmwareJob,
+    FirmwareRollout,
     LogJob,
     SigningRequest,
     Transaction,
@@ -378,6 +379,18 @@ def job_pill(job: FirmwareJob | LogJob) -> SafeString:
 def image_pill(image: FirmwareImage) -> SafeString:
     """Whether the image can be given to stations."""
     return state(words.IMAGE_STATE["retired" if image.retired_at else image.state])
+
+
+@register.simple_tag
+def rollout_pill(rollout: FirmwareRollout) -> SafeString:
+    """Where a rollout stands; one that the stop rule paused looks like the fault it is."""
+    return state(words.ROLLOUT_STATE["paused_by_rule" if rollout.paused_by == "rule" else rollout.status])
+
+
+@register.simple_tag
+def progress_pill(status: str) -> SafeString:
+    """Where one station of a rollout stands."""
+    return state(words.ROLLOUT_PROGRESS[status])
 
 
 @register.simple_tag

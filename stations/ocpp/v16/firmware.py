@@ -46,6 +46,8 @@ def log_status(socket: Socket, payload: Json, received_at: datetime) -> Json:
 def update_firmware(socket: Socket, intent: intents.UpdateFirmware) -> OutboundCall:
     """With a signature it is the security extension's SignedUpdateFirmware."""
     signed = bool(intent.signature and intent.signing_certificate)
+    if signed and intent.signature_optional:
+        signed = logs.knows_security(socket)
     keep = partial(firmware.begin, socket, intent, signed=signed)
     retrieve_at = clock.to_wire(intent.retrieve_at or clock.now())
     if not signed:

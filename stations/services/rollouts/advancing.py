@@ -8,7 +8,7 @@ import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.transaction import atomic
 
 from core import clock
@@ -40,10 +40,10 @@ LATE = timedelta(days=7)
 def advance(now: datetime) -> int:
     """Every rollout that is not over; answers with how many steps changed something."""
     believe_late(now)
-    unfinished = Q(rows__finished_at=None, rows__isnull=False) & Q(status=RolloutStatus.ABORTED)
+    unfinished = Exists(RolloutStation.objects.filter(rollout=OuterRef("pk"), finished_at=None))
     active = Q(status__in=[RolloutStatus.RUNNING, RolloutStatus.PAUSED])
-    ids = FirmwareRollout.objects.filter(active | unfinished).order_by("id").values_list("pk", flat=True)
-    return sum(_advance_one(pk) for pk in list(ids.distinct()))
+    rollouts = FirmwareRollout.objects.filter(active | Q(status=RolloutStatus.ABORTED) & unfinished)
+    return sum(_advance_one(pk) for pk in list(rollouts.order_by("id").values_list("pk", flat=True)))
 
 
 def believe_late(now: datetime) -> int:
@@ -55,9 +55,21 @@ def believe_late(now: datetime) -> int:
         station__firmware_version=F("rollout__image__version"),
         station__booted_at__gt=F("sent_at"),
     )
-    return late.update(
-        status=Progress.INSTALLED.value, detail="It came late with the new version.", status_at=now
-    )
+    rollouts = set(late.values_list("rollout_id", flat=True))
+    return sum(_believe(pk, late, now) for pk in sorted(rollouts))
+
+
+def _believe(pk: UUID, late: QuerySet[RolloutStation], now: datetime) -> int:
+    with atomic():
+        rollout = FirmwareRollout.objects.select_for_update().get(pk=pk)
+        came = RolloutStation.objects.filter(
+            pk__in=list(late.filter(rollout=pk).values_list("pk", flat=True))
+        )
+        count = came.filter(status__in=LOST).update(
+            status=Progress.INSTALLED.value, detail="It came late with the new version.", status_at=now
+        )
+        telling.changed(rollout)
+    return count
 
 
 def step(pk: UUID, now: datetime) -> bool:
@@ -72,15 +84,14 @@ def step(pk: UUID, now: datetime) -> bool:
         if rollout is None:
             return False
         moved = _judge(rollout, now)
-        sent = 0
         if rollout.status == RolloutStatus.RUNNING:
             moved |= _waves(rollout, now)
         if rollout.status == RolloutStatus.RUNNING:
-            sent = _send(rollout, now)
+            moved |= _send(rollout, now)
         moved |= _close(rollout, now)
-        if moved or sent:
+        if moved:
             telling.changed(rollout, finished=rollout.status == RolloutStatus.DONE)
-        return moved or sent > 0
+        return moved
 
 
 def _advance_one(pk: UUID) -> int:
@@ -224,23 +235,19 @@ def _sick(rollout: FirmwareRollout, wave: RolloutWave) -> bool:
     return True
 
 
-def _send(rollout: FirmwareRollout, now: datetime) -> int:
-    rows = sending.candidates(rollout, now)[:SENT_AT_ONCE]
+def _send(rollout: FirmwareRollout, now: datetime) -> bool:
+    """Tell who may be told, after another look at the image: hash, signature and dates (W-20)."""
+    rows, noted = sending.candidates(rollout, now)
     if not rows:
-        return 0
-    if rollout.image.retired_at is not None:
-        deciding.halt(rollout, PausedBy.RULE, "The image was retired.")
-        return 1
-    check = getattr(firmware_images, "check", None)
-    if check is not None:  # hash, signature and dates, again before each step (W-20)
-        try:
-            check(rollout.image)
-        except DomainError as error:
-            deciding.halt(rollout, PausedBy.RULE, error.message)
-            return 1
-    for row in rows:
+        return noted
+    try:
+        firmware_images.check(rollout.image)
+    except DomainError as error:
+        deciding.halt(rollout, PausedBy.RULE, error.message)
+        return True
+    for row in rows[:SENT_AT_ONCE]:
         sending.send(rollout, row, now)
-    return len(rows)
+    return True
 
 
 def _close(rollout: FirmwareRollout, now: datetime) -> bool:

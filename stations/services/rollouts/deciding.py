@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
@@ -9,9 +11,9 @@ from django.db.transaction import atomic
 
 from core import audit, clock
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid, NotPermitted
+from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from stations.domain.rollouts import LOST, NEXT, PausedBy, Progress, RolloutStatus
-from stations.models import FirmwareImage, FirmwareRollout, RolloutStation, RolloutWave
+from stations.models import Command, FirmwareImage, FirmwareRollout, RolloutStation, RolloutWave
 from stations.services import commands
 from stations.services.rollouts import planning, telling
 
@@ -112,6 +114,22 @@ def abort(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
     return row
 
 
+def leave_out(rollout: FirmwareRollout, station: UUID, *, by: Actor) -> RolloutStation:
+    """Take one station out that still waits. Raises :class:`Conflict` for one that is at it or has ended."""
+    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    with atomic():
+        row = _locked(rollout, *(set(RolloutStatus) - {RolloutStatus.DRAFT}))
+        one = row.rows.select_for_update().filter(station=station).first()
+        if one is None:
+            raise NotFound("The station is not part of this rollout.")
+        if one.status != Progress.WAITING:
+            raise Conflict("Only a station that still waits can be left out.")
+        finish(one, Progress.SKIPPED, "A person left it out.", clock.now())
+        audit.record("rollout.station_left_out", row, by=by, changes={"station": [None, str(station)]})
+        telling.changed(row)
+    return one
+
+
 def retry(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
     """Try the stations again that failed or were not reached. Raises :class:`Conflict` where there are none."""
     by.require(Permission.FIRMWARE_MANAGE, rollout)
@@ -152,10 +170,10 @@ def rollback(rollout: FirmwareRollout, *, by: Actor, image: FirmwareImage | None
     )
 
 
-def finish(one: RolloutStation, progress: Progress, detail: str, now: object) -> None:
+def finish(one: RolloutStation, progress: Progress, detail: str, now: datetime) -> None:
     """Write the end of a station, whose row is locked."""
     one.status, one.detail = progress.value, detail[:500]
-    one.finished_at = one.status_at = now  # type: ignore[assignment]
+    one.finished_at = one.status_at = now
     one.save(update_fields=["status", "detail", "finished_at", "status_at"])
 
 
@@ -220,7 +238,7 @@ def _included(row: FirmwareRollout) -> Iterable[object]:
 def _take_back(row: FirmwareRollout, by: Actor) -> None:
     """Commands that have not left yet; the engine sees what became of them."""
     unsent = row.rows.filter(tries__command__status="pending").values_list("tries__command", flat=True)
-    for command in commands.Command.objects.filter(pk__in=list(unsent)):
+    for command in Command.objects.filter(pk__in=list(unsent)):
         try:
             commands.cancel(command, by=by)
         except Conflict:

@@ -1,6 +1,7 @@
 """What is known of the stations that were told to update, gathered for :func:`domain.rollouts.judged`."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from stations.domain.firmware import FirmwareKind
@@ -43,7 +44,7 @@ def _jobs(
 
 
 def _of(
-    row: RolloutStation, wanted: str, command: Command, job: FirmwareJob | None, said: dict[UUID, object]
+    row: RolloutStation, wanted: str, command: Command, job: FirmwareJob | None, said: dict[UUID, datetime]
 ) -> Evidence:
     station, error = row.station, command.error or {}
     heard = [command.sent_at or command.issued_at]
@@ -61,6 +62,6 @@ def _of(
         job=job.status if job is not None else "",
         word=job.word if job is not None else "",
         detail=detail,
-        said_installed_at=said.get(job.pk) if job is not None else None,  # type: ignore[arg-type]
+        said_installed_at=said.get(job.pk) if job is not None else None,
         heard_at=max(heard),
     )

@@ -18,7 +18,6 @@ from stations.services import bulk_commands, firmware_images
 
 MOST_WAVES = 20
 MOST_STATIONS = 10_000
-IDENTITY = ("pk", "id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,16 @@ def retire(rollout: FirmwareRollout, *, by: Actor) -> None:
         audit.record("rollout.retired", row, by=by)
 
 
+def stored_filter(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A filter of :data:`bulk_commands.FILTERS` as plain JSON: ids are texts."""
+    found = dict(wanted)
+    if "site" in found:
+        found["site"] = str(getattr(found["site"], "pk", found["site"]))
+    if "stations" in found:
+        found["stations"] = [str(pk) for pk in found["stations"]]
+    return found
+
+
 def targets(rollout: FirmwareRollout) -> QuerySet[ChargingStation]:
     """The stations that its filter and list both name, within the sites of who made it."""
     everyone = access.system("rollout")
@@ -92,6 +101,13 @@ def targets(rollout: FirmwareRollout) -> QuerySet[ChargingStation]:
     if wanted:
         rows = rows & bulk_commands.targets(wanted, by=everyone)
     return rows.select_related("presence", "site").order_by("-presence__connected", "id")
+
+
+def would_reach(values: Mapping[str, Any], *, by: Actor) -> Preview:
+    """The preview of a draft with these values, which is not kept. Raises as :func:`draft`."""
+    rollout = FirmwareRollout(organization_id=by.home, limits=sorted(by.limited_to or ()), **values)
+    _check(rollout, by)
+    return preview(rollout)
 
 
 def preview(rollout: FirmwareRollout) -> Preview:

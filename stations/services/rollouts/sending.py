@@ -5,23 +5,24 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.transaction import atomic
+
 from core import access
 from core.errors import DomainError
 from stations.domain import intents
 from stations.domain.firmware import ENDED, FirmwareKind, JobStatus
 from stations.domain.rollouts import UNDER_WAY, Progress
-from stations.domain.words import Version
 from stations.models import (
+    Command,
     FirmwareJob,
     FirmwareRollout,
     RolloutAttempt,
     RolloutStation,
     Transaction,
 )
-from stations.services import commands, firmware_images, logs
+from stations.services import commands, firmware_images
 from stations.services.rollouts import deciding
 
-OFFER_FOR = timedelta(hours=24)
 PATIENCE_S = 60
 OPEN_JOBS = [status.value for status in JobStatus if status not in ENDED]
 OFFLINE = "The station is not connected; it is updated when it comes back."
@@ -30,8 +31,8 @@ BUSY = "A session is running; the station is updated afterwards."
 OTHER = "Another update is under way at the station."
 
 
-def candidates(rollout: FirmwareRollout, now: datetime) -> list[RolloutStation]:
-    """Waiting stations of waves that have begun, with why each of the others still waits written down."""
+def candidates(rollout: FirmwareRollout, now: datetime) -> tuple[list[RolloutStation], bool]:
+    """Stations that may be told now; why each of the others still waits is written down, ``True`` if it is new."""
     waiting = (
         rollout.rows.select_for_update(of=("self",))
         .filter(status=Progress.WAITING, wave__started_at__isnull=False)
@@ -43,7 +44,7 @@ def candidates(rollout: FirmwareRollout, now: datetime) -> list[RolloutStation]:
     charging = _charging(stations) if rollout.only_when_idle else set()
     updating = _updating(stations, now - rollout.silence)
     busy = _at_work(rollout)
-    found = []
+    found, noted = [], []
     for row in rows:
         reason = _held(rollout, row, now, charging, updating)
         site = row.station.site_id
@@ -52,31 +53,20 @@ def candidates(rollout: FirmwareRollout, now: datetime) -> list[RolloutStation]:
             found.append(row)
         elif reason and row.detail != reason:
             row.detail = reason
-            row.save(update_fields=["detail"])
-    return found
+            noted.append(row)
+    RolloutStation.objects.bulk_update(noted, ["detail"], batch_size=500)
+    return found, bool(noted)
 
 
 def send(rollout: FirmwareRollout, row: RolloutStation, now: datetime) -> None:
-    """Issue the command of the next attempt. A refusal by a rule of ours ends the station as failed."""
-    image, station = rollout.image, row.station
+    """Issue the command of the next attempt; what cannot be issued counts as an attempt that failed."""
+    if refusal := firmware_images.fits(rollout.image, row.station):
+        return deciding.finish(row, Progress.SKIPPED, refusal.message, now)
     try:
-        plain = station.presence.ocpp_version == Version.V16 and not logs.knows_security(_Side(row))
-        intent = intents.UpdateFirmware(
-            location=firmware_images.offer(image, station, now + OFFER_FOR),
-            version=image.version,
-            signature="" if plain else image.signature,
-            signing_certificate="" if plain else image.signing_certificate,
-        )
-        command = commands.issue(
-            station,
-            intent,
-            by=access.system("rollout"),
-            patience_s=PATIENCE_S,
-            reason=f"Rollout {rollout}",
-        )
+        with atomic():
+            command = _issue(rollout, row)
     except DomainError as error:
-        deciding.finish(row, Progress.FAILED, error.message, now)
-        return
+        return _refused(rollout, row, error.message, now)
     row.attempts += 1
     RolloutAttempt.objects.create(
         row=row,
@@ -88,15 +78,23 @@ def send(rollout: FirmwareRollout, row: RolloutStation, now: datetime) -> None:
     row.status, row.detail, row.next_try_at = Progress.SENT.value, "", None
     row.sent_at = row.status_at = now
     row.save()
+    return None
 
 
-class _Side:
-    """The station as services of a socket know it."""
+def _issue(rollout: FirmwareRollout, row: RolloutStation) -> Command:
+    intent = intents.UpdateFirmware(image=rollout.image_id, signature_optional=True)
+    who = access.system("rollout")
+    return commands.issue(row.station, intent, by=who, patience_s=PATIENCE_S, reason=f"Rollout {rollout}")
 
-    def __init__(self, row: RolloutStation) -> None:
-        self.station_id = row.station_id
-        self.organization_id = row.organization_id
-        self.site_id = row.station.site_id
+
+def _refused(rollout: FirmwareRollout, row: RolloutStation, why: str, now: datetime) -> None:
+    row.failures += 1
+    if row.failures > rollout.retries:
+        row.save(update_fields=["failures"])
+        return deciding.finish(row, Progress.FAILED, why, now)
+    row.detail, row.next_try_at = why[:500], now + timedelta(seconds=rollout.retry_seconds)
+    row.save(update_fields=["failures", "detail", "next_try_at"])
+    return None
 
 
 def _held(
@@ -133,5 +131,6 @@ def _updating(stations: list[UUID], since: datetime) -> set[UUID]:
 
 
 def _at_work(rollout: FirmwareRollout) -> Counter[UUID]:
-    rows = rollout.rows.filter(status__in=UNDER_WAY)
+    """How many stations of each site install something, whichever rollout told them."""
+    rows = RolloutStation.objects.filter(organization=rollout.organization_id, status__in=UNDER_WAY)
     return Counter(rows.values_list("station__site_id", flat=True))

@@ -1,5 +1,6 @@
 """What a rollout tells the outside: counts, the outbox, pages that look again."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -8,13 +9,31 @@ from django.db.models import Count
 from core.services import outbox
 from stations import live
 from stations.domain.rollouts import Progress
-from stations.models import FirmwareRollout, RolloutStation
+from stations.models import FirmwareRollout, RolloutStation, RolloutWave
 
 
 def counts(rollout: FirmwareRollout) -> dict[str, int]:
     """How many stations stand where, every word named."""
     found = RolloutStation.objects.filter(rollout=rollout).values_list("status").annotate(n=Count("id"))
     return {**{word.value: 0 for word in Progress}, **dict(found.order_by())}
+
+
+def counts_of(rollouts: Iterable[FirmwareRollout]) -> dict[UUID, dict[str, int]]:
+    """:func:`counts` of several rollouts in one query."""
+    found = {rollout.pk: {word.value: 0 for word in Progress} for rollout in rollouts}
+    rows = RolloutStation.objects.filter(rollout__in=found).values_list("rollout", "status")
+    for pk, status, count in rows.annotate(n=Count("id")).order_by():
+        found[pk][status] = count
+    return found
+
+
+def wave_counts(rollout: FirmwareRollout) -> list[tuple[RolloutWave, dict[str, int]]]:
+    """The waves in order, each with how many of its stations stand where."""
+    waves = {wave.pk: (wave, {word.value: 0 for word in Progress}) for wave in rollout.waves.all()}
+    rows = RolloutStation.objects.filter(rollout=rollout, wave__isnull=False).values_list("wave", "status")
+    for pk, status, count in rows.annotate(n=Count("id")).order_by():
+        waves[pk][1][status] = count
+    return list(waves.values())
 
 
 def changed(rollout: FirmwareRollout, *, finished: bool = False) -> None:
