@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -164,6 +165,7 @@ def _draft_context(rollout: FirmwareRollout) -> dict[str, Any]:
 def _cut(context: dict[str, Any]) -> dict[str, Any]:
     if "seen" in context:
         context["left_out"] = context["seen"].left_out[:LEFT_OUT_SHOWN]
+        context["needs_two"] = len(context["seen"].included) > settings.SECOND_PERSON_ABOVE
     return context
 
 

@@ -50,6 +50,7 @@ from stations.models import (
 from stations.services import commands, driving, stations, tariff_assignments
 from stations.services.certificates import installed, signing
 from stations.services.local_lists import holding
+from stations.services.rollouts import planning
 from tariffs import publishing
 from tests import factories, pki
 
@@ -260,10 +261,13 @@ def _furnish_files(station: ChargingStation, actor: Actor) -> dict[str, object]:
     """An image, and a log that the station uploaded; addresses of files that are none."""
     image = factories.make_image(actor)
     file = factories.make_log(station, actor)
+    rollout = planning.draft({"image": image, "stations": [station.pk]}, by=actor)
     nothing = {f"files/{kind}": "A" * 43 for kind in ("firmware", "logs", "downloads")}
     return {
         "firmware/images": image.pk,
         "firmware-images": image.pk,
+        "firmware": rollout.pk,
+        "firmware-rollouts": rollout.pk,
         "file": file.pk,
         "job": file.job_id,
         **nothing,
