@@ -32,6 +32,9 @@ EXAMPLE = {
 }
 
 
+AS_A_FORM = {"file": "the bytes of the file", "version": "1.5.0", "vendor": "Acme"}
+
+
 class ImageBody(StrictSerializer):
     file = serializers.FileField(required=False, allow_empty_file=True, help_text="As multipart/form-data")
     url = serializers.CharField(
@@ -122,7 +125,10 @@ class ImageList(ListResource):
         operation_id="create_firmware_image",
         request={"application/json": ImageBody, "multipart/form-data": ImageBody},
         responses={201: ImageView},
-        examples=[OpenApiExample("From an address", EXAMPLE, request_only=True)],
+        examples=[
+            OpenApiExample("From an address", EXAMPLE, request_only=True),
+            OpenApiExample("As a form", AS_A_FORM, request_only=True, media_type="multipart/form-data"),
+        ],
     )
     def post(self, request: Request) -> Response:
         """Add an image: the file in a form, or as JSON the address that the portal fetches it from.

@@ -20,7 +20,7 @@ from portal.dashboard.pages import address, render_page
 from portal.dashboard.station import find, frame
 from stations.domain import intents
 from stations.domain.intents import Intent
-from stations.models import ChargingStation
+from stations.models import ChargingStation, FirmwareImage
 from stations.services import commands
 
 TEMPLATE = "dashboard/stations/firmware.html"
@@ -43,10 +43,43 @@ class LocationField(forms.URLField):
         self.validators[0].schemes = ["http", "https", "ftp", "ftps", "sftp"]
 
 
-class UpdateForm(forms.Form):
+class ImageChoice(forms.ModelChoiceField):
+    """One of the organization's checked images; empty: a file that lies elsewhere."""
+
+    def __init__(self) -> None:
+        empty = gettext_lazy("A file that lies elsewhere")
+        none = FirmwareImage.objects.none()
+        super().__init__(none, label=gettext_lazy("Image"), required=False, empty_label=empty)
+
+
+class OfImageForm(forms.Form):
+    """What is known of an image need not be written."""
+
+    image = ImageChoice()
+
+    def __init__(self, *args: Any, station: ChargingStation, **values: Any) -> None:
+        super().__init__(*args, **values)
+        images = FirmwareImage.objects.live().filter(organization_id=station.organization_id)
+        ready = images.filter(state=FirmwareImage.State.READY).order_by("-id")
+        self.fields["image"].queryset = ready  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if not self.errors and bool(values.get("image")) == bool(values.get("location")):
+            self.add_error("location", _("Choose an image, or give the address of a file."))
+        return values
+
+    def given(self) -> dict[str, Any]:
+        """The values; an image by its id."""
+        image = self.cleaned_data["image"]
+        return {**self.cleaned_data, "image": image and image.pk}
+
+
+class UpdateForm(OfImageForm):
     location = LocationField(
         label=gettext_lazy("Address of the file"),
         help_text=gettext_lazy("https://… or ftp://…, as the station reaches it"),
+        required=False,
     )
     version = forms.CharField(
         label=gettext_lazy("Version"),
@@ -75,7 +108,7 @@ class UpdateForm(forms.Form):
         return values
 
     def intent(self) -> Intent:
-        return intents.UpdateFirmware(**self.cleaned_data)
+        return intents.UpdateFirmware(**self.given())
 
 
 class LogForm(forms.Form):
@@ -113,16 +146,17 @@ class LogForm(forms.Form):
         return intents.GetLog(**self.cleaned_data)
 
 
-class PublishForm(forms.Form):
-    location = LocationField(label=gettext_lazy("Address of the file"))
+class PublishForm(OfImageForm):
+    location = LocationField(label=gettext_lazy("Address of the file"), required=False)
     checksum = forms.RegexField(
         r"^[0-9A-Fa-f]{32}$",
         label=gettext_lazy("MD5 checksum"),
+        required=False,
         help_text=gettext_lazy("32 hexadecimal digits"),
     )
 
     def intent(self) -> Intent:
-        return intents.PublishFirmware(**self.cleaned_data)
+        return intents.PublishFirmware(**self.given())
 
 
 class WithdrawForm(forms.Form):
@@ -145,7 +179,7 @@ FORMS: Mapping[str, type[forms.Form]] = {
 def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     station = find(request, pk)
     name = request.POST.get("command", "")
-    bound = FORMS[name](request.POST, auto_id=f"{name}_%s") if name in FORMS else None
+    bound = _form(name, station, request.POST) if name in FORMS else None
     if bound is not None:
         request.actor.require(Permission.FIRMWARE_MANAGE, station)
         here = address(request, "station_firmware", pk)
@@ -155,6 +189,12 @@ def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
             messages.success(request, _("Sent. What the station reports appears here by itself."))
             return go(request, here)
     return _page(request, station, name, bound)
+
+
+def _form(name: str, station: ChargingStation, data: Any = None) -> Any:
+    kind = FORMS[name]
+    beside = {"station": station} if issubclass(kind, OfImageForm) else {}
+    return kind(data, auto_id=f"{name}_%s", **beside)
 
 
 def _issued(request: OperatorRequest, station: ChargingStation, form: Any) -> bool:
@@ -179,7 +219,7 @@ def _page(
         .exclude(status__in=["accepted", "sent"])
         .order_by("-id")[:3]
     )
-    fresh = {key: form(auto_id=f"{key}_%s") for key, form in FORMS.items()}
+    fresh = {key: _form(key, station) for key in FORMS}
     context["forms"] = {**fresh, **({name: bound} if bound is not None else {})}
     status = 422 if bound is not None and bound.errors else 200
     return render_page(request, TEMPLATE, context, partial="jobs", status=status)

@@ -37,7 +37,7 @@ def side(station: ChargingStation) -> StationRef:
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"command": "update_firmware"}, "/location"),
+        ({"command": "update_firmware"}, "/image"),
         ({"command": "update_firmware", "location": "javascript:alert(1)"}, "/location"),
         ({"command": "update_firmware", "location": "https://["}, "/location"),
         ({"command": "update_firmware", "location": URL, "signature": "x"}, "/signature"),

@@ -3,15 +3,25 @@
 from collections.abc import Callable
 
 import pytest
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from django.test import Client
 from django.utils import translation
 
+from core import clock
 from core.access import Actor, Role
 from core.models import Membership, Organization
 from drivers.models import IdToken
 from stations.models import ChargingStation, Evse
 from stations.services import access, stations
 from tests import factories
+
+
+def proven(client: Client) -> Client:
+    """Whoever it is has given the password a moment ago."""
+    session = client.session
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "password", "at": clock.now().timestamp()}]
+    session.save()
+    return client
 
 
 @pytest.fixture(autouse=True)

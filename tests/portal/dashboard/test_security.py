@@ -28,17 +28,10 @@ from stations.services import firmware, logs, security_events
 from stations.services.certificates import contracts, installed, signing, standings
 from stations.services.certificates.validity import Found
 from tests import factories, pki
+from tests.portal.dashboard.conftest import proven
 
 ROOT = pki.authority()
 URL = "https://firmware.example.org/a.bin"
-
-
-def proven(client: Client) -> Client:
-    """Whoever it is has given the password a moment ago."""
-    session = client.session
-    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "password", "at": clock.now().timestamp()}]
-    session.save()
-    return client
 
 
 def sent_to(pages: str) -> QuerySet[Command]:
@@ -156,7 +149,8 @@ def test_a_technician_sends_what_belongs_to_firmware_and_others_do_not(
     [
         ("update_firmware", {"location": "javascript:alert(1)"}, "update_firmware_location"),
         ("update_firmware", {"location": URL, "signature": "x"}, "update_firmware_signature"),
-        ("get_log", {"kind": "security"}, "get_log_location"),
+        ("get_log", {"kind": "security", "location": "nowhere"}, "get_log_location"),
+        ("update_firmware", {}, "update_firmware_location"),
         ("publish_firmware", {"location": URL, "checksum": "x"}, "publish_firmware_checksum"),
     ],
 )
