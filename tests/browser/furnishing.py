@@ -17,7 +17,9 @@ from stations.models import (
     StationTariff,
     Transaction,
 )
-from stations.services import stations
+from stations.services import rollouts, stations
+from stations.services.rollouts import planning
+from tests import factories
 from tests.factories import sessions
 from tests.stations.ocpp.charging import priced
 from tests.tariffs.building import component, element
@@ -132,3 +134,11 @@ def sell(station: ChargingStation, actor: Actor) -> Transaction:
     day = element(component("ENERGY", "0.45", "19"), component("PARKING_TIME", "3.00", "19"))
     priced(actor, night, day)
     return sessions.end(sessions.begin(station), 12_345)
+
+
+def roll_out(station: ChargingStation, actor: Actor) -> None:
+    """An image, a rollout of it that waits for the station, and the draft of another."""
+    image = factories.make_image(actor, name="Winter")
+    wanted = {"image": image, "stations": [station.pk]}
+    rollouts.start(planning.draft(wanted, by=actor), by=actor)
+    planning.draft(wanted, by=actor)

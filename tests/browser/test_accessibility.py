@@ -18,6 +18,8 @@ from stations.models import (
     ChargingLimit,
     ChargingStation,
     CompositeSchedule,
+    FirmwareImage,
+    FirmwareRollout,
     InstalledProfile,
     OrphanStop,
     SessionDecision,
@@ -30,7 +32,7 @@ from stations.services.local_lists import holding
 from tariffs.models import Tariff
 from tests import factories, pki
 from tests.browser.conftest import DESK, PHONE, violations
-from tests.browser.furnishing import keep_free, price_and_stream, sell, support_the_grid
+from tests.browser.furnishing import keep_free, price_and_stream, roll_out, sell, support_the_grid
 
 PAGES = {
     "overview": "",
@@ -54,6 +56,13 @@ PAGES = {
     "messages": "stations/{station}/messages/",
     "connect": "stations/{station}/connect/",
     "firmware": "stations/{station}/firmware/",
+    "rollouts": "firmware/",
+    "new rollout": "firmware/new/",
+    "draft of a rollout": "firmware/{draft}/",
+    "rollout": "firmware/{rollout}/",
+    "images": "firmware/images/",
+    "image": "firmware/images/{image}/",
+    "new image": "firmware/images/new/",
     "security": "stations/{station}/security/",
     "signing": "stations/{station}/security/requests/{request}/",
     "settings": "stations/{station}/settings/",
@@ -94,6 +103,7 @@ def station(actor: Actor) -> ChargingStation:
     _local_list(made)
     _session_without_end(made)
     sell(made, actor)
+    roll_out(made, actor)
     return made
 
 
@@ -216,6 +226,9 @@ def test_no_page_has_a_violation(
         "stream": station.streams.get().pk,
         "session": station.transactions.get(reference="stuck").pk,
         "sold": station.transactions.get(status="ended").pk,
+        "image": FirmwareImage.objects.get(organization=organization).pk,
+        "draft": FirmwareRollout.objects.get(organization=organization, status="draft").pk,
+        "rollout": FirmwareRollout.objects.get(organization=organization, status="running").pk,
         "tariff": Tariff.objects.get(organization=organization).pk,
     }
     found = {}

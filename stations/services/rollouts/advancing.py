@@ -95,10 +95,14 @@ def step(pk: UUID, now: datetime) -> bool:
 
 
 def _advance_one(pk: UUID) -> int:
-    for done in range(MOST_STEPS):
-        if not step(pk, clock.now()):
-            return done
-    return MOST_STEPS
+    """What goes wrong in one rollout holds up no other; it is tried again at the next turn."""
+    done = 0
+    try:
+        while done < MOST_STEPS and step(pk, clock.now()):
+            done += 1
+    except Exception:
+        logger.exception("The rollout %s could not be advanced", pk)
+    return done
 
 
 def _judge(rollout: FirmwareRollout, now: datetime) -> bool:
