@@ -3,6 +3,7 @@
 Whoever has the address has the file, so none is ever shown again or logged; see security.md W-19 and W-22.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -173,10 +174,19 @@ def _guarded(answer: A, headers: dict[str, str]) -> A:
 
 
 async def _one_by_one(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Each piece read by a thread, so that neither a slow disk nor a slow station holds the loop."""
-    reading = sync_to_async(lambda: next(pieces, b""), thread_sensitive=False)
+    """Each piece read by a thread, so that neither a slow disk nor a slow station holds the loop.
+
+    A station that hangs up cancels what waits here, while its thread still reads: the file is closed after it.
+    """
+    reading: asyncio.Future[bytes] | None = None
     try:
-        while piece := await reading():
+        while True:
+            reading = asyncio.ensure_future(sync_to_async(next, thread_sensitive=False)(pieces, b""))
+            piece = await asyncio.shield(reading)
+            if not piece:
+                return
             yield piece
     finally:
+        if reading is not None and not reading.done():
+            await asyncio.wait([reading])
         await sync_to_async(pieces.close, thread_sensitive=False)()  # type: ignore[attr-defined]

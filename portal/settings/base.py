@@ -222,20 +222,12 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-DOCUMENTS = {
-    "BACKEND": "django.core.files.storage.FileSystemStorage",
-    "OPTIONS": {
-        "location": DATA_DIR / "documents",
-        "file_permissions_mode": 0o600,
-        "directory_permissions_mode": 0o700,
-    },
-}
-"""Where files of invoices are kept; never served as they are (billing section 12)."""
 STATIC_ROOT = DATA_DIR / "static"  # the program itself may be read-only
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Firmware, and logs of stations: by Django's storage "files", on this machine's disk or in a bucket.
+# Firmware, logs of stations and files of invoices (billing section 12): on this machine's disk, or in a bucket.
 FILES_URL = env.str("FILES_URL", default="").rstrip("/") or PUBLIC_URL
 FILES_DIR = env.str("FILES_DIR", default="") or str(DATA_DIR / "files")
+DOCUMENTS_DIR = env.str("DOCUMENTS_DIR", default="") or str(DATA_DIR / "documents")
 FILES_S3_BUCKET = env.str("FILES_S3_BUCKET", default="")
 FIRMWARE_MAX_BYTES = env.int("FIRMWARE_MAX_BYTES", default=200_000_000)
 LOG_FILE_MAX_BYTES = env.int("LOG_FILE_MAX_BYTES", default=200_000_000)
@@ -246,35 +238,43 @@ FTP_PORT = env.int("FTP_PORT", default=0)
 FTP_PASSIVE_PORTS = env.str("FTP_PASSIVE_PORTS", default="")
 FTP_CERTIFICATE = env.str("FTP_CERTIFICATE", default="")
 FTP_KEY = env.str("FTP_KEY", default="")
-ON_DISK = {
-    "BACKEND": "django.core.files.storage.FileSystemStorage",
-    "OPTIONS": {
-        "location": FILES_DIR,
-        "base_url": None,
-        "file_permissions_mode": 0o600,
-        "directory_permissions_mode": 0o700,
-    },
-}
-IN_A_BUCKET = {
-    "BACKEND": "storages.backends.s3.S3Storage",
-    "OPTIONS": {
-        "bucket_name": FILES_S3_BUCKET,
-        "endpoint_url": env.str("FILES_S3_ENDPOINT", default="") or None,
-        "region_name": env.str("FILES_S3_REGION", default="") or None,
-        "access_key": env.str("FILES_S3_KEY_ID", default="") or None,
-        "secret_key": env.str("FILES_S3_SECRET", default="") or None,
-        "location": env.str("FILES_S3_PREFIX", default=""),
-        "default_acl": None,
-        "file_overwrite": False,
-        "querystring_auth": True,
-        "max_memory_size": 1_048_576,
-    },
-}
+FILES_S3_PREFIX = env.str("FILES_S3_PREFIX", default="")
+
+
+def _store(folder: str, directory: str) -> dict[str, Any]:
+    """Files that are never served as they are: in the bucket where there is one, else in a directory of ours."""
+    if not FILES_S3_BUCKET:
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {
+                "location": directory,
+                "base_url": None,
+                "file_permissions_mode": 0o600,
+                "directory_permissions_mode": 0o700,
+            },
+        }
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": FILES_S3_BUCKET,
+            "endpoint_url": env.str("FILES_S3_ENDPOINT", default="") or None,
+            "region_name": env.str("FILES_S3_REGION", default="") or None,
+            "access_key": env.str("FILES_S3_KEY_ID", default="") or None,
+            "secret_key": env.str("FILES_S3_SECRET", default="") or None,
+            "location": f"{FILES_S3_PREFIX.strip('/')}/{folder}".strip("/"),
+            "default_acl": None,
+            "file_overwrite": False,
+            "querystring_auth": True,
+            "max_memory_size": 1_048_576,
+        },
+    }
+
+
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    "files": IN_A_BUCKET if FILES_S3_BUCKET else ON_DISK,
-    "documents": DOCUMENTS,
+    "files": _store("files", FILES_DIR),
+    "documents": _store("documents", DOCUMENTS_DIR),
 }
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)

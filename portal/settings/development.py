@@ -7,8 +7,3 @@ SECRET_KEY = SECRET_KEY or "development-only-key-without-any-value"
 DATA_KEYS = DATA_KEYS or "dev:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
 OCPP_HIDE_UNKNOWN_STATIONS = env.bool("OCPP_HIDE_UNKNOWN_STATIONS", default=False)
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "documents": DOCUMENTS,
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-}

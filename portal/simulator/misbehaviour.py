@@ -36,6 +36,7 @@ class Misbehaviour:
     malformed: bool = False
     mute: bool = False
     ignores_remote_start: bool = False
+    fails_updates: bool = False
     answers_after_s: float = 0.0
     clock_error: timedelta = timedelta(0)
 

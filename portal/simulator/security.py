@@ -136,9 +136,9 @@ async def _begin(station: "SimulatedStation", work: Any) -> None:
 
 async def _update(station: "SimulatedStation", action: str, location: str, request_id: int | None) -> None:
     try:
-        for word in _words(location):
+        for word in _words(station, location):
             await station.call(action, _state(word, request_id))
-            if word == "Installing":
+            if word == "Installing" and not station.faults.fails_updates:
                 found = VERSION.search(location.rpartition("/")[2])
                 firmware = found[0] if found else f"{station.hardware.firmware}.1"
                 station.hardware = replace(station.hardware, firmware=firmware)
@@ -149,7 +149,9 @@ async def _update(station: "SimulatedStation", action: str, location: str, reque
         station.safe.updating = None
 
 
-def _words(location: str) -> list[str]:
+def _words(station: "SimulatedStation", location: str) -> list[str]:
+    if station.faults.fails_updates:
+        return ["Downloading", "Downloaded", "Installing", "InstallationFailed"]
     if "fail" in location:
         return ["Downloading", "DownloadFailed"]
     if "forged" in location:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from pytest_django import Settings
 
+from billing.documents import pdf
 from core import keys
 from tests.deploy.edges import DEPLOY, replaced
 from tests.deploy.starting import check_command, drain_s, unknown_settings
@@ -70,6 +71,16 @@ def test_the_schema_comes_first_and_chargers_are_sent_away_gently() -> None:
     assert "--appendonly yes" in SERVICES["valkey"]["command"][2]
 
 
+def test_processes_share_one_place_for_files_that_outlives_them() -> None:
+    text = (COMPOSE / "Containerfile").read_text()
+
+    assert "FILES_DIR=/srv/chargeyard/files DOCUMENTS_DIR=/srv/chargeyard/documents" in text
+    assert "install -d -o 10001 -g 10001 -m 0700 /srv/chargeyard" in text
+    for name in PORTAL:
+        assert "files:/srv/chargeyard" in SERVICES[name]["volumes"]
+    assert DOCUMENT["volumes"]["files"] == {}
+
+
 def test_only_gateways_and_web_may_go_through_the_pooler() -> None:
     pooled = {name for name in PORTAL if "SERVING_DATABASE" in SERVICES[name]["environment"]["DATABASE_URL"]}
 
@@ -100,7 +111,9 @@ def test_the_image_runs_as_nobody_in_particular_from_hashed_packages() -> None:
     last = text[text.rindex("\nFROM ") :]
 
     assert "USER 10001:10001" in last
-    assert "apt-get" not in last
+    added = re.findall(r"apt-get install -y --no-install-recommends ([^\\]+)", last)
+    assert [words.split() for words in added] == [pdf.PACKAGES.split()], "no program that nobody needs"
+    assert "/srv/chargeyard" in last
     assert "--require-hashes -r requirements/base.txt" in text
     [command] = re.findall(r"^CMD \[(.+)\]$", last, re.MULTILINE)
     check_command(re.findall(r'"([^"]+)"', command)[1:])

@@ -192,16 +192,22 @@ def test_pages_know_that_they_were_asked_by_https(edge: Edge) -> None:
 
 
 def test_neither_figures_nor_other_names_nor_big_bodies_pass(edge: Edge) -> None:
-    def status(method: str, path: str, host: str = "localhost", announced: int = 0) -> int:
-        head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {announced}\r\n\r\n"
+    def status(
+        method: str, path: str, host: str = "localhost", announced: int = 0, sent: bytes = b""
+    ) -> int:
+        length = announced or len(sent)
+        head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n"
         with edge.line(server_name="localhost") as line:
-            line.sendall(head.encode())
+            line.sendall(head.encode() + sent)
             return read_reply(line)[0].status
 
     assert status("GET", "/healthz") == 200
     assert status("GET", "/metrics") == 404
     assert status("GET", "/healthz", host="stranger.example.net") in {404, 421}
     assert status("POST", "/api/v1/stations/", announced=1_100_000) == 413
+    assert status("POST", "/o/x/firmware/images/new/", sent=bytes(1_100_000)) in {302, 403}
+    assert status("POST", "/api/v1/firmware-images/", announced=230_000_000) == 413
+    assert status("PUT", f"/files/logs/{'A' * 43}/x.log", sent=bytes(1_100_000)) == 404
 
 
 def test_the_figures_of_a_process_are_asked_behind_the_edge_by_plain_http(portal: Server) -> None:

@@ -1,6 +1,8 @@
 """Firmware as stations load it: by an address of their own, in parts, and never with other bytes (W-20, W-22)."""
 
+import asyncio
 import http.client
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from django.test import Client
 import portal.files
 from core import clock
 from core.access import Actor
+from portal import files
 from portal.pace import Pace
 from stations.models import Alert, ChargingStation, FirmwareImage, FirmwareLink
 from stations.services import firmware_images
@@ -238,3 +241,31 @@ def test_the_running_portal_sends_an_image_in_pieces_and_goes_on_where_a_station
     assert first + rest.read() == content
     assert rest.headers["Set-Cookie"] is None
     line.close()
+
+
+def test_a_station_that_hangs_up_while_a_piece_is_read_leaves_no_error_and_no_open_file() -> None:
+    begun, go_on, closed = threading.Event(), threading.Event(), []
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            begun.set()
+            go_on.wait(5)
+            yield b"one"
+        finally:
+            closed.append(True)
+
+    async def hang_up() -> None:
+        async def read() -> None:
+            async for _ in files._one_by_one(pieces()):
+                pass
+
+        reading = asyncio.create_task(read())
+        await asyncio.to_thread(begun.wait, 5)
+        reading.cancel()
+        await asyncio.sleep(0.05)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+    asyncio.run(hang_up())
+    assert closed == [True]
