@@ -214,6 +214,9 @@ def _page(
     context["logs"] = (
         station.log_jobs.select_related("upload").prefetch_related("steps").order_by("-id")[:SHOWN]
     )
+    context["rollouts"] = station.rollout_rows.select_related("rollout__image", "wave").order_by("-id")[
+        :SHOWN
+    ]
     context["unsent"] = (
         station.commands.filter(command__in=FORMS)
         .exclude(status__in=["accepted", "sent"])

@@ -192,9 +192,7 @@ def test_pages_know_that_they_were_asked_by_https(edge: Edge) -> None:
 
 
 def test_neither_figures_nor_other_names_nor_big_bodies_pass(edge: Edge) -> None:
-    def status(
-        method: str, path: str, host: str = "localhost", announced: int = 0, sent: bytes = b""
-    ) -> int:
+    def status(method: str, path: str, host: str = "localhost", announced: int = 0, sent: bytes = b"") -> int:
         length = announced or len(sent)
         head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n"
         with edge.line(server_name="localhost") as line:

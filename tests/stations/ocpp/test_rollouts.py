@@ -1,11 +1,14 @@
 """Firmware rollouts on the wire: waves, the rule that stops, when an installation is believed (F-11, W-20, W-21)."""
 
+import base64
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.core.files.storage import storages
 
@@ -24,7 +27,7 @@ from stations.models import (
 from stations.services import access, firmware_images, rollouts, stations
 from stations.services import sites as site_services
 from stations.services.rollouts import advancing, planning, sending
-from tests import factories
+from tests import factories, pki
 from tests.running import Server
 from tests.stations.ocpp.asking import VERSIONS
 from tests.stations.ocpp.fleet import NEW, OLD, Member, advance, draft, fleet, in_order, row
@@ -344,6 +347,50 @@ def test_w20_changed_bytes_stop_the_rollout_before_any_station_is_told(
     assert row(rollout, one).attempts == 0
 
 
+@pytest.mark.parametrize(
+    ("version", "extension", "action"),
+    [
+        ("1.6", False, "UpdateFirmware"),
+        ("1.6", True, "SignedUpdateFirmware"),
+        ("2.0.1", False, "UpdateFirmware"),
+        ("2.1", False, "UpdateFirmware"),
+    ],
+)
+def test_a_signed_image_goes_with_its_signature_to_every_station_that_checks_one(
+    live: Server, alice: Actor, version: str, extension: bool, action: str
+) -> None:
+    image = signed_image(alice)
+    with fleet(live, alice, 1, (version,)) as (one,):
+        if extension:
+            event = {"type": "StartupOfTheDevice", "timestamp": clock.to_wire(clock.now())}
+            one.socket.call("SecurityEventNotification", event)
+        rollout = started(image, [one], alice)
+        call = one.take()
+        one.report("Downloading", "Downloaded", "Installing")
+        one.boot(NEW)
+        advance()
+
+    told_signature = call[3].get("firmware", {}).get("signature")
+    assert call[2] == action
+    assert told_signature == (None if action == "UpdateFirmware" and version == "1.6" else image.signature)
+    assert row(rollout, one).status == "installed"
+
+
+def test_w20_an_expired_certificate_stops_the_rollout_before_any_station_is_told(
+    live: Server, alice: Actor
+) -> None:
+    image = signed_image(alice, days=3)
+    with fleet(live, alice, 1) as (one,):
+        rollout = rollouts.start(draft(image, [one], alice), by=alice)
+        with time_machine.travel(clock.now() + timedelta(days=4)):
+            advance()
+        assert one.hears_nothing()
+
+    assert (status(rollout), rollout.paused_by) == ("paused", "rule")
+    assert "certificate" in rollout.detail
+    assert row(rollout, one).attempts == 0
+
+
 def test_a_retired_image_stops_its_rollouts(live: Server, alice: Actor, image: FirmwareImage) -> None:
     with fleet(live, alice, 1) as (one,):
         rollout = rollouts.start(draft(image, [one], alice), by=alice)
@@ -494,18 +541,26 @@ def test_who_is_limited_to_a_site_reaches_no_station_of_another(
     live: Server, alice: Actor, image: FirmwareImage
 ) -> None:
     organization = Organization.objects.get(pk=alice.home)
-    site_services.create({"name": "Elsewhere", "time_zone": "UTC"}, by=alice)
-    member = factories.make_member(organization, Role.TECHNICIAN, "dan")
-    access.limit_member(member, ["Elsewhere"], by=alice)
-    member.refresh_from_db()
-    dan = access.actor_of_member(member)
     with fleet(live, alice, 1) as (one,):
+        site_services.create({"name": "Elsewhere", "time_zone": "UTC"}, by=alice)
+        member = factories.make_member(organization, Role.TECHNICIAN, "dan")
+        access.limit_member(member, ["Elsewhere"], by=alice)
+        dan = access.actor_of_member(member)
         theirs = draft(image, [one], alice)
         own = planning.draft({"image": image, "stations": [one.station.pk]}, by=dan)
         assert planning.preview(own).included == []
         with pytest.raises((NotFound, NotPermitted)):
             rollouts.start(theirs, by=dan)
         assert not FirmwareRollout.objects.visible_to(dan).filter(pk=theirs.pk).exists()
+
+
+def signed_image(by: Actor, **details: Any) -> FirmwareImage:
+    key, root, content = pki.new_key(), pki.authority(), b"a signed file"
+    signature = base64.b64encode(key.sign(content, ec.ECDSA(hashes.SHA256()))).decode()
+    certificate = pki.pem(root.issue(pki.name("Signer of firmware"), key.public_key(), **details))
+    return factories.make_image(
+        by, content, version=NEW, signature=signature, signing_certificate=certificate
+    )
 
 
 def offline(one: Member) -> None:
