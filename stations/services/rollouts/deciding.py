@@ -10,7 +10,7 @@ from django.db import IntegrityError
 from django.db.transaction import atomic
 
 from core import audit, clock
-from core.access import Actor, Permission
+from core.access import Actor
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from stations.domain.rollouts import LOST, NEXT, PausedBy, Progress, RolloutStatus
 from stations.models import Command, FirmwareImage, FirmwareRollout, RolloutStation, RolloutWave
@@ -32,7 +32,7 @@ def start(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
 
     Raises :class:`Conflict` for what was started, :class:`Invalid` where no station fits.
     """
-    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    planning.require(rollout, by)
     try:
         with atomic():
             row = _locked(rollout, RolloutStatus.DRAFT)
@@ -54,7 +54,7 @@ def start(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
 
 def approve(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
     """The second person's word. Raises :class:`NotPermitted` for who asked for it themselves."""
-    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    planning.require(rollout, by)
     with atomic():
         row = _locked(rollout, RolloutStatus.AWAITING_APPROVAL)
         if by.label == row.requested_by or (by.subject_id and by.subject_id == row.requested_by_id):
@@ -68,7 +68,7 @@ def approve(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
 
 def pause(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
     """Nothing more is sent; stations that are at it go on, and are followed."""
-    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    planning.require(rollout, by)
     with atomic():
         row = _locked(rollout, RolloutStatus.RUNNING)
         halt(row, PausedBy.PERSON, "")
@@ -85,7 +85,7 @@ def halt(row: FirmwareRollout, who: PausedBy, detail: str) -> None:
 
 def resume(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
     """Go on in spite of what was lost so far; the stop rule counts what is lost from now on."""
-    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    planning.require(rollout, by)
     with atomic():
         row = _locked(rollout, RolloutStatus.PAUSED)
         for wave in row.waves.exclude(started_at=None).filter(passed_at=None):
@@ -100,7 +100,7 @@ def resume(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
 
 def abort(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
     """End it: who waits is cancelled, who is at it is followed to the end, for nothing can be taken back."""
-    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    planning.require(rollout, by)
     with atomic():
         row = _locked(rollout, RolloutStatus.AWAITING_APPROVAL, RolloutStatus.RUNNING, RolloutStatus.PAUSED)
         now = clock.now()
@@ -116,7 +116,7 @@ def abort(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
 
 def leave_out(rollout: FirmwareRollout, station: UUID, *, by: Actor) -> RolloutStation:
     """Take one station out that still waits. Raises :class:`Conflict` for one that is at it or has ended."""
-    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    planning.require(rollout, by)
     with atomic():
         row = _locked(rollout, *(set(RolloutStatus) - {RolloutStatus.DRAFT}))
         one = row.rows.select_for_update().filter(station=station).first()
@@ -132,7 +132,7 @@ def leave_out(rollout: FirmwareRollout, station: UUID, *, by: Actor) -> RolloutS
 
 def retry(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
     """Try the stations again that failed or were not reached. Raises :class:`Conflict` where there are none."""
-    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    planning.require(rollout, by)
     try:
         with atomic():
             row = _locked(rollout, RolloutStatus.RUNNING, RolloutStatus.PAUSED, RolloutStatus.DONE)
@@ -156,7 +156,7 @@ def retry(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
 
 def rollback(rollout: FirmwareRollout, *, by: Actor, image: FirmwareImage | None = None) -> FirmwareRollout:
     """A draft that brings the stations back to the image before. Raises :class:`Invalid` where none is known."""
-    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    planning.require(rollout, by)
     rows = rollout.rows.filter(attempts__gt=0)
     stations = list(rows.values_list("station_id", flat=True))
     chosen = image or _image_before(rollout, rows.values_list("version_before", flat=True))

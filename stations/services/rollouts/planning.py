@@ -10,7 +10,7 @@ from django.db.transaction import atomic
 
 from core import access, audit, clock
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, NotFound
 from stations.domain.rollouts import DAYS, RolloutStatus, sizes
 from stations.domain.words import Capability
 from stations.models import ChargingStation, FirmwareImage, FirmwareRollout, RolloutStation
@@ -30,6 +30,13 @@ class Preview:
     @property
     def included(self) -> list[ChargingStation]:
         return [station for wave in self.waves for station in wave]
+
+
+def require(rollout: FirmwareRollout, by: Actor) -> None:
+    """Raise :class:`NotPermitted`, or :class:`NotFound` for who is limited to sites and did not make it for these."""
+    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    if by.limited_to is not None and not (rollout.limits and set(rollout.limits) <= set(by.limited_to)):
+        raise NotFound("There is no such object here.")
 
 
 def draft(values: Mapping[str, Any], *, by: Actor) -> FirmwareRollout:
@@ -52,7 +59,7 @@ def draft(values: Mapping[str, Any], *, by: Actor) -> FirmwareRollout:
 
 def change(rollout: FirmwareRollout, values: Mapping[str, Any], *, by: Actor) -> FirmwareRollout:
     """Change a draft. Raises :class:`Conflict` once it was started."""
-    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    require(rollout, by)
     with atomic():
         row = FirmwareRollout.objects.select_for_update().get(pk=rollout.pk)
         if row.status != RolloutStatus.DRAFT:
@@ -68,7 +75,7 @@ def change(rollout: FirmwareRollout, values: Mapping[str, Any], *, by: Actor) ->
 
 def retire(rollout: FirmwareRollout, *, by: Actor) -> None:
     """Take a draft, or one that has ended, out of the lists. Raises :class:`Conflict` while it runs."""
-    by.require(Permission.FIRMWARE_MANAGE, rollout)
+    require(rollout, by)
     ended = (RolloutStatus.DRAFT, RolloutStatus.DONE, RolloutStatus.ABORTED)
     with atomic():
         row = FirmwareRollout.objects.select_for_update().get(pk=rollout.pk)
