@@ -75,7 +75,7 @@ class BrowserAuthentication(SessionAuthentication):
 
 class KeyScheme(OpenApiAuthenticationExtension):
     target_class = "portal.api.authentication.KeyAuthentication"
-    name = ["apiKey", "clientCredentials"]  # noqa: RUF012  as its base class has it
+    name = ["apiKey", "clientCredentials"]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
         key = {"type": "http", "scheme": "bearer", "description": "An API key of the organization (`cy_…`)."}

@@ -173,7 +173,12 @@ def _furnish_blocks(station: ChargingStation, actor: Actor) -> dict[str, object]
         stack_level=0,
         kind="absolute",
         source="CSO",
-        content={"schedules": [{"rate_unit": "A", "periods": [{"start_s": 0, "limit": 16}]}]},
+        content={
+            "purpose": "tx_default_profile",
+            "kind": "absolute",
+            "stack_level": 0,
+            "schedules": [{"rate_unit": "A", "periods": [{"start_s": 0, "limit": 16}]}],
+        },
         installed_at=now,
     )
     root = pki.pem(pki.authority().certificate)
@@ -260,4 +265,4 @@ def _filled(pattern: str, things: Mapping[str, object]) -> str:
         )
 
     plain = CONVERTED.sub(value, pattern)
-    return plain.replace("^v1/.*/$", "v1/nothing/here/")
+    return plain.replace(r"^v1/[\s\S]*/$", "v1/nothing/here/")
