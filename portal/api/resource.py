@@ -38,19 +38,26 @@ class StrictSerializer(serializers.Serializer):
             unknown = [name for name in data if name not in self.fields]
             if unknown:
                 raise serializers.ValidationError({name: "There is no such field." for name in unknown})
-            if not self.context.get("table"):
-                self._require_types(data)
-        return super().to_internal_value(data)
-
-    def _require_types(self, data: Mapping[str, Any]) -> None:
-        """What is written as another type may mean something else: ``0`` is no ``false``, ``2.10`` no ``"2.10"``."""
-        wrong = {
-            name: told
-            for name, value in data.items()
-            if value is not None and (told := _not_of_type(self.fields[name], value))
-        }
+        wrong = self._of_wrong_type(data)
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({**wrong, **error.detail}) from error
         if wrong:
             raise serializers.ValidationError(wrong)
+        return values
+
+    def _of_wrong_type(self, data: Any) -> dict[str, str]:
+        """What is written as another type may mean something else: ``0`` is no ``false``, ``2.10`` no ``"2.10"``.
+
+        A table (``table`` of the context) knows texts only.
+        """
+        if self.context.get("table") or not isinstance(data, Mapping):
+            return {}
+        told = {
+            name: _not_of_type(self.fields[name], value) for name, value in data.items() if value is not None
+        }
+        return {name: text for name, text in told.items() if text}
 
 
 def _not_of_type(field: serializers.Field, value: Any) -> str:

@@ -190,6 +190,7 @@ NOT_THEIRS = {  # needs what they may not do anywhere
     "user",
     "user_remove",
     "key_revoke",
+    "key_rotate",
     "station_password",
     "station_sign",
     "station_refuse",

@@ -35,7 +35,7 @@ from stations.models import (
     Variable,
     VariableChange,
 )
-from stations.services import commands, driving, stations, tariff_assignments
+from stations.services import commands, driving, scheduled_commands, stations, tariff_assignments
 from stations.services.certificates import installed, signing
 from stations.services.local_lists import holding
 from tariffs import publishing
@@ -111,6 +111,8 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
     command = commands.issue(station, intents.ResetStation(kind="on_idle"), by=actor)
     key, _ = keys.create(organization, name="walked", scopes=["*"], by=actor)
     webhook, _ = webhooks.create({"url": "https://93.184.216.34/hook"}, by=actor)
+    later = scheduled_commands.When(now + HOUR)
+    planned = scheduled_commands.plan(station, intents.ClearCache(), when=later, by=actor)
     return {
         "organization": organization.slug,
         "identity": station.identity,
@@ -121,6 +123,7 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "transactions": session.pk,
         "alerts": alert.pk,
         "commands": command.pk,
+        "scheduled-commands": planned.pk,
         "local-lists": holding.row_of(station.pk).pk,
         "sites": station.site_id,
         "drivers": factories.make_driver(actor).pk,
