@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.commands import CommandFilter, CommandView, validated
+from portal.api.commands import CommandFilter, CommandView, ShownParameters, is_planned, validated
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 from stations.domain.intents import Intent
@@ -61,7 +61,7 @@ class RefusalView(serializers.Serializer):
 class BulkView(serializers.Serializer):
     id = serializers.UUIDField()
     command = serializers.CharField()
-    parameters = serializers.SerializerMethodField()
+    parameters = ShownParameters()
     reason = serializers.CharField()
     issued_by = serializers.CharField()
     issued_at = serializers.DateTimeField()
@@ -71,9 +71,6 @@ class BulkView(serializers.Serializer):
         help_text="Stations by the status of their command, or `refused`"
     )
     refused = serializers.SerializerMethodField(help_text="Stations that could not be told, and why")
-
-    def get_parameters(self, bulk: BulkCommand) -> dict[str, Any]:
-        return CommandView(context=self.context).get_parameters(bulk)
 
     def get_count(self, bulk: BulkCommand) -> int:
         return bulk.parts.count()
@@ -153,6 +150,10 @@ class CommandList(ListResource):
         values, body = validated(own, self.actor)
         if values["command"] in ALONE:
             raise serializers.ValidationError({"command": "This goes to one station at a time."})
+        if is_planned(values):
+            raise serializers.ValidationError(
+                {"run_at": "Commands to many stations are sent at once. Plan them station by station."}
+            )
         to_whom = {name: data[name] for name in (*OF_BULK, "command") if name in data}
         checked = BulkBody(data=to_whom, context={"actor": self.actor})
         checked.is_valid(raise_exception=True)

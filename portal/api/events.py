@@ -88,6 +88,7 @@ class EventList(ListResource):
         kept: read the present state of what you follow, then begin anew.
         """
         after = self._after()
+        self._require_understood()
         if after is not None:
             self._require_kept(after)
         if request.accepted_renderer.format != EventStreamRenderer.format:
@@ -95,7 +96,6 @@ class EventList(ListResource):
         return self._stream(after)
 
     def _stream(self, after: int | None) -> StreamingHttpResponse:
-        filtered(self, self.rows())  # refuses what it does not understand before the stream begins
         start = outbox.newest() if after is None else after
         reader = Reader(self.actor, lambda rows: filtered(self, rows), start, self._again)
         if isinstance(self.request._request, ASGIRequest):
@@ -106,6 +106,12 @@ class EventList(ListResource):
         response = StreamingHttpResponse(lines, content_type=EventStreamRenderer.media_type)
         response.headers["X-Accel-Buffering"] = "no"
         return response
+
+    def _require_understood(self) -> None:
+        """Refuses wrong parameters before a stream begins, and before an event is said to be forgotten."""
+        filtered(self, outbox.visible_to(self.actor))
+        self.paginator.get_page_size(self.request)
+        self.paginator.get_ordering(self.request, None, self)
 
     def _after(self) -> int | None:
         """The last event that the reader has, by header or parameter."""

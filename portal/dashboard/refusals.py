@@ -28,6 +28,20 @@ PLAIN = (
     _("Only https may be used."),
     _("It could not be sent."),
     _("The secret of the webhook cannot be read. Make a new one."),
+    _("Both secrets can work side by side for 0 to 90 days."),
+    _("This key is revoked or expired. Make a new one."),
+    _("Say when: give run_at or repeat."),
+    _("Choose a time that lies ahead, at most two years."),
+    _("The rule never comes."),
+    _("Nothing of this plan is still to come; there is nothing to take back."),
+    _("Only a member or a key of the organization can plan commands."),
+    _("Who planned this is no longer here. Plan it anew in your own name."),
+    _("The station is retired."),
+    _("Every so many days goes with BYHOUR and BYMINUTE only."),
+    _(
+        "A rule is daily, weekly, monthly or yearly and is made of FREQ, INTERVAL, COUNT, UNTIL, WK"
+        "ST, BYDAY, BYMONTHDAY, BYMONTH, BYHOUR and BYMINUTE."
+    ),
     # drivers
     _("This account belongs to another driver already."),
     _("This card is not one of yours."),

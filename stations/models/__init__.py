@@ -29,6 +29,7 @@ from stations.models.reading_history import ReadingMinute, ReadingQuarter
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.reservations import Reservation
+from stations.models.scheduled_commands import ScheduledCommand, ScheduledRun
 from stations.models.session_repair import SessionDecision, StatusAnswer
 from stations.models.site_permissions import SitePermission
 from stations.models.sites import Site
@@ -88,6 +89,8 @@ __all__ = [
     "ReadingQuarter",
     "Report",
     "Reservation",
+    "ScheduledCommand",
+    "ScheduledRun",
     "SecurityEvent",
     "SessionCost",
     "SessionDecision",
