@@ -60,7 +60,7 @@ class ScheduledCommandDetail(Resource):
         """Read when it comes next, and what became of the times that were."""
         return with_etag(request, self.represent(self._scheduled(pk)))
 
-    @extend_schema(operation_id="cancel_scheduled_command", responses=ScheduledView)
+    @extend_schema(operation_id="cancel_scheduled_command", responses={200: ScheduledView})
     def delete(self, request: Request, pk: UUID) -> Response:
         """Take back what is still to come."""
         return Response(self.represent(scheduled_commands.cancel(self._scheduled(pk), by=self.actor)))

@@ -37,6 +37,8 @@ PLAIN = (
     _("Only a member or a key of the organization can plan commands."),
     _("Who planned this is no longer here. Plan it anew in your own name."),
     _("The station is retired."),
+    _("What this plan says cannot be read. Cancel it and plan it anew."),
+    _("Nothing ran at that time, and it is too late now."),
     _("Every so many days goes with BYHOUR and BYMINUTE only."),
     _(
         "A rule is daily, weekly, monthly or yearly and is made of FREQ, INTERVAL, COUNT, UNTIL, WK"
@@ -349,6 +351,11 @@ FILLED = (
     _("There is no scope “%(scope)s”. Known are: %(known)s."),
     _("Not a network: %(cause)s."),
     _("There are %(count)s webhooks already. Delete one first."),
+    _("%(count)s commands are planned for this station. Cancel some first."),
+    _("“%(command)s” is sent at once; it cannot be planned."),
+    _("INTERVAL is a whole number from 1 to %(most)s."),
+    _("A rule comes at most %(most)s times a day."),
+    _("This is no rule of RFC 5545. One is, for example: %(example)s."),
     _("There is no event “%(event)s”. Known are: %(known)s."),
     _("Events “%(event)s” need the scope “%(scope)s”. Name others."),
     _("Port %(port)s may not be reached."),

@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+from cryptography.exceptions import InvalidTag
+from django.db.models import QuerySet
 from django.db.transaction import atomic
 
 from core import audit, clock, keys
-from core.access import Actor, ActorKind
+from core.access import Actor, ActorKind, Permission
 from core.errors import Conflict, DomainError, Invalid, NotPermitted
 from core.services import outbox
 from stations.domain import intents
@@ -89,9 +91,9 @@ def plan(
 
 def cancel(scheduled: ScheduledCommand, *, by: Actor) -> ScheduledCommand:
     """Take back what is still to come. Raises :class:`Conflict` where nothing is."""
-    by.require(commands.permission_of(_intent(scheduled)), scheduled)
+    by.require(_permission_of(scheduled), scheduled)
     with atomic():
-        held = _held(scheduled.pk)
+        held = _planned().filter(pk=scheduled.pk).first()
         if held is None:
             raise Conflict("Nothing of this plan is still to come; there is nothing to take back.")
         held.status, held.next_at = Status.CANCELLED, None
@@ -120,7 +122,7 @@ def next_times(scheduled: ScheduledCommand, count: int) -> list[datetime]:
 
 def _serve(pk: Any, now: datetime) -> int:
     with atomic():
-        scheduled = _held(pk)
+        scheduled = _planned(skip_locked=True).filter(pk=pk).first()
         served = 0
         while scheduled is not None and _is_due(scheduled, now) and served < MOST_MISSED:
             assert scheduled.next_at is not None
@@ -134,12 +136,10 @@ def _is_due(scheduled: ScheduledCommand, now: datetime) -> bool:
     return scheduled.next_at is not None and scheduled.next_at <= now
 
 
-def _held(pk: Any) -> ScheduledCommand | None:
-    """The plan while something of it is to come, held until the end of the transaction."""
+def _planned(*, skip_locked: bool = False) -> QuerySet[ScheduledCommand]:
+    """Plans of which something is to come, held until the end of the transaction; who serves passes over held ones."""
     rows = ScheduledCommand.objects.select_related("station__site", "station__presence")
-    return (
-        rows.select_for_update(of=("self",), skip_locked=False).filter(pk=pk, status=Status.PLANNED).first()
-    )
+    return rows.select_for_update(of=("self",), skip_locked=skip_locked).filter(status=Status.PLANNED)
 
 
 def _serve_time(scheduled: ScheduledCommand, due_at: datetime, now: datetime) -> None:
@@ -178,7 +178,7 @@ def _advance(scheduled: ScheduledCommand, now: datetime) -> None:
 
 
 def _after(scheduled: ScheduledCommand, moment: datetime) -> datetime | None:
-    if not scheduled.repeat:
+    if not scheduled.repeat or scheduled.station.retired_at is not None:
         return None
     zone = scheduled.station.site.time_zone
     return Recurrence.read(scheduled.repeat, start=scheduled.run_at, zone=zone).after(moment)
@@ -224,9 +224,19 @@ def _actor(scheduled: ScheduledCommand) -> Actor:
 
 
 def _intent(scheduled: ScheduledCommand) -> Intent:
-    return intents.from_json(
-        scheduled.command, orjson.loads(keys.unseal(scheduled.sealed, purpose=SEALED_FOR))
-    )
+    try:
+        plain = keys.unseal(scheduled.sealed, purpose=SEALED_FOR)
+    except (InvalidTag, KeyError) as error:
+        raise Conflict("What this plan says cannot be read. Cancel it and plan it anew.") from error
+    return intents.from_json(scheduled.command, orjson.loads(plain))
+
+
+def _permission_of(scheduled: ScheduledCommand) -> Permission:
+    """What planning it needed; a plan that cannot be read any more can still be taken back."""
+    try:
+        return commands.permission_of(_intent(scheduled))
+    except Conflict:
+        return Permission.COMMANDS_STATION
 
 
 def _tell(kind: str, scheduled: ScheduledCommand, **more: Any) -> None:

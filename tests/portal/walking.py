@@ -137,6 +137,7 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "alerts": alert.pk,
         "commands": command.pk,
         "scheduled-commands": planned.pk,
+        "commands/planned": planned.pk,
         "local-lists": holding.row_of(station.pk).pk,
         "sites": station.site_id,
         "drivers": factories.make_driver(actor).pk,

@@ -1,10 +1,13 @@
 """Commands with ``run_at`` and ``repeat``: issued once when due, told as missed, cancelled, in the site's own time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from rest_framework.test import APIClient
 
 from core import clock
@@ -12,9 +15,11 @@ from core.access import Actor
 from core.errors import Invalid
 from core.models import AuditEntry, Organization, OutboxRow
 from core.services import keys
+from stations.domain import intents
 from stations.domain.recurrence import Recurrence
 from stations.models import ChargingStation, Command, Presence, ScheduledCommand, ScheduledRun, Site
 from stations.services import access, scheduled_commands
+from stations.services.scheduled_commands import When
 from stations.tasks import run_scheduled
 from tests import factories
 from tests.portal.api.conftest import client_with, results
@@ -205,3 +210,57 @@ def test_a_rule_ends_by_count_and_by_until() -> None:
     assert len(times("FREQ=DAILY;UNTIL=20260503", "2026-05-01T10:00", 9)) == 3
     with pytest.raises(Invalid):
         Recurrence.read("FREQ=DAILY;UNTIL=soon", start=clock.now(), zone=BERLIN)
+
+
+def test_a_worker_that_dies_half_way_leaves_nothing_and_the_next_issues_once(
+    api: APIClient, station: ChargingStation, monkeypatch: Any
+) -> None:
+    shown = planned(api, station, run_at=in_(minutes=10))
+
+    def dies(*_args: Any, **_more: Any) -> None:
+        raise KeyboardInterrupt
+
+    with time_machine.travel(clock.now() + timedelta(minutes=11), tick=False):
+        with monkeypatch.context() as broken:
+            broken.setattr(ScheduledRun, "save", dies)
+            with pytest.raises(KeyboardInterrupt):
+                run_scheduled()
+        assert not Command.objects.filter(station=station).exists()
+        run_scheduled()
+
+    assert Command.objects.filter(station=station).count() == 1
+    assert [run.outcome for run in ScheduledRun.objects.filter(scheduled=shown["id"])] == ["issued"]
+
+
+def test_a_plan_that_cannot_be_read_keeps_no_other_from_its_time(
+    api: APIClient, station: ChargingStation
+) -> None:
+    broken = planned(api, station, run_at=in_(minutes=9))
+    planned(api, station, run_at=in_(minutes=10))
+    ScheduledCommand.objects.filter(pk=broken["id"]).update(sealed="gone:AAAA")
+    with time_machine.travel(clock.now() + timedelta(minutes=11), tick=False):
+        run_scheduled()
+
+    assert [run.outcome for run in ScheduledRun.objects.order_by("due_at")] == ["refused", "issued"]
+
+
+def test_two_workers_at_the_same_time_issue_once(committed: None) -> None:
+    alice = access.actor_of_member(factories.make_member(factories.make_organization()))
+    station, _ = factories.make_station(alice)
+    intent = intents.ChangeAvailability(operational_status="operative")
+    plan = scheduled_commands.plan(station, intent, when=When(clock.now() + timedelta(hours=1)), by=alice)
+    ScheduledCommand.objects.filter(pk=plan.pk).update(next_at=clock.now())
+    together = Barrier(2)
+
+    def work() -> None:
+        together.wait(10)
+        run_scheduled()
+        connection.close()
+
+    with ThreadPoolExecutor(2) as workers:
+        for done in [workers.submit(work) for _ in range(2)]:
+            done.result(30)
+
+    run_scheduled()
+    assert Command.objects.filter(station=station).count() == 1
+    assert [run.outcome for run in plan.runs.all()] == ["issued"]
