@@ -5,7 +5,13 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +20,7 @@ from portal.api.commands import CommandFilter, CommandView, ShownParameters, is_
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 from stations.domain.intents import Intent
+from stations.domain.words import CommandStatus
 from stations.models import BulkCommand, ChargingStation, Command, Site
 from stations.services import bulk_commands, commands
 
@@ -21,6 +28,13 @@ from stations.services import bulk_commands, commands
 ALONE = frozenset({"call"})
 OF_BULK = ("stations", "filter", "dry_run")
 STATION = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
+
+
+COUNTS = {
+    "type": "object",
+    "properties": {str(word): {"type": "integer"} for word in (*CommandStatus, bulk_commands.REFUSED)},
+    "additionalProperties": False,
+}
 
 
 class TargetFilter(StrictSerializer):
@@ -75,9 +89,11 @@ class BulkView(serializers.Serializer):
     def get_count(self, bulk: BulkCommand) -> int:
         return bulk.parts.count()
 
+    @extend_schema_field(COUNTS)
     def get_counts(self, bulk: BulkCommand) -> dict[str, int]:
         return bulk_commands.counts(bulk)
 
+    @extend_schema_field(RefusalView(many=True))
     def get_refused(self, bulk: BulkCommand) -> list[dict[str, str]]:
         refused = bulk.parts.filter(command=None).order_by("id")
         return [dict(row) for row in RefusalView(refused, many=True).data]

@@ -39,6 +39,13 @@ class JsonObjects(serializers.JSONField):
     """JSON objects whose names are told by OCPP."""
 
 
+class TokenShown(serializers.Serializer):
+    """A token by value and type; the value as far as the reader may see it."""
+
+    value = serializers.CharField()
+    type = serializers.CharField(help_text="Empty where the protocol names none (1.6)")
+
+
 def token_shown(value: str, actor: Actor) -> str:
     """A token's value; for those who may not see personal data at most half of it, four characters at most."""
     if not value or actor.can(Permission.DRIVERS_VIEW):

@@ -18,6 +18,8 @@ from portal.models import IdempotentAnswer
 
 KEPT = timedelta(hours=24)
 ABANDONED = timedelta(minutes=2)
+TRIES = 3
+AT_WORK = "The first request with this idempotency key is still at work. Repeat it later."
 SECRET_FIELDS = frozenset({"password", "secret", "key"})
 
 
@@ -28,7 +30,7 @@ def once(request: Request, work: Callable[[], Response]) -> Response:
         return work()
     if not (1 <= len(key) <= 255 and key.isprintable()):
         raise ValidationError({"Idempotency-Key": "1 to 255 printable characters."})
-    row, fresh = _claim(request, key)
+    row, fresh = _first_or_present(request, key)
     if not fresh:
         return _replay(row, request)
     try:
@@ -43,6 +45,16 @@ def once(request: Request, work: Callable[[], Response]) -> Response:
 def forget_old() -> int:
     """Drop answers older than 24 h; the sweeper calls it."""
     return IdempotentAnswer.objects.filter(created_at__lt=clock.now() - KEPT).delete()[0]
+
+
+def _first_or_present(request: Request, key: str) -> tuple[IdempotentAnswer, bool]:
+    """Who comes second may find that the first one failed meanwhile and left the key to the next."""
+    for _ in range(TRIES):
+        try:
+            return _claim(request, key)
+        except IdempotentAnswer.DoesNotExist:
+            continue
+    raise Conflicting(AT_WORK)
 
 
 def _claim(request: Request, key: str) -> tuple[IdempotentAnswer, bool]:
@@ -63,7 +75,7 @@ def _replay(row: IdempotentAnswer, request: Request) -> Response:
     if bytes(row.body_digest) != _digest(request):
         raise Conflicting("This idempotency key was used with another body. Take a new key.")
     if row.status is None:
-        raise Conflicting("The first request with this idempotency key is still at work. Repeat it later.")
+        raise Conflicting(AT_WORK)
     return Response(row.answer, status=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
 
 
@@ -80,4 +92,7 @@ def _keep(row: IdempotentAnswer, response: Response) -> None:
 
 
 def _digest(request: Request) -> bytes:
-    return hashlib.sha256(request._request.body).digest()
+    """Of what is asked for: the body, and the parameters beside it (`dry_run` of a table)."""
+    query = request._request.META.get("QUERY_STRING", "")
+    asked = request._request.body + (b"\x00" + query.encode() if query else b"")
+    return hashlib.sha256(asked).digest()

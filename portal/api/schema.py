@@ -143,6 +143,7 @@ class AutoSchema(SpectacularSchema):
             codes[412] = "Changed meanwhile (If-Match)"
         if self.method in WITH_BODY:
             codes[415] = "The body is not JSON"
+            codes[413] = "The body is larger than 1 MiB"
         return codes | getattr(self.view, "errors_told", {})
 
     def _own_parameters(self, operation: Mapping[str, Any]) -> list[Any]:

@@ -158,11 +158,19 @@ def test_no_request_breaks_the_api(api_schema: Any, way_in: dict[str, str]) -> N
 
 @pytest.mark.timeout(TIMEOUT_S)
 def test_no_chain_of_requests_breaks_the_api(api_schema: Any, way_in: dict[str, str]) -> None:
+    found = Findings(way_in)
+    linked: set[str] = set()
+
     class Chain(api_schema.as_state_machine()):  # type: ignore[misc]  # a class that schemathesis makes
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
             return {"headers": way_in}
 
         def validate_response(self, response: Any, case: Any, *checks: Any, **sent: Any) -> None:
+            found.answers[response.status_code] += 1
+            linked.add(case.operation.label)
             case.validate_response(response, headers=way_in, transport_kwargs=sent)
 
     Chain.run(settings=patiently(stateful_step_count=STEPS))
+    found.operations = len(linked)
+    sys.stdout.write(f"\n{found}\n")
+    assert found.answers.total() >= EXAMPLES

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from core import clock
 from core.access import Actor
 from core.models import ApiKey, AuditEntry, Organization
 from core.services import keys
+from drivers.models import IdToken
 from portal.accounts import IDLE_LIMIT, SEEN
+from portal.api import idempotency
 from portal.api.ratelimit import buckets
 from portal.api.urls import urlpatterns
+from portal.models import IdempotentAnswer
 from stations.models import ChargingStation, Site
 from stations.services import access
 from tests import factories
@@ -153,6 +157,34 @@ def test_the_same_idempotency_key_gives_one_effect_and_the_first_answer(
     assert "password" not in again.json()
     assert again["Idempotent-Replayed"] == "true"
     assert other.status_code == 409
+    assert ChargingStation.objects.filter(organization=organization).count() == 1
+
+
+def test_the_same_table_asked_for_otherwise_is_another_request(api: APIClient) -> None:
+    table, key = b"value,type\nA1,Central\n", {"Idempotency-Key": "k1"}
+    ask = partial(api.post, data=table, content_type="text/csv", headers=key)
+    trial = ask("/api/v1/tokens/import/?dry_run=true")
+    meant = ask("/api/v1/tokens/import/")
+
+    assert (trial.status_code, meant.status_code) == (200, 409)
+    assert not IdToken.objects.exists()
+
+
+def test_a_key_whose_first_request_failed_meanwhile_is_free_for_the_second(
+    api: APIClient, organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"identity": factories.unique("CP")}
+    claim, failed = idempotency._claim, []
+
+    def gone_meanwhile(*given: Any) -> Any:
+        if not failed:
+            failed.append(True)
+            raise IdempotentAnswer.DoesNotExist
+        return claim(*given)
+
+    monkeypatch.setattr(idempotency, "_claim", gone_meanwhile)
+
+    assert api.post("/api/v1/stations/", body, headers={"Idempotency-Key": "k1"}).status_code == 201
     assert ChargingStation.objects.filter(organization=organization).count() == 1
 
 
