@@ -29,7 +29,7 @@ class JsonObject(serializers.JSONField):
     """A JSON object whose names are told elsewhere: by OCPP, or by who sent it."""
 
 
-@extend_schema_field({"type": ["object", "array", "string", "number", "boolean"]})
+@extend_schema_field({"type": ["object", "array", "string", "number", "boolean"], "items": {}})
 class AnyJson(serializers.JSONField):
     """Whatever JSON can hold."""
 
