@@ -56,7 +56,7 @@ def react():
     """The work itself, one after the other, at our own pace."""
     while True:
         event = work.get()
-        print(f"{event['sequence']} {event['type']} {event['data'].get('id', '')}", flush=True)
+        print(f"{event['sequence']} {event['type']} {json.dumps(event['data'])}", flush=True)
 
 
 def main(port):
