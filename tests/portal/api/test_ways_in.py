@@ -14,7 +14,7 @@ from core.models import ApiKey, AuditEntry, Organization
 from core.services import keys
 from drivers.models import IdToken
 from portal.accounts import IDLE_LIMIT, SEEN
-from portal.api import idempotency
+from portal.api import idempotency, ocmf, pricing
 from portal.api.ratelimit import buckets
 from portal.api.urls import urlpatterns
 from portal.models import IdempotentAnswer
@@ -252,3 +252,19 @@ def test_answers_are_kept_by_no_cache_and_tell_the_limits(api: APIClient) -> Non
 
     assert answer["Cache-Control"] == "no-store"
     assert answer["RateLimit-Policy"].startswith('"key";q=')
+
+
+@pytest.mark.parametrize("path", ["/api/v1/tools/price/", "/api/v1/tools/verify-ocmf/"])
+def test_the_tools_keep_their_first_answer_too(api: APIClient, path: str) -> None:
+    body, key = _example_of(path), {"Idempotency-Key": "k1"}
+    first = api.post(path, body, format="json", headers=key)
+    again = api.post(path, body, format="json", headers=key)
+    other = api.post(path, {**body, "more": 1}, format="json", headers=key)
+
+    assert (first.status_code, again.status_code, other.status_code) == (200, 200, 409)
+    assert again.json() == first.json()
+    assert again["Idempotent-Replayed"] == "true"
+
+
+def _example_of(path: str) -> dict[str, Any]:
+    return dict({"/api/v1/tools/price/": pricing.EXAMPLE, "/api/v1/tools/verify-ocmf/": ocmf.EXAMPLE}[path])
