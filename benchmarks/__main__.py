@@ -5,6 +5,7 @@ import contextlib
 import sys
 
 from benchmarks import (
+    api,
     builds,
     commands,
     door,
@@ -28,6 +29,7 @@ ALL = {
     "pricing": pricing.run,
     "fleet": fleet.run,
     "month_end": month_end.run,
+    "api": api.run,
 }
 
 

@@ -47,7 +47,7 @@ def portal(place: Place) -> Iterator[Build]:
     if place.shared is not None:
         yield place.shared
         return
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "manage.py", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with _running("portal", [*command, "--gateway-id", f"bench-{port}"], port, {}) as build:
         yield build
@@ -56,7 +56,7 @@ def portal(place: Place) -> Iterator[Build]:
 @contextlib.contextmanager
 def yardstick(place: Place) -> Iterator[Build]:
     """The straightforward build under stock Daphne."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "-v", "0"]
     command += ["--websocket_connect_timeout", "60"]  # hashing passwords takes it longer than its 5 s
     environment = {"DATABASE_URL": place.yardstick_url}
@@ -69,7 +69,7 @@ def yardstick(place: Place) -> Iterator[Build]:
 @contextlib.contextmanager
 def bare(place: Place) -> Iterator[Build]:
     """The gateway that only frames, parses and commits by COPY."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "benchmarks.bare", str(port)]
     with _running("bare", command, port, {"DATABASE_URL": place.yardstick_url}) as build:
         yield build
@@ -138,7 +138,7 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise SystemExit("The server did not listen in time.")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -4,6 +4,11 @@ from typing import Any
 
 TIMETABLE: dict[str, dict[str, Any]] = {
     "repair what was lost": {"task": "stations.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
+    "issue planned commands": {
+        "task": "stations.tasks.run_scheduled",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "follow the sessions": {
         "task": "stations.tasks.follow_sessions",
         "schedule": 10.0,

@@ -2,13 +2,20 @@
 
 from celery import shared_task
 
-from stations.services import sweeping
+from core import clock
+from stations.services import scheduled_commands, sweeping
 
 
 @shared_task
 def sweep() -> None:
     """Repair what was lost on the way; every ten seconds."""
     sweeping.sweep()
+
+
+@shared_task
+def run_scheduled() -> None:
+    """Issue the commands that are due by now; every five seconds."""
+    scheduled_commands.run_due(clock.now())
 
 
 @shared_task

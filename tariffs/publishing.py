@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError
 from django.db.models import Max
@@ -47,6 +48,12 @@ def create(document: Mapping[str, Any], *, by: Actor, name: str = "") -> TariffV
         draft.save(force_insert=True)
         audit.record("tariff.created", draft, by=by)
     return draft
+
+
+def lock(tariff_id: UUID) -> UUID:
+    """Keep others from changing the tariff until the transaction ends."""
+    Tariff.objects.select_for_update().filter(pk=tariff_id).first()
+    return tariff_id
 
 
 def edit(tariff: Tariff, document: Mapping[str, Any], *, by: Actor, name: str | None = None) -> TariffVersion:

@@ -5,15 +5,22 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.commands import CommandFilter, CommandView, validated
+from portal.api.commands import CommandFilter, CommandView, ShownParameters, is_planned, validated
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 from stations.domain.intents import Intent
+from stations.domain.words import CommandStatus
 from stations.models import BulkCommand, ChargingStation, Command, Site
 from stations.services import bulk_commands, commands
 
@@ -21,6 +28,13 @@ from stations.services import bulk_commands, commands
 ALONE = frozenset({"call"})
 OF_BULK = ("stations", "filter", "dry_run")
 STATION = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
+
+
+COUNTS = {
+    "type": "object",
+    "properties": {str(word): {"type": "integer"} for word in (*CommandStatus, bulk_commands.REFUSED)},
+    "additionalProperties": False,
+}
 
 
 class TargetFilter(StrictSerializer):
@@ -61,7 +75,7 @@ class RefusalView(serializers.Serializer):
 class BulkView(serializers.Serializer):
     id = serializers.UUIDField()
     command = serializers.CharField()
-    parameters = serializers.SerializerMethodField()
+    parameters = ShownParameters()
     reason = serializers.CharField()
     issued_by = serializers.CharField()
     issued_at = serializers.DateTimeField()
@@ -72,15 +86,14 @@ class BulkView(serializers.Serializer):
     )
     refused = serializers.SerializerMethodField(help_text="Stations that could not be told, and why")
 
-    def get_parameters(self, bulk: BulkCommand) -> dict[str, Any]:
-        return CommandView(context=self.context).get_parameters(bulk)
-
     def get_count(self, bulk: BulkCommand) -> int:
         return bulk.parts.count()
 
+    @extend_schema_field(COUNTS)
     def get_counts(self, bulk: BulkCommand) -> dict[str, int]:
         return bulk_commands.counts(bulk)
 
+    @extend_schema_field(RefusalView(many=True))
     def get_refused(self, bulk: BulkCommand) -> list[dict[str, str]]:
         refused = bulk.parts.filter(command=None).order_by("id")
         return [dict(row) for row in RefusalView(refused, many=True).data]
@@ -153,6 +166,10 @@ class CommandList(ListResource):
         values, body = validated(own, self.actor)
         if values["command"] in ALONE:
             raise serializers.ValidationError({"command": "This goes to one station at a time."})
+        if is_planned(values):
+            raise serializers.ValidationError(
+                {"run_at": "Commands to many stations are sent at once. Plan them station by station."}
+            )
         to_whom = {name: data[name] for name in (*OF_BULK, "command") if name in data}
         checked = BulkBody(data=to_whom, context={"actor": self.actor})
         checked.is_valid(raise_exception=True)

@@ -5,8 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from portal.api.command_bodies.smart_charging import PeriodPart, ProfilePart, SchedulePart
-from portal.api.fields import Wh
+from portal.api.command_bodies.smart_charging import PURPOSES, PeriodPart, ProfilePart, SchedulePart
+from portal.api.fields import AnyJson, JsonObject, Wh
 
 
 @extend_schema_field(SchedulePart(many=True))
@@ -19,7 +19,13 @@ class Periods(serializers.JSONField):
     """Periods as they are kept."""
 
 
-@extend_schema_field(ProfilePart)
+class ProfileShown(ProfilePart):
+    """A profile that a station has; others than we may have put it there."""
+
+    purpose = serializers.ChoiceField(PURPOSES)
+
+
+@extend_schema_field(ProfileShown)
 class Profile(serializers.JSONField):
     """A profile as it is kept, without the station's name for the session, which stands beside it."""
 
@@ -53,9 +59,9 @@ class PlanView(serializers.Serializer):
     requested_wh = Wh(allow_null=True)
     soc_percent = serializers.IntegerField(allow_null=True)
     target_soc_percent = serializers.IntegerField(allow_null=True)
-    needs = serializers.JSONField(allow_null=True, help_text="All that the car said, as it was sent")
+    needs = JsonObject(allow_null=True, help_text="All that the car said, as it was sent")
     needs_at = serializers.DateTimeField(allow_null=True)
-    car_schedule = serializers.JSONField(allow_null=True, help_text="What the car plans to take")
+    car_schedule = AnyJson(allow_null=True, help_text="What the car plans to take")
     car_schedule_at = serializers.DateTimeField(allow_null=True)
     car_keeps_to_limits = serializers.BooleanField(allow_null=True)
     priority = serializers.BooleanField(allow_null=True)

@@ -13,6 +13,7 @@ from drf_spectacular.utils import (
     OpenApiResponse,
     PolymorphicProxySerializer,
     extend_schema,
+    extend_schema_field,
 )
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
@@ -21,16 +22,18 @@ from rest_framework.response import Response
 
 from core.access import Actor
 from portal.api.command_bodies import BODIES, EXAMPLES, CommandBody
-from portal.api.fields import token_shown
+from portal.api.fields import JsonObject, token_shown
 from portal.api.permissions import holds
 from portal.api.stations import BelowStation
 from stations.domain.words import CommandStatus, Effect
-from stations.models import Command
+from stations.models import Command, ScheduledCommand, ScheduledRun
 from stations.ocpp import raw_calls
-from stations.services import commands
+from stations.services import commands, scheduled_commands
+from stations.services.scheduled_commands import When
 
 PREFER_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
 MAX_WAIT_S = 60
+RUNS_SHOWN = 20
 EXPERT = frozenset({"call", "data_transfer"})
 
 Bodies = PolymorphicProxySerializer(
@@ -46,19 +49,34 @@ Prefer = OpenApiParameter(
 )
 
 
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ShownParameters(serializers.Field):
+    """What was asked for, as it was given; a token's value as far as the reader may see it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(source="*", read_only=True, **options)
+
+    def to_representation(self, thing: Any) -> dict[str, Any]:
+        parameters = dict(thing.parameters)
+        if "token_value" in parameters:
+            value = token_shown(parameters.pop("token_value"), self.context["actor"])
+            parameters["token"] = {"value": value, "type": parameters.pop("token_type")}
+        return parameters
+
+
 class CommandErrorView(serializers.Serializer):
     code = serializers.CharField()
     description = serializers.CharField(required=False)
-    details = serializers.JSONField(required=False)
+    details = JsonObject(required=False, help_text="As the station sent them")
 
 
 class CommandView(serializers.Serializer):
     id = serializers.UUIDField()
     station = serializers.UUIDField(source="station_id")
     command = serializers.ChoiceField(sorted(BODIES))
-    parameters = serializers.SerializerMethodField()
+    parameters = ShownParameters()
     status = serializers.ChoiceField([word.value for word in CommandStatus])
-    response = serializers.JSONField(allow_null=True)
+    response = JsonObject(allow_null=True, help_text="The station's answer, verbatim; secrets are masked")
     error = CommandErrorView(allow_null=True)
     effect = serializers.SerializerMethodField()
     transaction = serializers.UUIDField(source="transaction_id", allow_null=True)
@@ -69,19 +87,43 @@ class CommandView(serializers.Serializer):
     settled_at = serializers.DateTimeField(allow_null=True)
     latency_ms = serializers.IntegerField(allow_null=True)
 
-    def get_parameters(self, command: Command) -> dict[str, Any]:
-        parameters = dict(command.parameters)
-        if "token_value" in parameters:
-            value = self._shown(parameters.pop("token_value"))
-            token = {"value": value, "type": parameters.pop("token_type")}
-            parameters["token"] = token
-        return parameters
-
-    def _shown(self, token_value: str) -> str:
-        return token_shown(token_value, self.context["actor"])
-
     def get_effect(self, command: Command) -> str | None:
         return Effect(command.effect).value if command.effect else None
+
+
+class RunView(serializers.Serializer):
+    due_at = serializers.DateTimeField()
+    outcome = serializers.ChoiceField(ScheduledRun.Outcome.values)
+    command = serializers.UUIDField(source="command_id", allow_null=True)
+    detail = serializers.CharField(help_text="Why it was missed or refused")
+
+
+class ScheduledView(serializers.Serializer):
+    id = serializers.UUIDField()
+    station = serializers.UUIDField(source="station_id")
+    command = serializers.ChoiceField(sorted(BODIES))
+    parameters = ShownParameters()
+    run_at = serializers.DateTimeField()
+    repeat = serializers.CharField()
+    next_at = serializers.DateTimeField(allow_null=True, help_text="`null` when nothing more is to come")
+    status = serializers.ChoiceField(ScheduledCommand.Status.values)
+    expires_in = serializers.IntegerField()
+    if_offline = serializers.ChoiceField(Command.IfOffline.values)
+    reason = serializers.CharField()
+    issued_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    cancelled_by = serializers.CharField()
+    runs = serializers.SerializerMethodField(help_text="What became of the newest 20 times")
+
+    @extend_schema_field(RunView(many=True))
+    def get_runs(self, scheduled: ScheduledCommand) -> Any:
+        return RunView(scheduled.runs.all()[:RUNS_SHOWN], many=True).data
+
+
+SENT_OR_PLANNED = PolymorphicProxySerializer(
+    component_name="CommandOrPlan", serializers=[CommandView, ScheduledView], resource_type_field_name=None
+)
 
 
 class CommandFilter(filters.FilterSet):
@@ -114,7 +156,10 @@ class StationCommands(BelowStation):
         parameters=[Prefer],
         responses={
             200: OpenApiResponse(CommandView, description="Settled within `Prefer: wait=N`"),
-            202: OpenApiResponse(CommandView, description="Stored; read it at `Location`"),
+            202: OpenApiResponse(
+                SENT_OR_PLANNED,
+                description="Stored, or with `run_at` or `repeat` planned; read it at `Location`",
+            ),
         },
         examples=[
             OpenApiExample(name, {"command": name, **body}, request_only=True)
@@ -122,12 +167,14 @@ class StationCommands(BelowStation):
         ],
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        """Send a command. The answer tells what was said, not what happened."""
+        """Send a command, or plan it by `run_at` and `repeat`. The answer tells what was said, not what happened."""
         station = self.station()
         return self.once(lambda: self._send(station))
 
     def _send(self, station: Any) -> Response:
         values, body = validated(self.request.data, self.actor)
+        if is_planned(values):
+            return self._plan(station, values, body)
         if values["command"] == "call":
             version = station.presence.ocpp_version or station.boot_version
             raw_calls.check(version, values["action"], values["payload"])
@@ -145,6 +192,25 @@ class StationCommands(BelowStation):
         code = 200 if wait and command.settled else 202
         location = f"/api/v1/commands/{command.pk}/"
         return Response(self.represent(command), status=code, headers={"Location": location})
+
+    def _plan(self, station: Any, values: dict[str, Any], body: CommandBody) -> Response:
+        scheduled = scheduled_commands.plan(
+            station,
+            body.intent(values),
+            when=When(values.get("run_at"), values.get("repeat", "")),
+            by=self.actor,
+            patience_s=values["expires_in"],
+            if_offline=values["if_offline"],
+            reason=values["reason"],
+        )
+        shown = ScheduledView(scheduled, context={"actor": self.actor}).data
+        location = f"/api/v1/scheduled-commands/{scheduled.pk}/"
+        return Response(shown, status=202, headers={"Location": location})
+
+
+def is_planned(values: Mapping[str, Any]) -> bool:
+    """Whether the command is one for later."""
+    return "run_at" in values or "repeat" in values
 
 
 def validated(data: Any, actor: Actor) -> tuple[dict[str, Any], CommandBody]:

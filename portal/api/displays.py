@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from portal.api.fields import token_shown
+from portal.api.ocpp_types import ShownAddress, ShownTariff
 from portal.api.stations import BelowStation
 from stations.domain.displays import DisplayStatus
 from stations.domain.payments import SettlementStatus
@@ -71,7 +72,7 @@ class StationTariffView(serializers.Serializer):
     tariff_id = serializers.CharField()
     evse_id = serializers.IntegerField(help_text="0: all EVSEs")
     transaction = serializers.UUIDField(source="transaction_id", allow_null=True)
-    tariff = serializers.DictField(help_text="As it was given; empty where only the station told of it")
+    tariff = ShownTariff(help_text="As it was given; empty where only the station told of it")
     tokens = serializers.SerializerMethodField()
     valid_from = serializers.DateTimeField(allow_null=True)
     status = serializers.ChoiceField([word.value for word in StationTariffStatus])
@@ -115,7 +116,7 @@ class SettlementView(serializers.Serializer):
     receipt_id = serializers.CharField()
     receipt_url = serializers.CharField()
     vat_number = serializers.CharField()
-    vat_company = serializers.DictField()
+    vat_company = ShownAddress()
     settled_at = serializers.DateTimeField()
     received_at = serializers.DateTimeField()
 

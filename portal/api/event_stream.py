@@ -65,19 +65,28 @@ streams = Open()
 
 @dataclass
 class Reader:
-    """Who reads, what of, and the id of the event told last. ``again`` looks at the key anew: ``None``, it is void."""
+    """Who reads, what of, and the id of the event told last. ``again`` looks at the key anew: ``None``, it is void.
+    ``left`` is how many more events were asked for; ``None``: all that come."""
 
     actor: Actor
     narrowed: Narrowed
     after: int
     again: Callable[[], Actor | None]
+    left: int | None = None
 
     def next_events(self) -> list[Event]:
         rows = self.narrowed(outbox.visible_to(self.actor).filter(id__gt=self.after))
-        found = list(rows[:BATCH])
+        found = list(rows[: BATCH if self.left is None else min(BATCH, self.left)])
         if found:
             self.after = found[-1].id
+        if self.left is not None:
+            self.left -= len(found)
         return found
+
+    @property
+    def done(self) -> bool:
+        """Whether as many were told as were asked for."""
+        return self.left == 0
 
 
 def data_of(event: Event) -> dict[str, object]:
@@ -112,7 +121,7 @@ async def stream(reader: Reader) -> AsyncIterator[bytes]:
 
 async def _pieces(reader: Reader, queue: "asyncio.Queue[bus.Message]") -> AsyncIterator[bytes]:
     began = beaten = checked = time.monotonic()
-    while not health.draining.is_set() and (now := time.monotonic()) - began < LASTS_S:
+    while not health.draining.is_set() and not reader.done and (now := time.monotonic()) - began < LASTS_S:
         if now - checked >= RIGHTS_S:
             checked = now
             if not await sync_to_async(_is_still_good)(reader):
@@ -124,7 +133,7 @@ async def _pieces(reader: Reader, queue: "asyncio.Queue[bus.Message]") -> AsyncI
         elif now - beaten >= BEAT_S:
             beaten = now
             yield BEAT
-        if len(some) < BATCH:
+        if len(some) < BATCH and not reader.done:
             await _wait(queue)
 
 

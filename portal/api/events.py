@@ -19,6 +19,7 @@ from core.services import outbox
 from portal.api import event_stream
 from portal.api.errors import Gone
 from portal.api.event_stream import Reader
+from portal.api.fields import JsonObject
 from portal.api.filtering import filtered
 from portal.api.renderers import CsvRenderer, EventStreamRenderer, JsonRenderer
 from portal.api.resource import ListResource
@@ -33,7 +34,7 @@ class EventView(serializers.Serializer):
     sequence = serializers.IntegerField(source="pk", help_text="Grows in the order of events")
     type = serializers.ChoiceField(EVENT_TYPES)
     timestamp = serializers.DateTimeField(source="occurred_at")
-    data = serializers.DictField(help_text="The object as it was then; its fields depend on the type")
+    data = JsonObject(help_text="The object as it was then; its fields depend on the type")
 
 
 class EventFilter(filters.FilterSet):
@@ -84,10 +85,12 @@ class EventList(ListResource):
         """Read events in order: a stream that stays open, or a page with `Accept: application/json`.
 
         The stream begins with what follows `Last-Event-ID` (or `after`), without it with what happens from now on;
-        pages begin with the oldest event that is kept. 410 tells that events were missed, since they are no longer
-        kept: read the present state of what you follow, then begin anew.
+        pages begin with the oldest event that is kept. With `limit` a stream ends after so many events. 410 tells
+        that events were missed, since they are no longer kept: read the present state of what you follow, then
+        begin anew.
         """
         after = self._after()
+        self._require_understood()
         if after is not None:
             self._require_kept(after)
         if request.accepted_renderer.format != EventStreamRenderer.format:
@@ -95,9 +98,9 @@ class EventList(ListResource):
         return self._stream(after)
 
     def _stream(self, after: int | None) -> StreamingHttpResponse:
-        filtered(self, self.rows())  # refuses what it does not understand before the stream begins
         start = outbox.newest() if after is None else after
-        reader = Reader(self.actor, lambda rows: filtered(self, rows), start, self._again)
+        most = self.paginator.get_page_size(self.request) if "limit" in self.request.query_params else None
+        reader = Reader(self.actor, lambda rows: filtered(self, rows), start, self._again, most)
         if isinstance(self.request._request, ASGIRequest):
             self._enter()
             lines: Any = event_stream.stream(reader)
@@ -106,6 +109,12 @@ class EventList(ListResource):
         response = StreamingHttpResponse(lines, content_type=EventStreamRenderer.media_type)
         response.headers["X-Accel-Buffering"] = "no"
         return response
+
+    def _require_understood(self) -> None:
+        """Refuses wrong parameters before a stream begins, and before an event is said to be forgotten."""
+        filtered(self, outbox.visible_to(self.actor))
+        self.paginator.get_page_size(self.request)
+        self.paginator.get_ordering(self.request, None, self)
 
     def _after(self) -> int | None:
         """The last event that the reader has, by header or parameter."""

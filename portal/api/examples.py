@@ -18,13 +18,15 @@ DETAILS: Mapping[int, str] = {
     409: "The present state does not allow it.",
     410: "Event 17 is not among those that are kept, which begin with 5120.",
     412: "The object was changed meanwhile. Read it again and repeat the change.",
+    413: "A body has at most 1 MiB.",
     415: "Unsupported media type “text/plain” in request.",
     429: "Request was throttled. Expected available in 1 second.",
     503: "Somebody else is at work on this just now. Nothing was changed; try it again.",
 }
 CODES: Mapping[int, str] = {
     400: "invalid", 401: "not_authenticated", 403: "permission_denied", 404: "not_found", 409: "conflict",
-    410: "gone", 412: "precondition_failed", 415: "unsupported_media_type", 429: "throttled", 503: "busy",
+    410: "gone", 412: "precondition_failed", 413: "too_large",
+    415: "unsupported_media_type", 429: "throttled", 503: "busy",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.access import Actor, Permission
@@ -21,6 +22,28 @@ class Number(serializers.DecimalField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_digits=16, decimal_places=3, coerce_to_string=False, **options)
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class JsonObject(serializers.JSONField):
+    """A JSON object whose names are told elsewhere: by OCPP, or by who sent it."""
+
+
+@extend_schema_field({"type": ["object", "array", "string", "number", "boolean"], "items": {}})
+class AnyJson(serializers.JSONField):
+    """Whatever JSON can hold."""
+
+
+@extend_schema_field({"type": "array", "items": {"type": "object", "additionalProperties": True}})
+class JsonObjects(serializers.JSONField):
+    """JSON objects whose names are told by OCPP."""
+
+
+class TokenShown(serializers.Serializer):
+    """A token by value and type; the value as far as the reader may see it."""
+
+    value = serializers.CharField()
+    type = serializers.CharField(help_text="Empty where the protocol names none (1.6)")
 
 
 def token_shown(value: str, actor: Actor) -> str:

@@ -1,7 +1,7 @@
 """Filters of lists: each parameter is known and its value understood, or the request is refused with 400."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import django_filters
@@ -10,6 +10,7 @@ from rest_framework.exceptions import ValidationError
 
 PAGING = ("limit", "cursor", "ordering")
 FORMAT = "format"
+FURTHEST = timedelta(hours=16)  # from UTC, that PostgreSQL reads
 BOOLEANS: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -71,7 +72,7 @@ def _is_instant(text: str) -> bool:
         instant.replace(tzinfo=instant.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return False
-    return True
+    return abs(instant.utcoffset() or timedelta(0)) < FURTHEST
 
 
 def _allowed(one: Any) -> str:

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from portal.api.fields import token_shown
+from portal.api.fields import TokenShown, token_shown
+from portal.api.ocpp_types import DerSettings
 from portal.api.stations import BelowStation
 from stations.models import BatterySwap, DerControl
 
@@ -20,7 +21,7 @@ class DerControlView(serializers.Serializer):
     control_type = serializers.CharField()
     is_default = serializers.BooleanField()
     is_superseded = serializers.BooleanField()
-    settings = serializers.DictField()
+    settings = DerSettings()
     running = serializers.BooleanField(allow_null=True)
     running_at = serializers.DateTimeField(allow_null=True)
     told_at = serializers.DateTimeField()
@@ -66,6 +67,7 @@ class BatterySwapView(serializers.Serializer):
     batteries = BatteryView(many=True)
     received_at = serializers.DateTimeField()
 
+    @extend_schema_field(TokenShown)
     def get_token(self, swap: BatterySwap) -> dict[str, str]:
         return {"value": token_shown(swap.token_value, self.context["actor"]), "type": swap.token_type}
 

@@ -17,6 +17,8 @@ from portal.models import IdempotentAnswer
 
 KEPT = timedelta(hours=24)
 ABANDONED = timedelta(minutes=2)
+TRIES = 3
+AT_WORK = "The first request with this idempotency key is still at work. Repeat it later."
 SECRET_FIELDS = frozenset({"password", "secret", "key"})
 
 
@@ -31,7 +33,7 @@ def once(request: Request, work: Callable[[], Response], digest: Callable[[], by
     if not (1 <= len(key) <= 255 and key.isprintable()):
         raise ValidationError({"Idempotency-Key": "1 to 255 printable characters."})
     said = digest()
-    row, fresh = _claim(request, key, said)
+    row, fresh = _first_or_present(request, key, said)
     if not fresh:
         return _replay(row, said)
     try:
@@ -46,6 +48,16 @@ def once(request: Request, work: Callable[[], Response], digest: Callable[[], by
 def forget_old() -> int:
     """Drop answers older than 24 h; the sweeper calls it."""
     return IdempotentAnswer.objects.filter(created_at__lt=clock.now() - KEPT).delete()[0]
+
+
+def _first_or_present(request: Request, key: str, digest: bytes) -> tuple[IdempotentAnswer, bool]:
+    """Who comes second may find that the first one failed meanwhile and left the key to the next."""
+    for _ in range(TRIES):
+        try:
+            return _claim(request, key, digest)
+        except IdempotentAnswer.DoesNotExist:
+            continue
+    raise Conflicting(AT_WORK)
 
 
 def _claim(request: Request, key: str, digest: bytes) -> tuple[IdempotentAnswer, bool]:
@@ -66,7 +78,7 @@ def _replay(row: IdempotentAnswer, digest: bytes) -> Response:
     if bytes(row.body_digest) != digest:
         raise Conflicting("This idempotency key was used with another body. Take a new key.")
     if row.status is None:
-        raise Conflicting("The first request with this idempotency key is still at work. Repeat it later.")
+        raise Conflicting(AT_WORK)
     return Response(row.answer, status=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
 
 

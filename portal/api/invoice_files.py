@@ -16,6 +16,8 @@ from portal.api.renderers import JsonRenderer
 from portal.api.resource import Resource, found
 from portal.downloads import whole
 
+NOT_YET = {409: "It is being made, or a check fails"}
+
 
 class PdfRenderer(JsonRenderer):
     """Errors come as JSON; the file is written by the view."""
@@ -34,6 +36,8 @@ class XmlRenderer(JsonRenderer):
 class InvoicePdf(Resource):
     """The document for people, with the e-invoice in it."""
 
+    errors_told = NOT_YET
+
     scopes = {"read": "invoices:read"}
     renderer_classes = (JsonRenderer, PdfRenderer)
     serializer_class: ClassVar[type[serializers.BaseSerializer]] = serializers.Serializer
@@ -46,6 +50,8 @@ class InvoicePdf(Resource):
 
 class InvoiceXml(Resource):
     """The document for programs."""
+
+    errors_told = {400: "There is no such syntax", **NOT_YET}
 
     scopes = {"read": "invoices:read"}
     renderer_classes = (JsonRenderer, XmlRenderer)

@@ -48,6 +48,9 @@ class VerifyOcmf(Resource):
     )
     def post(self, request: Request) -> Response:
         """Verify OCMF under a public key. Nothing is stored; `reasons` names each failure by its code."""
+        return self.once(self._verify)
+
+    def _verify(self) -> Response:
         body = self.body(OcmfBody)
         records = [line for line in body["ocmf"].splitlines() if line.strip()]
         pair = verifying.verify(records[:MOST], body["public_key"])

@@ -97,7 +97,10 @@ class PriceTool(Resource):
     )
     def post(self, request: Request) -> Response:
         """Price an OCPI CDR by an OCPI tariff. Nothing is stored; unknown fields of both are tolerated."""
-        body = mapping_of(request.data)
+        return self.once(self._price)
+
+    def _price(self) -> Response:
+        body = mapping_of(self.request.data)
         _require_known(body)
         tariff = _inside("tariff", body, parsing.parse_tariff)
         session = _inside("cdr", body, parsing.parse_cdr)

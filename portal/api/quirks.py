@@ -5,12 +5,13 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from stations.domain.treatment import TOLERANCES
 from stations.models import Quirk
 from stations.services import quirks
 
@@ -23,6 +24,17 @@ EXAMPLE = {
 }
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "properties": {name: {"type": "boolean"} for name in TOLERANCES},
+        "additionalProperties": False,
+    }
+)
+class Tolerances(serializers.DictField):
+    """What is overlooked, by name."""
+
+
 class QuirkBody(StrictSerializer):
     vendor = serializers.CharField(max_length=50, required=False, allow_blank=True)
     model = serializers.CharField(max_length=50, required=False, allow_blank=True)
@@ -30,7 +42,7 @@ class QuirkBody(StrictSerializer):
     reason = serializers.CharField(max_length=500)
     enabled = serializers.BooleanField(required=False)
     lenient = serializers.BooleanField(required=False, allow_null=True)
-    tolerances = serializers.DictField(child=serializers.BooleanField(), required=False)
+    tolerances = Tolerances(child=serializers.BooleanField(), required=False)
     call_timeout_s = serializers.IntegerField(min_value=5, max_value=300, required=False, allow_null=True)
     ping_interval_s = serializers.IntegerField(min_value=0, max_value=3600, required=False, allow_null=True)
     energy_factor = serializers.DecimalField(

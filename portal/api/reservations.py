@@ -5,13 +5,13 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.command_bodies.base import EvseId, TokenPart
-from portal.api.fields import OwnRow, token_shown
+from portal.api.fields import OwnRow, TokenShown, token_shown
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 from stations.domain import intents
 from stations.domain.reservations import ReservationStatus
@@ -50,6 +50,7 @@ class ReservationView(serializers.Serializer):
     command = serializers.UUIDField(source="command_id", allow_null=True)
     transaction = serializers.UUIDField(source="transaction_id", allow_null=True)
 
+    @extend_schema_field(TokenShown)
     def get_token(self, reservation: Reservation) -> dict[str, str]:
         shown = token_shown(reservation.token_value, self.context["actor"])
         return {"value": shown, "type": reservation.token_type}

@@ -41,7 +41,39 @@ class StrictSerializer(serializers.Serializer):
             unknown = [name for name in data if name not in self.fields]
             if unknown:
                 raise serializers.ValidationError({name: "There is no such field." for name in unknown})
-        return super().to_internal_value(data)
+        wrong = self._of_wrong_type(data)
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({**wrong, **error.detail}) from error
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return values
+
+    def _of_wrong_type(self, data: Any) -> dict[str, str]:
+        """What is written as another type may mean something else: ``0`` is no ``false``, ``2.10`` no ``"2.10"``.
+
+        A table (``table`` of the context) knows texts only.
+        """
+        if self.context.get("table") or not isinstance(data, Mapping):
+            return {}
+        told = {
+            name: _not_of_type(self.fields[name], value) for name, value in data.items() if value is not None
+        }
+        return {name: text for name, text in told.items() if text}
+
+
+def _not_of_type(field: serializers.Field, value: Any) -> str:
+    """Why the value is not of the field's JSON type; empty where it is."""
+    if isinstance(field, serializers.BooleanField):
+        return "" if isinstance(value, bool) else "Give true or false."
+    if isinstance(field, serializers.IntegerField):
+        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        return "" if whole and not isinstance(value, bool) else "Give a whole number."
+    words = isinstance(field, serializers.ChoiceField) and all(isinstance(one, str) for one in field.choices)
+    if words or isinstance(field, serializers.CharField | serializers.UUIDField):
+        return "" if isinstance(value, str) else "Give a text, in quotation marks."
+    return ""
 
 
 class Resource(APIView):
@@ -73,8 +105,10 @@ class Resource(APIView):
         request._request.body  # noqa: B018
 
     def body_digest(self) -> bytes:
-        """What a repetition under the same idempotency key has to be equal in."""
-        return hashlib.sha256(self.request._request.body).digest()
+        """What a repetition under the same idempotency key has to be equal in: body and parameters."""
+        plain = self.request._request
+        query = plain.META.get("QUERY_STRING", "")
+        return hashlib.sha256(plain.body + (b"\x00" + query.encode() if query else b"")).digest()
 
     def _limit_rate(self, request: Request) -> None:
         caller = str(self.actor.subject_id)

@@ -143,6 +143,7 @@ class AutoSchema(SpectacularSchema):
             codes[412] = "Changed meanwhile (If-Match)"
         if self.method in WITH_BODY:
             codes[415] = "The body is not JSON"
+            codes[413] = "The body is larger than 1 MiB"
         return codes | getattr(self.view, "errors_told", {})
 
     def _own_parameters(self, operation: Mapping[str, Any]) -> list[Any]:
@@ -200,3 +201,21 @@ def name_commands(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         if schema is not None:
             schema["properties"]["command"] = {"type": "string", "enum": words}
     return result
+
+
+def drop_defaults_of_nothing(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """A postprocessing hook: left out is no word, so it is not told as the default of a field of certain words."""
+    schemas = result["components"]["schemas"]
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            if field.get("default") == "" and "" not in _words_of(field, schemas):
+                del field["default"]
+    return result
+
+
+def _words_of(field: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[Any]:
+    """The words that a field may have; an empty one stands for any text."""
+    parts = [field, *field.get("allOf", []), *field.get("oneOf", [])]
+    told = [schemas[part["$ref"].rpartition("/")[2]] if "$ref" in part else part for part in parts]
+    words = [word for part in told for word in part.get("enum", [])]
+    return words or [""]

@@ -1,6 +1,6 @@
 """``/tariffs/``: drafts, versions, publishing, preview, and where they hold."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -231,14 +231,12 @@ class TariffDetail(OneTariff):
     @extend_schema(operation_id="replace_tariff", request=OcpiTariff, responses=TariffView)
     def put(self, request: Request, pk: UUID) -> Response:
         """Replace the draft; a published tariff gets one, and its version in force stays as it is."""
-        tariff = self.tariff()
-        return self._edit(tariff, mapping_of(request.data))
+        return self._edit(lambda tariff: mapping_of(request.data))
 
     @extend_schema(operation_id="change_tariff", request=OcpiTariff, responses=TariffView)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change fields of the draft; `null` takes one away."""
-        tariff = self.tariff()
-        return self._edit(tariff, {**newest(tariff).content, **mapping_of(request.data)})
+        return self._edit(lambda tariff: {**newest(tariff).content, **mapping_of(request.data)})
 
     @extend_schema(operation_id="retire_tariff", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
@@ -246,10 +244,14 @@ class TariffDetail(OneTariff):
         tariff_assignments.retire(self.tariff(), by=self.actor)
         return Response(status=204)
 
-    def _edit(self, tariff: Tariff, document: Mapping[str, Any]) -> Response:
+    def _edit(self, document_of: Callable[[Tariff], Mapping[str, Any]]) -> Response:
+        """What is changed, and compared with ``If-Match``, is what nobody else changes meanwhile."""
+        self.tariff()
         with atomic():
+            publishing.lock(self.kwargs["pk"])
+            tariff = self.tariff()
             require_match(self.request, TariffView(tariff, context={"actor": self.actor}).data)
-            draft = publishing.edit(tariff, document, by=self.actor)
+            draft = publishing.edit(tariff, document_of(tariff), by=self.actor)
             parsing.parse_tariff(draft.content)
         return self.answer()
 

@@ -76,10 +76,11 @@ class TokenImport(Resource):
 
     def _values(self) -> dict[str, Any]:
         data = self.request.data
-        if isinstance(data, list):  # a table
+        table = isinstance(data, list)
+        if table:
             rows = [{name: cell for name, cell in row.items() if name not in READ_ONLY} for row in data]
             data = {**self.request.query_params.dict(), "tokens": rows}
-        checked = ImportBody(data=data, context={"actor": self.actor})
+        checked = ImportBody(data=data, context={"actor": self.actor, "table": table})
         checked.is_valid(raise_exception=True)
         return dict(checked.validated_data)
 

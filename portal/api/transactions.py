@@ -23,7 +23,7 @@ from portal.api.costs import (
     lines_of,
     review_of,
 )
-from portal.api.fields import Number, Wh, token_shown
+from portal.api.fields import JsonObjects, Number, Wh, token_shown
 from portal.api.resource import ListResource, Resource, found, with_etag
 from stations.models import CostState, MeterReading, Transaction
 from stations.services.transactions import evidence
@@ -202,7 +202,7 @@ class ReadingView(serializers.Serializer):
     soc_percent = Number(allow_null=True)
     temperature_c = Number(allow_null=True)
     flags = serializers.ListField(child=serializers.CharField(), allow_null=True)
-    samples = serializers.JSONField(help_text="The sampled values as sent")
+    samples = JsonObjects(help_text="The sampled values as sent")
 
 
 class ReadingFilter(filters.FilterSet):

@@ -29,6 +29,7 @@ from portal.api import (
     pricing,
     quirks,
     reservations,
+    scheduled_commands,
     seller,
     session_repair,
     sites,
@@ -126,6 +127,8 @@ urlpatterns = [
     path("v1/alerts/<uuid:pk>/ack/", alerts.AlertAcknowledgement.as_view()),
     path("v1/commands/", bulk_commands.CommandList.as_view()),
     path("v1/commands/<uuid:pk>/", bulk_commands.CommandDetail.as_view()),
+    path("v1/scheduled-commands/", scheduled_commands.ScheduledCommandList.as_view()),
+    path("v1/scheduled-commands/<uuid:pk>/", scheduled_commands.ScheduledCommandDetail.as_view()),
     path("v1/transactions/", transactions.TransactionList.as_view()),
     path("v1/transactions/<uuid:pk>/", transactions.TransactionDetail.as_view()),
     path(
@@ -171,5 +174,5 @@ urlpatterns = [
         webhooks.Redelivery.as_view(),
         name="webhook_redeliver",
     ),
-    re_path(r"^v1/.*/$", unknown.UnknownAddress.as_view()),
+    re_path(r"^v1/[\s\S]*/$", unknown.UnknownAddress.as_view()),
 ]

@@ -1,13 +1,16 @@
 """Commands of a station: what was said, what it answered, what was seen; and sending more of them."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from uuid import UUID
 
 import orjson
+from django.db.models import F, Q
 from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from core import clock
 from core.access import Permission
 from core.errors import Invalid
 from portal.dashboard.entry import OperatorRequest, go, load, operator
@@ -17,9 +20,12 @@ from portal.dashboard.station import find, frame
 from portal.dashboard.words import MESSAGE
 from stations.domain import intents
 from stations.domain.intents import Intent
-from stations.models import ChargingStation, Command
-from stations.services import commands
+from stations.models import ChargingStation, Command, ScheduledCommand
+from stations.services import commands, scheduled_commands
 
+PLANS_SHOWN = 20
+RUNS_SHOWN = 3
+ENDED_SHOWN = timedelta(days=7)
 TEMPLATE = "dashboard/stations/commands.html"
 MESSAGES = (
     "boot_notification",
@@ -82,12 +88,37 @@ def cancel(request: OperatorRequest, pk: UUID) -> HttpResponse:
     return go(request, address(request, "command", pk))
 
 
+@require_POST
+@operator(Permission.STATIONS_VIEW)
+def cancel_planned(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """The service checks the permission that the planned command needs."""
+    rows = ScheduledCommand.objects.visible_to(request.actor).select_related("station__site")
+    planned = load(rows, pk)
+    scheduled_commands.cancel(planned, by=request.actor)
+    if request.htmx:
+        return _page(request, find(request, planned.station_id))
+    return go(request, address(request, "station_commands", planned.station_id))
+
+
 def _page(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
     context = frame(request, station, "station_commands")
     context["page"] = page_by_id(station.commands.select_related("transaction__evse"), request.GET.dict())
+    context["planned"] = _shown(station)
     context["evses"] = list(station.evses.values_list("evse_id", flat=True))
     context["messages_to_ask"] = [(name, MESSAGE[name]) for name in MESSAGES]
     return render_page(request, TEMPLATE, context, partial="history")
+
+
+def _shown(station: ChargingStation) -> list[ScheduledCommand]:
+    """What is to come, soonest first, and what ended lately, each with what became of its newest times."""
+    recent = clock.now() - ENDED_SHOWN
+    rows = station.scheduled_commands.filter(Q(status="planned") | Q(ended_at__gte=recent))
+    planned: list[ScheduledCommand] = list(
+        rows.order_by(F("next_at").asc(nulls_last=True), "-id")[:PLANS_SHOWN]
+    )
+    for one in planned:
+        one.newest = list(one.runs.all()[:RUNS_SHOWN])  # type: ignore[attr-defined]  # for the template
+    return planned
 
 
 def _reset(values: QueryDict) -> Intent:

@@ -126,6 +126,7 @@ urlpatterns = [
     path(f"{EVSE}payment/", evses.web_payment, name="evse_payment"),
     path(f"{EVSE}plot/", plots.of_evse, name="evse_plot"),
     path("commands/<uuid:pk>/", commands.detail, name="command"),
+    path("commands/planned/<uuid:pk>/cancel/", commands.cancel_planned, name="planned_cancel"),
     path("commands/<uuid:pk>/cancel/", commands.cancel, name="command_cancel"),
     path("tariffs/", tariffs.listing, name="tariffs"),
     path("tariffs/new/", tariffs.new, name="tariff_new"),

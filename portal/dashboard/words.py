@@ -53,6 +53,17 @@ COMMAND_STATE: Mapping[str, Word] = {
     CommandStatus.CANCELLED: Word(_("Cancelled"), icon="circle-minus", look="off"),
     CommandStatus.NOT_SUPPORTED: Word(_("Not supported"), icon="circle-off", look="bad"),
 }
+PLAN_STATE: Mapping[str, Word] = {
+    "planned": Word(_("Planned"), icon="clock", look="run"),
+    "done": Word(_("Over"), icon="check", look="off"),
+    "cancelled": COMMAND_STATE[CommandStatus.CANCELLED],
+}
+RUN_STATE: Mapping[str, Word] = {
+    "issued": Word(_("Issued"), icon="send", look="ok"),
+    "missed": Word(_("Missed"), icon="clock-exclamation", look="warn"),
+    "refused": Word(_("Refused"), icon="x", look="bad"),
+}
+AVAILABILITY: Mapping[str, Text] = {"operative": _("In service"), "inoperative": _("Out of service")}
 AWAITED = Word(_("Accepted, waiting for the effect"), icon="eye", look="run")
 CONNECTION_LOST = Word(_("Connection lost"), icon="plug-connected-x", look="warn")
 STATION_OFFLINE = Word(_("Station offline"), icon="cloud-off", look="warn")

@@ -310,6 +310,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "portal.api.schema.name_commands",
+        "portal.api.schema.drop_defaults_of_nothing",
     ],
     "ENUM_NAME_OVERRIDES": {
         "ProfilePurposeEnum": "portal.api.command_bodies.smart_charging.PURPOSES",

@@ -37,6 +37,7 @@ from stations.models.reading_history import ReadingMinute, ReadingQuarter
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
 from stations.models.reservations import Reservation
+from stations.models.scheduled_commands import ScheduledCommand, ScheduledRun
 from stations.models.session_repair import SessionDecision, StatusAnswer
 from stations.models.site_permissions import SitePermission
 from stations.models.sites import Site
@@ -103,6 +104,8 @@ __all__ = [
     "RolloutAttempt",
     "RolloutStation",
     "RolloutWave",
+    "ScheduledCommand",
+    "ScheduledRun",
     "SecurityEvent",
     "SessionCost",
     "SessionDecision",

@@ -164,6 +164,13 @@ def is_time(text: str) -> bool:
     return False
 
 
+def document(version: Version, action: str, kind: Kind = Kind.REQUEST) -> dict[str, Any]:
+    """The JSON Schema itself, for descriptions of our own."""
+    file = files("ocpp") / FOLDERS[version] / "schemas" / f"{action}{kind}.json"
+    parsed: dict[str, Any] = orjson.loads(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    return parsed
+
+
 @lru_cache
 def _all(version: Version) -> Mapping[tuple[str, Kind], Schema]:
     folder = files("ocpp") / FOLDERS[version] / "schemas"

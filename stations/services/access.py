@@ -56,6 +56,19 @@ def actor_of_key(
     )
 
 
+def actor_again(kind: str, subject_id: UUID, organization_id: UUID) -> Actor | None:
+    """A member or key that acted before, with what it may do now; ``None`` where it is gone or refused."""
+    if kind == ActorKind.KEY:
+        key = ApiKey.objects.filter(pk=subject_id, organization_id=organization_id).first()
+        return actor_of_key(key) if key is not None and key.usable else None
+    membership = (
+        Membership.objects.select_related("user")
+        .filter(user_id=subject_id, user__is_active=True, organization_id=organization_id)
+        .first()
+    )
+    return None if membership is None else actor_of_member(membership)
+
+
 def admit(
     email: str, organization: Organization, role: Role, site_names: Iterable[str], *, by: Actor
 ) -> tuple[Membership, str | None]:

@@ -47,7 +47,7 @@ from stations.models import (
     Variable,
     VariableChange,
 )
-from stations.services import commands, driving, stations, tariff_assignments
+from stations.services import commands, driving, scheduled_commands, stations, tariff_assignments
 from stations.services.certificates import installed, signing
 from stations.services.local_lists import holding
 from stations.services.rollouts import planning
@@ -124,6 +124,8 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
     command = commands.issue(station, intents.ResetStation(kind="on_idle"), by=actor)
     key, _ = keys.create(organization, name="walked", scopes=["*"], by=actor)
     webhook, _ = webhooks.create({"url": "https://93.184.216.34/hook"}, by=actor)
+    later = scheduled_commands.When(now + HOUR)
+    planned = scheduled_commands.plan(station, intents.ClearCache(), when=later, by=actor)
     return {
         "organization": organization.slug,
         "identity": station.identity,
@@ -135,6 +137,8 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "transactions": session.pk,
         "alerts": alert.pk,
         "commands": command.pk,
+        "scheduled-commands": planned.pk,
+        "commands/planned": planned.pk,
         "local-lists": holding.row_of(station.pk).pk,
         "sites": station.site_id,
         "drivers": factories.make_driver(actor).pk,
@@ -206,7 +210,12 @@ def _furnish_blocks(station: ChargingStation, actor: Actor) -> dict[str, object]
         stack_level=0,
         kind="absolute",
         source="CSO",
-        content={"schedules": [{"rate_unit": "A", "periods": [{"start_s": 0, "limit": 16}]}]},
+        content={
+            "purpose": "tx_default_profile",
+            "kind": "absolute",
+            "stack_level": 0,
+            "schedules": [{"rate_unit": "A", "periods": [{"start_s": 0, "limit": 16}]}],
+        },
         installed_at=now,
     )
     root = pki.pem(pki.authority().certificate)
@@ -310,4 +319,4 @@ def _filled(pattern: str, things: Mapping[str, object]) -> str:
         )
 
     plain = CONVERTED.sub(value, pattern)
-    return plain.replace("^v1/.*/$", "v1/nothing/here/")
+    return plain.replace(r"^v1/[\s\S]*/$", "v1/nothing/here/")

@@ -6,13 +6,14 @@ from typing import Any
 from rest_framework import serializers
 
 from portal.api.command_bodies.base import CommandBody
+from portal.api.fields import AnyJson
 from stations.domain import intents
 
 
 class DataTransferBody(CommandBody):
     vendor_id = serializers.CharField(max_length=255)
     message_id = serializers.CharField(max_length=50, required=False, allow_blank=True, default="")
-    data = serializers.JSONField(
+    data = AnyJson(
         required=False, allow_null=True, default=None, help_text="A text on OCPP 1.6, any JSON on 2.x"
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from portal.api.command_bodies.base import CommandBody, TokenPart
+from portal.api.ocpp_types import DerSettings
 from stations.domain import intents
 from stations.domain.grid_support import FIELD_OF
 from stations.domain.intents import Intent
@@ -15,7 +16,7 @@ TYPES = sorted(FIELD_OF)
 
 class SetDerControlBody(CommandBody):
     control_type = serializers.ChoiceField(TYPES)
-    settings = serializers.DictField(
+    settings = DerSettings(
         help_text="The object of SetDERControl that belongs to the type, such as `curve` or `freqDroop`."
     )
     is_default = serializers.BooleanField(required=False, default=False)

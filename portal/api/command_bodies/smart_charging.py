@@ -7,6 +7,7 @@ from uuid import UUID
 from rest_framework import serializers
 
 from portal.api.command_bodies.base import CommandBody
+from portal.api.ocpp_types import AbsolutePrices, PriceLevels, SalesTariff
 from portal.api.resource import StrictSerializer
 from stations.domain import intents
 from stations.domain.intents import Intent
@@ -97,9 +98,9 @@ class SchedulePart(StrictSerializer):
     power_tolerance = Rate()
     use_local_time = serializers.BooleanField(required=False)
     randomized_delay_s = serializers.IntegerField(min_value=0, max_value=LARGEST, required=False)
-    sales_tariff = serializers.DictField(required=False, help_text="As OCPP has it")
-    absolute_price_schedule = serializers.DictField(required=False, help_text="As OCPP 2.1 has it")
-    price_level_schedule = serializers.DictField(required=False, help_text="As OCPP 2.1 has it")
+    sales_tariff = SalesTariff(required=False, help_text="As OCPP has it")
+    absolute_price_schedule = AbsolutePrices(required=False, help_text="As OCPP 2.1 has it")
+    price_level_schedule = PriceLevels(required=False, help_text="As OCPP 2.1 has it")
 
 
 class ProfilePart(StrictSerializer):

@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from portal.api.command_bodies.base import CommandBody, EvseId
+from portal.api.ocpp_types import OcppTariff
 from stations.domain import intents
 from stations.domain.intents import Intent
 
@@ -16,13 +17,13 @@ class AnyEvse(serializers.IntegerField):
 
 
 class SetDefaultTariffBody(CommandBody):
-    tariff = serializers.DictField(help_text="A TariffType of OCPP 2.1")
+    tariff = OcppTariff(help_text="A TariffType of OCPP 2.1")
     evse_id = AnyEvse(required=False, default=0)
 
 
 class ChangeTransactionTariffBody(CommandBody):
     transaction = serializers.UUIDField()
-    tariff = serializers.DictField(help_text="A TariffType of OCPP 2.1")
+    tariff = OcppTariff(help_text="A TariffType of OCPP 2.1")
 
 
 class GetTariffsBody(CommandBody):

@@ -203,6 +203,21 @@ def command_name(name: str) -> Any:
 
 
 @register.filter
+def plan_state(name: str) -> words.Word:
+    return words.PLAN_STATE[name]
+
+
+@register.filter
+def run_state(name: str) -> words.Word:
+    return words.RUN_STATE[name]
+
+
+@register.filter
+def availability(name: str) -> Any:
+    return words.AVAILABILITY.get(name, name)
+
+
+@register.filter
 def stop_reason(raw: str) -> Any:
     return words.STOP_REASON.get(raw, raw)
 

@@ -159,6 +159,16 @@ def test_a_server_that_cannot_wait_streams_what_there_is(api: APIClient, alice: 
     assert orjson.loads(text.partition("data: ")[2].partition("\n")[0]) == row
 
 
+def test_a_stream_ends_after_as_many_events_as_were_asked_for(api: APIClient, alice: Actor) -> None:
+    for _ in range(3):
+        factories.make_station(alice)
+    first, *_ = page(api)
+    query = {"after": first["sequence"] - 1, "limit": 2}
+    answer = api.get(EVENTS, query, headers={"Accept": "text/event-stream"})
+
+    assert b"".join(answer.streaming_content).count(b"event: station.created\n") == 2
+
+
 # -- over a real connection -----------------------------------------------------------------------------------
 
 
@@ -243,6 +253,18 @@ def test_a_stream_that_broke_goes_on_where_it_was_without_loss_or_repetition(
 
     assert orjson.loads(told["data"])["data"]["station"] == str(first.pk)
     assert found == [str(key) for key in missed]
+
+
+def test_an_open_stream_ends_after_as_many_events_as_were_asked_for(
+    live: Server, owner: Actor, secret: str
+) -> None:
+    factories.make_station(owner)
+    before = last_of(owner)
+    made = [str(factories.make_station(owner)[0].pk) for _ in range(3)]
+    with streaming(live, secret, f"?after={before}&limit=2") as stream:
+        text = stream.answer.read().decode()
+
+    assert [key for key in made if key in text] == made[:2]
 
 
 def test_the_stream_tells_a_stranger_nothing(live: Server, owner: Actor, secret: str) -> None:

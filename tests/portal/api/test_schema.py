@@ -84,6 +84,25 @@ def test_no_answer_is_an_object_of_anything() -> None:
             assert content["schema"] not in ({}, {"type": "object"}), (name, where, kind)
 
 
+def test_what_generators_of_clients_stumble_over_is_not_there() -> None:
+    """A list says of what, and a default is one of the words of its field."""
+    schemas = schema()["components"]["schemas"]
+    wrong = []
+    for name, component in schemas.items():
+        for field, told in component.get("properties", {}).items():
+            if "array" in told.get("type", ()) and "items" not in told:
+                wrong.append(f"{name}.{field}: of what")
+            words = [
+                word
+                for part in told.get("allOf", [])
+                for word in schemas[part["$ref"].split("/")[-1]]["enum"]
+            ]
+            if words and told.get("default") not in (None, *words):
+                wrong.append(f"{name}.{field}: {told['default']!r} is none of {words}")
+
+    assert wrong == []
+
+
 def test_filters_and_orders_of_lists_are_told() -> None:
     parameters = {one["name"]: one for one in found("get /api/v1/stations/")["parameters"]}
 

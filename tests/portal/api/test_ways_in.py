@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from core import clock
 from core.access import Actor
 from core.models import ApiKey, AuditEntry, Organization
 from core.services import keys
+from drivers.models import IdToken
 from portal.accounts import IDLE_LIMIT, SEEN
+from portal.api import idempotency, ocmf, pricing
 from portal.api.ratelimit import buckets
 from portal.api.urls import urlpatterns
+from portal.models import IdempotentAnswer
 from stations.models import ChargingStation, Site
 from stations.services import access
 from tests import factories
@@ -80,7 +84,7 @@ def test_every_route_names_its_scope() -> None:
         str(route.pattern)
         for route in urlpatterns
         if hasattr(route.callback, "view_class")
-        and str(route.pattern) not in {"v1/schema/", "docs/", "^v1/.*/$"}
+        and str(route.pattern) not in {"v1/schema/", "docs/", r"^v1/[\s\S]*/$"}
         and not getattr(route.callback.view_class, "scopes", None)
     ]
 
@@ -156,6 +160,34 @@ def test_the_same_idempotency_key_gives_one_effect_and_the_first_answer(
     assert ChargingStation.objects.filter(organization=organization).count() == 1
 
 
+def test_the_same_table_asked_for_otherwise_is_another_request(api: APIClient) -> None:
+    table, key = b"value,type\nA1,Central\n", {"Idempotency-Key": "k1"}
+    ask = partial(api.post, data=table, content_type="text/csv", headers=key)
+    trial = ask("/api/v1/tokens/import/?dry_run=true")
+    meant = ask("/api/v1/tokens/import/")
+
+    assert (trial.status_code, meant.status_code) == (200, 409)
+    assert not IdToken.objects.exists()
+
+
+def test_a_key_whose_first_request_failed_meanwhile_is_free_for_the_second(
+    api: APIClient, organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"identity": factories.unique("CP")}
+    claim, failed = idempotency._claim, []
+
+    def gone_meanwhile(*given: Any) -> Any:
+        if not failed:
+            failed.append(True)
+            raise IdempotentAnswer.DoesNotExist
+        return claim(*given)
+
+    monkeypatch.setattr(idempotency, "_claim", gone_meanwhile)
+
+    assert api.post("/api/v1/stations/", body, headers={"Idempotency-Key": "k1"}).status_code == 201
+    assert ChargingStation.objects.filter(organization=organization).count() == 1
+
+
 def test_a_list_is_paged_by_cursor_and_its_limit_is_checked(api: APIClient) -> None:
     for number in range(5):
         api.post("/api/v1/sites/", {"name": f"Site {number}", "time_zone": "UTC"})
@@ -220,3 +252,19 @@ def test_answers_are_kept_by_no_cache_and_tell_the_limits(api: APIClient) -> Non
 
     assert answer["Cache-Control"] == "no-store"
     assert answer["RateLimit-Policy"].startswith('"key";q=')
+
+
+@pytest.mark.parametrize("path", ["/api/v1/tools/price/", "/api/v1/tools/verify-ocmf/"])
+def test_the_tools_keep_their_first_answer_too(api: APIClient, path: str) -> None:
+    body, key = _example_of(path), {"Idempotency-Key": "k1"}
+    first = api.post(path, body, format="json", headers=key)
+    again = api.post(path, body, format="json", headers=key)
+    other = api.post(path, {**body, "more": 1}, format="json", headers=key)
+
+    assert (first.status_code, again.status_code, other.status_code) == (200, 200, 409)
+    assert again.json() == first.json()
+    assert again["Idempotent-Replayed"] == "true"
+
+
+def _example_of(path: str) -> dict[str, Any]:
+    return dict({"/api/v1/tools/price/": pricing.EXAMPLE, "/api/v1/tools/verify-ocmf/": ocmf.EXAMPLE}[path])
