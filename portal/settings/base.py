@@ -244,6 +244,10 @@ LOG_FILE_RETENTION_DAYS = env.int("LOG_FILE_RETENTION_DAYS", default=30)
 FTP_HOST = env.str("FTP_HOST", default="") or urlsplit(FILES_URL).hostname or "127.0.0.1"
 FTP_PORT = env.int("FTP_PORT", default=0)
 FTP_PASSIVE_PORTS = env.str("FTP_PASSIVE_PORTS", default="")
+FTP_PASSIVE_ADDRESS = env.str("FTP_PASSIVE_ADDRESS", default="")
+FTP_CONNECTIONS = env.int("FTP_CONNECTIONS", default=50)
+FTP_CONNECTIONS_PER_ADDRESS = env.int("FTP_CONNECTIONS_PER_ADDRESS", default=10)
+FTP_IDLE_SECONDS = env.int("FTP_IDLE_SECONDS", default=60)
 FTP_CERTIFICATE = env.str("FTP_CERTIFICATE", default="")
 FTP_KEY = env.str("FTP_KEY", default="")
 ON_DISK = {
