@@ -46,7 +46,7 @@ def _check_celery(words: list[str]) -> None:
 def settings_read() -> set[str]:
     """Names of all environment variables that the settings or the programs before them read."""
     text = SETTINGS.read_text() + (ROOT / "portal/settings/production.py").read_text()
-    return set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', text)) | READ_ELSEWHERE
+    return set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', text)) | READ_ELSEWHERE
 
 
 def unknown_settings(names: Iterable[str]) -> set[str]:

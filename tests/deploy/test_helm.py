@@ -112,7 +112,7 @@ def test_every_container_starts_what_there_is() -> None:
 
 
 def test_every_variable_that_is_set_is_one_that_the_portal_reads() -> None:
-    names = set(re.findall(r"- name: ([A-Z_]+)", ALL))
+    names = set(re.findall(r"- name: ([A-Z0-9_]+)", ALL))
     names |= {
         name for line in re.findall(r':= list ("[A-Z].*?) }}', ALL) for name in re.findall(r"\w+", line)
     }
