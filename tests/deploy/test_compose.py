@@ -102,7 +102,7 @@ def test_the_image_runs_as_nobody_in_particular_from_hashed_packages() -> None:
 
     assert "USER 10001:10001" in last
     assert "apt-get" not in last
-    assert "--require-hashes -r requirements/s3.txt" in text
+    assert "--require-hashes -r requirements/base.txt" in text
     [command] = re.findall(r"^CMD \[(.+)\]$", last, re.MULTILINE)
     check_command(re.findall(r'"([^"]+)"', command)[1:])
     packages = set(re.findall(r"^COPY (\w+)/ \1/$", last, re.MULTILINE))
@@ -125,15 +125,6 @@ def prepare(deploy: Path, *names: str) -> "subprocess.CompletedProcess[str]":
 def given(path: Path) -> dict[str, str]:
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
     return dict(line.split("=", 1) for line in lines)
-
-
-def test_who_handles_files_of_chargers_shares_the_volume_of_them() -> None:
-    sharing = {
-        name for name in PORTAL if "files:/var/lib/chargeyard/files" in SERVICES[name].get("volumes", [])
-    }
-
-    assert sharing == {"web", "worker", "ftp"}
-    assert "-o 10001 -g 10001 /var/lib/chargeyard/files" in (COMPOSE / "Containerfile").read_text()
 
 
 def test_prepare_makes_secrets_and_an_edge_that_agree(prepared: Path, settings: Settings) -> None:

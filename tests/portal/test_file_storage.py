@@ -39,12 +39,12 @@ def test_a_bucket_that_is_named_keeps_the_files() -> None:
     )
 
     assert module == "storages.backends.s3"
+    assert str(known.pop("location")).split("/")[0] == "cy"
     assert known == {
         "bucket_name": "yard",
         "endpoint_url": "https://s3.example.org",
         "region_name": "eu-central-1",
         "access_key": "key",
-        "location": "cy",
         "default_acl": None,
         "file_overwrite": False,
     }

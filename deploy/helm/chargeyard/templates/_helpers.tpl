@@ -27,6 +27,8 @@ securityContext:
   runAsNonRoot: true
   runAsUser: 10001
   runAsGroup: 10001
+  fsGroup: 10001
+  fsGroupChangePolicy: OnRootMismatch
   seccompProfile:
     type: RuntimeDefault
 {{- include "chargeyard.placement" . }}
@@ -55,6 +57,19 @@ securityContext:
 volumeMounts:
   - name: tmp
     mountPath: /tmp
+  - name: files
+    mountPath: /srv/chargeyard
+{{- end -}}
+
+{{/* Firmware, logs of chargers and invoices; with a bucket (FILES_S3_BUCKET in settings) nothing is kept here. */}}
+{{- define "chargeyard.files" -}}
+- name: files
+  {{- if .Values.settings.FILES_S3_BUCKET }}
+  emptyDir: {sizeLimit: 64Mi}
+  {{- else }}
+  persistentVolumeClaim:
+    claimName: {{ .Values.files.existingClaim | default (printf "%s-files" (include "chargeyard.name" .)) | quote }}
+  {{- end }}
 {{- end -}}
 
 {{- define "chargeyard.confined" -}}
@@ -76,6 +91,18 @@ capabilities:
   value: {{ printf "%s,$(POD_IP),[$(POD_IP)]" .root.Values.hosts.portal | quote }}
 - name: OCPP_DRAIN_SPREAD
   value: {{ .root.Values.gateway.drainSpreadSeconds | quote }}
+{{- with .root.Values.ftp }}
+{{- if .enabled }}
+- name: FTP_PORT
+  value: {{ .port | quote }}
+- name: FTP_HOST
+  value: {{ .host | quote }}
+{{- if .tlsSecret }}
+- name: FTP_CERTIFICATE
+  value: /etc/chargeyard/ftp/tls.crt
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range $name, $value := .root.Values.settings }}
 - name: {{ $name }}
   value: {{ $value | quote }}
@@ -86,7 +113,7 @@ capabilities:
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $.root.Values.existingSecret | quote }}, key: {{ $name }}}}
 {{- end }}
-{{- range $name := list "METRICS_TOKEN" "EMAIL_URL" }}
+{{- range $name := list "METRICS_TOKEN" "EMAIL_URL" "FILES_S3_KEY_ID" "FILES_S3_SECRET" }}
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $.root.Values.existingSecret | quote }}, key: {{ $name }}, optional: true}}
 {{- end }}
