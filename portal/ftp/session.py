@@ -1,6 +1,7 @@
 """What a station may say over FTP: it signs in with the account of its request and stores one file; no more."""
 
 import socket
+import time
 from typing import Any
 
 from django.db import connections
@@ -11,7 +12,7 @@ from pyftpdlib.log import logger
 
 from core import clock
 from core.errors import DomainError
-from portal.ftp.upload import Upload
+from portal.ftp.upload import LASTS_S, Upload
 from stations.services import log_files
 
 # STAT is among them as the library answers it apart from the others; it tells nothing here.
@@ -21,6 +22,7 @@ SAID = {
 }
 ALLOWED = {"w", "e", "l"}  # to store; the two others concern "/", where everybody stays
 IDLE_S = 60
+SESSION_S = LASTS_S + 300
 HERE = ("", "/", ".", "./")
 
 
@@ -107,6 +109,14 @@ class Session(FTPHandler):
     auth_failed_timeout = 1
     proto_cmds = {name: rule for name, rule in FTPHandler.proto_cmds.items() if name in SAID}
     use_sendfile = False
+
+    def found_terminator(self) -> None:
+        """Who talks on and on without signing in, or ever, holds a connection no longer than a silent one."""
+        if time.time() - self.started > (SESSION_S if self.authenticated else self.timeout):
+            self.respond("421 This takes too long.")
+            self.close_when_done()
+        else:
+            super().found_terminator()
 
     def run_as_current_user(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)

@@ -215,6 +215,22 @@ def test_gateways_and_web_are_reached_through_the_edge_alone(manifests: list[Man
         assert "pages" not in {port["port"] for port in rule["ports"]} or rule["from"]
 
 
+def test_chargers_reach_ftp_by_the_ports_that_its_process_names(manifests: list[Manifest]) -> None:
+    if "cy-ftp" not in of_kind(manifests, "Deployment"):
+        assert "FTP_PORT" not in str(manifests)
+        return
+    given = {
+        one["name"]: one.get("value") for one in pods(manifests)["cy-ftp"]["spec"]["containers"][0]["env"]
+    }
+    opened = {one["port"] for one in of_kind(manifests, "Service")["cy-ftp"]["spec"]["ports"]}
+    [rule] = of_kind(manifests, "NetworkPolicy")["cy-ftp"]["spec"]["ingress"]
+
+    assert (given["FTP_PORT"], given["FTP_PASSIVE_PORTS"]) == ("2121", "50000-50019")
+    assert opened == {2121, *range(50000, 50020)}
+    assert rule["ports"][1] == {"protocol": "TCP", "port": 50000, "endPort": 50019}
+    assert of_kind(manifests, "Deployment")["cy-ftp"]["spec"]["replicas"] == 1
+
+
 def test_the_schema_is_changed_before_anything_is_replaced(manifests: list[Manifest]) -> None:
     [job] = of_kind(manifests, "Job").values()
 

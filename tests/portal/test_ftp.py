@@ -319,6 +319,32 @@ def test_w19_connections_are_bound_and_a_silent_one_ends(committed: None) -> Non
         assert time.monotonic() - began < 10
 
 
+def test_w19_who_talks_without_signing_in_is_sent_away_too(committed: None) -> None:
+    with serving(FTP_IDLE_SECONDS="1") as ftp:
+        client, began = ftp.dial(), time.monotonic()
+
+        def chatter() -> None:
+            while time.monotonic() - began < 10:
+                client.sendcmd("NOOP")
+
+        assert refused(chatter).startswith("421 This takes too long")
+        assert time.monotonic() - began < 5
+
+
+def test_an_upload_that_a_stop_cuts_off_leaves_the_target_free(target: Callable[[], Target]) -> None:
+    asked, before = target(), kept()
+    with serving() as ftp:
+        client = asked.sign_in(ftp)
+        data = client.transfercmd("STOR diag.zip")
+        data.sendall(LOG[:70_000])
+        eventually(lambda: asked.now().claimed_at, what="the upload to begin")
+
+    assert ftp.process.returncode == 0
+    assert (asked.now().claimed_at, asked.now().received_at) == (None, None)
+    assert kept() == before
+    data.close()
+
+
 def test_w19_with_a_certificate_nobody_signs_in_without_tls(
     target: Callable[[], Target], settings: Any, tmp_path: Path
 ) -> None:
