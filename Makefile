@@ -55,7 +55,7 @@ format: $(DEV)
 	$(PY) -m ruff check --fix .
 
 lock: $(DEV)
-	cd requirements && for name in base dev frontend; do \
+	cd requirements && for name in base s3 dev frontend; do \
 		../.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --no-header $(LOCK_ARGS) -o $$name.txt $$name.in || exit 1; \
 	done

@@ -165,6 +165,9 @@ class Portal:
     def _start_background(self) -> None:
         for name, words in (("Worker", WORKER), ("Beat", [*BEAT, *self._beat_files()])):
             self._launch(self.background, name, [sys.executable, *words], patience_s=25)
+        if self.environment.get("FTP_PORT", "0") not in ("", "0"):
+            command = self._manage_command("serve_ftp", "--host", self.options.host)
+            self._launch(self.background, "FTP", command, patience_s=10)
 
     def _launch(self, group: list[Service], name: str, command: list[str], *, patience_s: float) -> None:
         service = Service(name, lambda: spawn(command, env=self.environment, cwd=ROOT), patience_s)
@@ -217,6 +220,8 @@ class Portal:
     def ready_lines(self) -> None:
         say(f"\n  Dashboard   {self.url}/")
         say(f"  OCPP        {self.url.replace('http', 'ws', 1)}/ocpp/<identity of the charger>")
+        if any(service.name == "FTP" for service in self.background):
+            say(f"  FTP         port {self.environment['FTP_PORT']}, logs of chargers only")
 
     def _show_login(self) -> None:
         say(f"  Login       {self.login['email']}")

@@ -19,8 +19,8 @@ from tests.running import ROOT
 COMPOSE = DEPLOY / "compose"
 DOCUMENT: dict[str, Any] = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
-PORTAL = ["setup", "gateway", "web", "worker", "beat"]
-REFERENCE = re.compile(r"\$\{([A-Z_]+)(:?[-?][^}]*)?\}")
+PORTAL = ["setup", "gateway", "web", "worker", "beat", "ftp"]
+REFERENCE = re.compile(r"\$\{([A-Z0-9_]+)(:?[-?][^}]*)?\}")
 
 
 @pytest.mark.parametrize("name", PORTAL)
@@ -52,7 +52,8 @@ def test_every_container_is_confined(name: str) -> None:
 
 
 def test_only_the_edge_is_reached_from_outside_and_servers_reach_nothing_outside() -> None:
-    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["ftp", "nginx"]
+    assert SERVICES["ftp"]["profiles"] == ["ftp"]
     assert SERVICES["nginx"]["networks"] == ["front"]
     assert {name for name in SERVICES if SERVICES[name]["networks"] == ["back"]} == {
         "postgres",
@@ -90,7 +91,7 @@ def test_only_gateways_and_web_may_go_through_the_pooler() -> None:
 def test_every_file_that_is_mounted_or_copied_is_in_the_repository_or_made_by_prepare() -> None:
     mounted = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
     places = [volume.split(":")[0] for volume in mounted if volume.startswith(".")]
-    assert len(places) == 4
+    assert len(places) == 5
     assert [
         place for place in places if not place.startswith("./edge/") and not (COMPOSE / place).is_file()
     ] == []
@@ -146,9 +147,11 @@ def test_prepare_makes_secrets_and_an_edge_that_agree(prepared: Path, settings: 
     required = {
         match[0] for match in REFERENCE.findall((COMPOSE / "compose.yaml").read_text()) if "?" in match[1]
     }
-    optional = set(re.findall(r"^#([A-Z_]+)=", (COMPOSE / "env.example").read_text(), re.MULTILINE))
+    optional = set(re.findall(r"^#([A-Z0-9_]+)=", (COMPOSE / "env.example").read_text(), re.MULTILINE))
     assert required <= set(made)
-    assert wanted - set(made) == {"CHARGEYARD_IMAGE", "SERVING_DATABASE", "DATABASE_PREPARE"}
+    assert {name for name in wanted - set(made) if not name.startswith(("FTP_", "FILES_S3_"))} == {
+        *("CHARGEYARD_IMAGE", "SERVING_DATABASE", "DATABASE_PREPARE")
+    }
     assert set(made) | optional | {"CHARGEYARD_IMAGE"} == wanted | {"COMPOSE_PROFILES"}
     assert made["PORTAL_HOST"] == "charge.example.net"
     assert all(

@@ -26,6 +26,7 @@ EVERYTHING = {
     "pooledSecret": "of-the-pooler",
     "edge": {"clientCaSecret": "chargers-ca"},
     "ingress": INGRESS,
+    "ftp": {"enabled": True, "address": "192.0.2.7", "tlsSecret": "of-ftp"},
     "networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
     "imagePullSecrets": [{"name": "pull"}],
     "nodeSelector": {"disk": "fast"},
@@ -104,7 +105,7 @@ def test_every_file_that_is_taken_along_exists_and_holds_what_is_replaced_in_it(
 
 def test_every_container_starts_what_there_is() -> None:
     commands = re.findall(r"command: \[(python, .+)\]$", ALL, re.MULTILINE)
-    assert len(commands) == 5
+    assert len(commands) == 6
 
     for command in commands:
         words = [word.strip().strip('"') for word in command.split(", ")]
@@ -112,7 +113,7 @@ def test_every_container_starts_what_there_is() -> None:
 
 
 def test_every_variable_that_is_set_is_one_that_the_portal_reads() -> None:
-    names = set(re.findall(r"- name: ([A-Z_]+)", ALL))
+    names = set(re.findall(r"- name: ([A-Z0-9_]+)", ALL))
     names |= {
         name for line in re.findall(r':= list ("[A-Z].*?) }}', ALL) for name in re.findall(r"\w+", line)
     }
@@ -142,7 +143,7 @@ def pods(manifests: list[Manifest]) -> dict[str, Manifest]:
 def test_gateways_and_web_are_deployed_apart_and_the_timetable_once(manifests: list[Manifest]) -> None:
     deployed = of_kind(manifests, "Deployment")
 
-    assert set(deployed) == {"cy-gateway", "cy-web", "cy-worker", "cy-beat", "cy-edge"}
+    assert set(deployed) - {"cy-ftp"} == {"cy-gateway", "cy-web", "cy-worker", "cy-beat", "cy-edge"}
     assert (deployed["cy-beat"]["spec"]["replicas"], deployed["cy-beat"]["spec"]["strategy"]) == (
         1,
         {"type": "Recreate"},
@@ -198,7 +199,9 @@ def test_every_selector_finds_its_pods_and_every_service_a_port(manifests: list[
     for name, service in of_kind(manifests, "Service").items():
         [target] = chosen(service["spec"]["selector"])
         ports = {port["name"] for port in pods(manifests)[target]["spec"]["containers"][0]["ports"]}
-        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports, name
+        wanted = {port["targetPort"] for port in service["spec"]["ports"]}
+        assert {port for port in wanted if isinstance(port, str)} <= ports, name
+        assert name == "cy-ftp" or wanted <= ports
 
 
 def test_gateways_and_web_are_reached_through_the_edge_alone(manifests: list[Manifest]) -> None:
@@ -212,6 +215,22 @@ def test_gateways_and_web_are_reached_through_the_edge_alone(manifests: list[Man
         assert "pages" not in {port["port"] for port in rule["ports"]} or rule["from"]
 
 
+def test_chargers_reach_ftp_by_the_ports_that_its_process_names(manifests: list[Manifest]) -> None:
+    if "cy-ftp" not in of_kind(manifests, "Deployment"):
+        assert "FTP_PORT" not in str(manifests)
+        return
+    given = {
+        one["name"]: one.get("value") for one in pods(manifests)["cy-ftp"]["spec"]["containers"][0]["env"]
+    }
+    opened = {one["port"] for one in of_kind(manifests, "Service")["cy-ftp"]["spec"]["ports"]}
+    [rule] = of_kind(manifests, "NetworkPolicy")["cy-ftp"]["spec"]["ingress"]
+
+    assert (given["FTP_PORT"], given["FTP_PASSIVE_PORTS"]) == ("2121", "50000-50019")
+    assert opened == {2121, *range(50000, 50020)}
+    assert rule["ports"][1] == {"protocol": "TCP", "port": 50000, "endPort": 50019}
+    assert of_kind(manifests, "Deployment")["cy-ftp"]["spec"]["replicas"] == 1
+
+
 def test_the_schema_is_changed_before_anything_is_replaced(manifests: list[Manifest]) -> None:
     [job] = of_kind(manifests, "Job").values()
 
@@ -223,6 +242,8 @@ def test_what_cannot_work_is_refused_with_the_reason() -> None:
         render({})
     with pytest.raises(Refused, match="controllerNetworks"):
         render({**SECRETS, "ingress": {"enabled": True}})
+    with pytest.raises(Refused, match=r"ftp\.address"):
+        render({**SECRETS, "ftp": {"enabled": True}})
     with pytest.raises(Refused, match="gatway"):
         render({**SECRETS, "gatway": {}})
 

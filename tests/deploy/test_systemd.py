@@ -104,7 +104,7 @@ def test_every_variable_of_the_env_files_is_one_that_the_portal_reads() -> None:
     names = {
         name
         for path in DEPLOY.glob("*.env.example")
-        for name in re.findall(r"^([A-Z_]+)=", path.read_text(), re.MULTILINE)
+        for name in re.findall(r"^#?([A-Z0-9_]+)=", path.read_text(), re.MULTILINE)
     }
 
     assert {"SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL"} <= names

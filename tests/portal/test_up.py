@@ -1,6 +1,7 @@
 """`manage.py up` from the command line. The first group shares one data directory and runs in order."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -19,7 +20,7 @@ from portal.embedded import EmbeddedValkey
 from tests.portal.up import Up, command, plain_environment, processes_of, run_to_end, until
 from tests.running import ROOT, free_port
 
-PARTS = ("postgres/", "valkey-server", "manage.py serve", "worker", "beat")
+PARTS = ("postgres/", "valkey-server", "manage.py serve --host", "worker", "beat", "serve_ftp")
 IS_ROOT = os.geteuid() == 0
 
 
@@ -31,7 +32,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def up(data_dir: Path) -> Iterator[Up]:
-    started = Up(data_dir)
+    started = Up(data_dir, FTP_PORT=str(free_port()))
     try:
         yield started.wait_ready()
     finally:
@@ -46,6 +47,7 @@ class TestOneDataDirectory:
         assert up.serves()
         assert f"http://127.0.0.1:{up.port}/" in up.terminal
         assert f"ws://127.0.0.1:{up.port}/ocpp/" in up.terminal
+        assert re.search(r"^ *FTP +port \d+, logs of chargers only$", up.terminal, re.MULTILINE)
         assert up.password
         assert up.terminal.count(up.password) == 1
 

@@ -91,6 +91,18 @@ capabilities:
   value: {{ printf "%s,$(POD_IP),[$(POD_IP)]" .root.Values.hosts.portal | quote }}
 - name: OCPP_DRAIN_SPREAD
   value: {{ .root.Values.gateway.drainSpreadSeconds | quote }}
+{{- with .root.Values.ftp }}
+{{- if .enabled }}
+- name: FTP_PORT
+  value: {{ .port | quote }}
+- name: FTP_HOST
+  value: {{ .host | quote }}
+{{- if .tlsSecret }}
+- name: FTP_CERTIFICATE
+  value: /etc/chargeyard/ftp/tls.crt
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range $name, $value := .root.Values.settings }}
 - name: {{ $name }}
   value: {{ $value | quote }}
