@@ -1,9 +1,6 @@
 """Which component prices a dimension under given conditions (tariffs T-01 to T-10)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from decimal import Decimal
-from fractions import Fraction
 from typing import NamedTuple
 
 from tariffs.local_time import in_window
@@ -25,6 +22,18 @@ _PRICED_BY: Mapping[Counted, Dimension] = {
     Counted.RESERVATION_TIME: Dimension.TIME,
     Counted.RESERVATION_FLAT: Dimension.FLAT,
 }
+_BOUNDS: Sequence[tuple[str, str, bool]] = (
+    ("min_kwh", "kwh", True),
+    ("max_kwh", "kwh", False),
+    ("min_duration", "elapsed_s", True),
+    ("max_duration", "elapsed_s", False),
+    ("min_power", "min_power", True),
+    ("max_power", "max_power", False),
+    ("min_current", "min_current", True),
+    ("max_current", "max_current", False),
+)
+"""A restriction, the condition it bounds, and whether from below."""
+_PLACES: Mapping[str, int] = {name: place for place, name in enumerate(Conditions._fields[1:])}
 OF_RESERVATION = frozenset({Counted.RESERVATION_TIME, Counted.RESERVATION_FLAT})
 
 
@@ -36,10 +45,19 @@ class Choice(NamedTuple):
     component: Component
 
 
+class _Bound(NamedTuple):
+    """One numeric restriction as a ratio of whole numbers, and which of the measured conditions it looks at."""
+
+    place: int
+    is_least: bool
+    top: int
+    bottom: int
+
+
 class _Candidate(NamedTuple):
     restrictions: Restrictions
+    bounds: tuple[_Bound, ...]
     choice: Choice
-    always: bool
 
 
 class Chooser:
@@ -54,26 +72,10 @@ class Chooser:
 
     def choose(self, counted: Counted, conditions: Conditions) -> Choice | None:
         """The first element that matches and has the dimension (T-05); none means free (T-06)."""
-        for restrictions, choice, always in self.candidates[counted]:
-            if always or matches(restrictions, conditions):
+        for restrictions, bounds, choice in self.candidates[counted]:
+            if _hold(bounds, conditions) and matches_wall_clock(restrictions, conditions):
                 return choice
         return None
-
-
-def matches(restrictions: Restrictions, now: Conditions) -> bool:
-    """Whether all restrictions hold (T-01). What the tariff asks and nobody measured does not hold (T-03)."""
-    one = restrictions
-    return (
-        _at_least(now.kwh, one.min_kwh)
-        and _below(now.kwh, one.max_kwh)
-        and _at_least(now.elapsed_s, one.min_duration)
-        and _below(now.elapsed_s, one.max_duration)
-        and _at_least(now.min_power, one.min_power)
-        and _below(now.max_power, one.max_power)
-        and _at_least(now.min_current, one.min_current)
-        and _below(now.max_current, one.max_current)
-        and matches_wall_clock(one, now)
-    )
 
 
 def matches_wall_clock(one: Restrictions, now: Conditions) -> bool:
@@ -97,21 +99,29 @@ def _candidates(
             place = element.component(dimension)
             if place is not None and element.restrictions.reservation is kind:
                 choice = Choice(number, place, element.components[place])
-                always = replace(element.restrictions, reservation=None) == Restrictions()
-                found.append(_Candidate(element.restrictions, choice, always))
+                found.append(_Candidate(element.restrictions, _bounds(element.restrictions), choice))
     return found
 
 
-def _at_least(value: Decimal | Fraction | None, bound: Decimal | int | None) -> bool:
-    return bound is None or (value is not None and not _is_less(value, bound))
+def _bounds(one: Restrictions) -> tuple[_Bound, ...]:
+    return tuple(
+        _Bound(_PLACES[quantity], is_least, *bound.as_integer_ratio())
+        for name, quantity, is_least in _BOUNDS
+        if (bound := getattr(one, name)) is not None
+    )
 
 
-def _below(value: Decimal | Fraction | None, bound: Decimal | int | None) -> bool:
-    return bound is None or (value is not None and _is_less(value, bound))
+def _hold(bounds: Iterable[_Bound], now: Conditions) -> bool:
+    """Whether all bounds hold (T-01), exactly, by whole numbers.
 
-
-def _is_less(value: Decimal | Fraction, bound: Decimal | int) -> bool:
-    """Exactly, by whole numbers."""
-    top, bottom = value.as_integer_ratio()
-    bound_top, bound_bottom = bound.as_integer_ratio()
-    return top * bound_bottom < bound_top * bottom
+    What the tariff asks and nobody measured does not hold (T-03).
+    """
+    measured = now[1:]
+    for place, is_least, bound_top, bound_bottom in bounds:
+        value = measured[place]
+        if value is None:
+            return False
+        top, bottom = value.as_integer_ratio()
+        if (top * bound_bottom < bound_top * bottom) is is_least:
+            return False
+    return True

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from math import floor
 from zoneinfo import ZoneInfo
 
 from tariffs.local_time import boundaries
-from tariffs.readings import Course
+from tariffs.readings import Course, Ratio
 from tariffs.structure import Tariff
 from tariffs.usage import CannotPrice, Conditions, Counted, Metered, Period, Sample, State
 
@@ -28,13 +27,13 @@ _COUNTS_AS: Mapping[State, Counted] = {
 class _Cut:
     """What happens within one millisecond: the latest exact instant, and what is so from then on."""
 
-    exact_ms: Fraction | int
+    exact_ms: Ratio
     bands: dict[str, int] = field(default_factory=dict)
     time: Counted | None = None
     time_known: bool = False
 
-    def reach(self, instant: Fraction | int) -> None:
-        if instant is not self.exact_ms and instant > self.exact_ms:
+    def reach(self, instant: Ratio) -> None:
+        if instant.top * self.exact_ms.bottom > self.exact_ms.top * instant.bottom:
             self.exact_ms = instant
 
 
@@ -66,7 +65,8 @@ class _Cutter:
         cuts = self._cuts()
         instants = sorted(cuts)
         bands = {name: course.first_band() for name, course in self.courses.items()}
-        time, before, periods = None, self._kwh(self.start), []
+        time, before, periods = None, self._kwh(Ratio(self.start, 1)), []
+        begins, ends = _instant(self.start), Ratio(self.end, 1)
         for number, at in enumerate(instants):
             here = cuts[at]
             if here.bands:
@@ -74,60 +74,56 @@ class _Cutter:
             time = here.time if here.time_known else time
             last = number + 1 == len(instants)
             end = self.end if last else instants[number + 1]
-            after = self._kwh(end if last else cuts[end].exact_ms)
+            after = self._kwh(ends if last else cuts[end].exact_ms)
             kwh = self.courses["kwh"].within(bands["kwh"]) if "kwh" in here.bands else before
-            periods.append(self._period(at, end, time, (kwh, after - before), bands))
-            before = after
+            periods.append(self._period((at, end), begins, time, (kwh, _minus(after, before)), bands))
+            before, begins = after, periods[-1].end
         return periods
 
     def _period(
         self,
-        start: int,
-        end: int,
+        span: tuple[int, int],
+        begins: datetime,
         time: Counted | None,
         energy: tuple[Fraction, Fraction],
         bands: Mapping[str, int],
     ) -> Period:
-        volumes = {Counted.ENERGY: energy[1]}
+        start, end = span
+        kwh, used = energy
+        volumes = {Counted.ENERGY: used}
         if time is not None:
             volumes[time] = Fraction(end - start, MS_PER_HOUR)
-        counts = energy[1] != 0 or time in (Counted.TIME, Counted.PARKING_TIME)
+        counts = used.numerator != 0 or time is Counted.TIME or time is Counted.PARKING_TIME
         power = self._value("power", start, bands, needed=counts)
         current = self._value("current", start, bands, needed=counts)
-        begins = _instant(start)
-        conditions = Conditions(
-            local=begins.astimezone(self.zone),
-            elapsed_s=Fraction(start - self.start, 1000),
-            kwh=energy[0],
-            min_power=power,
-            max_power=power,
-            min_current=current,
-            max_current=current,
-        )
-        return Period(start=begins, end=_instant(end), conditions=conditions, volumes=volumes)
+        elapsed_s = Fraction(start - self.start, 1000)
+        conditions = Conditions(begins.astimezone(self.zone), elapsed_s, kwh, power, power, current, current)
+        return Period(begins, _instant(end), conditions, volumes)
 
     def _cuts(self) -> dict[int, _Cut]:
         """Every instant at which a component in use could change, rounded down to the millisecond."""
-        cuts = {self.start: _Cut(self.start)}
+        cuts = {self.start: _Cut(Ratio(self.start, 1))}
 
-        def at(instant: Fraction | int) -> _Cut | None:
-            whole = max(floor(instant), self.start)
+        def at(instant: Ratio) -> _Cut | None:
+            whole = max(instant.top // instant.bottom, self.start)
             if whole >= self.end and whole > self.start:
                 return None
-            if whole not in cuts:
-                cuts[whole] = _Cut(instant)
-            cuts[whole].reach(instant)
-            return cuts[whole]
+            here = cuts.get(whole)
+            if here is None:
+                here = cuts[whole] = _Cut(instant)
+            else:
+                here.reach(instant)
+            return here
 
         for name, course in self.courses.items():
             for crossing in course.crossings():
                 if here := at(crossing.at_ms):
                     here.bands[name] = crossing.band
         for instant, time in self._times_count_as():
-            if here := at(instant):
+            if here := at(Ratio(instant, 1)):
                 here.time, here.time_known = time, True
         for instant in (*self._clock_cuts(), *self._becomes_known()):
-            at(instant)
+            at(Ratio(instant, 1))
         return cuts
 
     def _becomes_known(self) -> Iterator[int]:
@@ -177,7 +173,7 @@ class _Cutter:
         bounds = self.tariff.thresholds(name)
         return Course([(at, value) for at, value in knots if value is not None] if bounds else [], bounds)
 
-    def _kwh(self, at: int | Fraction) -> Fraction:
+    def _kwh(self, at: Ratio) -> Fraction:
         return self.courses["kwh"].at(at) or Fraction(0)
 
     def _value(self, name: str, start: int, bands: Mapping[str, int], *, needed: bool) -> Fraction | None:
@@ -222,6 +218,13 @@ def _joined(first: Sample, second: Sample) -> Sample:
         current_a=agreed("current_a"),
         state=second.state or first.state,
     )
+
+
+def _minus(one: Fraction, other: Fraction) -> Fraction:
+    """The difference, reduced once."""
+    top, bottom = one.as_integer_ratio()
+    other_top, other_bottom = other.as_integer_ratio()
+    return Fraction(top * other_bottom - other_top * bottom, bottom * other_bottom)
 
 
 def _instant(at_ms: int) -> datetime:

@@ -8,10 +8,17 @@ from math import lcm
 from typing import NamedTuple
 
 
+class Ratio(NamedTuple):
+    """An exact number above a positive one, not reduced: most instants are only compared and cut off."""
+
+    top: int
+    bottom: int
+
+
 class Crossing(NamedTuple):
     """The exact instant at which a quantity passes a bound, and the band it is in from then on."""
 
-    at_ms: Fraction
+    at_ms: Ratio
     band: int
 
 
@@ -26,14 +33,16 @@ class Course:
         # Whole numbers of the finest unit that occurs: exact as fractions are, and many times as fast.
         self.unit, whole = _in_one_unit([*bounds, *(value for _, value in knots)])
         self.bounds, self.values = whole[: len(bounds)], whole[len(bounds) :]
+        below = self.bounds[0] - self.unit if self.bounds else 0
+        self.inside = [Fraction(value, self.unit) for value in (below, *self.bounds)]
 
     def knows(self, at_ms: int) -> bool:
         """Whether it had been read by then."""
         return bool(self.times) and self.times[0] <= at_ms
 
-    def at(self, at_ms: int | Fraction) -> Fraction | None:
+    def at(self, at_ms: Ratio) -> Fraction | None:
         """The exact value at an instant."""
-        top, bottom = at_ms.numerator, at_ms.denominator
+        top, bottom = at_ms
         after = bisect_right(self.times, top // bottom)
         if after == 0:
             return None
@@ -60,9 +69,7 @@ class Course:
 
     def within(self, band: int) -> Fraction:
         """A value of that band, to be compared with the bounds."""
-        if not self.bounds:
-            return Fraction(0)
-        return Fraction(self.bounds[band - 1] if band else self.bounds[0] - self.unit, self.unit)
+        return self.inside[band]
 
     def _between(self, number: int, before: int, after: int) -> Iterator[Crossing]:
         start, took = self.times[number - 1], self.times[number] - self.times[number - 1]
@@ -70,7 +77,8 @@ class Course:
         rising = after > before
         for band in range(before + 1, after + 1) if rising else range(before - 1, after - 1, -1):
             bound = self.bounds[band - 1 if rising else band]
-            yield Crossing(Fraction(start * rise + (bound - first) * took, rise), band)
+            top = start * rise + (bound - first) * took
+            yield Crossing(Ratio(top, rise) if rising else Ratio(-top, -rise), band)
 
 
 def _in_one_unit(values: Sequence[Decimal]) -> tuple[int, list[int]]:

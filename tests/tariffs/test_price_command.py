@@ -173,3 +173,35 @@ def test_disordered_periods_and_a_missing_file_are_refused(files: tuple[str, str
         call_command("price", files[0], str(tmp_path / "nowhere.json"))
     with pytest.raises(CommandError, match="no rounding policy"):
         call_command("price", *files, "--time-zone", "Europe/Amsterdam", "--policy", "x")
+
+
+def test_t48_a_tariff_of_ocpp_21_is_priced_as_what_it_says_in_ocpi(tmp_path: Path) -> None:
+    told = {
+        "tariffId": "T1",
+        "currency": "EUR",
+        "energy": {"prices": [{"priceKwh": 0.5}], "taxRates": [{"type": "VAT", "tax": 20}]},
+    }
+    code, answer, findings = run(write(tmp_path, "tariff", json.dumps(told)), write(tmp_path, "cdr", CDR))
+
+    assert (code, findings) == (0, "")
+    assert answer["total_cost"] == {"excl_vat": "10.7625", "incl_vat": "12.9150"}
+
+
+def test_t48_what_ocpi_has_no_word_for_is_refused_with_the_file_and_the_field(tmp_path: Path) -> None:
+    price = {"priceKwh": 0.5, "conditions": {"evseKind": "DC"}}
+    told = {"tariffId": "T1", "currency": "EUR", "energy": {"prices": [price]}}
+    name = write(tmp_path, "tariff", json.dumps(told))
+    with pytest.raises(CommandError) as refused:
+        run(name, write(tmp_path, "cdr", CDR))
+
+    assert refused.value.returncode == 2
+    assert f"{name}#/energy/prices/0/conditions/evseKind: " in str(refused.value)
+
+
+def test_t48_a_tariff_of_ocpp_21_without_its_currency_is_refused(tmp_path: Path) -> None:
+    name = write(tmp_path, "tariff", json.dumps({"tariffId": "T1"}))
+    with pytest.raises(CommandError) as refused:
+        run(name, write(tmp_path, "cdr", CDR))
+
+    assert refused.value.returncode == 2
+    assert f"{name}#/currency: " in str(refused.value)

@@ -18,7 +18,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import translation
 
 from core.errors import DomainError
-from tariffs import answer, linter, parsing, pointers, pricing
+from stations.domain.words import Version
+from stations.ocpp import schemas
+from tariffs import answer, linter, ocpp21_read, parsing, pointers, pricing
 from tariffs.local_time import find_zone
 from tariffs.pointers import InvalidDocument
 from tariffs.pricing import Basis, Options, Reservation, Rounding
@@ -33,7 +35,9 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("tariff", metavar="TARIFF.json", help="an OCPI tariff, 2.2.1 or 2.3.0")
+        parser.add_argument(
+            "tariff", metavar="TARIFF.json", help="a tariff of OCPI 2.2.1 or 2.3.0, or of OCPP 2.1"
+        )
         parser.add_argument("cdr", metavar="CDR.json", help="an OCPI CDR: times and charging_periods")
         parser.add_argument("--time-zone", metavar="NAME", help="of the site, such as Europe/Berlin")
         parser.add_argument("--basis", choices=[one.value for one in Basis], default=Basis.GROSS.value)
@@ -64,7 +68,7 @@ class Command(BaseCommand):
         self, *, tariff: str, cdr: str, time_zone: str | None, compare: bool, **options: Any
     ) -> list[str]:
         document, record = _read(tariff), _read(cdr)
-        of, session = _named(tariff, parsing.parse_tariff, document), _named(cdr, parsing.parse_cdr, record)
+        of, session = _named(tariff, _tariff, document), _named(cdr, parsing.parse_cdr, record)
         kind = Reservation.EXPIRED if options["reservation_expired"] else Reservation.USED
         price = pricing.price(
             of,
@@ -88,6 +92,30 @@ def _read(name: str) -> Any:
         return _named(name, pointers.loads, path.read_bytes())
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror}.", returncode=UNUSABLE) from error
+
+
+def _tariff(document: Any) -> Tariff:
+    """The tariff of OCPI, or of OCPP 2.1 as a station is told it, which alone has a `tariffId` (T-48)."""
+    if isinstance(document, Mapping) and "tariffId" in document:
+        _require_schema(document)
+        document = ocpp21_read.convert(document)
+    return parsing.parse_tariff(document)
+
+
+def _require_schema(told: Mapping[str, Any]) -> None:
+    """Raises :class:`InvalidDocument` with each place at which it is no tariff of OCPP 2.1."""
+    schema = schemas.schema_of(Version.V21, "SetDefaultTariff", schemas.Kind.REQUEST)
+    assert schema is not None
+    # The schema knows numbers as JSON has them; the exact decimals stay in the document itself.
+    plain = json.loads(json.dumps(told, default=float))
+    wrong = schema.deviations({"evseId": 0, "tariff": plain})
+    if wrong:
+        raise InvalidDocument(
+            [
+                pointers.Problem("".join(f"/{step}" for step in one.path[1:]), str(one.refusal()))
+                for one in wrong
+            ]
+        )
 
 
 def _named(name: str, read: Any, value: Any) -> Any:
