@@ -47,12 +47,13 @@ from billing.models.provider import (
     ProviderSettings,
     SavedMethod,
 )
-from billing.models.runs import BillingRun, BillingRunItem, ItemState, RunState
+from billing.models.runs import AccountException, BillingRun, BillingRunItem, ItemState, RunState
 from billing.models.settlements import EventCursor, Outcome, Settlement
 from billing.models.signing import MeterKey, SigningRule, SitePolicy
 from billing.models.wallets import Wallet, WalletReservation
 
 __all__ = [
+    "AccountException",
     "AccountKind",
     "Allocation",
     "BankDetails",

@@ -29,6 +29,7 @@ SCOPE_OF: Mapping[str, str] = {
     "alert.acknowledged": "alerts:read",
     "alert.cleared": "alerts:read",
     "alert.raised": "alerts:read",
+    "billing.alert": "invoices:read",
     "command.effect": "commands:read",
     "command.settled": "commands:read",
     "invoice.issued": "invoices:read",
