@@ -30,6 +30,7 @@ SCOPE_OF: Mapping[str, str] = {
     "alert.cleared": "alerts:read",
     "alert.raised": "alerts:read",
     "billing.alert": "invoices:read",
+    "cdr.created": "cdrs:read",
     "command.effect": "commands:read",
     "command.settled": "commands:read",
     "invoice.issued": "invoices:read",
