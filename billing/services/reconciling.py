@@ -1,4 +1,4 @@
-"""Ended sessions = billed + zero + unbilled + credited + waiting + exceptions + waived + not billable (billing B-12).
+"""Whether every ended session is accounted for, by what became of it (billing B-12).
 
 Whatever fits none of these is a difference and has its id here: a session without a record that has an outcome
 which asks for one, one with two live records, an invoice whose posting is not its amount.
@@ -23,7 +23,17 @@ LOOKED_BACK = timedelta(days=62)
 LOST_AFTER = timedelta(hours=3)
 """A session that nobody took in hand for so long is lost; the sweeper comes every hour."""
 KEPT = 100
-CLASSES = ("billed", "unbilled", "zero", "credited", "waiting", "exception", "waived", "not_billable")
+CLASSES = (
+    "billed",
+    "unbilled",
+    "no_payer",
+    "zero",
+    "credited",
+    "waiting",
+    "exception",
+    "waived",
+    "not_billable",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ def _reconcile(organization: Organization, begin: datetime, end: datetime) -> Re
 
 _CLASSED = """
 WITH found AS (
-    SELECT t.id, t.ended_at, s.outcome, c.live, c.records, c.lined, c.zero,
+    SELECT t.id, t.ended_at, s.outcome, c.live, c.records, c.lined, c.zero, c.payer,
         EXISTS (SELECT FROM billing_billingexception e
                 WHERE e.transaction_id = t.id AND e.decision = '' AND e.cause <> 'late_data') AS asked
     FROM stations_transaction t
@@ -99,7 +109,8 @@ WITH found AS (
             bool_or(k.id IS NULL AND EXISTS (
                 SELECT FROM billing_invoiceline l WHERE l.cdr_id = r.id AND l.voided_at IS NULL)) AS lined,
             bool_and(r.payable_excl_vat IS NOT DISTINCT FROM 0 AND r.payable_incl_vat IS NOT DISTINCT FROM 0)
-                FILTER (WHERE k.id IS NULL) AS zero
+                FILTER (WHERE k.id IS NULL) AS zero,
+            bool_or(k.id IS NULL AND r.account_id IS NOT NULL) AS payer
         FROM billing_cdr r LEFT JOIN billing_cdr k ON k.credit_reference_id = r.id
         WHERE r.transaction_id = t.id AND NOT r.credit) c ON true
     WHERE t.organization_id = %(organization)s AND t.status = 'ended'
@@ -116,6 +127,7 @@ WITH found AS (
         WHEN live = 0 THEN 'credited'
         WHEN lined THEN 'billed'
         WHEN zero THEN 'zero'
+        WHEN NOT payer THEN 'no_payer'
         ELSE 'unbilled' END AS class
     FROM found)
 """

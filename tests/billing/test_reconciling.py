@@ -16,6 +16,7 @@ from core.services import outbox
 from stations.models import ChargingStation
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
+from tests.factories import sessions
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -52,6 +53,20 @@ def test_b12_sessions_are_billed_zero_unbilled_waiting_or_exceptions_and_add_up(
     kept = Reconciliation.objects.get(organization=organization)
     assert (kept.counts, kept.differing) == ({"ended": 4, **found.counts}, 0)
     assert alerts(organization) == []
+
+
+def test_b12_a_session_without_a_payer_is_counted_apart(
+    organization: Organization, alice: Actor, charge: Charge, station: ChargingStation
+) -> None:
+    stands = sessions.begin(station, token=factories.make_token(alice).value, evse_id=1)
+    session = sessions.end(stands, 12_345)
+    settle()
+    assert session.cdrs.get().account is None
+    reconciling.check_all()
+    found = reconciled(organization, alice)
+
+    assert {name: count for name, count in found.counts.items() if count} == {"no_payer": 1}
+    assert found.differences == []
 
 
 def test_b12_a_session_that_has_no_record_is_a_difference_with_its_id_and_an_alert(
