@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing.services import delivering, documents, running, settling
+from billing.services import delivering, documents, reconciling, running, settling
 from billing.services.payments import calls, events, holds, wallets, watching
 
 
@@ -62,3 +62,9 @@ def make_documents() -> None:
 def find_documents() -> None:
     """Find issued invoices whose files were never asked for; every hour."""
     documents.sweep()
+
+
+@shared_task
+def reconcile() -> None:
+    """Check that every ended session is accounted for; every night (B-12)."""
+    reconciling.check_all()

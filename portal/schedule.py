@@ -71,6 +71,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "reconcile sessions and invoices": {
+        "task": "billing.tasks.reconcile",
+        "schedule": 86_400.0,
+        "options": {"expires": 3600},
+    },
     "prove wallets": {
         "task": "billing.tasks.prove_wallets",
         "schedule": 86_400.0,

@@ -47,12 +47,14 @@ from billing.models.provider import (
     ProviderSettings,
     SavedMethod,
 )
-from billing.models.runs import BillingRun, BillingRunItem, ItemState, RunState
+from billing.models.reconciliations import Reconciliation
+from billing.models.runs import AccountException, BillingRun, BillingRunItem, ItemState, RunState
 from billing.models.settlements import EventCursor, Outcome, Settlement
 from billing.models.signing import MeterKey, SigningRule, SitePolicy
 from billing.models.wallets import Wallet, WalletReservation
 
 __all__ = [
+    "AccountException",
     "AccountKind",
     "Allocation",
     "BankDetails",
@@ -103,6 +105,7 @@ __all__ = [
     "ProviderKind",
     "ProviderSettings",
     "Purpose",
+    "Reconciliation",
     "Refund",
     "RefundState",
     "RunState",

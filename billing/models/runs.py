@@ -1,11 +1,13 @@
 """The month-end run: rows that say what is done, so that it goes on wherever it was cut off (billing B-30)."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.accounts import BillingAccount
+from billing.models.invoices import Invoice
 from core.access import EVERYWHERE
 from core.ids import uuid7
 from core.models import Organization, UndividedQuerySet
@@ -57,15 +59,21 @@ class BillingRun(models.Model):
     def limit_id(self) -> UUID:
         return EVERYWHERE
 
+    @property
+    def took(self) -> timedelta | None:
+        """From its start to its end; None while it is open."""
+        return None if self.finished_at is None else self.finished_at - self.started_at
+
 
 class BillingRunItem(models.Model):
-    """One account of a run, done in one transaction with its documents; ``error`` says why it failed."""
+    """One account of a run, done in one transaction with its ``invoices``; ``error`` says why it failed."""
 
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(BillingRun, on_delete=models.CASCADE, related_name="items")
     account = models.ForeignKey(BillingAccount, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=6, choices=ItemState.choices, default=ItemState.OPEN)
     documents = models.PositiveIntegerField(default=0)
+    invoices = models.ManyToManyField(Invoice, related_name="run_items")
     error = models.CharField(max_length=300, blank=True)
     done_at = models.DateTimeField(null=True)
 
@@ -78,3 +86,42 @@ class BillingRunItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run} · {self.account}"
+
+
+class AccountExceptionQuerySet(UndividedQuerySet["AccountException"]):
+    def open(self) -> "AccountExceptionQuerySet":
+        """Those whose cause stands."""
+        return self.filter(closed_at=None)
+
+
+class AccountException(models.Model):
+    """An account that a run could not invoice, and why; closed by the run that does (billing B-34)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
+    account = models.ForeignKey(
+        BillingAccount, on_delete=models.PROTECT, related_name="exceptions", db_index=False
+    )
+    period = models.CharField(max_length=7)
+    reason = models.CharField(max_length=300)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    objects = AccountExceptionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "period"],
+                condition=models.Q(closed_at=None),
+                name="account_exception_open_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.period}"
+
+    @property
+    def limit_id(self) -> UUID:
+        return EVERYWHERE

@@ -25,7 +25,8 @@ class SettlementQuerySet(ScopedQuerySet["Settlement"]):
 class Settlement(models.Model):
     """The way of one ended session to its record. Whoever decides its outcome holds this row's lock.
 
-    ``due_at`` is when its readings have had time to arrive (B-03); ``reason`` says why there is nothing to bill
+    ``due_at`` is when its readings have had time to arrive (B-03); ``tries`` counts how often it stumbled;
+    ``reason`` says why there is nothing to bill
     (B-13): ``not_priced``, ``test``, ``waived``.
     """
 
@@ -35,6 +36,7 @@ class Settlement(models.Model):
     outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.WAITING)
     reason = models.CharField(max_length=20, blank=True)
     due_at = models.DateTimeField()
+    tries = models.PositiveIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = SettlementQuerySet.as_manager()

@@ -36,6 +36,7 @@ def credit(record: Cdr, *, by: Actor, reason: str) -> Cdr:
         raise Conflict("This record is credited already.")
     taken_back = _mirror(record)
     taken_back.save(force_insert=True)
+    sealing.tell(taken_back)
     audit.record("cdr.credited", record, by=by, reason=reason)
     return taken_back
 

@@ -19,7 +19,7 @@ from django.db.transaction import atomic
 from billing.documents import cii, figures, pdf, ubl, xml
 from billing.documents.figures import Figures
 from billing.models import DocumentKind, DocumentState, Invoice, InvoiceDocument, Seller
-from billing.services import snapshots
+from billing.services import alarms, snapshots
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, DomainError, NotFound
@@ -138,9 +138,10 @@ def _make(row: InvoiceDocument) -> None:
             _keep(row, render(row.invoice, row.kind))
     except (Unfit, DomainError) as why:
         row.state, row.failed_reason = DocumentState.FAILED, str(why)[:500]
-        logger.error(
-            "document.unfit", extra={"invoice": row.invoice.number, "kind": row.kind, "why": str(why)}
-        )
+        alarms.tell(
+            "document", f"Invoice {row.invoice.number}: its {row.kind} does not pass its checks. {why}",
+            organization_id=row.invoice.organization_id, object_id=row.invoice_id,
+        )  # fmt: skip
     except (InvalidTag, LookupError):
         _wait(row, "The key of the addresses is not among DATA_KEYS. Restore it from its backup.")
     except Exception:  # whatever stumbles is tried again, and keeps no other document

@@ -66,6 +66,12 @@ def unbilled(account: BillingAccount, period: str) -> QuerySet[Cdr]:
     return free.exclude(payable_excl_vat=0, payable_incl_vat=0).order_by("ended_at", "id")
 
 
+def taken(account: BillingAccount, period: str) -> QuerySet[Invoice]:
+    """Collective documents of the month; each currency and basis has one at most."""
+    made = Invoice.objects.filter(account=account, period=period, kind=InvoiceKind.COLLECTIVE)
+    return made.exclude(state=InvoiceState.DISCARDED)
+
+
 def end_of(period: str, time_zone: str) -> datetime:
     """The first instant of the next month there; raises :class:`Invalid` for what is no month."""
     try:
@@ -105,8 +111,7 @@ def _rates(record: Cdr, treatment: Treatment) -> list[ToBill]:
 
 def _draft(account: BillingAccount, period: str, records: Sequence[Cdr], by: Actor) -> Invoice:
     currency, basis = records[0].currency, records[0].basis
-    taken = Invoice.objects.filter(account=account, period=period, kind=InvoiceKind.COLLECTIVE)
-    if taken.filter(currency=currency, basis=basis).exclude(state=InvoiceState.DISCARDED).exists():
+    if taken(account, period).filter(currency=currency, basis=basis).exists():
         raise Conflict("This month has an invoice already; what came late goes on that of the next month.")
     lines = lines_of(records)
     sums = total(lines, basis, currency)

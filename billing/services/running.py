@@ -12,22 +12,22 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, connection
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.transaction import atomic
 
 from billing.models import (
+    AccountException,
     BillingAccount,
     BillingRun,
     BillingRunItem,
     Cdr,
     Invoice,
-    InvoiceKind,
     InvoiceLine,
     InvoiceState,
     ItemState,
     RunState,
 )
-from billing.services import drafting, issuing
+from billing.services import alarms, drafting, issuing
 from core import access, audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, DomainError, NotFound
@@ -64,7 +64,7 @@ def start(organization: Organization, period: str, *, issue: bool, by: Actor) ->
     except IntegrityError:
         raise Conflict("A run for this month is going on already.") from None
     with connection.cursor() as cursor:
-        cursor.execute(_ITEMS, {"run": run.pk, "organization": organization.pk})
+        cursor.execute(_ITEMS, {"run": run.pk, "organization": organization.pk, "period": period})
     audit.record("billing_run.started", run, by=by, changes={"period": audit.change(None, period)})
     return run
 
@@ -76,7 +76,9 @@ def preview(organization: Organization, period: str, *, by: Actor) -> list[Previ
     """
     by.require(Permission.INVOICES_MANAGE, organization)
     drafting.end_of(period, organization.time_zone)
-    accounts = BillingAccount.objects.visible_to(by).filter(organization=organization, pk__in=_owing())
+    drafted = Invoice.objects.filter(period=period, state=InvoiceState.DRAFT).values("account")
+    owing = Q(pk__in=_owing()) | Q(pk__in=drafted)
+    accounts = BillingAccount.objects.visible_to(by).filter(owing, organization=organization)
     return [found for account in accounts.order_by("pk") for found in _previewed(account, period)]
 
 
@@ -93,33 +95,53 @@ def work() -> int:
 def _do_next(run: BillingRun) -> bool:
     with atomic():
         waiting = BillingRunItem.objects.select_for_update(skip_locked=True, of=("self",))
-        item = waiting.select_related("account").filter(run=run, state=ItemState.OPEN).first()
+        item = waiting.select_related("account", "run").filter(run=run, state=ItemState.OPEN).first()
         if item is None:
             return False
         try:
             with atomic():
-                item.documents = _do(run, item.account)
+                made = _do(run, item.account)
+                item.documents = len(made)
+                item.invoices.set(made)
             item.state = ItemState.DONE
+            _mended(item)
         except DomainError as why:
-            item.state, item.error = ItemState.FAILED, why.message[:300]
+            _fail(item, why.message)
         except OperationalError:
             raise  # the database, not the account: the item stays open for the next turn
         except Exception:  # whatever is wrong with one account stops no other (B-34)
             logger.exception("run.failed", extra={"account": str(item.account_id)})
-            item.state, item.error = ItemState.FAILED, "It stumbled; the log of the server says over what."
+            _fail(item, "It stumbled; the log of the server says over what.")
         item.done_at = clock.now()
         item.save()
     return True
 
 
-def _do(run: BillingRun, account: BillingAccount) -> int:
+def _fail(item: BillingRunItem, why: str) -> None:
+    """One exception for the account and month, however many runs fail over it (B-34)."""
+    item.state, item.error = ItemState.FAILED, why[:300]
+    AccountException.objects.update_or_create(
+        account=item.account, period=item.run.period, closed_at=None,
+        defaults={"reason": item.error},
+        create_defaults={
+            "organization_id": item.run.organization_id, "reason": item.error, "opened_at": clock.now(),
+        },
+    )  # fmt: skip
+
+
+def _mended(item: BillingRunItem) -> None:
+    found = AccountException.objects.open().filter(account=item.account, period__lte=item.run.period)
+    found.update(closed_at=clock.now())
+
+
+def _do(run: BillingRun, account: BillingAccount) -> list[Invoice]:
     """Draft what is unbilled, and issue it together with drafts of this month that were made before."""
     by = access.system(f"billing-run:{run.pk}")
-    made = len(drafting.draft(account, run.period, by=by))
+    made = drafting.draft(account, run.period, by=by)
     if not run.issue:
         return made
     drafts = Invoice.objects.filter(account=account, period=run.period, state=InvoiceState.DRAFT)
-    return sum(issuing.issue(one, by=by).sequence is not None for one in drafts.order_by("id"))
+    return [issuing.issue(one, by=by) for one in drafts.order_by("id")]
 
 
 def _finish(run: BillingRun) -> None:
@@ -128,6 +150,15 @@ def _finish(run: BillingRun) -> None:
         if locked.state == RunState.OPEN and not locked.items.filter(state=ItemState.OPEN).exists():
             locked.state, locked.finished_at = RunState.FINISHED, clock.now()
             locked.save()
+            _tell_failed(locked)
+
+
+def _tell_failed(run: BillingRun) -> None:
+    if failed := run.items.filter(state=ItemState.FAILED).count():
+        alarms.tell(
+            "month_end", f"{failed} accounts could not be invoiced for {run.period}.",
+            organization_id=run.organization_id, object_id=run.pk,
+        )  # fmt: skip
 
 
 def progress(run: BillingRun, *, by: Actor) -> dict[str, int]:
@@ -139,12 +170,22 @@ def progress(run: BillingRun, *, by: Actor) -> dict[str, int]:
 
 
 def amounts(run: BillingRun) -> Iterable[Mapping[str, Any]]:
-    """Documents and sums of the month by currency."""
-    made = Invoice.objects.filter(
-        organization=run.organization_id, period=run.period, kind=InvoiceKind.COLLECTIVE
-    )
-    live = made.exclude(state=InvoiceState.DISCARDED).order_by("currency").values("currency")
+    """Documents and sums by currency of what this run made or issued, and nobody has discarded since."""
+    live = _made_by(run).order_by("currency").values("currency")
     return live.annotate(documents=Count("id"), net=Sum("net"), vat=Sum("vat"), due=Sum("due"))
+
+
+def rates(run: BillingRun) -> list[dict[str, Any]]:
+    """Net and VAT by currency, category and rate, of the same documents (B-34)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RATES, {"run": run.pk})
+        names = ("currency", "category", "rate", "net", "vat")
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _made_by(run: BillingRun) -> QuerySet[Invoice]:
+    made = BillingRunItem.invoices.through.objects.filter(billingrunitem__run=run).values("invoice")
+    return Invoice.objects.filter(pk__in=made).exclude(state=InvoiceState.DISCARDED)
 
 
 def _owing() -> QuerySet[Cdr, object]:
@@ -154,8 +195,16 @@ def _owing() -> QuerySet[Cdr, object]:
 
 
 def _previewed(account: BillingAccount, period: str) -> list[Previewed]:
+    """Drafts made before, as a run issues them, and what it would draft anew."""
+    made = Invoice.objects.filter(account=account, period=period)
+    found = [
+        Previewed(account, one.currency, one.net, one.vat, one.due)
+        for one in made.filter(state=InvoiceState.DRAFT).order_by("id")
+    ]
     records = list(drafting.unbilled(account, period))
-    found = []
+    taken = set(drafting.taken(account, period).values_list("currency", "basis"))
+    if taken & {(one.currency, one.basis) for one in records}:
+        return []  # the run would refuse this account
     for currency, basis in sorted({(one.currency, one.basis) for one in records}):
         some = [one for one in records if (one.currency, one.basis) == (currency, basis)]
         sums = drafting.total(drafting.lines_of(some), basis, currency)
@@ -167,10 +216,21 @@ _ITEMS = """
 INSERT INTO billing_billingrunitem (run_id, account_id, state, documents, error)
 SELECT %(run)s, a.id, 'open', 0, '' FROM billing_billingaccount a
 WHERE a.organization_id = %(organization)s AND (
-    EXISTS (SELECT FROM billing_invoice i WHERE i.account_id = a.id AND i.state = 'draft')
+    EXISTS (SELECT FROM billing_invoice i WHERE i.account_id = a.id AND i.state = 'draft' AND i.period = %(period)s)
     OR EXISTS (SELECT FROM billing_cdr c WHERE c.account_id = a.id AND NOT c.credit
+        AND c.ended_at < ((%(period)s || '-01')::timestamp + interval '1 month') AT TIME ZONE a.time_zone
+        AND (c.payable_excl_vat IS DISTINCT FROM 0 OR c.payable_incl_vat IS DISTINCT FROM 0)
         AND NOT EXISTS (SELECT FROM billing_invoiceline l WHERE l.cdr_id = c.id AND l.voided_at IS NULL)
         AND NOT EXISTS (SELECT FROM billing_cdr k WHERE k.credit_reference_id = c.id)))
 ORDER BY a.id
 ON CONFLICT DO NOTHING
+"""
+_RATES = """
+SELECT i.currency, g->>'category', (g->>'rate')::numeric, sum((g->>'net')::numeric), sum((g->>'vat')::numeric)
+FROM billing_billingrunitem r
+JOIN billing_billingrunitem_invoices m ON m.billingrunitem_id = r.id
+JOIN billing_invoice i ON i.id = m.invoice_id AND i.state <> 'discarded'
+CROSS JOIN jsonb_array_elements(i.vat_groups) g
+WHERE r.run_id = %(run)s
+GROUP BY 1, 2, 3 ORDER BY 1, 3 DESC, 2
 """

@@ -12,6 +12,7 @@ from billing.services import accounts, checks, signed_values
 from billing.services.checks import Doubt
 from core.clock import to_wire
 from core.ids import uuid7
+from core.services import outbox
 from stations.models import FrozenTariff, SessionCost, Transaction
 from stations.services import session_costs
 
@@ -61,7 +62,18 @@ def make(session: Transaction, cost: SessionCost, *, now: datetime, replaces: Cd
         **_amounts(cost),
     )
     record.save(force_insert=True)
+    tell(record)
     return record
+
+
+def tell(record: Cdr) -> None:
+    """The news of a record, in the transaction that makes it; the total is with taxes where they are known."""
+    total = record.payable_excl_vat if record.payable_incl_vat is None else record.payable_incl_vat
+    outbox.record(
+        "cdr.created", organization_id=record.organization_id, object_id=record.pk, limit_id=record.site_id,
+        data={"id": str(record.pk), "transaction": str(record.transaction_id), "total": f"{total:.2f}",
+              "currency": record.currency, "credit": record.credit},
+    )  # fmt: skip
 
 
 def open_exception(

@@ -13,8 +13,9 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.db.transaction import atomic
 
-from billing.models import EventCursor, Outcome, Settlement
-from billing.services import late_data, sealing
+from billing.models import Cause, EventCursor, Outcome, Settlement
+from billing.services import alarms, late_data, sealing
+from billing.services.checks import Doubt
 from core import clock
 from core.models import Event
 from core.services import outbox
@@ -27,6 +28,9 @@ WHILE_OFFLINE = timedelta(minutes=10)
 """How long it is put off again while the station is away and may hold readings ..."""
 AT_MOST = timedelta(days=3)
 """... and until when after the end it is put off."""
+TRIES = 10
+AGAIN = timedelta(minutes=1)
+LATEST_AGAIN = timedelta(hours=6)
 CURSOR = "billing.settling"
 AT_ONCE = 500
 _TOLD = ("transaction.ended", "transaction.updated")
@@ -59,8 +63,7 @@ def sweep() -> int:
 def settle_due(now: datetime) -> int:
     """Give every session that has settled its outcome, each in a transaction of its own; how many were looked at."""
     count = 0
-    passed_over: list[UUID] = []
-    while _settle_next(now, passed_over):
+    while _settle_next(now):
         count += 1
     return count
 
@@ -88,10 +91,10 @@ def _enlist(keys: set[UUID]) -> int:
         return int(cursor.rowcount)
 
 
-def _settle_next(now: datetime, passed_over: list[UUID]) -> bool:
-    """Settle one; what fails is passed over in this run, logged, and tried again by the next."""
+def _settle_next(now: datetime) -> bool:
+    """Settle one; what fails is logged, tried again later and later, and at last left to a person."""
     with atomic():
-        found = _due(now).exclude(pk__in=passed_over).first()
+        found = _due(now).first()
         if found is None:
             return False
         try:
@@ -99,8 +102,23 @@ def _settle_next(now: datetime, passed_over: list[UUID]) -> bool:
                 _settle(found, now)
         except Exception:  # one session that stumbles keeps no other from being sealed
             logger.exception("settling.failed", extra={"transaction": str(found.pk)})
-            passed_over.append(found.pk)
+            _stumble(found.pk, now)
     return True
+
+
+def _stumble(key: UUID, now: datetime) -> None:
+    settlement = Settlement.objects.get(pk=key)
+    settlement.tries += 1
+    settlement.due_at = now + min(AGAIN * 2 ** (settlement.tries - 1), LATEST_AGAIN)
+    if settlement.tries >= TRIES:
+        session = Transaction.objects.get(pk=key)
+        sealing.open_exception(session, Doubt(Cause.STUMBLED), now=now)
+        settlement.outcome = Outcome.EXCEPTION
+        alarms.tell(
+            "settling", f"Session {session.reference} could not be settled in {TRIES} tries.",
+            organization_id=session.organization_id, object_id=key,
+        )  # fmt: skip
+    settlement.save(update_fields=["tries", "due_at", "outcome"])
 
 
 def _due(now: datetime) -> QuerySet[Settlement]:

@@ -29,6 +29,8 @@ SCOPE_OF: Mapping[str, str] = {
     "alert.acknowledged": "alerts:read",
     "alert.cleared": "alerts:read",
     "alert.raised": "alerts:read",
+    "billing.alert": "invoices:read",
+    "cdr.created": "cdrs:read",
     "command.effect": "commands:read",
     "command.missed": "commands:read",
     "command.refused": "commands:read",

@@ -67,6 +67,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "counts": counts,
         "all": sum(counts.values()),
         "sums": running.amounts(run),
+        "rates": running.rates(run),
         "failed": failed[:FAILED_SHOWN],
     }
     return render_page(request, "dashboard/invoices/run.html", context, partial="progress")

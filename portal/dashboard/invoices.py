@@ -17,6 +17,7 @@ from billing.models import (
     InvoiceDocument,
     InvoiceState,
     LedgerEntry,
+    Reconciliation,
     Seller,
 )
 from billing.services import drafting, issuing
@@ -46,6 +47,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
         "query": query,
         "states": [(name, INVOICE_STATE[name]) for name in STATES],
         "waiting": BillingException.objects.visible_to(request.actor).open()[:1].exists(),
+        "check": Reconciliation.objects.visible_to(request.actor).first(),
         "complete": seller is not None and seller.is_complete,
     }
     return render_page(request, "dashboard/invoices/list.html", context, partial="results")

@@ -3,8 +3,16 @@
 import pytest
 from django.test import Client
 
-from billing.models import BillingException, BillingRun, Invoice, InvoiceState, RunState, Settlement
-from billing.services import running
+from billing.models import (
+    BillingException,
+    BillingRun,
+    Invoice,
+    InvoiceState,
+    Reconciliation,
+    RunState,
+    Settlement,
+)
+from billing.services import reconciling, running
 from core.access import Actor, Role
 from core.models import AuditEntry, Membership, Organization
 from drivers.models import Driver
@@ -211,3 +219,14 @@ def test_w01_who_is_limited_to_a_site_sees_none_of_the_organizations_money(
     draft.refresh_from_db()
     assert draft.state == InvoiceState.DRAFT
     assert BillingRun.objects.filter(organization=organization).count() == 1
+
+
+def test_b12_the_last_check_stands_above_the_invoices_and_says_what_does_not_add_up(
+    organization: Organization, browser: Client, home: str
+) -> None:
+    reconciling.check_all()
+    Reconciliation.objects.filter(organization=organization).update(differing=3)
+    page = browser.get(home).content.decode()
+
+    assert "0 sessions in 62 days" in page
+    assert "3 do not add up" in page

@@ -3,6 +3,7 @@
 import threading
 from datetime import timedelta
 from decimal import Decimal
+from unittest.mock import Mock
 
 import pytest
 from django.db import DatabaseError, connection
@@ -13,7 +14,8 @@ from billing.services import corrections, exceptions, sealing, settling
 from core import clock
 from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
-from core.models import Organization
+from core.models import Event, Organization
+from core.services import outbox
 from stations.models import ChargingStation, Presence, SessionCost, Transaction
 from stations.services import stations
 from tests import factories
@@ -323,3 +325,24 @@ def test_b08_a_late_reading_opens_an_exception_with_the_difference_and_leaves_th
     )
     exceptions.resolve(doubt, Decision.WAIVED, by=alice, reason="ours to bear")
     assert outcome_of(session) == Outcome.SEALED
+
+
+def test_b02_a_session_that_stumbles_is_tried_later_and_later_and_at_last_left_to_a_person(
+    charge: Charge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = charge()
+    settling.listen()
+    monkeypatch.setattr(sealing, "seal", Mock(side_effect=ArithmeticError("no such number")))
+    moment, waits = clock.now() + timedelta(minutes=6), []
+    while Settlement.objects.get(pk=session.pk).outcome == Outcome.WAITING:
+        assert settling.settle_due(moment) == 1
+        assert settling.settle_due(moment) == 0
+        due = Settlement.objects.get(pk=session.pk).due_at
+        waits.append((due - moment).total_seconds() / 60)
+        moment = due
+
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 360]
+    assert BillingException.objects.get(transaction=session).cause == Cause.STUMBLED
+    outbox.relay()
+    assert Event.objects.filter(type="billing.alert", object_id=session.pk).count() == 1
+    assert not Cdr.objects.filter(transaction=session).exists()

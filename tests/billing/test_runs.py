@@ -12,6 +12,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from billing.models import (
+    AccountException,
     BillingRun,
     Cdr,
     Invoice,
@@ -24,7 +25,8 @@ from billing.models import (
 from billing.services import drafting, issuing, running
 from core.access import Actor
 from core.errors import Conflict, Invalid, NotFound
-from core.models import Organization
+from core.models import Event, Organization
+from core.services import outbox
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
 from tests.conftest import ROOT
@@ -138,6 +140,58 @@ def test_b33_drafts_of_one_run_are_issued_by_the_next(
     require_clean(organization, accounts)
 
 
+def test_b33_preview_holds_drafts_that_were_made_before(
+    accounts: list[Decimal], organization: Organization, alice: Actor
+) -> None:
+    running.start(organization, THIS_MONTH, issue=False, by=alice)
+    running.work()
+    seen = running.preview(organization, THIS_MONTH, by=alice)
+    running.start(organization, THIS_MONTH, issue=True, by=alice)
+    running.work()
+
+    assert sorted(one.due for one in seen) == sorted(accounts)
+    require_clean(organization, accounts)
+    assert running.preview(organization, THIS_MONTH, by=alice) == []
+
+
+def test_b30_a_run_leaves_accounts_alone_that_have_drafts_of_other_months_only(
+    accounts: list[Decimal], organization: Organization, alice: Actor
+) -> None:
+    running.start(organization, THIS_MONTH, issue=False, by=alice)
+    running.work()
+    other = running.start(organization, "2020-01", issue=True, by=alice)
+    running.work()
+
+    assert not other.items.exists()
+    assert not Invoice.objects.filter(organization=organization).exclude(state=InvoiceState.DRAFT).exists()
+
+
+def test_b30_a_run_for_an_earlier_month_takes_no_account_that_owes_for_later_ones(
+    accounts: list[Decimal], organization: Organization, alice: Actor
+) -> None:
+    assert not running.start(organization, "2020-01", issue=True, by=alice).items.exists()
+
+
+def test_b34_the_report_names_the_documents_of_its_run_only_with_vat_of_each_rate_and_seconds(
+    accounts: list[Decimal], organization: Organization, alice: Actor, charge: Charge
+) -> None:
+    first = running.start(organization, THIS_MONTH, issue=True, by=alice)
+    running.work()
+    charge()
+    settle()
+    second = running.start(organization, THIS_MONTH, issue=True, by=alice)
+    running.work()
+    first.refresh_from_db()
+
+    [one], [other] = list(running.amounts(first)), list(running.amounts(second))
+    assert (one["documents"], one["due"]) == (12, sum(accounts))
+    assert other["documents"] == 1
+    [rate] = running.rates(first)
+    assert (rate["net"], rate["vat"]) == (one["net"], one["vat"])
+    assert first.took is not None
+    assert first.took.total_seconds() > 0
+
+
 def test_b34_an_account_that_fails_stops_no_other(
     accounts: list[Decimal], organization: Organization, alice: Actor, charge: Charge
 ) -> None:
@@ -154,6 +208,18 @@ def test_b34_an_account_that_fails_stops_no_other(
 
     assert failed.account == failing
     assert "next month" in failed.error
+    again = running.start(organization, THIS_MONTH, issue=True, by=alice)
+    running.work()
+    exception = AccountException.objects.get(account=failing)
+    assert (exception.reason, exception.closed_at) == (failed.error, None)
+    outbox.relay()
+    alerts = Event.objects.filter(organization_id=organization.pk, type="billing.alert")
+    assert [str(one.object_id) for one in alerts.order_by("id")] == [str(run.pk), str(again.pk)]
+    year, month = map(int, THIS_MONTH.split("-"))
+    running.start(organization, f"{year + month // 12}-{month % 12 + 1:02d}", issue=True, by=alice)
+    running.work()
+    exception.refresh_from_db()
+    assert exception.closed_at is not None
     assert running.progress(run, by=alice) == {"open": 0, "done": 12, "failed": 1}
 
 

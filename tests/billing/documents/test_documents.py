@@ -27,7 +27,7 @@ from billing.services import delivering, documents, drafting, issuing, parties, 
 from core import clock
 from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
-from core.models import AuditEntry, Organization
+from core.models import AuditEntry, Organization, OutboxRow
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
 from tests.billing.documents import schematron
@@ -205,6 +205,8 @@ def test_b59_what_breaks_a_rule_is_failed_and_not_sent(
     assert states == {DocumentState.FAILED}
     assert InvoiceDelivery.objects.get(invoice=invoice).state == DeliveryState.WAITING
     assert not mail.outbox
+    alerts = OutboxRow.objects.filter(type="billing.alert", object_id=invoice.pk)
+    assert {one.data["kind"] for one in alerts} == {"document"}
     with pytest.raises(Conflict, match="'ID' is missing"):
         documents.content(invoice, "pdf")
 
