@@ -178,8 +178,8 @@ class InvoiceCredit(OneInvoice):
         return self.once(lambda: self._credit(pk))
 
     def _credit(self, pk: UUID) -> Response:
-        reason = self.body(ReasonBody)["reason"]
-        note = issuing.credit(self.invoice(pk), by=self.actor, reason=reason)
+        invoice = self.invoice(pk)
+        note = issuing.credit(invoice, by=self.actor, reason=self.body(ReasonBody)["reason"])
         place = {"Location": f"/api/v1/invoices/{note.pk}/"}
         return Response(self.represent(self.invoice(note.pk)), status=201, headers=place)
 

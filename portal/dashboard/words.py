@@ -413,6 +413,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         (
             Entry("tariffs", _("Tariffs"), icon="file-text", permission=_P.STATIONS_VIEW),
             Entry("invoices", _("Invoices"), icon="receipt", permission=_P.INVOICES_MANAGE),
+            Entry("payments", _("Payments"), icon="receipt", permission=_P.INVOICES_MANAGE),
             Entry("drivers", _("Drivers"), icon="user-circle", permission=_P.DRIVERS_VIEW),
             Entry("tokens", _("Tokens"), icon="id-badge-2", permission=_P.DRIVERS_VIEW),
             Entry(

@@ -209,6 +209,7 @@ NOT_THEIRS = {  # needs what they may not do anywhere
     "cdr_credit",
     "mandate",
     "payment",
+    "bank_decide",
     "payment_refund",
     "wallet",
     "wallet_entries",

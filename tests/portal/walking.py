@@ -10,6 +10,7 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from billing.models import (
+    BankLine,
     BillingException,
     BillingRun,
     Cause,
@@ -25,7 +26,7 @@ from billing.models import (
     Wallet,
 )
 from billing.services import accounts
-from billing.services.payments import debits, receiving, wallets
+from billing.services.payments import debits, matching, receiving, wallets
 from core import clock
 from core.access import Actor
 from core.models import ApiKey, Membership, Organization
@@ -190,6 +191,7 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
         **{"invoices": invoice.pk, "invoices/runs": run.pk, "invoices/exceptions": exception.pk},
         **{"billing-runs": run.pk, "billing-exceptions": exception.pk},
         **{"billing-accounts": invoice.account_id, "cdrs": _furnish_record(session, invoice).pk},
+        "payments/bank": BankLine.objects.get(organization=organization).pk,
         **{"wallets": wallet.pk, "mandates": mandate.pk, "payments": payment.pk},
     }
 
@@ -197,6 +199,8 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
 def _furnish_payments(invoice: Invoice, actor: Actor) -> tuple[Wallet, Mandate, Payment]:
     """Alice's wallet, her permission to collect, and a transfer of hers."""
     account, today = invoice.account, clock.now().date()
+    statement = b"date;amount;text;name\n2026-11-02;12.00;Who knows;Somebody\n"
+    matching.take_in(account.organization, "walked.csv", statement, by=actor)
     mandate = debits.sign(account, iban="NL91ABNA0417164300", holder="Alice", signed_on=today, by=actor)
     payment = receiving.book(
         organization_id=account.organization_id, account=account, amount=Decimal(5), currency="EUR",
