@@ -4,6 +4,7 @@ from django.urls import path
 
 from drivers.models import Driver, DriverGroup, IdToken, TokenGroup
 from portal.dashboard import (
+    accounts,
     alerts,
     audit,
     authorizations,
@@ -36,6 +37,7 @@ from portal.dashboard import (
     permissions,
     plots,
     preferences,
+    provider,
     quirks,
     reservations,
     search,
@@ -201,6 +203,14 @@ urlpatterns = [
     path("payments/bank/", bank.listing, name="bank"),
     path("payments/bank/take-in/", bank.take_in, name="bank_take_in"),
     path("payments/bank/<uuid:pk>/decide/", bank.decide, name="bank_decide"),
+    path("payments/accounts/", accounts.listing, name="accounts"),
+    path("payments/accounts/<uuid:pk>/", accounts.detail, name="account"),
+    path("payments/accounts/<uuid:pk>/mandate/", accounts.sign, name="account_mandate"),
+    path("payments/accounts/<uuid:pk>/mandate/stop/", accounts.stop, name="account_mandate_stop"),
+    path("payments/accounts/<uuid:pk>/wallet/", accounts.open_wallet, name="account_wallet"),
+    path("settings/payments/", provider.settings, name="provider_settings"),
+    path("settings/payments/test/", provider.test, name="provider_test"),
+    path("settings/payments/forget/", provider.forget, name="provider_forget"),
     path("payments/<uuid:pk>/", payments.detail, name="payment"),
     path("payments/<uuid:pk>/refund/", payments.refund, name="payment_refund"),
     path("invoices/export/gobd/", invoice_export.download, {"kind": "gobd"}, name="invoice_export_gobd"),

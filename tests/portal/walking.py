@@ -191,6 +191,7 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
         **{"invoices": invoice.pk, "invoices/runs": run.pk, "invoices/exceptions": exception.pk},
         **{"billing-runs": run.pk, "billing-exceptions": exception.pk},
         **{"billing-accounts": invoice.account_id, "cdrs": _furnish_record(session, invoice).pk},
+        "payments/accounts": invoice.account_id,
         "payments/bank": BankLine.objects.get(organization=organization).pk,
         **{"wallets": wallet.pk, "mandates": mandate.pk, "payments": payment.pk},
     }
