@@ -72,6 +72,11 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "cdrs:write": frozenset({_P.SESSIONS_CORRECT}),
     "billing-exceptions:read": frozenset({_P.INVOICES_MANAGE}),
     "billing-exceptions:write": frozenset({_P.SESSIONS_CORRECT}),
+    **{
+        f"{resource}:{way}": frozenset({_P.INVOICES_MANAGE})
+        for resource in ("billing-accounts", "billing-runs", "mandates", "wallets")
+        for way in ("read", "write")
+    },
     "invoices:read": frozenset({_P.INVOICES_MANAGE}),
     "invoices:write": frozenset({_P.INVOICES_MANAGE, _P.SESSIONS_REFUND}),
     "payments:read": frozenset({_P.INVOICES_MANAGE}),

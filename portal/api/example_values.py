@@ -225,7 +225,55 @@ WHOLE: Mapping[str, Mapping[str, Any]] = {
 }
 """Objects of which most fields are left out."""
 
+EUROS = {"status": "received", "method": "bank_transfer", "purpose": "invoice", "amount": "7.35", "held": "7.35",
+         "captured": "7.35", "released": "0.00", "refunded": "0.00", "disputed_at": None, "failure": "", "note": "",
+         "received_on": "2026-12-03"}  # fmt: skip
+DOCUMENT = {"number": "2026-000431", "status": "issued", "overdue": False, "document_type": "380",
+            "kind": "collective", "buyer": "Frida Abend", "credits": None, "period": "2026-11", "basis": "gross",
+            "total": "7.35", "total_excl_vat": "6.18", "vat": "1.17", "rounding": "0.00",
+            "issued_on": "2026-12-01", "due_on": "2026-12-15"}  # fmt: skip
+SUMS = {"total_excl_vat": "6.18", "vat": "1.17", "total": "7.35"}
+RUN = {"period": "2026-11", "issue": False, "status": "finished", "started_by": "key:ci"}
+BUYER = {"name": "Frida Abend", "street": "Am Kai 7", "vat_id": "", "vat_id_checked_on": None, "reference": "",
+         "reseller": False}  # fmt: skip
+MANDATE = {"holder": "Frida Abend", "signed_on": "2026-11-02", "type": "CORE", "account": STATION}
 OF: Mapping[str, Mapping[str, Any]] = {
+    "AllocationView": {"amount": "7.35"},
+    "BillingAccountView": {"kind": "driver", "name": "Frida Abend"},
+    "BuyerChange": BUYER,
+    "BuyerView": BUYER,
+    "CdrCreditBody": {"reason": "The tariff was wrong."},
+    "CdrView": {"reference": "C-71", "credit_of": None, "replaces": None, "energy_kwh": "9.821500",
+                "basis": "gross", "total_excl_vat": "6.1765", "total_incl_vat": "7.3500",
+                "payable_excl_vat": "6.18", "payable_vat": "1.17", "payable_incl_vat": "7.35", "digest": HASH},
+    "EntryOfWalletView": {"id": 812, "amount": "40.00", "payment": SESSION},
+    "ExceptionView": {"cause": "no_end_reading", "difference": None, "currency": "", "decision": "",
+                      "decided_by": "", "decided_at": None},
+    "FailedView": {"error": "Reverse charge needs the VAT ids of both sides."},
+    "InvoiceDetailView": {**DOCUMENT, "open_amount": "7.35", "credit_note": None},
+    "InvoiceView": DOCUMENT,
+    "LineView": {"vat_rate": "19", "vat_category": "S", "amount": "7.35", "amount_excl_vat": "6.18"},
+    "MandateBody": {**MANDATE, "iban": "NL91ABNA0417164300"},
+    "MandateView": {**MANDATE, "reference": "M4C1F0A7720B91E35", "iban_end": "4300", "status": "active",
+                    "stopped_because": "", "last_used_on": None},
+    "NewWalletBody": {"account": STATION},
+    "PaymentDetailView": {**EUROS, "unallocated": "0.00", "unclear": False},
+    "PaymentView": EUROS,
+    "PreviewedView": {**SUMS, "invoice": SESSION},
+    "ProgressView": {"open": 0, "done": 118, "failed": 1},
+    "ReasonBody": {"reason": "The tariff was wrong."},
+    "ReceivedBody": {"amount": "7.35", "received_on": "2026-12-03", "method": "bank_transfer", "note": ""},
+    "RefundBody": {"amount": "2.00", "reason": "Paid twice.", "credit_note": None},
+    "RefundView": {"status": "done", "amount": "2.00", "credit_note": None, "reason": "Paid twice."},
+    "ResolutionBody": {"decision": "waived", "reason": "The station was out of order."},
+    "RunBody": {"period": "2026-11", "issue": False, "dry_run": False},
+    "RunDetailView": RUN,
+    "RunPreviewView": {"period": "2026-11"},
+    "RunView": RUN,
+    "SumView": {**SUMS, "documents": 118},
+    "VatView": {"rate": "19", "category": "S", "net": "6.18", "vat": "1.17"},
+    "WalletChange": {"credit_limit": "0.00"},
+    "WalletView": {"balance": "40.00", "reserved": "0.00", "credit_limit": "0.00", "available": "40.00"},
     "AssignmentView": {"tariff": SESSION, "station": None, "evse": None, "site": STATION, "role": "",
                        "assigned_by": "key:ci", "ended_at": None},
     "FindingView": {"code": "L08", "level": "warning", "pointer": "/elements/0/price_components/0/step_size",

@@ -45,12 +45,12 @@ def listing(request: OperatorRequest) -> HttpResponse:
 @operator(Permission.INVOICES_MANAGE)
 def start(request: OperatorRequest) -> HttpResponse:
     """Begin a run; a worker serves it."""
-    run = running.start(
-        _organization(request),
-        request.POST.get("period", "").strip(),
-        issue=request.POST.get("issue") == "yes",
-        by=request.actor,
-    )
+    organization, period = _organization(request), request.POST.get("period", "").strip()
+    issue = request.POST.get("issue") == "yes"
+    if issue and request.POST.get("typed", "").strip() != period:
+        messages.error(request, _("The month was not typed right; nothing was changed."))
+        return go(request, address(request, "invoice_runs"))
+    run = running.start(organization, period, issue=issue, by=request.actor)
     messages.success(request, _("The run has begun. It goes on when this page is closed."))
     return go(request, address(request, "invoice_run", run.pk))
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models import Cause, Decision, Invoice, InvoiceState, RunState
 from billing.models.ledger import LedgerAccount
+from billing.services.overdue import is_overdue
 from core import clock
 from portal.dashboard.words import Word
 
@@ -56,12 +57,6 @@ DECISIONS: Mapping[str, str | Promise] = {
 
 def word_of(invoice: Invoice) -> Word:
     """Its state; an issued one past its due date is overdue, which is not stored (billing B-14)."""
-    unpaid = invoice.state in (InvoiceState.ISSUED, InvoiceState.PARTLY_PAID)
-    if (
-        unpaid
-        and invoice.credits_id is None
-        and invoice.due_on
-        and invoice.due_on < timezone.localdate(clock.now())
-    ):
+    if is_overdue(invoice, clock.now(), timezone.get_current_timezone_name()):
         return OVERDUE
     return INVOICE_STATE[invoice.state]

@@ -78,7 +78,11 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
 @operator(Permission.INVOICES_MANAGE)
 def issue(request: OperatorRequest, pk: UUID) -> HttpResponse:
     """Give a draft its number."""
-    made = issuing.issue(_load(request, pk), by=request.actor)
+    draft = _load(request, pk)
+    if request.POST.get("typed", "").strip() != draft.account.name.strip():
+        messages.error(request, _("The name was not typed right; nothing was changed."))
+        return go(request, address(request, "invoice", pk))
+    made = issuing.issue(draft, by=request.actor)
     messages.success(request, _("Issued as %(number)s.") % {"number": made.number})
     return go(request, address(request, "invoice", pk))
 

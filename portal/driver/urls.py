@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from portal.driver import cards, charging, invoice_files, live, places, privacy, sessions, signed_values
+from portal.driver import (
+    cards,
+    charging,
+    invoice_files,
+    invoices,
+    live,
+    places,
+    privacy,
+    sessions,
+    signed_values,
+)
 
 app_name = "driver"
 
@@ -16,6 +26,9 @@ urlpatterns = [
     path("starts/<uuid:pk>/", charging.starting, name="starting"),
     path("stations/", places.listing, name="places"),
     path("stations/<uuid:pk>/favourite/", places.favour, name="favour"),
+    path("invoices/", invoices.listing, name="invoices"),
+    path("invoices/<uuid:pk>/", invoices.show, name="invoice"),
+    path("wallets/<uuid:pk>/", invoices.wallet, name="wallet"),
     path("invoices/<uuid:pk>/pdf/", invoice_files.pdf, name="invoice_pdf"),
     path("invoices/<uuid:pk>/xml/", invoice_files.xml, name="invoice_xml"),
     path("details/", privacy.details, name="details"),

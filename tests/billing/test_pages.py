@@ -81,7 +81,7 @@ def test_b33_a_month_is_previewed_without_a_row_and_then_issued_for_the_same_sum
     assert not Invoice.objects.filter(organization=organization).exists()
     assert not BillingRun.objects.filter(organization=organization).exists()
 
-    begun = browser.post(f"{home}runs/start/", {"period": THIS_MONTH, "issue": "yes"})
+    begun = browser.post(f"{home}runs/start/", {"period": THIS_MONTH, "issue": "yes", "typed": THIS_MONTH})
     waiting = browser.get(begun["Location"]).content.decode()
     running.work()
     done = browser.get(begun["Location"]).content.decode()
@@ -111,7 +111,10 @@ def test_b14_a_draft_is_issued_and_taken_back_with_a_reason(
     draft = invoice_of(billed)
     page = browser.get(f"{home}{draft.pk}/").content.decode()
     assert "Dora Driver" in page
-    browser.post(f"{home}{draft.pk}/issue/")
+    browser.post(f"{home}{draft.pk}/issue/", {"typed": "Somebody"})
+    draft.refresh_from_db()
+    assert draft.state == InvoiceState.DRAFT
+    browser.post(f"{home}{draft.pk}/issue/", {"typed": "Dora Driver"})
     draft.refresh_from_db()
     assert draft.state == InvoiceState.ISSUED
     assert draft.number in browser.get(home).content.decode()
@@ -129,7 +132,7 @@ def test_b14_a_draft_is_issued_and_taken_back_with_a_reason(
 def test_b14_a_discarded_draft_cannot_be_issued(browser: Client, home: str, billed: Driver) -> None:
     draft = invoice_of(billed)
     browser.post(f"{home}{draft.pk}/discard/")
-    assert browser.post(f"{home}{draft.pk}/issue/").status_code == 409
+    assert browser.post(f"{home}{draft.pk}/issue/", {"typed": "Dora Driver"}).status_code == 409
     draft.refresh_from_db()
     assert (draft.state, draft.number) == (InvoiceState.DISCARDED, "")
 

@@ -4,21 +4,29 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from billing.models import (
+    BankLine,
     BillingException,
     BillingRun,
     Cause,
+    Cdr,
     DocumentType,
     Invoice,
     InvoiceKind,
+    Mandate,
+    Method,
     Outcome,
+    Payment,
     Settlement,
+    Wallet,
 )
 from billing.services import accounts
+from billing.services.payments import debits, matching, receiving, wallets
 from core import clock
 from core.access import Actor
 from core.models import ApiKey, Membership, Organization
@@ -30,6 +38,7 @@ from stations.domain.certificates import CertificateUse, SigningRequested
 from stations.domain.data_transfers import RuleUse
 from stations.domain.displays import DisplayStatus
 from stations.domain.station import StationRef
+from stations.domain.words import TransactionStatus
 from stations.models import (
     Alert,
     ChargingStation,
@@ -183,7 +192,44 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
         organization=organization, site=session.site, transaction=session, cause=Cause.UNPRICED, opened_at=now
     )
     Settlement.objects.create(transaction=session, outcome=Outcome.EXCEPTION, due_at=now)
-    return {"invoices": invoice.pk, "invoices/runs": run.pk, "invoices/exceptions": exception.pk}
+    wallet, mandate, payment = _furnish_payments(invoice, actor)
+    return {
+        **{"invoices": invoice.pk, "invoices/runs": run.pk, "invoices/exceptions": exception.pk},
+        **{"billing-runs": run.pk, "billing-exceptions": exception.pk},
+        **{"billing-accounts": invoice.account_id, "cdrs": _furnish_record(session, invoice).pk},
+        "payments/accounts": invoice.account_id,
+        "payments/bank": BankLine.objects.get(organization=organization).pk,
+        **{"wallets": wallet.pk, "mandates": mandate.pk, "payments": payment.pk},
+    }
+
+
+def _furnish_payments(invoice: Invoice, actor: Actor) -> tuple[Wallet, Mandate, Payment]:
+    """Alice's wallet, her permission to collect, and a transfer of hers."""
+    account, today = invoice.account, clock.now().date()
+    statement = b"date;amount;text;name\n2026-11-02;12.00;Who knows;Somebody\n"
+    matching.take_in(account.organization, "walked.csv", statement, by=actor)
+    mandate = debits.sign(account, iban="NL91ABNA0417164300", holder="Alice", signed_on=today, by=actor)
+    payment = receiving.book(
+        organization_id=account.organization_id, account=account, amount=Decimal(5), currency="EUR",
+        method=Method.BANK_TRANSFER, received_on=today, by=actor,
+    )  # fmt: skip
+    return wallets.open_(account, by=actor), mandate, payment
+
+
+def _furnish_record(session: Transaction, invoice: Invoice) -> Cdr:
+    """The record of a session before that one."""
+    now = clock.now()
+    before = Transaction.objects.create(
+        organization=session.organization, site=session.site, station=session.station, evse=session.evse,
+        reference="0", token_value=session.token_value, started_at=now, last_event_at=now, ended_at=now,
+        status=TransactionStatus.ENDED.value,
+    )  # fmt: skip
+    Settlement.objects.create(transaction=before, outcome=Outcome.SEALED, due_at=now)
+    return Cdr.objects.create(
+        reference=before.pk.hex, organization=session.organization, site=session.site, transaction=before,
+        account=invoice.account, started_at=now, ended_at=now, energy_kwh=1, currency="EUR", basis="gross",
+        payable_incl_vat=1, content={"price": {"vat_groups": []}}, digest="0" * 64, sealed_at=now,
+    )  # fmt: skip
 
 
 def _furnish_tariffs(station: ChargingStation, actor: Actor) -> dict[str, object]:

@@ -3,8 +3,8 @@
 from django import template
 from django.utils.safestring import SafeString
 
-from billing.models import BillingException, BillingRun, Invoice, LedgerEntry
-from portal.dashboard import drawing, invoice_words
+from billing.models import BankLine, BillingException, BillingRun, Invoice, LedgerEntry, Payment
+from portal.dashboard import drawing, invoice_words, payment_words
 
 register = template.Library()
 
@@ -30,3 +30,15 @@ def what_helps(exception: BillingException) -> str:
 @register.filter
 def ledger_account(entry: LedgerEntry) -> str:
     return str(invoice_words.LEDGER[entry.account])
+
+
+@register.simple_tag
+def payment_pill(payment: Payment) -> SafeString:
+    word = payment_words.word_of(payment)
+    return drawing.pill(word.look, word.icon, str(word.text), "")
+
+
+@register.simple_tag
+def bank_line_pill(line: BankLine) -> SafeString:
+    word = payment_words.LINE_STATE[line.state]
+    return drawing.pill(word.look, word.icon, str(word.text), "")

@@ -1,0 +1,208 @@
+"""``/billing-runs/``: the month end (billing B-30 to B-34)."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+from uuid import UUID
+
+import django_filters as filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.models import BillingRun, Invoice, InvoiceKind, InvoiceState, ItemState, RunState
+from billing.services import running
+from core.access import Actor, Permission
+from core.models import Organization
+from portal.api.amounts import Amount
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+
+FAILED_SHOWN = 500
+
+
+class RunBody(StrictSerializer):
+    period = serializers.CharField(max_length=7, help_text="A month, such as 2026-11")
+    issue = serializers.BooleanField(required=False, default=False, help_text="Issue the drafts at once")
+    dry_run = serializers.BooleanField(
+        required=False, default=False, help_text="Figures only, nothing is written; the answer is 200"
+    )
+
+
+class RunView(serializers.Serializer):
+    id = serializers.UUIDField()
+    period = serializers.CharField()
+    issue = serializers.BooleanField()
+    status = serializers.ChoiceField(RunState.choices, source="state")
+    started_by = serializers.CharField()
+    started_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class SumView(serializers.Serializer):
+    currency = serializers.CharField()
+    documents = serializers.IntegerField()
+    total_excl_vat = Amount(source="net")
+    vat = Amount()
+    total = Amount(source="due")
+
+
+class FailedView(serializers.Serializer):
+    account = serializers.UUIDField(source="account_id")
+    error = serializers.CharField()
+
+
+class ProgressView(serializers.Serializer):
+    open = serializers.IntegerField()
+    done = serializers.IntegerField()
+    failed = serializers.IntegerField()
+
+
+class RunDetailView(RunView):
+    accounts = ProgressView()
+    documents = SumView(many=True, help_text="Of the month, by currency")
+    failed = FailedView(many=True)
+
+
+class PreviewedView(serializers.Serializer):
+    account = serializers.UUIDField()
+    invoice = serializers.UUIDField(allow_null=True, help_text="Of a draft; `null`: would be drafted")
+    currency = serializers.CharField()
+    total_excl_vat = Amount(source="net")
+    vat = Amount()
+    total = Amount(source="due")
+
+
+class RunPreviewView(serializers.Serializer):
+    period = serializers.CharField()
+    documents = PreviewedView(many=True)
+
+
+class RunFilter(filters.FilterSet):
+    status = filters.ChoiceFilter(field_name="state", choices=RunState.choices)
+
+    class Meta:
+        model = BillingRun
+        fields = ["period"]
+
+
+class BillingRunList(ListResource):
+    """Runs of the month end."""
+
+    scopes = {"read": "billing-runs:read", "write": "billing-runs:write"}
+    serializer_class = RunView
+    filter_class = filterset_class = RunFilter
+
+    def rows(self) -> QuerySet[BillingRun]:
+        return BillingRun.objects.visible_to(self.actor)
+
+    @extend_schema(operation_id="list_billing_runs", responses=RunView(many=True))
+    def get(self, request: Request) -> Any:
+        """List the runs, newest first."""
+        return self.listing()
+
+    @extend_schema(
+        operation_id="start_billing_run",
+        request=RunBody,
+        responses={201: RunView, 200: RunPreviewView},
+    )
+    def post(self, request: Request) -> Response:
+        """Make the drafts of a month, and issue them where asked. Workers serve the run; read it to follow."""
+        return self.once(self._start)
+
+    def _start(self) -> Response:
+        values = self.body(RunBody)
+        organization = _organization(self)
+        if values["dry_run"]:
+            return Response(_preview(self, organization, values["period"]))
+        return _started(self, organization, values["period"], issue=values["issue"])
+
+
+class OneRun(Resource):
+    serializer_class: ClassVar[type[serializers.BaseSerializer]] = RunDetailView
+
+    def run(self, pk: UUID) -> BillingRun:
+        one: BillingRun = found(BillingRun.objects.visible_to(self.actor), pk)
+        return one
+
+
+class BillingRunDetail(OneRun):
+    """One run: how far it is, what it made, what failed."""
+
+    scopes = {"read": "billing-runs:read"}
+
+    @extend_schema(operation_id="get_billing_run")
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read a run."""
+        return with_etag(request, self.represent(_shown(self.run(pk), self.actor)))
+
+
+class BillingRunPreview(OneRun):
+    """What issuing the month would give."""
+
+    scopes = {"read": "billing-runs:read"}
+    serializer_class = RunPreviewView
+
+    @extend_schema(operation_id="preview_billing_run")
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read the drafts of the run's month and what would be drafted besides. Nothing is written."""
+        run = self.run(pk)
+        return Response(_preview(self, _organization(self), run.period))
+
+
+class BillingRunIssue(OneRun):
+    """The drafts of the month become final."""
+
+    scopes = {"write": "billing-runs:write"}
+
+    @extend_schema(operation_id="issue_billing_run", request=None, responses={201: RunView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Start the run that issues the month's drafts; the answer is that run. 409 while one is open."""
+        return self.once(lambda: self._issue(pk))
+
+    def _issue(self, pk: UUID) -> Response:
+        return _started(self, _organization(self), self.run(pk).period, issue=True)
+
+
+def _organization(view: Resource) -> Organization:
+    view.actor.require_everywhere(Permission.INVOICES_MANAGE)
+    return Organization.objects.get(pk=view.actor.home)
+
+
+def _started(view: Resource, organization: Organization, period: str, *, issue: bool) -> Response:
+    run = running.start(organization, period, issue=issue, by=view.actor)
+    return Response(RunView(run).data, status=201, headers={"Location": f"/api/v1/billing-runs/{run.pk}/"})
+
+
+def _shown(run: BillingRun, actor: Actor) -> dict[str, Any]:
+    failed = run.items.filter(state=ItemState.FAILED).order_by("id")
+    return {
+        **{name: getattr(run, name) for name in _OF_RUN},
+        "accounts": running.progress(run, by=actor),
+        "documents": list(running.amounts(run)),
+        "failed": list(failed[:FAILED_SHOWN]),
+    }
+
+
+def _preview(view: Resource, organization: Organization, period: str) -> Any:
+    """Drafts first, each by its id, then what would be drafted."""
+    seen = running.preview(organization, period, by=view.actor)
+    documents = [*_drafts(view.actor, period), *({**_sums(one), "account": one.account.pk} for one in seen)]
+    return RunPreviewView({"period": period, "documents": documents}).data
+
+
+def _drafts(actor: Actor, period: str) -> Iterator[dict[str, Any]]:
+    rows = Invoice.objects.visible_to(actor).filter(
+        period=period, state=InvoiceState.DRAFT, kind=InvoiceKind.COLLECTIVE
+    )
+    for one in rows.order_by("account_id", "currency", "basis"):
+        yield {**_sums(one), "account": one.account_id, "invoice": one.pk}
+
+
+def _sums(one: Invoice | running.Previewed) -> dict[str, Any]:
+    return {
+        "invoice": None, "currency": one.currency, "net": one.net, "vat": one.vat, "due": one.due,
+    }  # fmt: skip
+
+
+_OF_RUN = ("id", "period", "issue", "state", "started_by", "started_at", "finished_at")

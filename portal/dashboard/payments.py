@@ -1,0 +1,152 @@
+"""Payments: what came in, is set aside, went back or is disputed (billing section 9)."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from billing.models import (
+    BankLine,
+    CallState,
+    DocumentType,
+    Invoice,
+    LineState,
+    Method,
+    Payment,
+    PaymentState,
+    ProviderCall,
+)
+from billing.services.payments import allocating, matching, receiving, refunding
+from core import clock
+from core.access import Permission
+from core.errors import DomainError, Invalid
+from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.forms import refuse
+from portal.dashboard.pages import address, page_by_id, render_page
+from portal.dashboard.payment_words import PAYMENT_STATE
+
+STATES = tuple(word.value for word in PaymentState)
+WAITING = (LineState.OPEN, LineState.PROPOSED)
+
+
+class ReceivedForm(forms.Form):
+    """Money that came in for an invoice, written down by hand."""
+
+    invoice = forms.CharField(label=gettext_lazy("Number or reference of the invoice"), max_length=60)
+    amount = forms.DecimalField(label=gettext_lazy("Amount"), max_digits=19, localize=True)
+    received_on = forms.DateField(
+        label=gettext_lazy("Received on"),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    method = forms.ChoiceField(
+        label=gettext_lazy("How"),
+        choices=[(one.value, one.label) for one in (Method.BANK_TRANSFER, Method.MANUAL)],
+    )
+    note = forms.CharField(label=gettext_lazy("Note"), max_length=300, required=False)
+
+
+@require_safe
+@operator(Permission.INVOICES_MANAGE)
+def listing(request: OperatorRequest) -> HttpResponse:
+    query = {name: request.GET.get(name, "").strip() for name in ("state", "before")}
+    rows = Payment.objects.visible_to(request.actor)
+    if query["state"] in STATES:
+        rows = rows.filter(state=query["state"])
+    elif query["state"] == "disputed":
+        rows = rows.filter(disputed_at__isnull=False)
+    lines = BankLine.objects.visible_to(request.actor).filter(state__in=WAITING)
+    context = {
+        "section": "payments",
+        "page": page_by_id(rows.select_related("account"), query),
+        "query": query,
+        "states": [(name, PAYMENT_STATE[name]) for name in STATES],
+        "waiting": lines[:1].exists(),
+    }
+    return render_page(request, "dashboard/payments/list.html", context)
+
+
+@require_safe
+@operator(Permission.INVOICES_MANAGE)
+def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    payment: Payment = load(Payment.objects.visible_to(request.actor).select_related("account"), pk)
+    context = {
+        "section": "payments",
+        "payment": payment,
+        "released": payment.authorized - payment.captured if payment.state != PaymentState.HELD else 0,
+        "rest": allocating.unallocated(payment),
+        "most": payment.captured - payment.refunded,
+        "unclear": ProviderCall.objects.filter(payment=payment, state=CallState.OPEN).exists(),
+        "allocations": payment.allocations.select_related("invoice"),
+        "refunds": payment.refunds.select_related("credit_note"),
+        "notes": _notes(payment),
+    }
+    return render_page(request, "dashboard/payments/detail.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operator(Permission.INVOICES_MANAGE)
+def record(request: OperatorRequest) -> HttpResponse:
+    """Write down money that came in."""
+    request.actor.require_everywhere(Permission.INVOICES_MANAGE)
+    today = clock.now().date()
+    form = ReceivedForm(
+        request.POST or None, initial={"invoice": request.GET.get("invoice", ""), "received_on": today}
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = _received(request, form.cleaned_data)
+        except DomainError as error:
+            refuse(form, error)
+        else:
+            messages.success(request, _("Written down. What is above the open amount stays as a credit."))
+            return go(request, address(request, "payment", made.pk))
+    context = {"section": "payments", "form": form}
+    return render_page(request, "dashboard/payments/record.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@operator(Permission.SESSIONS_REFUND)
+def refund(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Send money back, as far as it settles nothing or a credit note gives it back."""
+    payment: Payment = load(Payment.objects.visible_to(request.actor), pk)
+    note = None
+    if key := request.POST.get("credit_note", ""):
+        note = next((one for one in _notes(payment) if str(one.pk) == key), None)
+        if note is None:
+            raise Invalid("The credit note is not of an invoice that this payment settled.")
+    refunding.refund(
+        payment, _amount(request), reason=request.POST.get("reason", ""), credit_note=note, by=request.actor
+    )
+    messages.success(request, _("The refund is on its way."))
+    return go(request, address(request, "payment", pk))
+
+
+def _received(request: OperatorRequest, values: dict[str, Any]) -> Payment:
+    invoice = matching.invoice_named(request.place.organization.pk, values["invoice"])
+    return receiving.record(
+        invoice, values["amount"], received_on=values["received_on"], method=Method(values["method"]),
+        note=values["note"], by=request.actor,
+    )  # fmt: skip
+
+
+def _notes(payment: Payment) -> list[Invoice]:
+    """Credit notes of invoices that the payment settled."""
+    settled = payment.allocations.filter(undone_at=None).values("invoice")
+    return list(
+        Invoice.objects.filter(credits__in=settled, document_type=DocumentType.CREDIT_NOTE).order_by("id")
+    )
+
+
+def _amount(request: OperatorRequest) -> Decimal:
+    field = forms.DecimalField(max_digits=19, localize=True)
+    try:
+        value: Decimal = field.clean(request.POST.get("amount", ""))
+    except forms.ValidationError:
+        raise Invalid("An amount is above nothing and within reason.", field="amount") from None
+    return value

@@ -1,0 +1,104 @@
+"""A driver's own invoices, and what is in the wallet (spec of drivers' pages, section 7)."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from billing.models import DocumentState, DocumentType, Invoice, InvoiceDocument, InvoiceState, Wallet
+from billing.services.overdue import is_overdue
+from billing.services.payments import allocating
+from billing.services.payments.ledgers import entries_of
+from core import clock
+from portal import session_price
+from portal.driver.entry import DriverRequest, load, own
+
+AT_ONCE = 50
+LINES_SHOWN = 200
+
+
+def own_invoices(request: DriverRequest) -> QuerySet[Invoice]:
+    """Issued documents of the person; a draft is nobody's yet."""
+    rows = Invoice.objects.filter(account__driver__in=request.drivers).exclude(number="")
+    return rows.select_related("account__organization", "credits", "credit_note")
+
+
+@require_safe
+@own
+def listing(request: DriverRequest) -> HttpResponse:
+    start = _page_of(request)
+    rows = list(own_invoices(request).order_by("-id")[start : start + AT_ONCE + 1])
+    wallets = Wallet.objects.filter(account__driver__in=request.drivers)
+    context = {
+        "invoices": [_figures(one) for one in rows[:AT_ONCE]],
+        "more": start + AT_ONCE if len(rows) > AT_ONCE else 0,
+        "wallets": [
+            (one, session_price.told(one.balance, one.currency))
+            for one in wallets.select_related("account__organization").order_by("id")
+        ],
+        "here": "invoices",
+    }
+    return render(request, "driver/invoices.html", context)
+
+
+@require_safe
+@own
+def show(request: DriverRequest, pk: Any) -> HttpResponse:
+    invoice: Invoice = load(own_invoices(request), pk)
+    lines = invoice.lines.select_related("cdr__transaction__site").order_by("place")[: LINES_SHOWN + 1]
+    rows = [(one.cdr, session_price.told(one.leading, invoice.currency)) for one in lines]
+    context = {
+        **_figures(invoice),
+        "lines": rows[:LINES_SHOWN],
+        "more": len(rows) > LINES_SHOWN,
+        "net": session_price.told(invoice.net, invoice.currency),
+        "vat": session_price.told(invoice.vat, invoice.currency),
+        "open": session_price.told(allocating.open_amount(invoice), invoice.currency),
+        "files": InvoiceDocument.objects.filter(invoice=invoice, state=DocumentState.READY).order_by("kind"),
+        "note": getattr(invoice, "credit_note", None),
+        "here": "invoices",
+    }
+    return render(request, "driver/invoice.html", context)
+
+
+@require_safe
+@own
+def wallet(request: DriverRequest, pk: Any) -> HttpResponse:
+    rows = Wallet.objects.filter(account__driver__in=request.drivers).select_related("account__organization")
+    held: Wallet = load(rows, pk)
+    start = _page_of(request)
+    entries = list(entries_of(held)[start : start + AT_ONCE + 1])
+    context = {
+        "wallet": held,
+        "balance": session_price.told(held.balance, held.currency),
+        "reserved": session_price.told(held.reserved, held.currency) if held.reserved else "",
+        "entries": [_entry(one, held.currency) for one in entries[:AT_ONCE]],
+        "more": start + AT_ONCE if len(entries) > AT_ONCE else 0,
+        "here": "invoices",
+    }
+    return render(request, "driver/wallet.html", context)
+
+
+def _figures(invoice: Invoice) -> dict[str, Any]:
+    return {
+        "invoice": invoice,
+        "due": session_price.told(invoice.due, invoice.currency),
+        "credit": invoice.document_type == DocumentType.CREDIT_NOTE,
+        "paid": invoice.state == InvoiceState.PAID,
+        "overdue": is_overdue(invoice, clock.now(), invoice.account.time_zone),
+    }
+
+
+def _entry(entry: Any, currency: str) -> dict[str, Any]:
+    return {
+        "entry": entry,
+        "in": entry.change > 0,
+        "amount": session_price.told(entry.change, currency),
+    }
+
+
+def _page_of(request: DriverRequest) -> int:
+    text = request.GET.get("from", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
