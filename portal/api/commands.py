@@ -91,7 +91,7 @@ class CommandView(serializers.Serializer):
         return Effect(command.effect).value if command.effect else None
 
 
-class RunView(serializers.Serializer):
+class ScheduledRunView(serializers.Serializer):
     due_at = serializers.DateTimeField()
     outcome = serializers.ChoiceField(ScheduledRun.Outcome.values)
     command = serializers.UUIDField(source="command_id", allow_null=True)
@@ -116,9 +116,9 @@ class ScheduledView(serializers.Serializer):
     cancelled_by = serializers.CharField()
     runs = serializers.SerializerMethodField(help_text="What became of the newest 20 times")
 
-    @extend_schema_field(RunView(many=True))
+    @extend_schema_field(ScheduledRunView(many=True))
     def get_runs(self, scheduled: ScheduledCommand) -> Any:
-        return RunView(scheduled.runs.all()[:RUNS_SHOWN], many=True).data
+        return ScheduledRunView(scheduled.runs.all()[:RUNS_SHOWN], many=True).data
 
 
 SENT_OR_PLANNED = PolymorphicProxySerializer(

@@ -307,7 +307,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "WaveBody": {"count": 1},
     "WindowBody": {"start_time": "22:00", "end_time": "05:00", "day_of_week": ["FRIDAY"]},
     "SentencesView": {"language": "en", "text": "Energy: 0.5355 € per kWh incl. 19 % VAT (otherwise)."},
-    "RunView": {"due_at": NOW, "outcome": "issued", "detail": ""},
+    "ScheduledRunView": {"due_at": NOW, "outcome": "issued", "detail": ""},
     "ScheduledView": {"command": "change_availability", "status": "planned", "if_offline": "wait",
                       "parameters": {"operational_status": "operative", "evse_id": None, "connector_id": None},
                       "run_at": BEGAN, "repeat": "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=6;BYMINUTE=0",
