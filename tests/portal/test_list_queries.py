@@ -1,16 +1,20 @@
 """Lists take the same few queries however many rows they show, and count no sessions, messages or readings."""
 
 import re
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from zeal.errors import NPlusOneError
 
 from core import clock
 from core.access import Role
 from core.models import Organization
+from portal.dashboard import stations
 from stations.models import ChargingStation, RawFrame
+from stations.services import sites
 from stations.services.access import actor_of_member
 from tests import factories
 from tests.factories import sessions
@@ -19,6 +23,21 @@ MOST_QUERIES = 8
 GROWING = ("stations_transaction", "stations_rawframe", "stations_meterreading", "stations_command")
 PAGES = ("stations/", "sessions/", "sessions/?status=ended", "sessions/?q=CP")
 LISTS = ("stations/", "transactions/", "commands/")
+OTHER_PAGES = (
+    "", "sites/", "drivers/", "drivers/groups/", "tokens/", "token-groups/", "tariffs/", "alerts/", "users/",
+    "quirks/", "authorizations/", "sessions/repair/",
+)  # fmt: skip
+OTHER_LISTS = (
+    "sites/", "drivers/", "driver-groups/", "tokens/", "groups/", "tariffs/", "alerts/", "webhooks/", "quirks/",
+    "authorizations/", "reservations/", "local-lists/", "certificates/", "data-transfer-rules/",
+    "charging-profiles/", "events/",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_query_for_a_row_raises(settings: Any) -> None:
+    """django-zeal in every request of these tests: what is loaded row by row ends in an error."""
+    settings.MIDDLEWARE = ["zeal.middleware.zeal_middleware", *settings.MIDDLEWARE]
 
 
 @pytest.fixture
@@ -49,6 +68,15 @@ def add_rows(organization: Organization, count: int) -> ChargingStation:
             size_bytes=2, verdict="ok", text="[]",
         )  # fmt: skip
     return station
+
+
+def add_people(organization: Organization, count: int) -> None:
+    """Sites, drivers with tokens, and members."""
+    alice = actor_of_member(factories.make_member(organization, Role.ADMIN, "adder"))
+    for _ in range(count):
+        sites.create({"name": factories.unique("Depot"), "time_zone": "Europe/Berlin"}, by=alice)
+        factories.make_token(alice, driver=factories.make_driver(alice))
+        factories.make_member(organization, Role.VIEWER, factories.unique("bob"))
 
 
 def queries_of(client: Client, address: str) -> list[str]:
@@ -85,6 +113,34 @@ def test_a_list_of_the_api_takes_the_queries_of_one_row(
 
     assert len(many) == len(few) <= MOST_QUERIES
     assert not [sql for sql in many if counts_all(sql)]
+
+
+@pytest.mark.parametrize("page", OTHER_PAGES)
+def test_no_page_reads_its_rows_one_by_one(browser: Client, organization: Organization, page: str) -> None:
+    add_rows(organization, 3)
+    add_people(organization, 3)
+
+    queries_of(browser, f"/o/{organization.slug}/{page}")
+
+
+@pytest.mark.parametrize("name", OTHER_LISTS)
+def test_no_list_of_the_api_reads_its_rows_one_by_one(
+    api: Client, organization: Organization, name: str
+) -> None:
+    add_rows(organization, 3)
+    add_people(organization, 3)
+
+    queries_of(api, f"/api/v1/{name}")
+
+
+def test_zeal_is_awake(browser: Client, organization: Organization, monkeypatch: Any) -> None:
+    """What would load the site of each station by itself ends in an error here."""
+    add_rows(organization, 2)
+    plain = ChargingStation.objects.all
+    monkeypatch.setattr(stations, "_rows", lambda rows: plain().filter(organization=organization))
+
+    with pytest.raises(NPlusOneError):
+        browser.get(f"/o/{organization.slug}/stations/")
 
 
 def test_messages_and_readings_are_listed_without_being_counted(
