@@ -78,6 +78,7 @@ class Tariff(models.Model):
                 name="tariff_once_per_owner",
             )
         ]
+        indexes = [models.Index(fields=["organization", "name", "id"], name="tariff_by_name")]
 
     def __str__(self) -> str:
         return self.name

@@ -43,6 +43,7 @@ class DriverGroup(models.Model):
                 name="driver_group_name_once",
             ),
         ]
+        indexes = [models.Index(fields=["organization", "name", "id"], name="driver_group_by_name")]
 
     def __str__(self) -> str:
         return self.name
@@ -113,6 +114,7 @@ class Driver(models.Model):
                 condition=models.Q(status__in=DriverStatus.values), name="driver_status_known"
             ),
         ]
+        indexes = [models.Index(fields=["organization", "name", "id"], name="driver_by_name")]
 
     def __str__(self) -> str:
         return self.name

@@ -76,6 +76,7 @@ class TokenGroup(models.Model):
                 name="token_group_token_once",
             ),
         ]
+        indexes = [models.Index(fields=["organization", "name", "id"], name="token_group_by_name")]
 
     def __str__(self) -> str:
         return self.name

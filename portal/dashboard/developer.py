@@ -16,7 +16,7 @@ from core.models import ApiKey
 from core.services import keys as services
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import KeyForm, refuse
-from portal.dashboard.pages import address, render_page
+from portal.dashboard.pages import address, page_by_id, render_page
 from stations.models import Site, SiteLimit
 from stations.services import access
 
@@ -57,9 +57,11 @@ def rotate(request: OperatorRequest, pk: UUID) -> HttpResponse:
 def _page(request: OperatorRequest, form: KeyForm, secret: str) -> HttpResponse:
     limits = Prefetch("site_limits", SiteLimit.objects.select_related("site").order_by("site__name"))
     rows = ApiKey.objects.visible_to(request.actor).prefetch_related(limits)
+    page = page_by_id(rows, request.GET.dict())
     context = {
         "section": "developer",
-        "rows": rows.order_by("revoked_at", "-id")[:200],
+        "rows": page.rows,
+        "page": page,
         "form": form,
         "secret": secret,
         "overlaps_h": OVERLAPS_H,

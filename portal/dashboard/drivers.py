@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -17,7 +17,7 @@ from portal.dashboard import authorizations, budgets, contract_tariffs, permissi
 from portal.dashboard.driver_forms import DriverForm, DriverGroupForm, HandOutForm
 from portal.dashboard.entry import OperatorRequest, go, id_of, load, operator
 from portal.dashboard.forms import refuse
-from portal.dashboard.pages import Page, address, page_by_id, render_page
+from portal.dashboard.pages import Page, address, count_of, page_by_id, page_by_name, render_page
 from stations.models import Transaction
 
 SESSIONS_SHOWN = 20
@@ -101,9 +101,11 @@ def groups(request: OperatorRequest) -> HttpResponse:
         if form.is_valid() and _group_created(request, form):
             messages.success(request, _("Saved."))
             return go(request, address(request, "driver_groups"))
-    rows = DriverGroup.objects.visible_to(request.actor).live()
-    rows = rows.annotate(members=Count("drivers", filter=Q(drivers__retired_at=None)))
-    context = {"section": "drivers", "rows": rows[:500], "form": form}
+    page = page_by_name(DriverGroup.objects.visible_to(request.actor).live(), request.GET.dict())
+    members = count_of(Driver.objects.live().filter(group__in=page.rows), "group")
+    for group in page.rows:
+        group.members = members.get(group.pk, 0)
+    context = {"section": "drivers", "rows": page.rows, "page": page, "form": form}
     return render_page(request, "dashboard/drivers/groups.html", context, status=422 if form.errors else 200)
 
 
@@ -131,7 +133,6 @@ def _change_group(request: OperatorRequest, pk: UUID) -> HttpResponse:
 
 def _found(request: OperatorRequest, query: dict[str, str]) -> QuerySet[Driver]:
     rows = Driver.objects.visible_to(request.actor).live().select_related("group")
-    rows = rows.annotate(token_count=Count("tokens", filter=Q(tokens__retired_at=None)))
     if words := query["q"]:
         rows = rows.filter(
             Q(name__icontains=words) | Q(email__icontains=words) | Q(reference__icontains=words)
@@ -144,11 +145,12 @@ def _found(request: OperatorRequest, query: dict[str, str]) -> QuerySet[Driver]:
 
 
 def _note_last_sessions(request: OperatorRequest, page: Page) -> None:
-    """When each driver of the page charged last, as far as the person sees it."""
+    """When each driver of the page charged last, as far as the person sees it, and with how many tokens."""
     sessions = Transaction.objects.visible_to(request.actor).filter(driver__in=page.rows)
     last = dict(sessions.order_by().values_list("driver").annotate(Max("started_at")))
+    held = count_of(IdToken.objects.live().filter(driver__in=page.rows), "driver")
     for driver in page.rows:
-        driver.last_session_at = last.get(driver.pk)
+        driver.last_session_at, driver.token_count = last.get(driver.pk), held.get(driver.pk, 0)
 
 
 def _page(request: OperatorRequest, driver: Driver, form: DriverForm, hand: HandOutForm) -> HttpResponse:

@@ -1,11 +1,12 @@
 """Rendering a page or its named part, and paging by key."""
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -46,6 +47,28 @@ def page_by_id(rows: QuerySet[Any], query: dict[str, str], *, size: int = PAGE_S
     some = list(found[: size + 1])
     older = urlencode({**kept, "before": some[size - 1].pk}) if len(some) > size else ""
     return Page(some[:size], older, urlencode(kept) or "-" if before else "")
+
+
+def page_by_name(rows: QuerySet[Any], query: dict[str, str], *, by: str = "name") -> Page:
+    """By the column and then by id; ``after`` and ``last`` in the query are name and id of the row to go on from."""
+    kept = {name: value for name, value in query.items() if name not in ("after", "last") and value}
+    found = rows.order_by(by, "id")
+    last = query.get("last", "")
+    if last:
+        after, key = query.get("after", "").replace("\x00", ""), _key(rows, last)
+        beyond = Q(**{f"{by}__gt": after}) | Q(**{by: after, "id__gt": key})
+        found = found.filter(Q(**{f"{by}__gte": after}) & beyond)  # the bound alone is what an index can use
+    some = list(found[: PAGE_SIZE + 1])
+    older = ""
+    if len(some) > PAGE_SIZE:
+        end = some[PAGE_SIZE - 1]
+        older = urlencode({**kept, "after": reduce(getattr, by.split("__"), end), "last": end.pk})
+    return Page(some[:PAGE_SIZE], older, urlencode(kept) or "-" if last else "")
+
+
+def count_of(rows: QuerySet[Any], by: str) -> dict[Any, int]:
+    """How many rows there are to each value of the column; asked for the rows of one page alone."""
+    return dict(rows.order_by().values_list(by).annotate(Count("pk")))
 
 
 def _key(rows: QuerySet[Any], text: str) -> Any:

@@ -15,7 +15,7 @@ from core.services import accounts
 from portal.accounts import second_factors
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import MemberForm, refuse
-from portal.dashboard.pages import address, render_page
+from portal.dashboard.pages import address, page_by_name, render_page
 from stations.services import access
 
 
@@ -33,9 +33,12 @@ def listing(request: OperatorRequest) -> HttpResponse:
         .prefetch_related("site_limits__site")
     )
     factors = second_factors().filter(user_id=OuterRef("user_id"))
+    shown = members.annotate(has_second_factor=Exists(factors))
+    page = page_by_name(shown, request.GET.dict(), by="user__email")
     context = {
         "section": "users",
-        "members": members.annotate(has_second_factor=Exists(factors)).order_by("user__email"),
+        "members": page.rows,
+        "page": page,
         "form": form,
         "made": made,
         "roles": ROLE_NAMES.items(),

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -13,22 +12,22 @@ from core.access import Permission
 from core.errors import DomainError
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import SiteForm, refuse
-from portal.dashboard.pages import address, render_page
-from stations.models import Site
+from portal.dashboard.pages import address, count_of, page_by_name, render_page
+from stations.models import ChargingStation, Site
 from stations.services import sites
 
 
 @require_safe
 @operator(Permission.STATIONS_VIEW)
 def listing(request: OperatorRequest) -> HttpResponse:
-    standing = Q(stations__retired_at=None)
-    rows = Site.objects.visible_to(request.actor).live()
-    rows = rows.annotate(
-        total=Count("stations", filter=standing),
-        online=Count("stations", filter=standing & Q(stations__presence__connected=True)),
-    )
+    page = page_by_name(Site.objects.visible_to(request.actor).live(), request.GET.dict())
+    standing = ChargingStation.objects.live().filter(site__in=page.rows)
+    total = count_of(standing, "site")
+    online = count_of(standing.filter(presence__connected=True), "site")
+    for site in page.rows:
+        site.total, site.online = total.get(site.pk, 0), online.get(site.pk, 0)
     return render_page(
-        request, "dashboard/sites/list.html", {"section": "sites", "rows": rows.order_by("name")[:500]}
+        request, "dashboard/sites/list.html", {"section": "sites", "rows": page.rows, "page": page}
     )
 
 

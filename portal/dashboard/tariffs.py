@@ -19,7 +19,7 @@ from core.errors import DomainError, Invalid
 from drivers.models import DriverGroup
 from portal.dashboard import tariff_editor
 from portal.dashboard.entry import OperatorRequest, go, load, operator
-from portal.dashboard.pages import address, render_page
+from portal.dashboard.pages import address, page_by_name, render_page
 from portal.dashboard.sentences import told
 from portal.dashboard.tariff_editor import TEMPLATES, Preview, TariffForm
 from portal.plugs import PLUGS
@@ -31,7 +31,6 @@ from tariffs import documents, publishing
 from tariffs.models import Tariff, TariffVersion, VersionState
 from tariffs.pointers import InvalidDocument
 
-SHOWN = 200
 PLACES_OFFERED = 500
 
 
@@ -48,10 +47,11 @@ class PublishForm(forms.Form):
 @require_safe
 @operator(Permission.STATIONS_VIEW)
 def listing(request: OperatorRequest) -> HttpResponse:
-    tariffs = Tariff.objects.live().visible_to(request.actor).prefetch_related("versions")[:SHOWN]
+    tariffs = Tariff.objects.live().visible_to(request.actor).prefetch_related("versions")
+    page = page_by_name(tariffs, request.GET.dict())
     where = _where(request)
-    rows = [_row(request, tariff, where.get(tariff.pk, [])) for tariff in tariffs]
-    context = {"section": "tariffs", "rows": rows, "templates": TEMPLATES}
+    rows = [_row(request, tariff, where.get(tariff.pk, [])) for tariff in page.rows]
+    context = {"section": "tariffs", "rows": rows, "page": page, "templates": TEMPLATES}
     return render_page(request, "dashboard/tariffs/list.html", context)
 
 

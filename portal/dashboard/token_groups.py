@@ -4,20 +4,19 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from core.access import Permission
 from core.errors import DomainError
-from drivers.models import TokenGroup
+from drivers.models import IdToken, TokenGroup
 from drivers.services import policies, tokens
 from portal.dashboard import permissions
 from portal.dashboard.driver_forms import PolicyForm, TokenGroupForm
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import refuse
-from portal.dashboard.pages import address, render_page
+from portal.dashboard.pages import address, count_of, page_by_name, render_page
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -73,9 +72,13 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
 
 
 def _page(request: OperatorRequest, form: TokenGroupForm, policy_form: PolicyForm) -> HttpResponse:
-    rows = TokenGroup.objects.visible_to(request.actor).live()
-    rows = rows.annotate(members=Count("idtoken", filter=Q(idtoken__retired_at=None)))
-    context = {"section": "tokens", "rows": rows[:500], "form": form, "policy_form": policy_form}
+    page = page_by_name(TokenGroup.objects.visible_to(request.actor).live(), request.GET.dict())
+    members = count_of(IdToken.objects.live().filter(group__in=page.rows), "group")
+    for group in page.rows:
+        group.members = members.get(group.pk, 0)
+    context = {
+        "section": "tokens", "rows": page.rows, "page": page, "form": form, "policy_form": policy_form,
+    }  # fmt: skip
     refused = form.errors or policy_form.errors
     return render_page(request, "dashboard/token_groups.html", context, status=422 if refused else 200)
 

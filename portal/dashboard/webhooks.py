@@ -24,7 +24,6 @@ from portal.dashboard.pages import address, page_by_id, render_page
 from stations.models import Site
 
 RATED = timedelta(days=7)
-LISTED = 100
 
 
 class WebhookForm(forms.Form):
@@ -69,10 +68,11 @@ def listing(request: OperatorRequest) -> HttpResponse:
         else:
             return _page(request, webhook, secret=secret)
     rates = sending.rates(request.actor.home, clock.now() - RATED)
-    rows = list(Webhook.objects.live().visible_to(request.actor).order_by("-id")[:LISTED])
+    page = page_by_id(Webhook.objects.live().visible_to(request.actor), request.GET.dict())
     context = {
         "section": "webhooks",
-        "rows": [(webhook, *_rate(rates.get(webhook.pk))) for webhook in rows],
+        "rows": [(webhook, *_rate(rates.get(webhook.pk))) for webhook in page.rows],
+        "page": page,
         "form": form,
     }
     return render_page(request, "dashboard/webhooks/list.html", context, status=422 if form.errors else 200)

@@ -2,9 +2,10 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import formats
@@ -32,13 +33,12 @@ def own_sessions(request: DriverRequest) -> QuerySet[Transaction]:
 def home(request: DriverRequest) -> HttpResponse:
     active = TransactionStatus.ACTIVE.value
     running = list(own_sessions(request).filter(status=active).order_by("-started_at")[:AT_ONCE])
-    start = _page_of(request)
     past = own_sessions(request).exclude(status=active).order_by("-started_at", "-id")
-    rows = list(past[start : start + AT_ONCE + 1])
+    rows = list(_beyond(past, request)[: AT_ONCE + 1])
     context = {
         "running": [figures(one) for one in running],
         "past": [figures(one) for one in rows[:AT_ONCE]],
-        "more": start + AT_ONCE if len(rows) > AT_ONCE else 0,
+        "more": rows[AT_ONCE - 1].pk if len(rows) > AT_ONCE else "",
         "here": "sessions",
     }
     return render(request, "driver/home.html", context)
@@ -65,9 +65,17 @@ def show(request: DriverRequest, pk: Any) -> HttpResponse:
     return render(request, "driver/session.html", context)
 
 
-def _page_of(request: DriverRequest) -> int:
-    text = request.GET.get("from", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+def _beyond(past: QuerySet[Transaction], request: DriverRequest) -> QuerySet[Transaction]:
+    """What lies before the session that ``before`` names; all where it names none of the person's."""
+    try:
+        key = UUID(request.GET.get("before", ""))
+    except ValueError:
+        return past
+    last = past.filter(pk=key).values_list("started_at", "pk").first()
+    if last is None:
+        return past
+    earlier = Q(started_at__lt=last[0]) | Q(started_at=last[0], pk__lt=last[1])
+    return past.filter(Q(started_at__lte=last[0]) & earlier)
 
 
 def figures(session: Transaction) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Site(models.Model):
 
     class Meta:
         ordering = ["name"]
+        indexes = [models.Index(fields=["organization", "name", "id"], name="site_by_name")]
 
     def __str__(self) -> str:
         return self.name

@@ -1,5 +1,6 @@
 """A driver's own sessions and cards, and nobody else's."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from core import clock
 from core.access import Actor
 from core.models import AuditEntry
 from drivers.models import Driver, IdToken
+from portal.driver.sessions import AT_ONCE
 from stations.models import ChargingStation, Evse, Transaction
 from tests import factories
 from tests.factories import sessions
@@ -175,3 +177,24 @@ def test_pages_are_small_and_ask_few_questions(
         asked = [one["sql"] for one in seen if "SAVEPOINT" not in one["sql"]]
         assert shared + len(answer.content) < 25_000, path
         assert len(asked) <= 12, (path, asked)
+
+
+def test_earlier_sessions_are_reached_by_key_each_once(
+    phone: Client, station: ChargingStation, card: IdToken, actor: Actor
+) -> None:
+    made = set()
+    for number in range(AT_ONCE + 3):
+        session = sessions.begin(station, token=CARD, minutes=200 + number // 2)
+        sessions.end(session, 1000)
+        made.add(str(session.pk))
+    first = text_of(phone.get("/me/"))
+    earlier = re.search(r'href="(\?before=[^"]+)"', first)
+    assert earlier is not None
+    second = text_of(phone.get(f"/me/{earlier[1]}"))
+
+    told = [set(re.findall(r"/me/sessions/([0-9a-f-]{36})/", page)) for page in (first, second)]
+    assert told[0] | told[1] == made
+    assert not told[0] & told[1]
+    assert "?before=" not in second
+    odd = text_of(phone.get("/me/?before=nothing"))
+    assert set(re.findall(r"/me/sessions/([0-9a-f-]{36})/", odd)) == told[0]
