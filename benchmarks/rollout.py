@@ -63,11 +63,13 @@ def measure(place: Place, chargers: int, *, kills: int) -> list[Row]:
         with crew.at_work() as fleet:
             begin = time.monotonic()
             rollout = crew.roll_out(NEW, FILE, {"vendor": VENDOR})
-            crew.finish(rollout)
+            state = crew.finish(rollout)
             took = time.monotonic() - begin
             rows = crew.rows(rollout)
             stopped = _stopped(crew)
             told = fleet.report()
+    if state != "done" or crew.killed != kills:
+        raise SystemExit(f"It ended as {state}, and {crew.killed} of {kills} workers were killed.")
     _require_honest(rows, told, chargers)
     return [_row(rows, told, took, crew.killed, chargers), stopped]
 

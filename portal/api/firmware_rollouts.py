@@ -67,7 +67,7 @@ class RolloutBody(StrictSerializer):
     image = OwnRow(FirmwareImage.objects)
     name = serializers.CharField(max_length=100, required=False, allow_blank=True)
     stations = serializers.ListField(
-        child=OwnRow(ChargingStation.objects.live()),
+        child=serializers.UUIDField(),
         required=False,
         max_length=planning.MOST_STATIONS,
         help_text="With `filter` too: what is in both",
@@ -104,6 +104,18 @@ class RolloutBody(StrictSerializer):
         required=False,
         help_text="How long offline stations are waited for",
     )
+
+    def validate_stations(self, value: list[UUID]) -> list[UUID]:
+        known = set(
+            ChargingStation.objects.live()
+            .visible_to(self.context["actor"])
+            .filter(pk__in=value)
+            .values_list("pk", flat=True)
+        )
+        unknown = [one for one in value if one not in known]
+        if unknown:
+            raise serializers.ValidationError(f"There is no station “{unknown[0]}” here.")
+        return list(dict.fromkeys(value))
 
 
 class WaveView(serializers.Serializer):
@@ -171,8 +183,17 @@ class LeftOutView(serializers.Serializer):
     reason = serializers.CharField()
 
 
+class StartBody(StrictSerializer):
+    expected = serializers.CharField(
+        max_length=64,
+        required=False,
+        help_text="`fingerprint` of the preview; 409 where something else would happen",
+    )
+
+
 class RolloutPreviewView(serializers.Serializer):
     count = serializers.IntegerField()
+    fingerprint = serializers.CharField(help_text="Of what the rollout would do; hand it to `start`")
     waves = serializers.ListField(child=serializers.ListField(child=serializers.UUIDField()))
     left_out = LeftOutView(many=True)
 
@@ -301,12 +322,12 @@ class RolloutPreview(OneRollout):
     @extend_schema(operation_id="preview_firmware_rollout")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read the waves as they would be now, and who is left out for which reason."""
-        seen = planning.preview(self.rollout(pk))
+        rollout = self.rollout(pk)
+        seen = planning.preview(rollout)
         left_out = [{"station": station.pk, "reason": reason} for station, reason in seen.left_out]
         waves = [[station.pk for station in wave] for wave in seen.waves]
-        return Response(
-            RolloutPreviewView({"count": len(seen.included), "waves": waves, "left_out": left_out}).data
-        )
+        told = {"count": len(seen.included), "fingerprint": planning.fingerprint(rollout, seen)}
+        return Response(RolloutPreviewView({**told, "waves": waves, "left_out": left_out}).data)
 
 
 class Decision(OneRollout):
@@ -322,13 +343,16 @@ class Decision(OneRollout):
 class StartRollout(Decision):
     decide = staticmethod(rollouts.start)
 
-    @extend_schema(operation_id="start_firmware_rollout", request=None)
+    @extend_schema(operation_id="start_firmware_rollout", request=StartBody)
     def post(self, request: Request, pk: UUID) -> Response:
         """Start a draft, with the stations that fit now.
 
-        Above the threshold for a second person it is `awaiting_approval` until another person or key approves.
+        Above the threshold for a second person it is `awaiting_approval` until another person or key approves;
+        what one person started alone within a day counts together, and the key of a person is that person.
         """
-        return self.decided(pk)
+        rollout, given = self.rollout(pk), self.body(StartBody) if self.request.data else {}
+        expected = given.get("expected", "")
+        return self.once(lambda: Response(_shown(rollouts.start(rollout, by=self.actor, expected=expected))))
 
 
 class ApproveRollout(Decision):
@@ -440,7 +464,7 @@ def _values(given: Mapping[str, Any]) -> dict[str, Any]:
     """As the service takes them."""
     values = {name: given[name] for name in ("image", *PLAIN) if name in given}
     if "stations" in given:
-        values["stations"] = [station.pk for station in given["stations"]]
+        values["stations"] = given["stations"]
     if "filter" in given:
         values["filter"] = planning.stored_filter(given["filter"])
     if "waves" in given:

@@ -406,6 +406,14 @@ PLAIN = (
     _("The rollout is running."),
     _("The rollout is paused."),
     _("The rollout is done."),
+    # stations: firmware and rollouts
+    _("A rollout is updating this station now. Wait for it, or abort the rollout."),
+    _("What the rollout would do has changed since you looked. Look at it again, then start it."),
+    _("The rollout was taken out of the list."),
+    _("Days need the hours of a window."),
+    _("A person took the command back."),
+    _("The command could not be sent."),
+    _("It was not reached in many tries."),
 )
 FILLED = (
     # core
@@ -593,4 +601,9 @@ FILLED = (
     _("%(lost)s of the %(size)s stations of wave %(wave)s failed or went silent."),
     _("No station of wave %(wave)s was installed. Look why before you go on."),
     _("%(count)s stations of wave %(wave)s are offline or faulted after the update."),
+    # stations: firmware and rollouts
+    _("The update did not come to an end; the last step was %(step)s."),
+    _(
+        "A file name has 1 to %(most)s letters, digits, blanks and “._+()-”, and begins with a letter or digit."
+    ),
 )

@@ -79,7 +79,11 @@ class RolloutForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
     failure_count = forms.IntegerField(
-        label=gettext_lazy("Stop when this many of a wave fail"), min_value=1, required=False, initial=2
+        label=gettext_lazy("Stop when this many of a wave fail"),
+        min_value=1,
+        max_value=10_000,
+        required=False,
+        initial=2,
     )
     failure_threshold = forms.IntegerField(
         label=gettext_lazy("Or this percentage of it"), min_value=1, max_value=100, required=False, initial=5

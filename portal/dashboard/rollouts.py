@@ -94,7 +94,9 @@ def decide(request: OperatorRequest, pk: UUID, word: str) -> HttpResponse:
         return first
     if word == "start":
         _require_typed(request, rollout)
-    DECISIONS[word](rollout, by=request.actor)
+        rollouts.start(rollout, by=request.actor, expected=request.POST.get("expected", ""))
+    else:
+        DECISIONS[word](rollout, by=request.actor)
     messages.success(request, _done(word))
     return go(request, here)
 
@@ -157,7 +159,8 @@ def _previewed(request: OperatorRequest, form: RolloutForm) -> HttpResponse:
 
 def _draft_context(rollout: FirmwareRollout) -> dict[str, Any]:
     try:
-        return _cut({"seen": planning.preview(rollout)})
+        seen = planning.preview(rollout)
+        return _cut({"seen": seen, "fingerprint": planning.fingerprint(rollout, seen)})
     except DomainError as error:
         return {"refusal": told(error.message)}
 

@@ -84,6 +84,10 @@ HOPELESS = frozenset(
     }
 )
 """Words after which the same file fails again."""
+LONGEST = 3
+"""After so many times the patience with silence an attempt has failed, whatever the station goes on to say."""
+UNREACHED = frozenset({"offline", "disconnected", ""})
+"""Why a command stayed with us through no fault of the station or ours; an expired one says nothing."""
 UNKNOWN_OUTCOMES = frozenset({"timeout", "outcome_unknown", "disconnected"})
 
 
@@ -157,6 +161,8 @@ class Evidence:
     word: str = ""
     detail: str = ""
     said_installed_at: datetime | None = None
+    sent_at: datetime
+    reported_at: datetime | None = None
     heard_at: datetime
 
 
@@ -187,12 +193,19 @@ def judged(seen: Evidence, now: datetime, silence: timedelta) -> Verdict:
     progress = OF_JOB.get(seen.job, Progress.SENT)
     if now - seen.heard_at > silence:
         return _silent(seen, progress)
+    if now - seen.sent_at > LONGEST * silence:
+        text = f"The update did not come to an end; the last step was {progress.value}."
+        return Verdict(Progress.FAILED, text)
     return Verdict(progress, _hint(seen))
 
 
 def _never_left(seen: Evidence) -> Verdict:
     if seen.command == CommandStatus.NOT_SUPPORTED:
         return Verdict(Progress.FAILED, seen.detail or "The station cannot do this.")
+    if seen.command == CommandStatus.CANCELLED:
+        return Verdict(Progress.SKIPPED, "A person took the command back.")
+    if seen.command == CommandStatus.FAILED and seen.error not in UNREACHED:
+        return Verdict(Progress.FAILED, seen.detail or "The command could not be sent.", again=True)
     return Verdict(Progress.WAITING, "The station was not reached.", again=True, spent=False)
 
 
@@ -200,9 +213,8 @@ def _ended_badly(seen: Evidence) -> Verdict:
     if seen.job == JobStatus.REPLACED:
         return Verdict(Progress.FAILED, "A newer request took the place of this one.")
     if seen.job == JobStatus.REFUSED:
-        return Verdict(
-            Progress.FAILED, f"The station refused: {seen.detail or 'no reason given'}.", again=True
-        )
+        text = f"The station refused: {seen.detail or 'no reason given'}."
+        return Verdict(Progress.FAILED, text, again=seen.detail not in HOPELESS)
     text = f"The station reported {seen.word}."
     return Verdict(Progress.FAILED, text, again=seen.word not in HOPELESS)
 

@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('requested_by', models.CharField(blank=True, max_length=200)),
                 ('requested_by_id', models.UUIDField(null=True)),
+                ('requested_owner', models.CharField(blank=True, max_length=200)),
                 ('requested_at', models.DateTimeField(null=True)),
                 ('approved_by', models.CharField(blank=True, max_length=200)),
                 ('approved_at', models.DateTimeField(null=True)),

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from core import clock
-from core.access import Actor
+from core.access import Actor, ActorKind
 from core.errors import Conflict, Invalid
 from stations.domain.intents import PublishFirmware, UpdateFirmware
+from stations.domain.rollouts import UNDER_WAY
 from stations.models import ChargingStation, FirmwareImage
 from stations.services import firmware_images
 from stations.services.numbers import next_request_id
@@ -22,8 +23,9 @@ def prepare_update(station: ChargingStation, intent: UpdateFirmware, by: Actor) 
     """The request with its number and, of one of our images, everything that the station has to be told.
 
     Raises :class:`Invalid` without an image and without an address, and where the image is not for the station;
-    :class:`Conflict` where its file was changed.
+    :class:`Conflict` where its file was changed, or where a rollout is at work on the station.
     """
+    _require_no_rollout(station, by)
     numbered = replace(intent, request_id=next_request_id())
     if intent.image is None:
         _require_address(intent.location)
@@ -49,6 +51,12 @@ def prepare_publication(station: ChargingStation, intent: PublishFirmware, by: A
     image = _of(station, intent.image)
     firmware_images.check(image)
     return replace(numbered, location=_offer(station, image, None), checksum=image.md5)
+
+
+def _require_no_rollout(station: ChargingStation, by: Actor) -> None:
+    at_it = [word.value for word in UNDER_WAY]
+    if by.kind is not ActorKind.SYSTEM and station.rollout_rows.filter(status__in=at_it).exists():
+        raise Conflict("A rollout is updating this station now. Wait for it, or abort the rollout.")
 
 
 def _require_address(location: str) -> None:

@@ -16,6 +16,7 @@ from core.errors import DomainError
 from stations.domain.rollouts import (
     LOST,
     UNDER_WAY,
+    Evidence,
     PausedBy,
     Progress,
     RolloutStatus,
@@ -34,16 +35,24 @@ from stations.services.rollouts import deciding, judging, sending, telling
 logger = logging.getLogger(__name__)
 SENT_AT_ONCE = 20
 MOST_STEPS = 50
+MOST_UNSENT = 200
 LATE = timedelta(days=7)
 
 
 def advance(now: datetime) -> int:
     """Every rollout that is not over; answers with how many steps changed something."""
-    believe_late(now)
+    _believe_late_ones(now)
     unfinished = Exists(RolloutStation.objects.filter(rollout=OuterRef("pk"), finished_at=None))
     active = Q(status__in=[RolloutStatus.RUNNING, RolloutStatus.PAUSED])
     rollouts = FirmwareRollout.objects.filter(active | Q(status=RolloutStatus.ABORTED) & unfinished)
     return sum(_advance_one(pk) for pk in list(rollouts.order_by("id").values_list("pk", flat=True)))
+
+
+def _believe_late_ones(now: datetime) -> None:
+    try:
+        believe_late(now)
+    except Exception:
+        logger.exception("Stations that came late could not be looked at")
 
 
 def believe_late(now: datetime) -> int:
@@ -65,7 +74,11 @@ def _believe(pk: UUID, late: QuerySet[RolloutStation], now: datetime) -> int:
         came = RolloutStation.objects.filter(
             pk__in=list(late.filter(rollout=pk).values_list("pk", flat=True))
         )
-        count = came.filter(status__in=LOST).update(
+        came = came.filter(status__in=LOST)
+        for wave in rollout.waves.filter(rows__in=came, pardoned__gt=0).distinct():
+            wave.pardoned = max(0, wave.pardoned - came.filter(wave=wave).count())
+            wave.save(update_fields=["pardoned"])
+        count = came.update(
             status=Progress.INSTALLED.value, detail="It came late with the new version.", status_at=now
         )
         telling.changed(rollout)
@@ -83,6 +96,8 @@ def step(pk: UUID, now: datetime) -> bool:
         )
         if rollout is None:
             return False
+        if rollout.status == RolloutStatus.ABORTED:
+            deciding.take_back(rollout)
         moved = _judge(rollout, now)
         if rollout.status == RolloutStatus.RUNNING:
             moved |= _waves(rollout, now)
@@ -108,27 +123,37 @@ def _advance_one(pk: UUID) -> int:
 def _judge(rollout: FirmwareRollout, now: datetime) -> bool:
     """Read what became of who was told. A failed one that is at it again by itself is followed, not told anew."""
     told = Q(status__in=UNDER_WAY) | Q(status=Progress.WAITING, attempts__gt=0)
-    rows = list(
-        rollout.rows.select_for_update(of=("self",))
-        .filter(told)
-        .select_related("station__presence")
-        .order_by("id")
-    )
+    rows = list(rollout.rows.filter(told).select_related("station__presence").order_by("id"))
     known = judging.evidence(rows, rollout.image.version)
     moved = False
     for row in rows:
         attempt, seen = known[row.pk]
         verdict = judged(seen, now, rollout.silence)
-        if row.status == Progress.WAITING and verdict.progress not in (*UNDER_WAY, Progress.INSTALLED):
+        if row.status == Progress.WAITING and not _goes_on(attempt, seen, verdict):
             continue
         moved |= _write(rollout, row, attempt, verdict, now)
     return moved | _overtaken(rollout, now)
+
+
+def _goes_on(attempt: RolloutAttempt, seen: Evidence, verdict: Verdict) -> bool:
+    """Whether a station that was to be told anew shows by a word of its own that it is at it again, or done."""
+    if verdict.progress is Progress.INSTALLED:
+        return True
+    ended = attempt.ended_at
+    spoke = seen.reported_at is not None and (ended is None or seen.reported_at > ended)
+    return verdict.progress in UNDER_WAY and spoke
 
 
 def _write(
     rollout: FirmwareRollout, row: RolloutStation, attempt: RolloutAttempt, verdict: Verdict, now: datetime
 ) -> bool:
     progress, detail = verdict.progress, verdict.detail
+    if not verdict.spent and row.attempts >= MOST_UNSENT:
+        progress, detail, verdict = (
+            Progress.UNREACHABLE,
+            "It was not reached in many tries.",
+            Verdict(Progress.UNREACHABLE),
+        )
     ended = progress not in UNDER_WAY
     if ended and attempt.ended_at is None:
         attempt.outcome, attempt.detail, attempt.ended_at = progress.value, detail[:500], now
@@ -162,12 +187,13 @@ def _write(
 
 def _overtaken(rollout: FirmwareRollout, now: datetime) -> bool:
     """Stations that wait and run the version already, or waited offline for too long."""
-    waiting = rollout.rows.select_for_update(of=("self",)).filter(status=Progress.WAITING).order_by("id")
+    waiting = rollout.rows.filter(status=Progress.WAITING).order_by("id")
     has_it = list(waiting.filter(attempts=0, station__firmware_version=rollout.image.version))
     for row in has_it:
         deciding.finish(row, Progress.SKIPPED, "It runs this version already.", now)
     before = now - timedelta(seconds=rollout.catch_up_seconds)
-    away = list(waiting.filter(wave__started_at__lt=before, station__presence__connected=False))
+    gone = Q(station__presence__disconnected_at=None) | Q(station__presence__disconnected_at__lt=before)
+    away = list(waiting.filter(gone, wave__started_at__lt=before, station__presence__connected=False))
     for row in away:
         deciding.finish(row, Progress.UNREACHABLE, "The station did not connect in time.", now)
     return bool(has_it or away)

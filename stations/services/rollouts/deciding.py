@@ -2,21 +2,23 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
 from django.db.transaction import atomic
 
-from core import audit, clock
-from core.access import Actor
-from core.errors import Conflict, Invalid, NotFound, NotPermitted
+from core import access, audit, clock
+from core.access import Actor, ActorKind
+from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted
+from core.models import ApiKey
 from stations.domain.rollouts import LOST, NEXT, PausedBy, Progress, RolloutStatus
 from stations.models import Command, FirmwareImage, FirmwareRollout, RolloutStation, RolloutWave
 from stations.services import commands
 from stations.services.rollouts import planning, telling
 
+A_DAY = timedelta(days=1)
 SAID = {
     RolloutStatus.DRAFT: "The rollout has not started.",
     RolloutStatus.AWAITING_APPROVAL: "The rollout waits for the approval of a second person.",
@@ -27,20 +29,20 @@ SAID = {
 }
 
 
-def start(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
+def start(rollout: FirmwareRollout, *, by: Actor, expected: str = "") -> FirmwareRollout:
     """Freeze who takes part. Above ``SECOND_PERSON_ABOVE`` stations it then waits for another's approval.
 
-    Raises :class:`Conflict` for what was started, :class:`Invalid` where no station fits.
+    ``expected`` is the fingerprint of the preview that was looked at (:func:`planning.fingerprint`).
+    Raises :class:`Conflict` for what was started or has changed, :class:`Invalid` where no station fits.
     """
     planning.require(rollout, by)
     try:
         with atomic():
             row = _locked(rollout, RolloutStatus.DRAFT)
-            count = _freeze(row)
+            _freeze(row, expected)
             row.requested_by, row.requested_by_id = by.label[:200], by.subject_id
-            row.requested_at = clock.now()
-            many = count > settings.SECOND_PERSON_ABOVE
-            _move(row, RolloutStatus.AWAITING_APPROVAL if many else RolloutStatus.RUNNING)
+            row.requested_owner, row.requested_at = _owner(by), clock.now()
+            _move(row, RolloutStatus.AWAITING_APPROVAL if _needs_two(row) else RolloutStatus.RUNNING)
             changes = {
                 "sha256": [None, row.image.sha256],
                 "stations": [None, sorted(str(pk) for pk in _included(row))],
@@ -52,12 +54,31 @@ def start(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
     return row
 
 
+def _needs_two(row: FirmwareRollout) -> bool:
+    """Whether these stations, with those that one person alone told within a day, are more than one may tell."""
+    alone = RolloutStation.objects.filter(
+        organization=row.organization_id,
+        wave__isnull=False,
+        rollout__approved_at=None,
+        rollout__requested_at__gt=clock.now() - A_DAY,
+    ).exclude(rollout=row)
+    return bool(row.rows.exclude(wave=None).count() + alone.count() > settings.SECOND_PERSON_ABOVE)
+
+
+def _owner(by: Actor) -> str:
+    """The person behind who acts: of a key who made it, unless the installation did."""
+    if by.kind is not ActorKind.KEY or by.subject_id is None:
+        return by.label[:200]
+    made_by = ApiKey.objects.filter(pk=by.subject_id).values_list("created_by", flat=True).first() or ""
+    return made_by[:200] if made_by.startswith("user:") else f"key:{by.subject_id}"
+
+
 def approve(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
     """The second person's word. Raises :class:`NotPermitted` for who asked for it themselves."""
     planning.require(rollout, by)
     with atomic():
         row = _locked(rollout, RolloutStatus.AWAITING_APPROVAL)
-        if by.label == row.requested_by or (by.subject_id and by.subject_id == row.requested_by_id):
+        if _owner(by) == row.requested_owner:
             raise NotPermitted("Who started a rollout cannot approve it. Ask another person.")
         row.approved_by, row.approved_at = by.label[:200], clock.now()
         _move(row, RolloutStatus.RUNNING)
@@ -88,14 +109,20 @@ def resume(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
     planning.require(rollout, by)
     with atomic():
         row = _locked(rollout, RolloutStatus.PAUSED)
-        for wave in row.waves.exclude(started_at=None).filter(passed_at=None):
-            wave.pardoned, wave.released = lost_in(wave), True
-            wave.save(update_fields=["pardoned", "released"])
+        if row.paused_by == PausedBy.RULE:
+            _pardon(row)
         row.paused_by, row.detail = "", ""
         _move(row, RolloutStatus.RUNNING)
         audit.record("rollout.resumed", row, by=by)
         telling.changed(row)
     return row
+
+
+def _pardon(row: FirmwareRollout) -> None:
+    """What was lost so far no longer stops the rollout, and the wave that was held may pass."""
+    for wave in row.waves.exclude(started_at=None):
+        wave.pardoned, wave.released = lost_in(wave), wave.released or wave.passed_at is None
+        wave.save(update_fields=["pardoned", "released"])
 
 
 def abort(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
@@ -110,7 +137,7 @@ def abort(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
         _move(row, RolloutStatus.ABORTED)
         audit.record("rollout.aborted", row, by=by)
         telling.changed(row, finished=True)
-    _take_back(row, by)
+    take_back(row)
     return row
 
 
@@ -143,7 +170,7 @@ def retry(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
             )
             if not again:
                 raise Conflict("No station failed or was unreachable; there is nothing to try again.")
-            row.waves.exclude(started_at=None).update(pardoned=0, started_at=now)
+            row.waves.exclude(started_at=None).update(pardoned=0, released=False, started_at=now)
             if row.status == RolloutStatus.DONE:
                 row.ended_at = None
                 _move(row, RolloutStatus.RUNNING)
@@ -198,15 +225,21 @@ def _move(row: FirmwareRollout, to: RolloutStatus) -> None:
 
 def _locked(rollout: FirmwareRollout, *allowed: RolloutStatus) -> FirmwareRollout:
     row = FirmwareRollout.objects.select_related("image").select_for_update(of=("self",)).get(pk=rollout.pk)
+    if row.retired_at is not None:
+        raise Conflict("The rollout was taken out of the list.")
     if row.status not in allowed:
         raise Conflict(SAID[RolloutStatus(row.status)])
     return row
 
 
-def _freeze(row: FirmwareRollout) -> int:
+def _freeze(row: FirmwareRollout, expected: str) -> None:
     found = planning.preview(row)
     if not found.included:
         raise Invalid("No station fits. The preview says why each of them is left out.", field="filter")
+    if expected and expected != planning.fingerprint(row, found):
+        raise Conflict(
+            "What the rollout would do has changed since you looked. Look at it again, then start it."
+        )
     now = clock.now()
     common = {"organization_id": row.organization_id, "rollout": row, "status_at": now}
     rows = []
@@ -228,20 +261,19 @@ def _freeze(row: FirmwareRollout) -> int:
         for one, why in found.left_out
     ]
     RolloutStation.objects.bulk_create(rows, batch_size=500)
-    return len(found.included)
 
 
 def _included(row: FirmwareRollout) -> Iterable[object]:
     return row.rows.exclude(wave=None).values_list("station_id", flat=True)
 
 
-def _take_back(row: FirmwareRollout, by: Actor) -> None:
-    """Commands that have not left yet; the engine sees what became of them."""
+def take_back(row: FirmwareRollout) -> None:
+    """Cancel the commands of a rollout that have not left yet; the engine sees what became of them."""
     unsent = row.rows.filter(tries__command__status="pending").values_list("tries__command", flat=True)
     for command in Command.objects.filter(pk__in=list(unsent)):
         try:
-            commands.cancel(command, by=by)
-        except Conflict:
+            commands.cancel(command, by=access.system("rollout"))
+        except DomainError:
             continue  # it left meanwhile
 
 

@@ -49,7 +49,6 @@ def _of(
     station, error = row.station, command.error or {}
     heard = [command.sent_at or command.issued_at]
     heard += [job.reported_at] if job and job.reported_at else []
-    heard += [station.booted_at] if station.booted_at and station.booted_at > heard[0] else []
     detail = job.detail if job is not None else str(error.get("description", ""))
     return Evidence(
         wanted=wanted,
@@ -63,5 +62,7 @@ def _of(
         word=job.word if job is not None else "",
         detail=detail,
         said_installed_at=said.get(job.pk) if job is not None else None,
+        sent_at=heard[0],
+        reported_at=job.reported_at if job is not None else None,
         heard_at=max(heard),
     )

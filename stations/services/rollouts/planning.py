@@ -1,10 +1,12 @@
 """Drafts of rollouts, and whom they would reach."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db.models import QuerySet
 from django.db.transaction import atomic
 
@@ -17,6 +19,10 @@ from stations.models import ChargingStation, FirmwareImage, FirmwareRollout, Rol
 from stations.services import bulk_commands, firmware_images
 
 MOST_WAVES = 20
+RULES = (
+    "soak_seconds", "concurrency", "only_when_idle", "window_start", "window_end", "window_days", "failure_threshold",
+    "failure_count", "retries", "retry_seconds", "silence_seconds", "catch_up_seconds",
+)  # fmt: skip
 MOST_STATIONS = 10_000
 
 
@@ -137,6 +143,14 @@ def preview(rollout: FirmwareRollout) -> Preview:
     return Preview(_in_waves(included, rollout.waves_wanted), left_out)
 
 
+def fingerprint(rollout: FirmwareRollout, seen: Preview) -> str:
+    """What the rollout would do, in short: the file, its rules, and the stations of each wave."""
+    rules = [getattr(rollout, name) for name in RULES]
+    waves = [[str(station.pk) for station in wave] for wave in seen.waves]
+    told = orjson.dumps([rollout.image.sha256, rules, waves], default=str)
+    return hashlib.sha256(told).hexdigest()
+
+
 def _in_waves(stations: list[ChargingStation], wanted: Any) -> list[list[ChargingStation]]:
     waves, place = [], 0
     for size in sizes(len(stations), wanted):
@@ -170,5 +184,7 @@ def _check(rollout: FirmwareRollout, by: Actor) -> None:
         raise Invalid("A window has a start and an end.", field="window")
     if rollout.window_start is not None and rollout.window_start == rollout.window_end:
         raise Invalid("A window ends at another time than it starts.", field="window")
+    if rollout.window_days and rollout.window_start is None:
+        raise Invalid("Days need the hours of a window.", field="window")
     if set(rollout.window_days) - set(DAYS):
         raise Invalid("Write days as MONDAY to SUNDAY.", field="window")

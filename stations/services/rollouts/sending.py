@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q
 from django.db.transaction import atomic
 
 from core import access
@@ -12,6 +13,7 @@ from core.errors import DomainError
 from stations.domain import intents
 from stations.domain.firmware import ENDED, FirmwareKind, JobStatus
 from stations.domain.rollouts import UNDER_WAY, Progress
+from stations.domain.words import CommandStatus
 from stations.models import (
     Command,
     FirmwareJob,
@@ -24,6 +26,9 @@ from stations.services import commands, firmware_images
 from stations.services.rollouts import deciding
 
 PATIENCE_S = 60
+AT_LEAST = timedelta(hours=1)
+ACTOR = "rollout"
+UNSETTLED = (CommandStatus.PENDING.value, CommandStatus.SENT.value)
 OPEN_JOBS = [status.value for status in JobStatus if status not in ENDED]
 OFFLINE = "The station is not connected; it is updated when it comes back."
 SHUT = "The window is not open now."
@@ -34,15 +39,14 @@ OTHER = "Another update is under way at the station."
 def candidates(rollout: FirmwareRollout, now: datetime) -> tuple[list[RolloutStation], bool]:
     """Stations that may be told now; why each of the others still waits is written down, ``True`` if it is new."""
     waiting = (
-        rollout.rows.select_for_update(of=("self",))
-        .filter(status=Progress.WAITING, wave__started_at__isnull=False)
+        rollout.rows.filter(status=Progress.WAITING, wave__started_at__isnull=False)
         .select_related("station__presence", "station__site", "wave")
         .order_by("id")
     )
     rows = list(waiting)
     stations = [row.station_id for row in rows]
     charging = _charging(stations) if rollout.only_when_idle else set()
-    updating = _updating(stations, now - rollout.silence)
+    updating = _updating(stations, now - max(rollout.silence, AT_LEAST))
     busy = _at_work(rollout)
     found, noted = [], []
     for row in rows:
@@ -83,7 +87,7 @@ def send(rollout: FirmwareRollout, row: RolloutStation, now: datetime) -> None:
 
 def _issue(rollout: FirmwareRollout, row: RolloutStation) -> Command:
     intent = intents.UpdateFirmware(image=rollout.image_id, signature_optional=True)
-    who = access.system("rollout")
+    who = access.system(ACTOR)
     return commands.issue(row.station, intent, by=who, patience_s=PATIENCE_S, reason=f"Rollout {rollout}")
 
 
@@ -124,10 +128,14 @@ def _charging(stations: list[UUID]) -> set[UUID]:
 
 def _updating(stations: list[UUID], since: datetime) -> set[UUID]:
     """Where an update runs that somebody else asked for, or the station began by itself."""
+    lately = Q(created_at__gt=since) | Q(reported_at__gt=since)
     jobs = FirmwareJob.objects.filter(
-        station__in=stations, kind=FirmwareKind.UPDATE.value, status__in=OPEN_JOBS, created_at__gt=since
+        lately, station__in=stations, kind=FirmwareKind.UPDATE.value, status__in=OPEN_JOBS
     )
-    return set(jobs.values_list("station_id", flat=True))
+    asked = Command.objects.filter(
+        station__in=stations, command=intents.UpdateFirmware.name, status__in=UNSETTLED
+    )
+    return {*jobs.values_list("station_id", flat=True), *asked.values_list("station_id", flat=True)}
 
 
 def _at_work(rollout: FirmwareRollout) -> Counter[UUID]:

@@ -65,6 +65,9 @@ def test_the_preview_names_the_waves_and_who_is_left_out_for_which_reason(
     seen = api.get(f"{URL}{drafted['id']}/preview/").json()
 
     assert seen["count"] == 2
+    api.patch(f"{URL}{drafted['id']}/", {"retries": 3})
+    late = api.post(f"{URL}{drafted['id']}/start/", {"expected": seen["fingerprint"]})
+    assert late.status_code == 409
     assert [len(wave) for wave in seen["waves"]] == [1, 1]
     assert seen["left_out"] == [
         {"station": str(stations[2].pk), "reason": "The image is for Acme, the station is of Other."}

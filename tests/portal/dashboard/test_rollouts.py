@@ -87,6 +87,8 @@ def test_a_draft_is_saved_shown_and_sends_nothing(
         ({"waves": "120 %"}, "at most 100 %"),
         ({"window_start": "22:00"}, "A window has a start and an end."),
         ({"image": ""}, "This field is required."),
+        ({"window_days": "SATURDAY"}, "Days need the hours of a window."),
+        ({"failure_count": "9999999999"}, "less than or equal to 10000"),
     ],
 )
 def test_a_wrong_form_keeps_what_was_typed_and_marks_it(

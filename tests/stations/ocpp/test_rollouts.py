@@ -16,15 +16,18 @@ from core import clock
 from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.models import AuditEntry, Event, Organization, OutboxRow
+from core.services import keys as core_keys
+from stations.domain import intents
 from stations.models import (
     Command,
     FirmwareImage,
+    FirmwareJob,
     FirmwareRollout,
     Presence,
     RolloutAttempt,
     Transaction,
 )
-from stations.services import access, firmware_images, rollouts, stations
+from stations.services import access, commands, firmware_images, rollouts, stations
 from stations.services import sites as site_services
 from stations.services.rollouts import advancing, planning, sending
 from tests import factories, pki
@@ -511,6 +514,29 @@ class TestSecondPerson:
         entry = AuditEntry.objects.get(action="rollout.approved", object_id=str(rollout.pk))
         assert entry.changes["sha256"] == [None, image.sha256]
 
+    def test_w21_a_key_of_the_same_person_is_that_person(
+        self, live: Server, alice: Actor, image: FirmwareImage
+    ) -> None:
+        organization = Organization.objects.get(pk=alice.home)
+        keys = [core_keys.create(organization, name=name, scopes=["*"], by=alice)[0] for name in ("a", "b")]
+        first, second = (access.actor_of_key(key) for key in keys)
+        with fleet(live, alice, 2) as members:
+            rollout = rollouts.start(draft(image, members, alice), by=first)
+            for same in (first, second, alice):
+                with pytest.raises(NotPermitted, match="cannot approve it"):
+                    rollouts.approve(rollout, by=same)
+
+        assert status(rollout) == "awaiting_approval"
+
+    def test_w21_many_small_rollouts_of_a_day_count_together(
+        self, live: Server, alice: Actor, image: FirmwareImage
+    ) -> None:
+        with fleet(live, alice, 2) as members:
+            first = rollouts.start(draft(image, members[:1], alice), by=alice)
+            second = rollouts.start(draft(image, members[1:], alice), by=alice)
+
+        assert (status(first), status(second)) == ("running", "awaiting_approval")
+
     def test_w21_one_station_needs_nobody_else(
         self, live: Server, alice: Actor, image: FirmwareImage
     ) -> None:
@@ -552,6 +578,127 @@ def test_who_is_limited_to_a_site_reaches_no_station_of_another(
         with pytest.raises((NotFound, NotPermitted)):
             rollouts.start(theirs, by=dan)
         assert not FirmwareRollout.objects.visible_to(dan).filter(pk=theirs.pk).exists()
+
+
+def test_a_pause_by_a_person_lets_no_wave_pass_that_did_not_come_through(
+    live: Server, alice: Actor, image: FirmwareImage
+) -> None:
+    with fleet(live, alice, 2) as members:
+        rollout = started(image, members, alice, waves_wanted=[{"count": 1}, {"percent": 100}])
+        first, second = in_order(rollout, members)
+        first.take()
+        rollouts.pause(rollout, by=alice)
+        advance()
+        rollouts.resume(rollout, by=alice)
+        advance()
+        assert second.hears_nothing()
+
+    assert not rollout.waves.filter(released=True).exists()
+
+
+def test_a_rollout_that_a_passed_wave_stopped_goes_on_when_a_person_says_so(
+    live: Server, alice: Actor, image: FirmwareImage
+) -> None:
+    with fleet(live, alice, 3) as members:
+        waves = [{"count": 2}, {"percent": 100}]
+        rollout = started(image, members, alice, waves_wanted=waves, failure_count=1)
+        first, second, third = in_order(rollout, members)
+        first.install()
+        second.take()
+        advance()
+        rollout.waves.filter(number=1).update(passed_at=clock.now(), ended_at=clock.now())
+        rollout.rows.filter(station=second.station).update(
+            status="failed", finished_at=clock.now(), attempts=1, sent_at=clock.now()
+        )
+        advance()
+        assert (status(rollout), rollout.paused_by) == ("paused", "rule")
+        rollouts.resume(rollout, by=alice)
+        advance()
+        assert status(rollout) == "running"
+        third.take()
+
+
+def test_a_station_that_repeats_itself_for_ever_has_failed_in_the_end(
+    live: Server, alice: Actor, image: FirmwareImage
+) -> None:
+    with fleet(live, alice, 1) as (one,):
+        rollout = started(image, [one], alice, silence_seconds=600)
+        one.take()
+        one.report("Downloading")
+        job = FirmwareJob.objects.get(station=one.station)
+        for minutes in (9, 18, 27):
+            FirmwareJob.objects.filter(pk=job.pk).update(reported_at=clock.now() + timedelta(minutes=minutes))
+            with time_machine.travel(clock.now() + timedelta(minutes=minutes)):
+                advance()
+            assert row(rollout, one).status == "downloading"
+        FirmwareJob.objects.filter(pk=job.pk).update(reported_at=clock.now() + timedelta(minutes=36))
+        with time_machine.travel(clock.now() + timedelta(minutes=36)):
+            advance()
+
+    assert row(rollout, one).status == "failed"
+    assert "did not come to an end" in row(rollout, one).detail
+
+
+def test_a_retried_station_that_only_boots_is_told_anew(
+    live: Server, alice: Actor, image: FirmwareImage
+) -> None:
+    with fleet(live, alice, 1) as (one,):
+        rollout = started(image, [one], alice, silence_seconds=600)
+        one.take()
+        one.report("Downloading")
+        with time_machine.travel(clock.now() + timedelta(seconds=601)):
+            advance()
+            assert row(rollout, one).status == "failed"
+            rollouts.retry(rollout, by=alice)
+            rollouts.resume(rollout, by=alice)
+            one.boot(OLD)
+            FirmwareJob.objects.filter(station=one.station).update(status="failed")
+            advance()
+            one.take()
+
+    assert row(rollout, one).attempts == 2
+
+
+def test_one_update_at_a_time_whoever_asked_for_it(live: Server, alice: Actor, image: FirmwareImage) -> None:
+    by_hand = intents.UpdateFirmware(location="https://firmware.example.org/a.bin")
+    with fleet(live, alice, 2) as members:
+        waves = [{"count": 1}, {"percent": 100}]
+        rollout = started(image, members, alice, waves_wanted=waves)
+        first, second = in_order(rollout, members)
+        with pytest.raises(Conflict, match="A rollout is updating this station now"):
+            commands.issue(first.station, by_hand, by=alice)
+        Command.objects.filter(station=second.station).delete()
+        commands.issue(second.station, by_hand, by=alice)
+        second.socket.next_call()
+        first.install()
+        advance()
+        advance()
+        assert second.hears_nothing()
+        assert row(rollout, second).detail == sending.OTHER
+
+
+def test_a_discarded_draft_starts_no_more(live: Server, alice: Actor, image: FirmwareImage) -> None:
+    with fleet(live, alice, 1) as (one,):
+        rollout = draft(image, [one], alice)
+        planning.retire(rollout, by=alice)
+        with pytest.raises(Conflict, match="taken out of the list"):
+            rollouts.start(rollout, by=alice)
+        advance()
+        assert one.hears_nothing()
+
+
+def test_what_changed_since_one_looked_is_not_started(
+    live: Server, alice: Actor, image: FirmwareImage
+) -> None:
+    with fleet(live, alice, 2) as members:
+        rollout = draft(image, members[:1], alice)
+        seen = planning.fingerprint(rollout, planning.preview(rollout))
+        planning.change(rollout, {"stations": [one.station.pk for one in members]}, by=alice)
+        with pytest.raises(Conflict, match="has changed since you looked"):
+            rollouts.start(rollout, by=alice, expected=seen)
+        rollout.refresh_from_db()
+        now = planning.fingerprint(rollout, planning.preview(rollout))
+        assert rollouts.start(rollout, by=alice, expected=now).status == "running"
 
 
 def signed_image(by: Actor, **details: Any) -> FirmwareImage:
