@@ -414,6 +414,8 @@ PLAIN = (
     _("A person took the command back."),
     _("The command could not be sent."),
     _("It was not reached in many tries."),
+    # stations: firmware and rollouts
+    _("The end must be after the beginning."),
 )
 FILLED = (
     # core
@@ -606,4 +608,5 @@ FILLED = (
     _(
         "A file name has 1 to %(most)s letters, digits, blanks and “._+()-”, and begins with a letter or digit."
     ),
+    # stations: firmware and rollouts
 )
