@@ -118,8 +118,9 @@ class EventList(ListResource):
 
     def _after(self) -> int | None:
         """The last event that the reader has, by header or parameter."""
-        text = self.request.headers.get(RESUME) or self.request.query_params.get("after")
-        if not text:
+        header = self.request.headers.get(RESUME)
+        text = header if header is not None else self.request.query_params.get("after")
+        if text is None:
             return None
         if not (text.isascii() and text.isdigit() and len(text) <= 18):
             raise ValidationError({RESUME: "Give the sequence of an event, which is a whole number."})

@@ -50,13 +50,15 @@ def _complaint(name: str, texts: Iterable[str], known: Mapping[str, Any]) -> str
     first, *more = texts
     if more:
         return "Give it once."
-    if first == "" and name != "search":
+    if not first.strip() and name != "search":
         return "Give a value, or leave the parameter out."
     return "" if first == "" or _understood(known[name], first) else _allowed(known[name])
 
 
 def _understood(one: Any, text: str) -> bool:
     """What a filter of django-filter would ignore or round."""
+    if isinstance(one, django_filters.UUIDFilter | django_filters.ModelChoiceFilter):
+        return text == text.strip()
     if isinstance(one, django_filters.BooleanFilter):
         return text.lower() in BOOLEANS
     if isinstance(one, django_filters.NumberFilter):

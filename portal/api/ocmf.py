@@ -23,7 +23,9 @@ class OcmfBody(StrictSerializer):
         trim_whitespace=False,
         help_text="One record with begin and end, or each on a line of its own",
     )
-    public_key = serializers.CharField(max_length=2000, help_text="Hex, base64 or PEM; DER or the bare point")
+    public_key = serializers.CharField(
+        max_length=2000, trim_whitespace=False, help_text="Hex, base64 or PEM; DER or the bare point"
+    )
 
 
 class OcmfView(serializers.Serializer):

@@ -69,8 +69,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
 def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     account = _account(request, pk)
     row = Buyer.objects.filter(pk=pk).first()
-    initial = {name: getattr(row, name) for name in BuyerForm.base_fields} if row else {"name": account.name}
-    form = BuyerForm(request.POST or None, initial=initial)
+    form = _buyer_form(account, row, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             parties.save_buyer(account, form.cleaned_data, by=request.actor)
@@ -98,7 +97,7 @@ def sign(request: OperatorRequest, pk: UUID) -> HttpResponse:
             messages.success(request, _("The mandate is kept."))
             return go(request, address(request, "account", pk))
     row = Buyer.objects.filter(pk=pk).first()
-    return _page(request, account, row, BuyerForm(), form)
+    return _page(request, account, row, _buyer_form(account, row), form)
 
 
 @require_POST
@@ -117,6 +116,11 @@ def open_wallet(request: OperatorRequest, pk: UUID) -> HttpResponse:
     wallets.open_(_account(request, pk), by=request.actor)
     messages.success(request, _("The wallet is open."))
     return go(request, address(request, "account", pk))
+
+
+def _buyer_form(account: BillingAccount, row: Buyer | None, data: Any = None) -> BuyerForm:
+    initial = {name: getattr(row, name) for name in BuyerForm.base_fields} if row else {"name": account.name}
+    return BuyerForm(data, initial=initial)
 
 
 def _account(request: OperatorRequest, pk: UUID) -> BillingAccount:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -26,6 +27,7 @@ from billing.services.payments import allocating, matching, receiving, refunding
 from core import clock
 from core.access import Permission
 from core.errors import DomainError, Invalid
+from core.models import Organization
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import refuse
 from portal.dashboard.pages import address, page_by_id, render_page
@@ -94,7 +96,8 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
 def record(request: OperatorRequest) -> HttpResponse:
     """Write down money that came in."""
     request.actor.require_everywhere(Permission.INVOICES_MANAGE)
-    today = clock.now().date()
+    zone = Organization.objects.values_list("time_zone", flat=True).get(pk=request.actor.home)
+    today = clock.now().astimezone(ZoneInfo(zone)).date()
     form = ReceivedForm(
         request.POST or None, initial={"invoice": request.GET.get("invoice", ""), "received_on": today}
     )

@@ -115,6 +115,9 @@ def test_a_payer_gets_an_address_a_checked_vat_id_a_mandate_and_a_wallet(
     path = f"{home}payments/accounts/{account.pk}/"
     wrong = browser.post(path, {"country": "DE", "vat_id": "DE136695977"})
     right = browser.post(path, {"name": "Kai AG", "country": "DE", "vat_id": "DE136695976"})
+    unsigned = browser.post(f"{path}mandate/", {"iban": "DE00", "holder": "Dora", "type_": "CORE"})
+    assert unsigned.status_code == 422
+    assert 'value="Kai AG"' in unsigned.content.decode(), "what is kept stays in its form"
     mandate = {"iban": PAYER_IBAN, "holder": "Dora", "signed_on": f"{THIS_MONTH}-01", "type_": "CORE"}
     signed = browser.post(f"{path}mandate/", mandate)
     browser.post(f"{path}wallet/")
