@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, connection
 from django.db.models import Count, Q, QuerySet, Sum
@@ -38,13 +39,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """What a run would draft for one account, in one currency and basis."""
+    """What a run would issue to one account, in one currency and basis; ``invoice`` where it is drafted already."""
 
     account: BillingAccount
     currency: str
     net: Decimal
     vat: Decimal
     due: Decimal
+    invoice: UUID | None = None
 
 
 @atomic
@@ -198,7 +200,7 @@ def _previewed(account: BillingAccount, period: str) -> list[Previewed]:
     """Drafts made before, as a run issues them, and what it would draft anew."""
     made = Invoice.objects.filter(account=account, period=period)
     found = [
-        Previewed(account, one.currency, one.net, one.vat, one.due)
+        Previewed(account, one.currency, one.net, one.vat, one.due, one.pk)
         for one in made.filter(state=InvoiceState.DRAFT).order_by("id")
     ]
     records = list(drafting.unbilled(account, period))

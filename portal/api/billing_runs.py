@@ -1,6 +1,5 @@
 """``/billing-runs/``: the month end (billing B-30 to B-34)."""
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.models import BillingRun, Invoice, InvoiceKind, InvoiceState, ItemState, RunState
+from billing.models import BillingRun, ItemState, RunState
 from billing.services import running
 from core.access import Actor, Permission
 from core.models import Organization
@@ -185,24 +184,16 @@ def _shown(run: BillingRun, actor: Actor) -> dict[str, Any]:
 
 
 def _preview(view: Resource, organization: Organization, period: str) -> Any:
-    """Drafts first, each by its id, then what would be drafted."""
+    """What the run would issue; of what is drafted already the id."""
     seen = running.preview(organization, period, by=view.actor)
-    documents = [*_drafts(view.actor, period), *({**_sums(one), "account": one.account.pk} for one in seen)]
+    documents = [
+        {
+            "account": one.account.pk, "invoice": one.invoice, "currency": one.currency,
+            "net": one.net, "vat": one.vat, "due": one.due,
+        }
+        for one in seen
+    ]  # fmt: skip
     return RunPreviewView({"period": period, "documents": documents}).data
-
-
-def _drafts(actor: Actor, period: str) -> Iterator[dict[str, Any]]:
-    rows = Invoice.objects.visible_to(actor).filter(
-        period=period, state=InvoiceState.DRAFT, kind=InvoiceKind.COLLECTIVE
-    )
-    for one in rows.order_by("account_id", "currency", "basis"):
-        yield {**_sums(one), "account": one.account_id, "invoice": one.pk}
-
-
-def _sums(one: Invoice | running.Previewed) -> dict[str, Any]:
-    return {
-        "invoice": None, "currency": one.currency, "net": one.net, "vat": one.vat, "due": one.due,
-    }  # fmt: skip
 
 
 _OF_RUN = ("id", "period", "issue", "state", "started_by", "started_at", "finished_at")
