@@ -11,6 +11,8 @@ from django.conf import settings
 from django.db import connection
 from django.db.transaction import atomic
 
+from stations.services import partitions
+
 LAG = timedelta(minutes=2)
 """A reading is committed at the latest this long after its receipt."""
 AT_ONCE = timedelta(minutes=30)
@@ -34,12 +36,11 @@ def condense(now: datetime) -> int:
 
 def maintain(now: datetime) -> int:
     """Make partitions ahead and drop what is older than its retention; answers with how many."""
-    (made,) = _run("SELECT stations_make_history_partitions(%s)", [now])[0]
-    (dropped,) = _run(
+    made = partitions.patiently("SELECT stations_make_history_partitions(%s)", [now])
+    return made + partitions.patiently(
         "SELECT stations_drop_history_partitions(%s, %s, %s)",
         [now, settings.OCPP_MINUTE_RETENTION_DAYS, settings.OCPP_QUARTER_RETENTION_DAYS],
-    )[0]
-    return int(made) + int(dropped)
+    )
 
 
 def _mark(now: datetime) -> datetime | None:
