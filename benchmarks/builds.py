@@ -48,9 +48,14 @@ def portal(place: Place) -> Iterator[Build]:
         yield place.shared
         return
     port = free_port()
-    command = [sys.executable, "manage.py", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with _running("portal", [*command, "--gateway-id", f"bench-{port}"], port, {}) as build:
+    with _running("portal", serving(port), port, {}) as build:
         yield build
+
+
+def serving(port: int) -> list[str]:
+    """What starts the portal's server on that port."""
+    command = [sys.executable, "manage.py", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    return [*command, "--gateway-id", f"bench-{port}"]
 
 
 @contextlib.contextmanager

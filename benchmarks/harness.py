@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ import psutil
 
 if TYPE_CHECKING:
     from benchmarks.builds import Build
+    from portal.embedded.postgres import EmbeddedPostgres
 
 HEAD = "| figure | measured | goal | how |\n|---|---|---|---|"
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +44,7 @@ class Place:
     yardstick_url: str
     directory: Path
     shared: "Build | None" = None
+    restart_postgres: "Callable[[], None] | None" = None
 
 
 @contextlib.contextmanager
@@ -65,14 +67,24 @@ def servers() -> Iterator[Place]:
 
         django.setup()
         assert postgres.child is not None
-        yield Place(
+        place = Place(
             postgres.child.pid, postgres.url("owner"), postgres.url("owner", "straightforward"), directory
         )
+        place.restart_postgres = lambda: _restart(postgres, place)
+        yield place
     finally:
         _close_connections()
         valkey.stop()
         postgres.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _restart(postgres: "EmbeddedPostgres", place: Place) -> None:
+    """As an administrator restarts it: who is connected loses the connection."""
+    postgres.stop()
+    postgres.start()
+    assert postgres.child is not None
+    place.postgres_pid = postgres.child.pid
 
 
 def _set_environment(directory: Path, postgres: object, valkey: object) -> None:

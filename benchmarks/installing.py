@@ -9,6 +9,7 @@ import json
 import random
 import signal
 import sys
+import time
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -23,6 +24,7 @@ from portal.simulator.settings import Hardware
 from portal.simulator.station import SimulatedStation
 
 FETCHES_AT_ONCE = 8
+TRIES = 30
 OLD = "1.0.0"
 
 
@@ -40,9 +42,23 @@ class Ledger:
         self.overlaps += station.safe.updating is not None
 
     async def fetch(self, location: str) -> None:
+        """Patiently, as chargers do while a server is away."""
         async with self.fetching:
-            content = await asyncio.to_thread(lambda: requests.get(location, timeout=30).content)
+            content = await asyncio.to_thread(_fetched, location)
         self.wrong_bytes += sha256(content).hexdigest() not in self.known
+
+
+def _fetched(location: str) -> bytes:
+    for _ in range(TRIES):
+        try:
+            answer = requests.get(location, timeout=30)
+        except requests.RequestException:
+            time.sleep(1)
+            continue
+        if answer.status_code < 500:
+            return answer.content
+        time.sleep(1)
+    return b""
 
 
 def watch(ledger: Ledger) -> None:

@@ -34,6 +34,7 @@ VERSIONS = ("1.6", "2.0.1", "2.1")
 CHARGERS, KILLS, WORKERS = 500, 20, 2
 FAILING, OFFLINE = 0.03, 0.05
 LATE_AFTER_S = 60.0
+MISHAP_AFTER_S = 20.0
 LIFE_S = (2.0, 12.0)
 PATIENCE_S = 300
 ALONE = 20
@@ -59,7 +60,7 @@ def measure(place: Place, chargers: int, *, kills: int) -> list[Row]:
     """The whole rollout, checked against what the chargers themselves say of it; then the one that is stopped."""
     with builds.portal(place) as build:
         os.environ["FILES_URL"] = build.http_url
-        crew = Crew(build, chargers, kills)
+        crew = Crew(place, build, chargers, kills)
         with crew.at_work() as fleet:
             begin = time.monotonic()
             rollout = crew.roll_out(NEW, FILE, {"vendor": VENDOR})
@@ -71,24 +72,27 @@ def measure(place: Place, chargers: int, *, kills: int) -> list[Row]:
     if state != "done" or crew.killed != kills:
         raise SystemExit(f"It ended as {state}, and {crew.killed} of {kills} workers were killed.")
     _require_honest(rows, told, chargers)
-    return [_row(rows, told, took, crew.killed, chargers), stopped]
+    return [_row(rows, told, took, crew, chargers), stopped]
 
 
 @dataclass
 class Crew:
     """Two keys of the API, the workers and the beat, and who kills them."""
 
+    place: Place
     build: Build
     chargers: int
     kills: int
     killed: int = 0
     processes: list["_Worker"] = field(default_factory=list)
+    others: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    mishaps: list[str] = field(default_factory=list)
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator["_Fleet"]:
         self._keys = _prepare()
         members = _members(self.chargers)
-        beat = _spawn([*BEAT, "--schedule", f"{os.environ['DATA_DIR']}/beat", "--pidfile="])
+        self._start_beat()
         self.processes = [_Worker() for _ in range(WORKERS)]
         fleet = _Fleet(self.build, members)
         try:
@@ -96,7 +100,7 @@ class Crew:
             yield fleet
         finally:
             fleet.end()
-            for process in (beat, *(one.process for one in self.processes)):
+            for process in (*self.others, *(one.process for one in self.processes)):
                 process.kill()
                 process.wait()
 
@@ -121,19 +125,58 @@ class Crew:
 
     def finish(self, rollout: str) -> str:
         """Until it is over or paused, killing workers meanwhile: its last state."""
-        deadline = time.monotonic() + PATIENCE_S
+        begin = time.monotonic()
+        deadline = begin + PATIENCE_S
         while (state := self.read(rollout)["status"]) == "running":
             if time.monotonic() > deadline:
                 raise SystemExit(
                     f"The rollout did not end in {PATIENCE_S} s: {self.read(rollout)['progress']}."
                 )
             time.sleep(0.25)
+            self._suffer(time.monotonic() - begin)
             self.processes = [self._looked_at(one) for one in self.processes]
         return str(state)
 
     def read(self, rollout: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._get(f"firmware-rollouts/{rollout}/")
-        return found
+        """The rollout; while a server is down it is asked again."""
+        url = self._url(f"firmware-rollouts/{rollout}/")
+        for _ in range(60):
+            with contextlib.suppress(requests.RequestException):
+                answer = requests.get(url, headers=self._headers(0), timeout=30)
+                if answer.status_code < 500:
+                    found: dict[str, Any] = self._said(answer)
+                    return found
+            time.sleep(1)
+        raise SystemExit("The portal does not come back.")
+
+    def _suffer(self, elapsed_s: float) -> None:
+        """Once each, and in this order: the beat and the gateway are killed, the database is restarted."""
+        acts = (("beat", self._lose_beat), ("gateway", self._lose_gateway), ("database", self._lose_database))
+        done = len(self.mishaps)
+        if self.kills and done < len(acts) and elapsed_s > MISHAP_AFTER_S * (done + 1):
+            name, act = acts[done]
+            act()
+            self.mishaps.append(name)
+
+    def _start_beat(self) -> None:
+        self.others.append(_spawn([*BEAT, "--schedule", f"{os.environ['DATA_DIR']}/beat", "--pidfile="]))
+
+    def _lose_beat(self) -> None:
+        self.others[0].kill()
+        self.others[0].wait()
+        self._start_beat()
+
+    def _lose_gateway(self) -> None:
+        os.kill(self.build.pid, signal.SIGKILL)
+        time.sleep(0.5)
+        self.others.append(subprocess.Popen(builds.serving(self.build.port), cwd=ROOT))
+
+    def _lose_database(self) -> None:
+        from django.db import connections
+
+        assert self.place.restart_postgres is not None
+        self.place.restart_postgres()
+        connections.close_all()
 
     def rows(self, rollout: str) -> list[dict[str, Any]]:
         """Where each station stands, with its identity."""
@@ -315,17 +358,17 @@ def _require_honest(rows: list[dict[str, Any]], told: dict[str, Any], chargers: 
         raise SystemExit(f"{told['overlaps']} chargers got an update while another was running.")
 
 
-def _row(rows: list[dict[str, Any]], told: dict[str, Any], took: float, killed: int, chargers: int) -> Row:
+def _row(rows: list[dict[str, Any]], told: dict[str, Any], took: float, crew: Crew, chargers: int) -> Row:
     states = Counter(row["status"] for row in rows)
     attempts = sum(row["attempts"] for row in rows)
     heard = sum(told["told"].get(row["identity"], 0) for row in rows)
     return Row(
-        f"a rollout to {chargers} chargers, workers killed {killed} times",
+        f"a rollout to {chargers} chargers, workers killed {crew.killed} times",
         f"{took:.0f} s: {dict(states.most_common())}",
         "within 5 minutes; one honest state each, no two updates at once",
         f"started by one key, approved by another; {attempts} attempts, {heard} UpdateFirmware arrived (those of the "
         f"stopped rollout included), 0 while another ran; files fetched from the portal, {told['wrong_bytes']} with "
-        f"other bytes; {told['reboots']} reboots at random",
+        f"other bytes; {told['reboots']} reboots at random; killed or restarted as well: {', '.join(crew.mishaps)}",
     )
 
 

@@ -1,7 +1,7 @@
 """The addresses of REST v1, below ``/api/``."""
 
 from django.urls import path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from portal.api import (
     alerts,
@@ -50,13 +50,14 @@ from portal.api import (
     webhooks,
 )
 from portal.api.permissions import IsKnown
+from portal.api.schema_view import SchemaView
 
 app_name = "api"
 
 urlpatterns = [
     path(
         "v1/schema/",
-        SpectacularAPIView.as_view(permission_classes=[IsKnown], api_version="v1"),
+        SchemaView.as_view(permission_classes=[IsKnown]),
         name="schema",
     ),
     path(

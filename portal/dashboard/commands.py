@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from core import clock
-from core.access import Permission
+from core.access import Actor, Permission
 from core.errors import Invalid
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.fresh import confirmed_first
@@ -103,13 +103,13 @@ def cancel_planned(request: OperatorRequest, pk: UUID) -> HttpResponse:
 def _page(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
     context = frame(request, station, "station_commands")
     context["page"] = page_by_id(station.commands.select_related("transaction__evse"), request.GET.dict())
-    context["planned"] = _shown(station)
+    context["planned"] = _shown(station, request.actor)
     context["evses"] = list(station.evses.values_list("evse_id", flat=True))
     context["messages_to_ask"] = [(name, MESSAGE[name]) for name in MESSAGES]
     return render_page(request, TEMPLATE, context, partial="history")
 
 
-def _shown(station: ChargingStation) -> list[ScheduledCommand]:
+def _shown(station: ChargingStation, actor: Actor) -> list[ScheduledCommand]:
     """What is to come, soonest first, and what ended lately, each with what became of its newest times."""
     recent = clock.now() - ENDED_SHOWN
     rows = station.scheduled_commands.filter(Q(status="planned") | Q(ended_at__gte=recent))
@@ -117,6 +117,7 @@ def _shown(station: ChargingStation) -> list[ScheduledCommand]:
         rows.order_by(F("next_at").asc(nulls_last=True), "-id")[:PLANS_SHOWN]
     )
     for one in planned:
+        one.may_cancel = actor.can(scheduled_commands.permission_of(one))  # type: ignore[attr-defined]
         one.newest = list(one.runs.all()[:RUNS_SHOWN])  # type: ignore[attr-defined]  # for the template
     return planned
 

@@ -91,7 +91,7 @@ def plan(
 
 def cancel(scheduled: ScheduledCommand, *, by: Actor) -> ScheduledCommand:
     """Take back what is still to come. Raises :class:`Conflict` where nothing is."""
-    by.require(_permission_of(scheduled), scheduled)
+    by.require(permission_of(scheduled), scheduled)
     with atomic():
         held = _planned().filter(pk=scheduled.pk).first()
         if held is None:
@@ -231,7 +231,7 @@ def _intent(scheduled: ScheduledCommand) -> Intent:
     return intents.from_json(scheduled.command, orjson.loads(plain))
 
 
-def _permission_of(scheduled: ScheduledCommand) -> Permission:
+def permission_of(scheduled: ScheduledCommand) -> Permission:
     """What planning it needed; a plan that cannot be read any more can still be taken back."""
     try:
         return commands.permission_of(_intent(scheduled))

@@ -20,7 +20,7 @@ from billing.models import (
 from billing.services.payments import allocating, debits, receiving, references, statements
 from core import audit, clock
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid
 from core.models import Organization
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -184,8 +184,8 @@ def _decided(held: BankLine, by: Actor, reason: str) -> BankLine:
 
 
 def invoice_named(organization_id: UUID, text: str) -> Invoice:
-    """The issued invoice of a number or reference. Raises :class:`NotFound`."""
+    """The issued invoice of a number or reference. Raises :class:`Invalid`."""
     found = references.invoices_of(organization_id, text).first() if text.strip() else None
     if found is None:
-        raise NotFound("There is no invoice of this number.", field="invoice")
+        raise Invalid("There is no invoice of this number.", field="invoice")
     return found
