@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F
@@ -185,6 +186,12 @@ def offer(image: FirmwareImage, station: ChargingStation, until: datetime) -> st
         created_at=now,
     )
     return f"{settings.FILES_URL}/files/firmware/{token}/{image.filename}"
+
+
+def end_links(image_id: UUID, station_id: UUID, now: datetime) -> None:
+    """The station fetches the image no more by what it was told before."""
+    links = FirmwareLink.objects.filter(image=image_id, station=station_id, expires_at__gt=now)
+    links.update(expires_at=now)
 
 
 def open_link(token: str, filename: str) -> FirmwareImage:

@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 SENT_AT_ONCE = 20
 MOST_STEPS = 50
 MOST_UNSENT = 200
+UNSENT_PAUSE_S = 5
 LATE = timedelta(days=7)
 
 
@@ -147,42 +148,42 @@ def _goes_on(attempt: RolloutAttempt, seen: Evidence, verdict: Verdict) -> bool:
 def _write(
     rollout: FirmwareRollout, row: RolloutStation, attempt: RolloutAttempt, verdict: Verdict, now: datetime
 ) -> bool:
-    progress, detail = verdict.progress, verdict.detail
     if not verdict.spent and row.attempts >= MOST_UNSENT:
-        progress, detail, verdict = (
-            Progress.UNREACHABLE,
-            "It was not reached in many tries.",
-            Verdict(Progress.UNREACHABLE),
-        )
-    ended = progress not in UNDER_WAY
-    if ended and attempt.ended_at is None:
-        attempt.outcome, attempt.detail, attempt.ended_at = progress.value, detail[:500], now
+        verdict = Verdict(Progress.UNREACHABLE, "It was not reached in many tries.")
+    if verdict.progress in UNDER_WAY:
+        return _note(row, verdict, now)
+    if attempt.ended_at is None:
+        attempt.outcome, attempt.detail = verdict.progress.value, verdict.detail[:500]
+        attempt.ended_at = now
         attempt.save(update_fields=["outcome", "detail", "ended_at"])
-    if progress is Progress.FAILED or (progress is Progress.WAITING and verdict.spent):
-        row.failures += 1
-    tries_on = (
-        verdict.again
-        and rollout.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
-        and (not verdict.spent or row.failures <= rollout.retries)
-    )
-    if tries_on:
-        row.next_try_at = now + timedelta(seconds=rollout.retry_seconds if verdict.spent else 5)
-        row.status, row.detail, row.status_at = Progress.WAITING.value, detail[:500], now
+    row.failures += verdict.progress is Progress.FAILED
+    if _tries_on(rollout, row, verdict):
+        wait_s = rollout.retry_seconds if verdict.spent else UNSENT_PAUSE_S
+        row.next_try_at = now + timedelta(seconds=wait_s)
+        row.status, row.detail, row.status_at = Progress.WAITING.value, verdict.detail[:500], now
         row.save()
         return True
-    if progress is Progress.WAITING:
-        progress, detail = Progress.CANCELLED, "The rollout was aborted."
-    if ended:
-        row.save(update_fields=["failures"])
-        deciding.finish(row, progress, detail, now)
-        return True
-    if (row.status, row.detail) == (progress.value, detail):
+    row.save(update_fields=["failures"])
+    if verdict.progress is Progress.WAITING:
+        verdict = Verdict(Progress.CANCELLED, "The rollout was aborted.")
+    deciding.finish(row, verdict.progress, verdict.detail, now)
+    return True
+
+
+def _note(row: RolloutStation, verdict: Verdict, now: datetime) -> bool:
+    """How far the station is; whether that is new."""
+    if (row.status, row.detail) == (verdict.progress.value, verdict.detail):
         return False
-    if row.status != progress.value:
+    if row.status != verdict.progress.value:
         row.status_at = now
-    row.status, row.detail = progress.value, detail[:500]
+    row.status, row.detail = verdict.progress.value, verdict.detail[:500]
     row.save(update_fields=["status", "detail", "status_at"])
     return True
+
+
+def _tries_on(rollout: FirmwareRollout, row: RolloutStation, verdict: Verdict) -> bool:
+    goes_on = rollout.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+    return verdict.again and goes_on and (not verdict.spent or row.failures <= rollout.retries)
 
 
 def _overtaken(rollout: FirmwareRollout, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted
 from core.models import ApiKey
 from stations.domain.rollouts import LOST, NEXT, PausedBy, Progress, RolloutStatus
 from stations.models import Command, FirmwareImage, FirmwareRollout, RolloutStation, RolloutWave
-from stations.services import commands
+from stations.services import commands, firmware_images
 from stations.services.rollouts import planning, telling
 
 A_DAY = timedelta(days=1)
@@ -198,7 +198,8 @@ def rollback(rollout: FirmwareRollout, *, by: Actor, image: FirmwareImage | None
 
 
 def finish(one: RolloutStation, progress: Progress, detail: str, now: datetime) -> None:
-    """Write the end of a station, whose row is locked."""
+    """Write the end of a station, whose rollout is locked; its address of the file ends with it (W-22)."""
+    firmware_images.end_links(one.rollout.image_id, one.station_id, now)
     one.status, one.detail = progress.value, detail[:500]
     one.finished_at = one.status_at = now
     one.save(update_fields=["status", "detail", "finished_at", "status_at"])

@@ -22,6 +22,7 @@ from stations.models import (
     Command,
     FirmwareImage,
     FirmwareJob,
+    FirmwareLink,
     FirmwareRollout,
     Presence,
     RolloutAttempt,
@@ -74,6 +75,7 @@ def test_a_station_is_told_once_and_installed_when_it_boots_with_the_version(
 
     assert call[2] == "UpdateFirmware"
     assert "/files/firmware/" in str(call[3])
+    assert not FirmwareLink.objects.filter(station=one.station, expires_at__gt=clock.now()).exists()
     done = row(rollout, one)
     assert (done.status, done.attempts, done.version_before) == ("installed", 1, OLD)
     assert status(rollout) == "done"
