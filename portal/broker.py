@@ -23,6 +23,10 @@ ASK_AGAIN = {"interval_start": 1, "interval_step": 1, "interval_max": 5}
 class Consumer(consumer.Consumer):  # type: ignore[misc]  # celery ships no types
     """The worker's ear."""
 
+    def on_connection_error_before_connected(self, error: Exception) -> None:
+        """It was lost again while the ear was still being opened."""
+        valkey.lost(error)
+
     def on_connection_error_after_connected(self, error: Exception) -> None:
         with warnings.catch_warnings():  # of a default that another version of Celery will have
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
