@@ -155,7 +155,7 @@ class RolloutView(serializers.Serializer):
 
 class RolloutDetailView(RolloutView):
     progress = serializers.SerializerMethodField(help_text="Stations by their status")
-    wave_progress = WaveView(many=True, source="waves_done")
+    wave_progress = WaveView(many=True, source="waves.all")
 
     @extend_schema_field(serializers.DictField(child=serializers.IntegerField()))
     def get_progress(self, rollout: FirmwareRollout) -> dict[str, int]:

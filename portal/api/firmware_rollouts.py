@@ -275,7 +275,6 @@ class RolloutStationDetail(OneRollout):
 
 
 def _shown(rollout: FirmwareRollout) -> Any:
-    rollout.waves_done = list(rollout.waves.all())  # type: ignore[attr-defined]
     return RolloutDetailView(rollout).data
 
 

@@ -3,7 +3,7 @@
 A station has the new version when it reports that version, and not because it said ``Installed`` (P232).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
@@ -234,11 +234,3 @@ def _hint(seen: Evidence) -> str:
     if seen.command in (CommandStatus.TIMED_OUT, CommandStatus.FAILED) and not seen.job:
         return "No answer came; what the station does next is waited for."
     return ""
-
-
-def counted(words: Iterable[str]) -> dict[str, int]:
-    """How many stations stand where, each word named."""
-    found = dict.fromkeys((word.value for word in Progress), 0)
-    for word in words:
-        found[word] += 1
-    return found

@@ -41,7 +41,6 @@ class Migration(migrations.Migration):
                 ('created_by', models.CharField(max_length=200)),
                 ('created_at', models.DateTimeField()),
                 ('requested_by', models.CharField(blank=True, max_length=200)),
-                ('requested_by_id', models.UUIDField(null=True)),
                 ('requested_owner', models.CharField(blank=True, max_length=200)),
                 ('requested_at', models.DateTimeField(null=True)),
                 ('approved_by', models.CharField(blank=True, max_length=200)),

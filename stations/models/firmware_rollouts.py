@@ -70,7 +70,6 @@ class FirmwareRollout(models.Model):
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField()
     requested_by = models.CharField(max_length=200, blank=True)
-    requested_by_id = models.UUIDField(null=True)
     requested_owner = models.CharField(max_length=200, blank=True)
     requested_at = models.DateTimeField(null=True)
     approved_by = models.CharField(max_length=200, blank=True)

@@ -5,7 +5,9 @@ commands, or not at all.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -42,18 +44,23 @@ LATE = timedelta(days=7)
 
 def advance(now: datetime) -> int:
     """Every rollout that is not over; answers with how many steps changed something."""
-    _believe_late_ones(now)
+    _guarded("late", lambda: believe_late(now))
     unfinished = Exists(RolloutStation.objects.filter(rollout=OuterRef("pk"), finished_at=None))
     active = Q(status__in=[RolloutStatus.RUNNING, RolloutStatus.PAUSED])
     rollouts = FirmwareRollout.objects.filter(active | Q(status=RolloutStatus.ABORTED) & unfinished)
-    return sum(_advance_one(pk) for pk in list(rollouts.order_by("id").values_list("pk", flat=True)))
+    return sum(
+        _guarded(pk, partial(_advance_one, pk))
+        for pk in list(rollouts.order_by("id").values_list("pk", flat=True))
+    )
 
 
-def _believe_late_ones(now: datetime) -> None:
+def _guarded(what: object, work: Callable[[], int]) -> int:
+    """What goes wrong in one rollout holds up no other; it is tried again at the next turn."""
     try:
-        believe_late(now)
-    except Exception:
-        logger.exception("Stations that came late could not be looked at")
+        return work()
+    except Exception:  # whatever it is, the others go on
+        logger.exception("rollout.stumbled", extra={"rollout": str(what)})
+        return 0
 
 
 def believe_late(now: datetime) -> int:
@@ -111,13 +118,9 @@ def step(pk: UUID, now: datetime) -> bool:
 
 
 def _advance_one(pk: UUID) -> int:
-    """What goes wrong in one rollout holds up no other; it is tried again at the next turn."""
     done = 0
-    try:
-        while done < MOST_STEPS and step(pk, clock.now()):
-            done += 1
-    except Exception:
-        logger.exception("The rollout %s could not be advanced", pk)
+    while done < MOST_STEPS and step(pk, clock.now()):
+        done += 1
     return done
 
 

@@ -40,9 +40,9 @@ def start(rollout: FirmwareRollout, *, by: Actor, expected: str = "") -> Firmwar
         with atomic():
             row = _locked(rollout, RolloutStatus.DRAFT)
             _freeze(row, expected)
-            row.requested_by, row.requested_by_id = by.label[:200], by.subject_id
-            row.requested_owner, row.requested_at = _owner(by), clock.now()
-            _move(row, RolloutStatus.AWAITING_APPROVAL if _needs_two(row) else RolloutStatus.RUNNING)
+            row.requested_by, row.requested_owner = by.label[:200], _owner(by)
+            row.requested_at = clock.now()
+            move(row, RolloutStatus.AWAITING_APPROVAL if _needs_two(row) else RolloutStatus.RUNNING)
             changes = {
                 "sha256": [None, row.image.sha256],
                 "stations": [None, sorted(str(pk) for pk in _included(row))],
@@ -81,7 +81,7 @@ def approve(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
         if _owner(by) == row.requested_owner:
             raise NotPermitted("Who started a rollout cannot approve it. Ask another person.")
         row.approved_by, row.approved_at = by.label[:200], clock.now()
-        _move(row, RolloutStatus.RUNNING)
+        move(row, RolloutStatus.RUNNING)
         audit.record("rollout.approved", row, by=by, changes={"sha256": [None, row.image.sha256]})
         telling.changed(row)
     return row
@@ -100,7 +100,7 @@ def pause(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
 def halt(row: FirmwareRollout, who: PausedBy, detail: str) -> None:
     """Pause a rollout whose row is locked."""
     row.paused_by, row.detail = who.value, detail[:500]
-    _move(row, RolloutStatus.PAUSED)
+    move(row, RolloutStatus.PAUSED)
     telling.changed(row)
 
 
@@ -112,7 +112,7 @@ def resume(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
         if row.paused_by == PausedBy.RULE:
             _pardon(row)
         row.paused_by, row.detail = "", ""
-        _move(row, RolloutStatus.RUNNING)
+        move(row, RolloutStatus.RUNNING)
         audit.record("rollout.resumed", row, by=by)
         telling.changed(row)
     return row
@@ -134,7 +134,7 @@ def abort(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
         for one in row.rows.select_for_update().filter(status=Progress.WAITING).order_by("id"):
             finish(one, Progress.CANCELLED, "The rollout was aborted.", now)
         row.paused_by, row.detail, row.ended_at = "", "", now
-        _move(row, RolloutStatus.ABORTED)
+        move(row, RolloutStatus.ABORTED)
         audit.record("rollout.aborted", row, by=by)
         telling.changed(row, finished=True)
     take_back(row)
@@ -173,7 +173,7 @@ def retry(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
             row.waves.exclude(started_at=None).update(pardoned=0, released=False, started_at=now)
             if row.status == RolloutStatus.DONE:
                 row.ended_at = None
-                _move(row, RolloutStatus.RUNNING)
+                move(row, RolloutStatus.RUNNING)
             audit.record("rollout.retried", row, by=by, changes={"stations": [None, again]})
             telling.changed(row)
     except IntegrityError as error:
@@ -213,10 +213,6 @@ def lost_in(wave: RolloutWave) -> int:
 
 def move(row: FirmwareRollout, to: RolloutStatus) -> None:
     """The next state of a rollout whose row is locked, by the one table."""
-    _move(row, to)
-
-
-def _move(row: FirmwareRollout, to: RolloutStatus) -> None:
     assert to in NEXT[RolloutStatus(row.status)], (row.status, to)
     row.status = to.value
     if to is RolloutStatus.RUNNING and row.started_at is None:
