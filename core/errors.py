@@ -52,6 +52,18 @@ class Busy(DomainError):
         super().__init__("Somebody else is at work on this just now. Nothing was changed; try it again.")
 
 
+class TooMany(DomainError):
+    """As much as one may have under way at once is under way already."""
+
+    code = "throttled"
+    retry_after_s = 30
+
+    def __init__(self) -> None:
+        super().__init__(
+            "As many downloads as may run at once are running. Let one of them end, then try again."
+        )
+
+
 class NoRoom(DomainError):
     """The disk is full (promises.md F-19); nothing was kept."""
 

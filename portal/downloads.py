@@ -8,7 +8,13 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
+from core.access import Actor
+from core.errors import TooMany
+from portal.pace import AtOnce
+from portal.streaming import Leaving
+
 LINES_AT_ONCE = 50
+under_way = AtOnce(each=3, in_all=12)
 
 
 def whole(content: bytes | str, *, content_type: str, filename: str) -> HttpResponse:
@@ -21,11 +27,17 @@ def whole(content: bytes | str, *, content_type: str, filename: str) -> HttpResp
 
 
 def streamed(
-    request: HttpRequest, lines: Iterator[str], *, content_type: str, filename: str
+    request: HttpRequest, lines: Iterator[str], *, content_type: str, filename: str, by: Actor
 ) -> StreamingHttpResponse:
-    """An answer that a browser saves under the name; ``lines`` may read from the database as it goes."""
+    """An answer that a browser saves under the name; ``lines`` may read from the database as it goes.
+
+    Raises :class:`core.errors.TooMany` where the caller, or all of them, have as many under way as there may be.
+    """
+    caller = str(by.subject_id)
+    if not under_way.enter(caller):
+        raise TooMany
     content: Any = _in_pieces(lines) if isinstance(request, ASGIRequest) else lines
-    response = StreamingHttpResponse(content, content_type=content_type)
+    response = Leaving(content, lambda: under_way.leave(caller), content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="{filename}"'
     return response
 

@@ -1,8 +1,8 @@
-"""So many requests a minute for one thing, counted in this process."""
+"""So many requests a minute for one thing, and so many at once for one caller, counted in this process."""
 
 import math
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from threading import Lock
 
 MOST_THINGS = 10_000
@@ -28,3 +28,26 @@ class Pace:
             if len(self._buckets) > MOST_THINGS:
                 self._buckets.popitem(last=False)
         return 0 if passes else math.ceil((1 - level) * 60 / self._most)
+
+
+class AtOnce:
+    """How much each caller, and all of them together, have under way."""
+
+    def __init__(self, *, each: int, in_all: int) -> None:
+        self._each, self._in_all = each, in_all
+        self._lock = Lock()
+        self._counts: Counter[str] = Counter()
+
+    def enter(self, caller: str) -> bool:
+        """Whether there is a place, which is then taken until :meth:`leave`."""
+        with self._lock:
+            if self._counts[caller] >= self._each or self._counts.total() >= self._in_all:
+                return False
+            self._counts[caller] += 1
+            return True
+
+    def leave(self, caller: str) -> None:
+        with self._lock:
+            self._counts[caller] -= 1
+            if self._counts[caller] <= 0:
+                del self._counts[caller]

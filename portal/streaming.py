@@ -1,6 +1,8 @@
 """What the streams of operators and of drivers share: events on the wire, and rights that are read anew."""
 
 import time
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,6 +13,18 @@ from django.utils.functional import SimpleLazyObject
 
 BEAT_S = 10.0
 RIGHTS_S = 60.0
+
+
+class Leaving(StreamingHttpResponse):
+    """An answer that goes on and, told as a whole, cut off or never begun, gives the caller's place back."""
+
+    def __init__(self, content: Any, leave: Callable[[], None], *, content_type: str) -> None:
+        super().__init__(content, content_type=content_type)
+        self._leave = weakref.finalize(self, leave)
+
+    def close(self) -> None:
+        super().close()
+        self._leave()
 
 
 def response(events: Any) -> StreamingHttpResponse:

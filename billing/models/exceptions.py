@@ -81,6 +81,7 @@ class BillingException(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["organization", "-id"], name="billing_exception_by_org"),
             models.Index(fields=["transaction"], name="billing_exception_by_session"),
             models.Index(
                 fields=["organization", "opened_at"],

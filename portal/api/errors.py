@@ -12,7 +12,17 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from core.errors import Busy, Conflict, DomainError, Invalid, NoRoom, NotFound, NotPermitted, NotSupported
+from core.errors import (
+    Busy,
+    Conflict,
+    DomainError,
+    Invalid,
+    NoRoom,
+    NotFound,
+    NotPermitted,
+    NotSupported,
+    TooMany,
+)
 from portal.logs import request_id
 
 logger = logging.getLogger(__name__)
@@ -23,6 +33,7 @@ STATUS: Mapping[type[DomainError], int] = {
     NotFound: status.HTTP_404_NOT_FOUND,
     Conflict: status.HTTP_409_CONFLICT,
     NotSupported: status.HTTP_409_CONFLICT,
+    TooMany: status.HTTP_429_TOO_MANY_REQUESTS,
     Busy: status.HTTP_503_SERVICE_UNAVAILABLE,
     NoRoom: status.HTTP_507_INSUFFICIENT_STORAGE,
 }
@@ -150,7 +161,7 @@ def _flatten(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
 
 def _headers(error: Exception) -> dict[str, str]:
     headers = {}
-    if isinstance(error, Busy):
+    if isinstance(error, Busy | TooMany):
         headers["Retry-After"] = str(error.retry_after_s)
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge

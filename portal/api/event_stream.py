@@ -7,10 +7,8 @@ key is no longer good, when the process drains, and after an hour; clients come 
 import asyncio
 import contextlib
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from threading import Lock
 
 import orjson
 from asgiref.sync import sync_to_async
@@ -22,6 +20,7 @@ from core.access import Actor
 from core.models import Event
 from core.services import outbox
 from portal import health
+from portal.pace import AtOnce
 from stations.live import topic_of
 
 BATCH = 200
@@ -31,36 +30,11 @@ LOOK_APART_S = 0.1
 RIGHTS_S = 60.0
 LASTS_S = 3600.0
 PER_CALLER = 10
+IN_ALL = 1000
 RETRY_MS = 2000
 BEAT = b": beat\n\n"
+under_way = AtOnce(each=PER_CALLER, in_all=IN_ALL)
 Narrowed = Callable[[QuerySet[Event]], QuerySet[Event]]
-
-
-class TooMany(Exception):
-    """The caller has as many streams open as one may."""
-
-
-class Open:
-    """How many streams each caller has open in this process."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._lock = Lock()
-
-    def enter(self, caller: str) -> None:
-        with self._lock:
-            if self._counts[caller] >= PER_CALLER:
-                raise TooMany
-            self._counts[caller] += 1
-
-    def leave(self, caller: str) -> None:
-        with self._lock:
-            self._counts[caller] -= 1
-            if self._counts[caller] <= 0:
-                del self._counts[caller]
-
-
-streams = Open()
 
 
 @dataclass
@@ -108,15 +82,11 @@ def backlog(reader: Reader) -> Iterator[bytes]:
 
 
 async def stream(reader: Reader) -> AsyncIterator[bytes]:
-    """What there is, then whatever comes. The caller has entered ``streams`` before."""
-    caller = str(reader.actor.subject_id)
-    try:
-        async with bus.subscriber().listen(topic_of(reader.actor.home)) as queue:
-            yield _hello()
-            async for piece in _pieces(reader, queue):
-                yield piece
-    finally:
-        streams.leave(caller)
+    """What there is, then whatever comes."""
+    async with bus.subscriber().listen(topic_of(reader.actor.home)) as queue:
+        yield _hello()
+        async for piece in _pieces(reader, queue):
+            yield piece
 
 
 async def _pieces(reader: Reader, queue: "asyncio.Queue[bus.Message]") -> AsyncIterator[bytes]:

@@ -23,6 +23,7 @@ from portal.api.fields import JsonObject
 from portal.api.filtering import filtered
 from portal.api.renderers import CsvRenderer, EventStreamRenderer, JsonRenderer
 from portal.api.resource import ListResource
+from portal.streaming import Leaving
 
 RESUME = "Last-Event-ID"
 
@@ -101,12 +102,14 @@ class EventList(ListResource):
         start = outbox.newest() if after is None else after
         most = self.paginator.get_page_size(self.request) if "limit" in self.request.query_params else None
         reader = Reader(self.actor, lambda rows: filtered(self, rows), start, self._again, most)
-        if isinstance(self.request._request, ASGIRequest):
-            self._enter()
-            lines: Any = event_stream.stream(reader)
-        else:
-            lines = event_stream.backlog(reader)
-        response = StreamingHttpResponse(lines, content_type=EventStreamRenderer.media_type)
+        caller, under_way = str(self.actor.subject_id), event_stream.under_way
+        if not under_way.enter(caller):
+            raise Throttled(wait=60)
+        is_live = isinstance(self.request._request, ASGIRequest)
+        lines: Any = event_stream.stream(reader) if is_live else event_stream.backlog(reader)
+        response = Leaving(
+            lines, lambda: under_way.leave(caller), content_type=EventStreamRenderer.media_type
+        )
         response.headers["X-Accel-Buffering"] = "no"
         return response
 
@@ -134,12 +137,6 @@ class EventList(ListResource):
                 f"Event {after} is not among those that are kept, which begin with {error.oldest}. Read the "
                 "present state of what you follow, then begin anew."
             ) from error
-
-    def _enter(self) -> None:
-        try:
-            event_stream.streams.enter(str(self.actor.subject_id))
-        except event_stream.TooMany as error:
-            raise Throttled(wait=60) from error
 
     def _again(self) -> Actor | None:
         """The actor as the key or session gives it now; an open stream is no activity of a person."""

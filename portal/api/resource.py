@@ -3,13 +3,13 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
 from django.conf import settings
 from django.db.models import Model, QuerySet
+from django.db.transaction import atomic
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from rest_framework import serializers
 from rest_framework.exceptions import Throttled
@@ -24,7 +24,7 @@ from core.patience import patience
 from portal.api import idempotency
 from portal.api.errors import PreconditionFailed
 from portal.api.filtering import filtered
-from portal.api.pagination import Cursor
+from portal.api.pagination import Cursor, walk
 from portal.api.parsers import JsonParser
 from portal.api.ratelimit import buckets, policy
 from portal.api.renderers import CsvRenderer, JsonRenderer, csv_lines
@@ -194,24 +194,24 @@ class ListResource(Resource):
         return paginator.get_paginated_response(self.represent(page, many=True))
 
     def _csv(self, queryset: QuerySet[Any]) -> StreamingHttpResponse:
-        organization = Organization.objects.get(pk=self.actor.home)
-        filters = {name: [None, value] for name, value in self.request.query_params.items()}
-        audit.record("list.exported", organization, by=self.actor, changes=filters, reason=self.request.path)
         paginator = self.pagination_class()
         paginator.get_page_size(self.request)
         ordering = paginator.get_ordering(self.request, queryset, self)
-        things = queryset.order_by(*ordering).iterator(chunk_size=ROWS_AT_ONCE)
-        rows = (
-            row
-            for some in iter(lambda: list(islice(things, ROWS_AT_ONCE)), [])
-            for row in self.represent(some, many=True)
-        )
-        return streamed(
-            self.request._request,
-            csv_lines(self._columns(), rows),
-            content_type="text/csv; charset=utf-8",
-            filename="export.csv",
-        )
+        pieces = walk(queryset, ordering, ROWS_AT_ONCE)
+        rows = (row for some in pieces for row in self.represent(some, many=True))
+        organization = Organization.objects.get(pk=self.actor.home)
+        filters = {name: [None, value] for name, value in self.request.query_params.items()}
+        with atomic():
+            audit.record(
+                "list.exported", organization, by=self.actor, changes=filters, reason=self.request.path
+            )
+            return streamed(
+                self.request._request,
+                csv_lines(self._columns(), rows),
+                content_type="text/csv; charset=utf-8",
+                filename="export.csv",
+                by=self.actor,
+            )
 
     def _columns(self) -> list[str]:
         fields = self.serializer_class(context={"actor": self.actor}).fields

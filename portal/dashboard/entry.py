@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.access import ROLE_NAMES, Actor, Permission, roles_with
-from core.errors import Busy, Conflict, DomainError, Invalid, NotFound, NotPermitted
+from core.errors import Busy, Conflict, DomainError, Invalid, NotFound, NotPermitted, TooMany
 from core.models import Membership, Organization
 from core.patience import patience
 from portal import accounts
@@ -33,7 +33,15 @@ class BadAddress(Invalid):
     """A query string, or a text in a form, that cannot be understood as what it stands for."""
 
 
-STATUS_OF = {Busy: 503, BadAddress: 400, NotFound: 404, NotPermitted: 403, Conflict: 409, Invalid: 422}
+STATUS_OF = {
+    Busy: 503,
+    TooMany: 429,
+    BadAddress: 400,
+    NotFound: 404,
+    NotPermitted: 403,
+    Conflict: 409,
+    Invalid: 422,
+}
 
 
 @dataclass
@@ -137,6 +145,10 @@ def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
     status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 422)
     if isinstance(error, Busy):
         error.message = _("Somebody else is at work on this just now. Nothing was changed; try it again.")
+    if isinstance(error, TooMany):
+        error.message = _(
+            "As many downloads as may run at once are running. Let one of them end, then try again."
+        )
     context: dict[str, Any] = {"error": error, "status": status}
     if isinstance(error, NotPermitted) and error.field:
         context["permission"] = error.field
@@ -145,7 +157,7 @@ def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
         "components/refusal.html" if request.htmx else f"{status if status in (403, 404) else 400}.html"
     )
     answer = render(request, template, context, status=status)
-    if isinstance(error, Busy):
+    if isinstance(error, Busy | TooMany):
         answer["Retry-After"] = str(error.retry_after_s)
     return answer
 

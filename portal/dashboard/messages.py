@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import orjson
+from django.db.transaction import atomic
 from django.http import HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_POST, require_safe
 
@@ -91,12 +92,13 @@ def export(request: OperatorRequest, pk: UUID) -> HttpResponseBase:
     station = find(request, pk)
     wanted = search(request.GET, station, request.actor)
     asked = {name: [None, value] for name, value in wanted.query.items() if value}
-    audit.record("list.exported", station, by=request.actor, changes=asked, reason=request.path)
     rows = wanted.newest(station, EXPORT_MAX)
     may_see = request.actor.can(Permission.DRIVERS_VIEW)
     lines = (_line(_seen(one, may_see)) for one in rows.iterator(chunk_size=200))
     name = f"messages-{station.pk}.ndjson"
-    return streamed(request, lines, content_type="application/x-ndjson", filename=name)
+    with atomic():
+        audit.record("list.exported", station, by=request.actor, changes=asked, reason=request.path)
+        return streamed(request, lines, content_type="application/x-ndjson", filename=name, by=request.actor)
 
 
 @require_POST

@@ -46,6 +46,7 @@ class Alert(AtStation, models.Model):
             )
         ]
         indexes = [
+            models.Index(fields=["organization", "-id"], name="alert_by_org"),
             models.Index(
                 fields=["organization", "-raised_at"], condition=models.Q(cleared_at=None), name="alert_open"
             )

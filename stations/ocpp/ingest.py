@@ -170,8 +170,8 @@ class Ingest:
             self._wake.wait(max(0.0, flushed_s + LOG_SECONDS - time.monotonic()))
         self._idle = False
         self._wake.clear()
-        if last_size >= BUSY_FROM and not self._stopping:
-            time.sleep(min(WINDOW_MAX_S, last_size * WINDOW_PER_ITEM_S))
+        if not self._stopping and (wait_s := window_s(last_size)):
+            time.sleep(wait_s)
 
     def _is_log_due(self, flushed_s: float) -> bool:
         late = time.monotonic() >= flushed_s + LOG_SECONDS
@@ -201,7 +201,7 @@ class Ingest:
         now = time.monotonic()
         if batch:
             metrics.BATCH_SIZE.observe(len(batch))
-            metrics.COMMIT_SECONDS.observe(now - batch[0].arrived_s)
+            metrics.count_commit([now - item.arrived_s for item in batch])
         self._note_troubles(writer)
         blocked = [item for item, error in zip(batch, outcome.errors, strict=True) if _is_blocked(error)]
         if blocked:
@@ -230,6 +230,11 @@ class Ingest:
             self._rows.extendleft(reversed(writer.blocked_rows))
             self._rows_out -= sum([len(row) for row in writer.blocked_rows])
             writer.blocked_rows = []
+
+
+def window_s(last_size: int) -> float:
+    """How long to wait for company after a batch of that size: not at all while there is little to do."""
+    return min(WINDOW_MAX_S, last_size * WINDOW_PER_ITEM_S) if last_size >= BUSY_FROM else 0.0
 
 
 def _is_blocked(error: Exception | None) -> bool:

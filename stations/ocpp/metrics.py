@@ -1,21 +1,24 @@
 """Figures of this process for ``/metrics``. Counted in plain dictionaries, made into samples when asked."""
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import accumulate
 
 from prometheus_client import Histogram
-from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    REGISTRY,
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from stations.domain.words import Version
 from stations.ocpp.schemas import is_known
 
-COMMIT_SECONDS = Histogram(
-    "ocpp_commit_seconds",
-    "From the arrival of a fact to its commit",
-    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 20),
-)
 BATCH_SIZE = Histogram(
     "ocpp_batch_facts", "Messages in one commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 )
@@ -26,9 +29,13 @@ COMMAND_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
 )
 
+COMMIT_BOUNDS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0)
+
 _messages: Counter[tuple[str, str]] = Counter()
 _events: Counter[str] = Counter()
 _connections = 0
+_commits = [0] * (len(COMMIT_BOUNDS_S) + 1)
+_commits_s = 0.0
 _gauges: dict[str, Callable[[], float]] = {}
 
 
@@ -48,13 +55,22 @@ def count_connection(by: int) -> None:
     _connections += by
 
 
+def count_commit(waited_s: Sequence[float]) -> None:
+    """How long each fact of a batch waited from its arrival to its commit."""
+    global _commits_s
+    for one in waited_s:
+        _commits[bisect_left(COMMIT_BOUNDS_S, one)] += 1
+    _commits_s += sum(waited_s)
+
+
 def watch(name: str, read: Callable[[], float]) -> None:
     """Offer a gauge that is read when somebody looks."""
     _gauges[name] = read
 
 
 class _Door(Collector):
-    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
+        yield _commit_seconds()
         messages = CounterMetricFamily("ocpp_messages", "Frames from stations", labels=["action", "verdict"])
         for (action, verdict), number in list(_messages.items()):
             messages.add_metric([action, verdict], number)
@@ -65,6 +81,16 @@ class _Door(Collector):
         yield events
         for name, read in list(_gauges.items()):
             yield GaugeMetricFamily(f"ocpp_{name}", name.replace("_", " "), value=read())
+
+
+def _commit_seconds() -> HistogramMetricFamily:
+    bounds = [*map(str, COMMIT_BOUNDS_S), "+Inf"]
+    return HistogramMetricFamily(
+        "ocpp_commit_seconds",
+        "From the arrival of a fact to its commit",
+        buckets=list(zip(bounds, accumulate(_commits), strict=True)),
+        sum_value=_commits_s,
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -303,6 +303,39 @@ def test_m19_facts_push_back_and_are_all_answered_though_more_came_than_the_back
     assert MeterReading.objects.filter(station_id=wire.row.pk).count() == 300
 
 
+@pytest.mark.parametrize(
+    ("last_size", "wait_ms"), [(0, 0), (1, 0), (3, 0), (4, 2), (20, 10), (40, 20), (1000, 20)]
+)
+def test_the_window_is_shut_while_idle_and_opens_to_20_ms_under_load(last_size: int, wait_ms: int) -> None:
+    assert ingest.window_s(last_size) * 1000 == pytest.approx(wait_ms)
+
+
+def test_p063_what_comes_during_a_commit_is_committed_as_one_batch(open_station: Open) -> None:
+    wires = [open_station() for _ in range(4)]
+    with locked("stations_meterreading"):
+        wires[0].send([2, "first", "MeterValues", meter_values(0, 0)])
+        time.sleep(0.1)
+        for place in range(1, 9):
+            for wire in wires:
+                wire.send([2, f"n{place}", "MeterValues", meter_values(place, place)])
+        time.sleep(0.05)
+    assert wires[0].receive()[1] == "first"
+    for wire in wires:
+        assert [wire.receive()[1] for _ in range(8)] == [f"n{place}" for place in range(1, 9)]
+
+    ids = [wire.row.pk for wire in wires]
+    commits = RawFrame.objects.filter(station_id__in=ids, action="MeterValues", direction="in")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT xmin::text), count(*) FROM stations_rawframe WHERE station_id = ANY(%s) "
+            "AND action = 'MeterValues' AND direction = 'in'",
+            [ids],
+        )
+        transactions_used, rows = cursor.fetchone()
+    assert (commits.count(), rows) == (33, 33)
+    assert transactions_used < 8
+
+
 def test_the_last_sign_of_life_is_written_for_the_newest_socket_only(open_station: Open) -> None:
     wire = open_station()
     assert is_alive(wire)
