@@ -7,11 +7,10 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from core import clock
 from drivers.models import Driver
-from portal import accounts
+from portal import accounts, figures
 
 STATEMENT_HOLDS = timedelta(days=180)  # of security.txt; RFC 9116 wants less than a year
 
@@ -33,13 +32,13 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' figures of this process; 404 while no token is set, 401 without the right one."""
+    """Prometheus' figures of all processes behind the port; 404 while no token is set, 401 without the right one."""
     if not settings.METRICS_TOKEN:
         raise Http404
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode()):
         return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(figures.text(), content_type=figures.CONTENT_TYPE)
 
 
 @require_safe

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import ConnectionClosed
 
 from core.access import Actor
@@ -26,6 +27,7 @@ from tests.waiting import eventually
 from tests.wire.client import WireStation
 
 CHARGERS = 12
+TOKEN = "a token of the gateways"
 FREE_WITHIN_S = 25
 KEYS = "t1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
@@ -81,7 +83,7 @@ def fleet(
     django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fleet]:
     data_dir: Path = tmp_path_factory.mktemp("gateways") / "data"
-    up = Up(data_dir, "--gateways", "2", DATA_KEYS=KEYS)
+    up = Up(data_dir, "--gateways", "2", DATA_KEYS=KEYS, METRICS_TOKEN=TOKEN)
     try:
         up.wait_ready()
         lines = (data_dir / runtime.RUNTIME_FILE).read_text().splitlines()
@@ -106,6 +108,27 @@ def test_both_processes_hold_chargers_of_the_one_port_under_names_of_their_own(f
     assert {one.id for one in Gateway.objects.all()} == set(held)
     assert all(fleet.process(name) for name in held)
     assert all(name.endswith((f":{fleet.up.port}:1", f":{fleet.up.port}:2")) for name in held)
+
+
+def test_whichever_process_is_asked_tells_the_figures_of_both(fleet: Fleet) -> None:
+    held = {name: float(count) for name, count in Counter(fleet.holders().values()).items()}
+
+    def told() -> dict[str, float]:
+        answer = requests.get(
+            f"http://127.0.0.1:{fleet.up.port}/metrics",
+            headers={"Authorization": f"Bearer {TOKEN}", "Connection": "close"},
+            timeout=5,
+        )
+        families = list(text_string_to_metric_families(answer.text))
+        assert len({one.name for one in families}) == len(families)
+        return {
+            sample.labels["gateway"]: sample.value
+            for one in families
+            for sample in one.samples
+            if sample.name == "ocpp_connections"
+        }
+
+    assert eventually(lambda: [told() for _ in range(6)] == [held] * 6, within_s=20)
 
 
 def test_p272_a_command_taken_by_either_process_reaches_the_station_wherever_it_is(fleet: Fleet) -> None:

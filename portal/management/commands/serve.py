@@ -13,7 +13,7 @@ from portal import server  # isort: skip  # its reactor comes first
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portal import health
+from portal import figures, health
 
 LAST_WRITES_S = 3.0
 TURN_S = (
@@ -38,9 +38,12 @@ class Command(BaseCommand):
             os.environ["GATEWAY_ID"] = options["gateway_id"]
         port = options["port"] if options["port"] is not None or options["uds"] else 8000
         try:
+            if options["reuse_port"]:
+                figures.share(settings.DATA_DIR / "figures", options["gateway_id"] or str(os.getpid()))
             serve(host=options["host"], port=port, unix_path=options["uds"], reuse_port=options["reuse_port"])
         except server.CannotListen as error:
             raise CommandError(str(error)) from error
+        figures.stop_sharing()
         sys.stdout.flush()
 
 
