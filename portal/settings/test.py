@@ -13,5 +13,3 @@ API_RATE_PER_SECOND = env.int("API_RATE_PER_SECOND", default=100_000)
 API_RATE_BURST = env.int("API_RATE_BURST", default=100_000)
 STATIC_ROOT, STATICFILES_DIRS = BASE_DIR / "static", []
 WHITENOISE_USE_FINDERS = True
-# Only patches the lazy loading of Django; who turns it on (tests/portal/test_list_queries.py) makes N+1 raise.
-INSTALLED_APPS = [*INSTALLED_APPS, "zeal"]
