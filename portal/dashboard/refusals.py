@@ -416,6 +416,7 @@ PLAIN = (
     _("It was not reached in many tries."),
     # stations: firmware and rollouts
     _("The end must be after the beginning."),
+    _("This key is retired already."),
 )
 FILLED = (
     # core

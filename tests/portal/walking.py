@@ -19,6 +19,7 @@ from billing.models import (
     Invoice,
     InvoiceKind,
     Mandate,
+    MeterKey,
     Method,
     Outcome,
     Payment,
@@ -193,6 +194,9 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
     )
     Settlement.objects.create(transaction=session, outcome=Outcome.EXCEPTION, due_at=now)
     wallet, mandate, payment = _furnish_payments(invoice, actor)
+    key = MeterKey.objects.create(
+        organization=organization, serial="M-1", public_key="04AA", registered_at=now, registered_by="Alice"
+    )
     return {
         **{"invoices": invoice.pk, "invoices/runs": run.pk, "invoices/exceptions": exception.pk},
         **{"billing-runs": run.pk, "billing-exceptions": exception.pk},
@@ -200,6 +204,7 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
         "payments/accounts": invoice.account_id,
         "payments/bank": BankLine.objects.get(organization=organization).pk,
         **{"wallets": wallet.pk, "mandates": mandate.pk, "payments": payment.pk},
+        **{"settings/signing": key.pk, "settings/signing/sites": session.site_id},
     }
 
 
