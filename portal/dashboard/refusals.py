@@ -417,6 +417,9 @@ PLAIN = (
     # stations: firmware and rollouts
     _("The end must be after the beginning."),
     _("This key is retired already."),
+    _("It is known already who pays this record."),
+    _("This session was paid without an account."),
+    _("A payer's name has 1 to 200 characters."),
 )
 FILLED = (
     # core

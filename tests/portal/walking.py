@@ -194,13 +194,14 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
     )
     Settlement.objects.create(transaction=session, outcome=Outcome.EXCEPTION, due_at=now)
     wallet, mandate, payment = _furnish_payments(invoice, actor)
+    record = _furnish_record(session, invoice)
     key = MeterKey.objects.create(
         organization=organization, serial="M-1", public_key="04AA", registered_at=now, registered_by="Alice"
     )
     return {
         **{"invoices": invoice.pk, "invoices/runs": run.pk, "invoices/exceptions": exception.pk},
         **{"billing-runs": run.pk, "billing-exceptions": exception.pk},
-        **{"billing-accounts": invoice.account_id, "cdrs": _furnish_record(session, invoice).pk},
+        **{"billing-accounts": invoice.account_id, "cdrs": record.pk, "invoices/records": record.pk},
         "payments/accounts": invoice.account_id,
         "payments/bank": BankLine.objects.get(organization=organization).pk,
         **{"wallets": wallet.pk, "mandates": mandate.pk, "payments": payment.pk},
