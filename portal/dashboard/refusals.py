@@ -420,6 +420,7 @@ PLAIN = (
     _("It is known already who pays this record."),
     _("This session was paid without an account."),
     _("A payer's name has 1 to 200 characters."),
+    _("Only a payment that the provider refused is tried again."),
 )
 FILLED = (
     # core

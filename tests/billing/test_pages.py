@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from billing.models import (
+    AccountException,
     BillingException,
     BillingRun,
     Invoice,
@@ -12,7 +13,8 @@ from billing.models import (
     RunState,
     Settlement,
 )
-from billing.services import reconciling, running
+from billing.services import issuing, reconciling, running
+from core import clock
 from core.access import Actor
 from core.models import AuditEntry, Organization
 from drivers.models import Driver
@@ -148,6 +150,26 @@ def wrong(charge: Charge) -> Transaction:
     Transaction.objects.filter(pk=session.pk).update(token=None, driver=None)
     settle()
     return session
+
+
+def test_b34_a_payer_that_no_run_could_invoice_is_listed_until_one_does(
+    browser: Client, limited: Client, home: str, billed: Driver, charge: Charge, alice: Actor
+) -> None:
+    first = invoice_of(billed)
+    issuing.issue(first, by=alice)
+    charge(12_345, driver=billed)
+    settle()
+    running.start(first.organization, THIS_MONTH, issue=True, by=alice)
+    running.work()
+    page = browser.get(f"{home}exceptions/?tab=accounts").content.decode()
+
+    assert "Dora Driver" in page
+    assert "next month" in page
+    assert f"/payments/accounts/{first.account_id}/" in page
+    assert "Dora Driver" not in browser.get(f"{home}exceptions/").content.decode()
+    assert "Dora Driver" not in limited.get(f"{home}exceptions/?tab=accounts").content.decode()
+    AccountException.objects.filter(account=first.account_id).update(closed_at=clock.now())
+    assert "Dora Driver" not in browser.get(f"{home}exceptions/?tab=accounts").content.decode()
 
 
 def test_strangers_and_viewers_neither_see_nor_do_anything(
