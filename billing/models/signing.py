@@ -45,8 +45,17 @@ class SitePolicy(models.Model):
         return self.site_id
 
 
+class MeterKeyQuerySet(ScopedQuerySet["MeterKey"]):
+    def live(self) -> "MeterKeyQuerySet":
+        """Without those of meters that were taken out."""
+        return self.filter(retired_at=None)
+
+
 class MeterKey(models.Model):
-    """The public key that came with a meter, not with its values."""
+    """The public key that came with a meter, not with its values.
+
+    After ``retired_at`` it counts for sessions that began before only; its serial number is free for another.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
@@ -54,12 +63,20 @@ class MeterKey(models.Model):
     public_key = models.TextField(_("public key"), max_length=2000)
     registered_at = models.DateTimeField()
     registered_by = models.CharField(max_length=200)
+    retired_at = models.DateTimeField(null=True)
 
-    objects = ScopedQuerySet["MeterKey"].as_manager()
+    objects = MeterKeyQuerySet.as_manager()
 
     class Meta:
         ordering = ["serial"]
-        constraints = [models.UniqueConstraint(fields=["organization", "serial"], name="meter_key_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "serial"],
+                condition=models.Q(retired_at=None),
+                name="meter_key_live_once",
+            )
+        ]
+        indexes = [models.Index(fields=["organization", "serial"], name="meter_key_by_serial")]
 
     def __str__(self) -> str:
         return self.serial

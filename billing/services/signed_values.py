@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from xml.sax.saxutils import escape
 
+from django.db.models import F, Q
 from django.db.transaction import atomic
 
 from billing.models import MeterKey, SigningRule, SitePolicy
@@ -16,7 +17,7 @@ from billing.ocmf.parsing import Record, Unreadable
 from billing.ocmf.verifying import BEGIN, ENDS, Pair
 from core import audit, clock
 from core.access import Actor, Permission
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from core.models import Organization
 from stations.models import SignedMeterData, Site, Transaction
 
@@ -94,6 +95,7 @@ def register_key(organization: Organization, serial: str, public_key: str, *, by
     row, _created = MeterKey.objects.update_or_create(
         organization=organization,
         serial=serial,
+        retired_at=None,
         defaults={
             "public_key": public_key,
             "registered_at": clock.now(),
@@ -105,15 +107,33 @@ def register_key(organization: Organization, serial: str, public_key: str, *, by
 
 
 @atomic
+def retire_key(key: MeterKey, *, by: Actor) -> MeterKey:
+    """The meter was taken out: sessions that began before are still checked with its key, later ones are not.
+
+    Raises :class:`Conflict` where it was retired already.
+    """
+    by.require_everywhere(Permission.ORG_SETTINGS, key)
+    held = MeterKey.objects.select_for_update().get(pk=key.pk)
+    if held.retired_at is not None:
+        raise Conflict("This key is retired already.")
+    held.retired_at = clock.now()
+    held.save(update_fields=["retired_at"])
+    audit.record("meter_key.retired", held, by=by)
+    return held
+
+
+@atomic
 def set_policy(site: Site, rule: str, *, synchronized_clock: bool = False, by: Actor) -> SitePolicy:
     """How signed values count at a site from the next sealing on. Raises :class:`Invalid`."""
     by.require(Permission.ORG_SETTINGS, site)
     if rule not in SigningRule.values:
         raise Invalid("“required”, “recorded” or “off” is expected here.", field="rule")
+    known = SitePolicy.objects.select_for_update().filter(site=site).first()
+    before = known.rule if known else SigningRule.RECORDED.value
     row, _created = SitePolicy.objects.update_or_create(
         site=site, defaults={"rule": rule, "synchronized_clock": synchronized_clock}
     )
-    audit.record("signing_policy.changed", row, by=by, changes={"rule": audit.change(None, rule)})
+    audit.record("signing_policy.changed", row, by=by, changes={"rule": audit.change(before, rule)})
     return row
 
 
@@ -167,7 +187,9 @@ def _parsed(text: str) -> Record | None:
 def _registered(transaction: Transaction, texts: Sequence[str]) -> str:
     serials = {record.told("MS") or record.told("GS") for text in texts if (record := _parsed(text))}
     keys = MeterKey.objects.filter(organization_id=transaction.organization_id, serial__in=serials)
-    return keys.values_list("public_key", flat=True).first() or ""
+    held = keys.filter(Q(retired_at=None) | Q(retired_at__gt=transaction.started_at))
+    newest = held.order_by(F("retired_at").desc(nulls_first=True), "serial")
+    return newest.values_list("public_key", flat=True).first() or ""
 
 
 def _context(record: Record | None, row: SignedMeterData) -> str:

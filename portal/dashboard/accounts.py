@@ -2,6 +2,7 @@
 
 from typing import Any
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import messages
@@ -11,13 +12,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from billing.models import BillingAccount, Buyer, Invoice, Mandate, MandateState, MandateType, Wallet
+from billing.services import accounts as payer_accounts
 from billing.services import parties
 from billing.services.payments import debits, wallets
 from billing.services.payments.ledgers import entries_of
 from core.access import Permission
-from core.errors import DomainError
+from core.errors import DomainError, NotFound
 from portal.dashboard.entry import OperatorRequest, go, load, operator
-from portal.dashboard.forms import refuse
+from portal.dashboard.forms import amount_of, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
 
 SHOWN = 20
@@ -53,6 +55,16 @@ class MandateForm(forms.Form):
     type_ = forms.ChoiceField(label=gettext_lazy("Type"), choices=MandateType.choices)
 
 
+class CompanyForm(forms.Form):
+    """A payer that is no driver."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=payer_accounts.LONGEST_NAME)
+    time_zone = forms.ChoiceField(
+        label=gettext_lazy("Time zone"), help_text=gettext_lazy("Decides to which month a session belongs"),
+        choices=[(zone, zone.replace("_", " ")) for zone in sorted(available_timezones()) if "/" in zone],
+    )  # fmt: skip
+
+
 @require_safe
 @operator(Permission.INVOICES_MANAGE)
 def listing(request: OperatorRequest) -> HttpResponse:
@@ -62,6 +74,26 @@ def listing(request: OperatorRequest) -> HttpResponse:
         rows = rows.filter(name__icontains=query["q"])
     context = {"section": "payments", "page": page_by_id(rows, query), "query": query}
     return render_page(request, "dashboard/payments/accounts.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operator(Permission.INVOICES_MANAGE)
+def new(request: OperatorRequest) -> HttpResponse:
+    """A company that pays."""
+    request.actor.require_everywhere(Permission.INVOICES_MANAGE)
+    organization = request.place.organization
+    form = CompanyForm(request.POST or None, initial={"time_zone": organization.time_zone})
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = payer_accounts.open_company(organization, **form.cleaned_data, by=request.actor)
+        except DomainError as error:
+            refuse(form, error)
+        else:
+            messages.success(request, _("Added. Enter its address and VAT id now."))
+            return go(request, address(request, "account", made.pk))
+    context = {"section": "payments", "form": form}
+    status = 422 if form.errors else 200
+    return render_page(request, "dashboard/payments/account_new.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -115,6 +147,19 @@ def stop(request: OperatorRequest, pk: UUID) -> HttpResponse:
 def open_wallet(request: OperatorRequest, pk: UUID) -> HttpResponse:
     wallets.open_(_account(request, pk), by=request.actor)
     messages.success(request, _("The wallet is open."))
+    return go(request, address(request, "account", pk))
+
+
+@require_POST
+@operator(Permission.INVOICES_MANAGE)
+def limit(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """How far below nothing the wallet may go."""
+    rows = Wallet.objects.filter(account=_account(request, pk)).select_related("account")
+    wallet = rows.first()
+    if wallet is None:
+        raise NotFound("There is no such object here.")
+    wallets.allow(wallet, amount_of(request, "credit_limit"), by=request.actor)
+    messages.success(request, _("Saved."))
     return go(request, address(request, "account", pk))
 
 

@@ -1,16 +1,18 @@
 """Forms of the dashboard: only what a person may write. Services check; forms convert and explain."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
 from django.forms import Form
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core.access import ROLE_NAMES, Actor
-from core.errors import DomainError
+from core.errors import DomainError, Invalid
 from core.models import ApiKey
 from core.services.keys import known_scopes
 from drivers.models import TokenType
@@ -27,6 +29,16 @@ PROFILES = (
 def refuse(form: Form, error: DomainError) -> None:
     """Show what a service refused at the field that it names."""
     form.add_error(error.field if error.field in form.fields else None, told(error.message))
+
+
+def amount_of(request: HttpRequest, name: str = "amount") -> Decimal:
+    """The sum of money in a form's field, in the reader's form. Raises :class:`Invalid`."""
+    field = forms.DecimalField(max_digits=19, localize=True)
+    try:
+        value: Decimal = field.clean(request.POST.get(name, ""))
+    except forms.ValidationError:
+        raise Invalid("An amount is above nothing and within reason.", field=name) from None
+    return value
 
 
 class SiteForm(forms.ModelForm):

@@ -1,4 +1,4 @@
-"""Sessions that no invoice can take by itself, and what a person decides of them (billing B-06)."""
+"""Sessions that no invoice can take by itself, and accounts that no run could invoice (billing B-06, B-34)."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from billing.models import BillingException, Decision
+from billing.models import AccountException, BillingException, Decision
 from billing.services import exceptions
 from core.access import Permission
 from core.errors import Invalid
@@ -19,16 +19,25 @@ from portal.dashboard.pages import address, page_by_id, render_page
 @require_safe
 @operator(Permission.INVOICES_MANAGE)
 def listing(request: OperatorRequest) -> HttpResponse:
-    """Those that wait, or with ``?tab=decided`` those that are decided."""
-    decided = request.GET.get("tab") == "decided"
+    """Sessions that wait, with ``?tab=decided`` those that are decided, with ``?tab=accounts`` accounts."""
+    tab = request.GET.get("tab", "")
+    if tab == "accounts":
+        return _accounts(request)
     rows = exceptions.visible_to(request.actor)
-    rows = rows.exclude(decision="") if decided else rows.filter(decision="")
+    rows = rows.exclude(decision="") if tab == "decided" else rows.filter(decision="")
     context = {
         "section": "invoices",
         "page": page_by_id(rows, request.GET.dict()),
-        "decided": decided,
+        "tab": tab,
         "decisions": DECISIONS,
     }
+    return render_page(request, "dashboard/invoices/exceptions.html", context)
+
+
+def _accounts(request: OperatorRequest) -> HttpResponse:
+    """Payers that a month end could not invoice; the run that does closes them."""
+    rows = AccountException.objects.visible_to(request.actor).open().select_related("account")
+    context = {"section": "invoices", "page": page_by_id(rows, request.GET.dict()), "tab": "accounts"}
     return render_page(request, "dashboard/invoices/exceptions.html", context)
 
 

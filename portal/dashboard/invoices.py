@@ -1,15 +1,17 @@
 """Invoices and credit notes: the list, one with its lines, and what can become of it (billing B-14 to B-17)."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from billing.models import (
+    AccountException,
     BillingAccount,
     BillingException,
     DocumentType,
@@ -35,22 +37,29 @@ LINES_SHOWN = 200
 @operator(Permission.INVOICES_MANAGE)
 def listing(request: OperatorRequest) -> HttpResponse:
     query = {name: request.GET.get(name, "").strip() for name in ("state", "q", "before")}
-    rows = Invoice.objects.visible_to(request.actor)
-    if query["state"] in STATES:
-        rows = rows.filter(state=query["state"])
-    if words := query["q"]:
-        rows = rows.filter(_meant_by(words, request.actor))
+    rows = wanted(query, request.actor)
     seller = Seller.objects.filter(pk=request.actor.home).first()
     context = {
         "section": "invoices",
         "page": page_by_id(rows.select_related("account"), query),
         "query": query,
         "states": [(name, INVOICE_STATE[name]) for name in STATES],
-        "waiting": BillingException.objects.visible_to(request.actor).open()[:1].exists(),
+        "waiting": BillingException.objects.visible_to(request.actor).open()[:1].exists()
+        or AccountException.objects.visible_to(request.actor).open()[:1].exists(),
         "check": Reconciliation.objects.visible_to(request.actor).first(),
         "complete": seller is not None and seller.is_complete,
     }
     return render_page(request, "dashboard/invoices/list.html", context, partial="results")
+
+
+def wanted(query: Mapping[str, str], actor: Actor) -> QuerySet[Invoice]:
+    """Those of the state and the words of the query."""
+    rows = Invoice.objects.visible_to(actor)
+    if query["state"] in STATES:
+        rows = rows.filter(state=query["state"])
+    if words := query["q"]:
+        rows = rows.filter(_meant_by(words, actor))
+    return rows
 
 
 @require_safe

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext_lazy as _
 
-from billing.models import LineState, Payment, PaymentState
+from billing.models import DebitFileState, LineState, Payment, PaymentState
 from portal.dashboard.words import Word
 
 PAYMENT_STATE: Mapping[str, Word] = {
@@ -21,6 +21,12 @@ LINE_STATE: Mapping[str, Word] = {
     LineState.PROPOSED: Word(_("To be confirmed"), icon="clock", look="plugged_in"),
     LineState.OPEN: Word(_("Unknown"), icon="help", look="paused"),
     LineState.LEFT: Word(_("Not ours"), icon="circle-x", look="unavailable"),
+}
+
+DEBIT_STATE: Mapping[str, Word] = {
+    DebitFileState.OPEN: Word(_("Open"), icon="clock", look="plugged_in"),
+    DebitFileState.COLLECTED: Word(_("Collected"), icon="circle-check", look="available"),
+    DebitFileState.DISCARDED: Word(_("Discarded"), icon="trash", look="unavailable"),
 }
 
 

@@ -1,6 +1,5 @@
 """Payments: what came in, is set aside, went back or is disputed (billing section 9)."""
 
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -23,17 +22,19 @@ from billing.models import (
     PaymentState,
     ProviderCall,
 )
-from billing.services.payments import allocating, matching, receiving, refunding
+from billing.services.payments import allocating, asking, matching, receiving, refunding
 from core import clock
 from core.access import Permission
-from core.errors import DomainError, Invalid
+from core.errors import Conflict, DomainError, Invalid
 from core.models import Organization
-from portal.dashboard.entry import OperatorRequest, go, load, operator
-from portal.dashboard.forms import refuse
+from portal.dashboard import payer_choice
+from portal.dashboard.entry import OperatorRequest, go, id_of, load, operator
+from portal.dashboard.forms import amount_of, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.payment_words import PAYMENT_STATE
 
 STATES = tuple(word.value for word in PaymentState)
+SHOWN = 50
 WAITING = (LineState.OPEN, LineState.PROPOSED)
 
 
@@ -76,7 +77,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
 @require_safe
 @operator(Permission.INVOICES_MANAGE)
 def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    payment: Payment = load(Payment.objects.visible_to(request.actor).select_related("account"), pk)
+    payment = _load(request, pk)
     context = {
         "section": "payments",
         "payment": payment,
@@ -87,6 +88,10 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "allocations": payment.allocations.select_related("invoice"),
         "refunds": payment.refunds.select_related("credit_note"),
         "notes": _notes(payment),
+        "owed": _owed(payment),
+        "may_retry": payment.state == PaymentState.FAILED and payment.account_id is not None,
+        "choices": [] if payment.account_id else payer_choice.found(request),
+        "asked": request.GET.get("payer", "").strip(),
     }
     return render_page(request, "dashboard/payments/detail.html", context)
 
@@ -117,17 +122,63 @@ def record(request: OperatorRequest) -> HttpResponse:
 @operator(Permission.SESSIONS_REFUND)
 def refund(request: OperatorRequest, pk: UUID) -> HttpResponse:
     """Send money back, as far as it settles nothing or a credit note gives it back."""
-    payment: Payment = load(Payment.objects.visible_to(request.actor), pk)
+    payment = _load(request, pk)
     note = None
     if key := request.POST.get("credit_note", ""):
         note = next((one for one in _notes(payment) if str(one.pk) == key), None)
         if note is None:
             raise Invalid("The credit note is not of an invoice that this payment settled.")
     refunding.refund(
-        payment, _amount(request), reason=request.POST.get("reason", ""), credit_note=note, by=request.actor
+        payment, amount_of(request), reason=request.POST.get("reason", ""), credit_note=note, by=request.actor
     )
     messages.success(request, _("The refund is on its way."))
     return go(request, address(request, "payment", pk))
+
+
+@require_POST
+@operator(Permission.INVOICES_MANAGE)
+def payer(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Say who paid."""
+    assigned = receiving.assign(_load(request, pk), payer_choice.chosen(request), by=request.actor)
+    messages.success(request, _("It is the credit of %(payer)s now.") % {"payer": assigned.account})
+    return go(request, address(request, "payment", pk))
+
+
+@require_POST
+@operator(Permission.INVOICES_MANAGE)
+def settle(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Let what settles nothing yet settle an invoice of the payer."""
+    payment = _load(request, pk)
+    rows = Invoice.objects.visible_to(request.actor)
+    invoice: Invoice = load(rows, id_of(request.POST.get("invoice", "")))
+    made = allocating.allocate(payment, invoice, by=request.actor)
+    if made is None:
+        raise Conflict(_("Nothing is left of this payment that could settle an invoice."))
+    messages.success(request, _("Settled, as far as both go."))
+    return go(request, address(request, "payment", pk))
+
+
+@require_POST
+@operator(Permission.INVOICES_MANAGE)
+def retry(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Ask the provider anew for what it refused."""
+    made = asking.again(_load(request, pk), by=request.actor)
+    messages.success(request, _("It is asked for again."))
+    return go(request, address(request, "payment", made.pk))
+
+
+def _load(request: OperatorRequest, pk: UUID) -> Payment:
+    payment: Payment = load(Payment.objects.visible_to(request.actor).select_related("account"), pk)
+    return payment
+
+
+def _owed(payment: Payment) -> list[Invoice]:
+    """Invoices of the payer that what is left could settle."""
+    if payment.account_id is None or not allocating.unallocated(payment):
+        return []
+    rows = Invoice.objects.filter(account=payment.account_id, state__in=allocating.OWED)
+    fitting = rows.filter(currency=payment.currency, document_type=DocumentType.INVOICE)
+    return list(fitting.order_by("id")[:SHOWN])
 
 
 def _received(request: OperatorRequest, values: dict[str, Any]) -> Payment:
@@ -144,12 +195,3 @@ def _notes(payment: Payment) -> list[Invoice]:
     return list(
         Invoice.objects.filter(credits__in=settled, document_type=DocumentType.CREDIT_NOTE).order_by("id")
     )
-
-
-def _amount(request: OperatorRequest) -> Decimal:
-    field = forms.DecimalField(max_digits=19, localize=True)
-    try:
-        value: Decimal = field.clean(request.POST.get("amount", ""))
-    except forms.ValidationError:
-        raise Invalid("An amount is above nothing and within reason.", field="amount") from None
-    return value

@@ -416,6 +416,11 @@ PLAIN = (
     _("It was not reached in many tries."),
     # stations: firmware and rollouts
     _("The end must be after the beginning."),
+    _("This key is retired already."),
+    _("It is known already who pays this record."),
+    _("This session was paid without an account."),
+    _("A payer's name has 1 to 200 characters."),
+    _("Only a payment that the provider refused is tried again."),
 )
 FILLED = (
     # core

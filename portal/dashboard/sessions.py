@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from core.access import Actor, Permission
 from drivers.models import IdToken
 from portal import session_price
-from portal.dashboard import signed_readings
+from portal.dashboard import records, signed_readings
 from portal.dashboard.entry import OperatorRequest, load, operator
 from portal.dashboard.pages import page_by_id, render_page
 from portal.dashboard.plots import readings_of
@@ -78,7 +78,7 @@ def _meant_by(words: str, actor: Actor) -> Q:
 def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     rows = Transaction.objects.visible_to(request.actor).select_related(
         "station__presence", "evse", "site", "token", "driver", "charging_plan", "status_answer", "cost",
-        "frozen_tariff__version__tariff", "station_cost",
+        "frozen_tariff__version__tariff", "station_cost", "settlement",
     )  # fmt: skip
     session = load(rows, pk)
     readings = list(readings_of(session).order_by("-occurred_at")[:READINGS_SHOWN])
@@ -88,6 +88,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "readings": readings,
         "price": session_price.of(session),
         "signed": signed_readings.kinds(session),
+        "records": records.of_session(session.pk, request.actor),
         "timeline": timeline(session),
         "state": SESSION_STATE[session.status],
     }

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from billing.models import (
+    AccountException,
     BillingException,
     BillingRun,
     Invoice,
@@ -12,37 +13,18 @@ from billing.models import (
     RunState,
     Settlement,
 )
-from billing.services import reconciling, running
-from core.access import Actor, Role
-from core.models import AuditEntry, Membership, Organization
+from billing.services import issuing, reconciling, running
+from core import clock
+from core.access import Actor
+from core.models import AuditEntry, Organization
 from drivers.models import Driver
 from stations.models import Transaction
-from stations.services import access, sites
-from stations.services.access import actor_of_member
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
+from tests.billing.pages import alice, browser, browser_of, limited, member, organization, viewer
 
+__all__ = ["alice", "browser", "limited", "member", "organization", "viewer"]
 pytestmark = pytest.mark.usefixtures("committed")
-
-
-@pytest.fixture
-def organization(committed: None) -> Organization:
-    return factories.make_organization(demo=True)
-
-
-@pytest.fixture
-def member(organization: Organization) -> Membership:
-    return factories.make_member(organization)
-
-
-@pytest.fixture
-def alice(member: Membership) -> Actor:
-    return actor_of_member(member)
-
-
-@pytest.fixture
-def browser(member: Membership) -> Client:
-    return browser_of(member)
 
 
 @pytest.fixture
@@ -59,12 +41,6 @@ def billed(charge: Charge, alice: Actor, organization: Organization) -> Driver:
     running.start(organization, THIS_MONTH, issue=False, by=alice)
     running.work()
     return driver
-
-
-def browser_of(member: Membership) -> Client:
-    client = Client()
-    client.force_login(member.user)
-    return client
 
 
 def invoice_of(driver: Driver) -> Invoice:
@@ -176,12 +152,32 @@ def wrong(charge: Charge) -> Transaction:
     return session
 
 
+def test_b34_a_payer_that_no_run_could_invoice_is_listed_until_one_does(
+    browser: Client, limited: Client, home: str, billed: Driver, charge: Charge, alice: Actor
+) -> None:
+    first = invoice_of(billed)
+    issuing.issue(first, by=alice)
+    charge(12_345, driver=billed)
+    settle()
+    running.start(first.organization, THIS_MONTH, issue=True, by=alice)
+    running.work()
+    page = browser.get(f"{home}exceptions/?tab=accounts").content.decode()
+
+    assert "Dora Driver" in page
+    assert "next month" in page
+    assert f"/payments/accounts/{first.account_id}/" in page
+    assert "Dora Driver" not in browser.get(f"{home}exceptions/").content.decode()
+    assert "Dora Driver" not in limited.get(f"{home}exceptions/?tab=accounts").content.decode()
+    AccountException.objects.filter(account=first.account_id).update(closed_at=clock.now())
+    assert "Dora Driver" not in browser.get(f"{home}exceptions/?tab=accounts").content.decode()
+
+
 def test_strangers_and_viewers_neither_see_nor_do_anything(
-    home: str, billed: Driver, charge: Charge, organization: Organization
+    home: str, billed: Driver, viewer: Client, organization: Organization
 ) -> None:
     draft = invoice_of(billed)
-    stranger = browser_of(factories.make_member(factories.make_organization(demo=True), name="charlie"))
-    viewer = browser_of(factories.make_member(organization, Role.VIEWER, "vera"))
+    charlie = factories.make_member(factories.make_organization(demo=True), name="charlie")
+    stranger = browser_of(charlie.user)
     assert stranger.get(home).status_code == 404
     assert stranger.post(f"{home}{draft.pk}/issue/").status_code == 404
     assert viewer.get(home).status_code == 403
@@ -196,7 +192,7 @@ def test_the_invoice_of_another_organization_is_not_there(browser: Client, home:
     draft = invoice_of(billed)
     other = factories.make_member(factories.make_organization(demo=True), name="charlie")
     theirs = f"/o/{other.organization.slug}/invoices/{draft.pk}/"
-    client = browser_of(other)
+    client = browser_of(other.user)
     assert client.get(theirs).status_code == 404
     assert client.post(f"{theirs}issue/").status_code == 404
     draft.refresh_from_db()
@@ -204,13 +200,9 @@ def test_the_invoice_of_another_organization_is_not_there(browser: Client, home:
 
 
 def test_w01_who_is_limited_to_a_site_sees_none_of_the_organizations_money(
-    browser: Client, home: str, billed: Driver, organization: Organization, alice: Actor
+    browser: Client, limited: Client, home: str, billed: Driver, organization: Organization
 ) -> None:
     draft = invoice_of(billed)
-    sites.create({"name": "Elsewhere", "time_zone": "UTC"}, by=alice)
-    dan = factories.make_member(organization, Role.ADMIN, "dan")
-    access.limit_member(dan, ["Elsewhere"], by=alice)
-    limited = browser_of(dan)
 
     assert "Dora Driver" in browser.get(home).content.decode()
     assert "Dora Driver" not in limited.get(home).content.decode()

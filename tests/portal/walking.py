@@ -15,10 +15,12 @@ from billing.models import (
     BillingRun,
     Cause,
     Cdr,
+    DebitFile,
     DocumentType,
     Invoice,
     InvoiceKind,
     Mandate,
+    MeterKey,
     Method,
     Outcome,
     Payment,
@@ -28,6 +30,7 @@ from billing.models import (
 from billing.services import accounts
 from billing.services.payments import debits, matching, receiving, wallets
 from core import clock
+from core import keys as keys_of_data
 from core.access import Actor
 from core.models import ApiKey, Membership, Organization
 from core.services import keys, webhooks
@@ -193,13 +196,19 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
     )
     Settlement.objects.create(transaction=session, outcome=Outcome.EXCEPTION, due_at=now)
     wallet, mandate, payment = _furnish_payments(invoice, actor)
+    record = _furnish_record(session, invoice)
+    key = MeterKey.objects.create(
+        organization=organization, serial="M-1", public_key="04AA", registered_at=now, registered_by="Alice"
+    )
     return {
         **{"invoices": invoice.pk, "invoices/runs": run.pk, "invoices/exceptions": exception.pk},
         **{"billing-runs": run.pk, "billing-exceptions": exception.pk},
-        **{"billing-accounts": invoice.account_id, "cdrs": _furnish_record(session, invoice).pk},
+        **{"billing-accounts": invoice.account_id, "cdrs": record.pk, "invoices/records": record.pk},
         "payments/accounts": invoice.account_id,
         "payments/bank": BankLine.objects.get(organization=organization).pk,
         **{"wallets": wallet.pk, "mandates": mandate.pk, "payments": payment.pk},
+        "payments/debits": _furnish_debit_file(organization, actor).pk,
+        **{"settings/signing": key.pk, "settings/signing/sites": session.site_id},
     }
 
 
@@ -214,6 +223,18 @@ def _furnish_payments(invoice: Invoice, actor: Actor) -> tuple[Wallet, Mandate, 
         method=Method.BANK_TRANSFER, received_on=today, by=actor,
     )  # fmt: skip
     return wallets.open_(account, by=actor), mandate, payment
+
+
+def _furnish_debit_file(organization: Organization, actor: Actor) -> DebitFile:
+    """A file for the bank, of the organization's account."""
+    debits.set_details(
+        organization, holder="Yard", iban="DE89370400440532013000", creditor_id="DE98ZZZ09999999999", by=actor
+    )
+    content = keys_of_data.seal("<Document/>", purpose=debits.FILE_PURPOSE)
+    return DebitFile.objects.create(
+        organization=organization, message_id=factories.unique("CY")[:35], collect_on=clock.now().date(),
+        total=1, sealed_content=content, digest="0" * 64, made_at=clock.now(), made_by=actor.label,
+    )  # fmt: skip
 
 
 def _furnish_record(session: Transaction, invoice: Invoice) -> Cdr:

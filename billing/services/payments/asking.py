@@ -76,6 +76,26 @@ def charge(invoice: Invoice, method: SavedMethod, *, by: Actor) -> Payment:
 
 
 @atomic
+def again(payment: Payment, *, by: Actor) -> Payment:
+    """Ask anew for what the provider refused: the same card or a fresh page, for what is open by now.
+
+    The refused payment stays as it is; another takes its place. Raises :class:`Conflict` for one that did not fail.
+    """
+    by.require(Permission.INVOICES_MANAGE, payment)
+    held = Payment.objects.select_for_update(of=("self",)).select_related("account").get(pk=payment.pk)
+    call = held.calls.filter(action__in=[CallAction.CHECKOUT, CallAction.CHARGE]).first()
+    if held.state != PaymentState.FAILED or call is None or held.account is None:
+        raise Conflict("Only a payment that the provider refused is tried again.")
+    back = call.details.get("back", "")
+    if held.purpose == Purpose.TOP_UP:
+        return top_up(held.account, held.amount, back=back, save=call.details.get("save", False), by=by)
+    invoice = Invoice.objects.select_related("account").get(pk=call.details["invoice"])
+    if call.action == CallAction.CHECKOUT:
+        return pay_page(invoice, back=back, by=by)
+    return charge(invoice, SavedMethod.objects.get(pk=call.details["method"]), by=by)
+
+
+@atomic
 def remove_method(method: SavedMethod, *, by: Actor) -> None:
     """Use a card no more. Raises :class:`Conflict` while an open payment uses it."""
     using = ProviderCall.objects.filter(state=CallState.OPEN, details__method=str(method.pk))

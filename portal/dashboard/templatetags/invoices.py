@@ -3,7 +3,7 @@
 from django import template
 from django.utils.safestring import SafeString
 
-from billing.models import BankLine, BillingException, BillingRun, Invoice, LedgerEntry, Payment
+from billing.models import BankLine, BillingException, BillingRun, DebitFile, Invoice, LedgerEntry, Payment
 from portal.dashboard import drawing, invoice_words, payment_words
 
 register = template.Library()
@@ -41,4 +41,10 @@ def payment_pill(payment: Payment) -> SafeString:
 @register.simple_tag
 def bank_line_pill(line: BankLine) -> SafeString:
     word = payment_words.LINE_STATE[line.state]
+    return drawing.pill(word.look, word.icon, str(word.text), "")
+
+
+@register.simple_tag
+def debit_pill(file: DebitFile) -> SafeString:
+    word = payment_words.DEBIT_STATE[file.state]
     return drawing.pill(word.look, word.icon, str(word.text), "")

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0019_reconciliation'),
+        ('billing', '0022_meter_keys_retire'),
         ('core', '0007_client_credentials'),
         ('stations', '0037_alerts_by_id'),
     ]

@@ -1,0 +1,52 @@
+"""Records that nobody pays yet, and giving them a payer (billing B-10, B-12)."""
+
+from django.db.models import Q
+from django.db.transaction import atomic
+
+from billing.models import BillingAccount, Cdr, Settlement
+from billing.models.cdrs import CdrQuerySet
+from billing.services import corrections, sealing
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict
+from core.ids import uuid7
+
+_KEPT = (*corrections.SAME, *corrections.NEGATED, "content")
+
+
+def missing(actor: Actor) -> CdrQuerySet:
+    """Standing records over an amount that no account and no ad-hoc payment pays."""
+    standing = Cdr.objects.visible_to(actor).filter(credit=False, credited_by=None, account=None)
+    costly = standing.exclude(Q(payable_incl_vat=0) | Q(payable_incl_vat=None, payable_excl_vat=0))
+    return costly.filter(transaction__hold=None)
+
+
+@atomic
+def give(record: Cdr, account: BillingAccount, *, reason: str, by: Actor) -> Cdr:
+    """Let an account pay for a record: a record never changes, so it is credited and a like one stands for it.
+
+    The new one is on the account's next invoice. Raises :class:`Conflict` where a payer is known or it is
+    credited, :class:`Invalid` without a reason.
+    """
+    by.require(Permission.SESSIONS_CORRECT, record)
+    by.require(Permission.INVOICES_MANAGE, account)
+    Settlement.objects.select_for_update().get(pk=record.transaction_id)
+    if record.account_id is not None:
+        raise Conflict("It is known already who pays this record.")
+    if Cdr.objects.filter(pk=record.pk, transaction__hold__isnull=False).exists():
+        raise Conflict("This session was paid without an account.")
+    corrections.credit(record, by=by, reason=reason)
+    made = _like(record, account)
+    made.save(force_insert=True)
+    sealing.tell(made)
+    audit.record("cdr.payer_given", made, by=by, reason=reason, changes={"account": [None, str(account.pk)]})
+    return made
+
+
+def _like(record: Cdr, account: BillingAccount) -> Cdr:
+    key = uuid7()
+    values = {name: getattr(record, name) for name in _KEPT if name != "account_id"}
+    return Cdr(
+        id=key, reference=str(key), account=account, replaces=record, digest=record.digest,
+        sealed_at=clock.now(), **values,
+    )  # fmt: skip
