@@ -38,6 +38,7 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "check the audit": {"task": "portal.tasks.check_audit", "schedule": 300.0, "options": {"expires": 300}},
     "forget old answers": {"task": "portal.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},
     "send webhooks": {"task": "portal.tasks.send_webhooks", "schedule": 2.0, "options": {"expires": 2}},
+    "send mails": {"task": "portal.tasks.send_mails", "schedule": 5.0, "options": {"expires": 5}},
     "forget old events": {
         "task": "portal.tasks.forget_events",
         "schedule": 3600.0,

@@ -2,7 +2,9 @@
 
 from drivers.models.budgets import Budget, BudgetKind, BudgetPeriod
 from drivers.models.drivers import Driver, DriverGroup, DriverStatus
+from drivers.models.invitations import DriverInvitation
 from drivers.models.policies import ChargingPolicy
+from drivers.models.registrations import CardRegistration, CardRegistrationState
 from drivers.models.tokens import UNTYPED, IdToken, TokenGroup, TokenStatus, TokenType
 
 __all__ = [
@@ -10,9 +12,12 @@ __all__ = [
     "Budget",
     "BudgetKind",
     "BudgetPeriod",
+    "CardRegistration",
+    "CardRegistrationState",
     "ChargingPolicy",
     "Driver",
     "DriverGroup",
+    "DriverInvitation",
     "DriverStatus",
     "IdToken",
     "TokenGroup",

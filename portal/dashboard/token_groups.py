@@ -84,7 +84,8 @@ def _page(request: OperatorRequest, form: TokenGroupForm, policy_form: PolicyFor
 
 
 def _policy(request: OperatorRequest) -> dict[str, int]:
-    return {"sessions_at_once": policies.of(request.actor.home).sessions_at_once}
+    policy = policies.of(request.actor.home)
+    return {"sessions_at_once": policy.sessions_at_once, "any_card": policy.any_card}
 
 
 def _done(form: Any, act: Any) -> bool:
