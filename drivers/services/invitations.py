@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.transaction import atomic
 from django.urls import reverse
-from django.utils.translation import gettext, override
+from django.utils.translation import gettext, gettext_noop, override
 
 from core import audit, clock, keys
 from core.access import Actor, Permission
@@ -23,6 +23,13 @@ VALID_FOR = timedelta(days=7)
 AGAIN_AFTER = timedelta(minutes=1)
 MAIL = "driver.invitation"
 PAGE = "invitation"
+LETTER = gettext_noop(
+    "Hello %(name)s,\n\n"
+    "%(operator)s invites you to an account. With it you see prices, start and stop with your phone, and find "
+    "your sessions and invoices.\n\n"
+    "Open this link and choose a password:\n%(link)s\n\n"
+    "It works once, for %(days)s days. If you do not know %(operator)s, do nothing.\n"
+)
 OVER = "This invitation is not valid any more. Ask the operator for a new one."
 
 
@@ -167,12 +174,5 @@ def _words(driver: Driver, secret: str) -> dict[str, Any]:
     names = {"operator": driver.organization.name, "name": driver.name, "link": link, "days": VALID_FOR.days}
     with override(driver.language or settings.LANGUAGE_CODE):
         subject = gettext("%(operator)s: your account for charging") % names
-        text = (
-            gettext(
-                "Hello %(name)s,\n\n%(operator)s invites you to an account. With it you see prices, start and stop with your "
-                "phone, and find your sessions and invoices.\n\nOpen this link and choose a password:\n%(link)s\n\nIt works "
-                "once, for %(days)s days. If you do not know %(operator)s, do nothing.\n"
-            )
-            % names
-        )
+        text = gettext(LETTER) % names
     return {"subject": subject, "text": text}

@@ -45,6 +45,13 @@ PLAIN = (
         "ST, BYDAY, BYMONTHDAY, BYMONTH, BYHOUR and BYMINUTE."
     ),
     # drivers
+    _("This invitation is not valid any more. Ask the operator for a new one."),
+    _("There is an account with this address already. Sign in, then open the link again."),
+    _("This invitation is for another e-mail address. Sign out, then open the link again."),
+    _("The driver is no more."),
+    _("The driver has an account already."),
+    _("Give the driver an e-mail address first."),
+    _("The driver was invited just now. Wait a minute before the next invitation."),
     _("This account belongs to another driver already."),
     _("This card is not one of yours."),
     _("There is no such group."),
