@@ -18,6 +18,7 @@ GROUP_EDITABLE = frozenset({"name", "token", "master_pass", "sessions_at_once"})
 OF_ONE_TOKEN = frozenset({"label", "status", "driver", "valid_from", "expires_at", "sessions_at_once"})
 EDITABLE = OF_ONE_TOKEN | {"group", "value", "type"}
 MAX_LENGTH = 255
+LONGEST_LABEL = 100
 
 
 def create(*, value: str, type_: str = UNTYPED, by: Actor, **details: Any) -> IdToken:
@@ -68,6 +69,19 @@ def block_own(token: IdToken, *, driver: Driver, by: Actor) -> IdToken:
         token.status = TokenStatus.BLOCKED
         token.save(update_fields=["status"])
         audit.record("token.blocked", token, by=by, reason="driver")
+    return token
+
+
+def name_own(token: IdToken, name: str, *, driver: Driver, by: Actor) -> IdToken:
+    """What the driver calls a card of their own. Raises :class:`NotFound` for another's."""
+    if token.driver_id != driver.pk or token.retired_at is not None:
+        raise NotFound("This card is not one of yours.")
+    label = " ".join(name.replace("\x00", "").split())[:LONGEST_LABEL]
+    changes = audit.difference(token, {"label": label})
+    with atomic():
+        token.label = label
+        token.save(update_fields=["label"])
+        audit.record("token.changed", token, by=by, changes=changes)
     return token
 
 

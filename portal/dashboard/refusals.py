@@ -45,6 +45,9 @@ PLAIN = (
         "ST, BYDAY, BYMONTHDAY, BYMONTH, BYHOUR and BYMINUTE."
     ),
     # drivers
+    _("The number of a card has 4 to 36 digits and letters."),
+    _("That was tried too often today. Ask the operator to add the card."),
+    _("You have 50 cards. Ask the operator to take some away first."),
     _("This invitation is not valid any more. Ask the operator for a new one."),
     _("There is an account with this address already. Sign in, then open the link again."),
     _("This invitation is for another e-mail address. Sign out, then open the link again."),

@@ -12,6 +12,7 @@ from stations.models import Connection, ConnectorState
 from stations.services import (
     authorization_log,
     budgets,
+    card_registering,
     commands,
     connections,
     cost_displays,
@@ -63,6 +64,7 @@ def sweep() -> dict[str, int | None]:
         "offline": lambda: offline.watch(now),
         "reservations": lambda: reservations.expire(now),
         "local_lists": lambda: local_lists.keep(now),
+        "cards": lambda: card_registering.settle_due(now),
         "session_states": lambda: asking.ask_after_reconnect(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
@@ -107,6 +109,7 @@ def tidy() -> dict[str, int | None]:
         "charging_profiles": profiles.forget_over,
         "monitoring": lambda: monitoring.forget_old(now),
         "authorizations": lambda: authorization_log.forget(now),
+        "card_registrations": lambda: card_registering.forget(now),
         "firmware": lambda: firmware_images.tidy(now),
         "log_files": lambda: log_files.forget(now),
     }
