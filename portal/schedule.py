@@ -29,6 +29,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "erase in the logs": {
+        "task": "stations.tasks.erase_in_logs",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "tidy the stations' tables": {
         "task": "stations.tasks.tidy",
         "schedule": 3600.0,

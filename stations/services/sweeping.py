@@ -18,6 +18,7 @@ from stations.services import (
     cost_displays,
     credentials,
     data_transfers,
+    erasing,
     firmware_fetching,
     firmware_images,
     log_files,
@@ -89,6 +90,11 @@ def advance_rollouts() -> int:
 def fetch_firmware() -> int:
     """Firmware that waits to be fetched; each image is taken by one worker."""
     return firmware_fetching.run(clock.now())
+
+
+def erase_in_logs() -> int | None:
+    """Take persons who are to be forgotten out of the logs, some days at a time."""
+    return alone("erasures", lambda: erasing.search_due(clock.now()))
 
 
 def condense_readings() -> int | None:
