@@ -3,6 +3,7 @@
 Invoices, records behind them, ledger and mandates stay as they are. Whatever is open is settled first.
 """
 
+from django.db.models import Q
 from django.db.transaction import atomic
 
 from billing.models import (
@@ -19,7 +20,6 @@ from billing.models import (
     Outcome,
     Payment,
     PaymentState,
-    Settlement,
     Wallet,
 )
 from billing.services.payments import allocating
@@ -28,6 +28,8 @@ from core.access import Actor, Permission
 from core.errors import Conflict
 from drivers.models import Driver, Erasure, ErasureState
 from drivers.services import erasing as of_drivers
+from stations.domain.words import TransactionStatus
+from stations.models import Transaction
 from stations.services import erasing as of_stations
 
 CHARGING = "A session is running. End it first."
@@ -78,8 +80,9 @@ def erase(driver: Driver, *, by: Actor) -> Erasure:
 
 
 def _unsettled(driver: Driver) -> bool:
-    waiting = Settlement.objects.filter(outcome__in=[Outcome.WAITING, Outcome.EXCEPTION])
-    return waiting.filter(transaction__driver=driver).exists()
+    """Also one that ended a moment ago and was not looked at yet."""
+    open_ = Q(settlement=None) | Q(settlement__outcome__in=[Outcome.WAITING, Outcome.EXCEPTION])
+    return Transaction.objects.filter(open_, driver=driver, status=TransactionStatus.ENDED.value).exists()
 
 
 def _unbilled(account: BillingAccount) -> bool:

@@ -17,6 +17,7 @@ from drivers.services import policies
 GROUP_EDITABLE = frozenset({"name", "token", "master_pass", "sessions_at_once"})
 OF_ONE_TOKEN = frozenset({"label", "status", "driver", "valid_from", "expires_at", "sessions_at_once"})
 EDITABLE = OF_ONE_TOKEN | {"group", "value", "type"}
+PERSONAL = frozenset({"label", "value"})
 MAX_LENGTH = 255
 LONGEST_LABEL = 100
 
@@ -41,7 +42,7 @@ def draft(*, value: str, type_: str, by: Actor, **details: Any) -> IdToken:
 def update(token: IdToken, values: Mapping[str, Any], *, by: Actor) -> IdToken:
     """Change what may be changed (``EDITABLE``). Raises as :func:`create` does."""
     by.require(Permission.DRIVERS_MANAGE, token)
-    changes = audit.difference(token, values)
+    changes = _changes(token, values)
     assign(token, values, by)
     with _known_once(token), atomic():
         token.save(update_fields=list(values))
@@ -77,7 +78,7 @@ def name_own(token: IdToken, name: str, *, driver: Driver, by: Actor) -> IdToken
     if token.driver_id != driver.pk or token.retired_at is not None:
         raise NotFound("This card is not one of yours.")
     label = " ".join(name.replace("\x00", "").split())[:LONGEST_LABEL]
-    changes = audit.difference(token, {"label": label})
+    changes = _changes(token, {"label": label})
     with atomic():
         token.label = label
         token.save(update_fields=["label"])
@@ -166,6 +167,14 @@ def retire_group(group: TokenGroup, *, by: Actor) -> None:
         group.retired_at = clock.now()
         group.save(update_fields=["retired_at"])
         audit.record("token_group.retired", group, by=by, changes={"members": [members, 0]})
+
+
+def _changes(token: IdToken, values: Mapping[str, Any]) -> dict[str, Any]:
+    """For the audit: of what tells the person only that it was and is there."""
+    found: dict[str, Any] = audit.difference(token, values)
+    for name in PERSONAL & found.keys():
+        found[name] = audit.change(getattr(token, name), values[name], hidden=True)
+    return found
 
 
 def assign(token: IdToken, values: Mapping[str, Any], by: Actor) -> None:

@@ -45,6 +45,13 @@ PLAIN = (
         "ST, BYDAY, BYMONTHDAY, BYMONTH, BYHOUR and BYMINUTE."
     ),
     # drivers
+    _("Your data are being deleted already."),
+    _("A session is running. End it first."),
+    _("A session waits to be billed. Wait for it, decide it, or run the billing first."),
+    _("An invoice is a draft. Issue it or discard it first."),
+    _("An invoice is not paid yet."),
+    _("There is money in the wallet. Pay it out first."),
+    _("A payment is not used up. Refund what is left of it first."),
     _("The number of a card has 4 to 36 digits and letters."),
     _("That was tried too often today. Ask the operator to add the card."),
     _("You have 50 cards. Ask the operator to take some away first."),

@@ -52,11 +52,12 @@ TEXTS = (
 BODIES = (
     ("stations_command", "parameters", OF_ORGANIZATION),
     ("stations_command", "response", OF_ORGANIZATION),
+    ("stations_bulkcommand", "parameters", OF_ORGANIZATION),
     ("stations_scheduledcommand", "parameters", OF_ORGANIZATION),
     ("stations_stationtariff", "token_values", OF_STATION),
     ("stations_transactionconflict", "content", OF_TRANSACTION),
     ("core_event", "data", OF_ORGANIZATION),
-    ("core_outboxrow", "data", OF_ORGANIZATION),
+    ("core_outbox", "data", OF_ORGANIZATION),
 )
 """Where bodies of messages are kept as JSON, and what is the organization's of them."""
 
