@@ -45,3 +45,18 @@ def streamed(
 async def _in_pieces(lines: Iterator[str]) -> AsyncIterator[str]:
     while piece := await sync_to_async(lambda: "".join(islice(lines, LINES_AT_ONCE)))():
         yield piece
+
+
+def archived(request: HttpRequest, pieces: Iterator[bytes], *, filename: str) -> StreamingHttpResponse:
+    """A zip that is made while it is sent, and kept by no cache."""
+    content: Any = _one_by_one(pieces) if isinstance(request, ASGIRequest) else pieces
+    response = StreamingHttpResponse(content, content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="{filename}"'
+    response["Cache-Control"] = "private, no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+async def _one_by_one(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
+        yield piece

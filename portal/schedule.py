@@ -29,6 +29,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "erase in the logs": {
+        "task": "stations.tasks.erase_in_logs",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "tidy the stations' tables": {
         "task": "stations.tasks.tidy",
         "schedule": 3600.0,
@@ -38,6 +43,7 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "check the audit": {"task": "portal.tasks.check_audit", "schedule": 300.0, "options": {"expires": 300}},
     "forget old answers": {"task": "portal.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},
     "send webhooks": {"task": "portal.tasks.send_webhooks", "schedule": 2.0, "options": {"expires": 2}},
+    "send mails": {"task": "portal.tasks.send_mails", "schedule": 5.0, "options": {"expires": 5}},
     "forget old events": {
         "task": "portal.tasks.forget_events",
         "schedule": 3600.0,

@@ -3,14 +3,15 @@
 from celery import shared_task
 from django.core.management import call_command
 
-from core.services import access_tokens, audit_chain, deliveries, outbox
+from core.services import access_tokens, audit_chain, deliveries, mails, outbox
 from portal.api import idempotency
 
 
 @shared_task
 def forget() -> None:
-    """Drop idempotent answers older than a day, and access tokens and browser sessions that have ended."""
+    """Drop idempotent answers older than a day, access tokens and browser sessions that ended, and old mails."""
     idempotency.forget_old()
+    mails.forget()
     access_tokens.forget()
     call_command("clearsessions")
 
@@ -37,3 +38,9 @@ def send_webhooks() -> None:
 def forget_events() -> None:
     """Drop events, and with them deliveries, that are older than they are kept."""
     outbox.forget()
+
+
+@shared_task
+def send_mails() -> None:
+    """Send the mails that wait."""
+    mails.send_due()

@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from portal import accounts, files, health, payment_events, root
 from portal.api import oauth
-from portal.driver import chargers
+from portal.driver import chargers, invitation
 
 PUBLIC = frozenset(
     {
@@ -17,6 +17,7 @@ PUBLIC = frozenset(
         "security_txt",
         "find",
         "charger",
+        "invitation",
         "stripe_webhook",
         "oauth_token",
         "firmware_file",
@@ -37,6 +38,7 @@ urlpatterns = [
     path("me/", include("portal.driver.urls")),
     path("c/", chargers.find, name="find"),
     path("c/<str:code>", chargers.show, name="charger"),
+    path("invitation/<str:secret>", invitation.accept, name="invitation"),
     path("accounts/", include("allauth.urls")),
     path("api/", include("portal.api.urls")),
     path("oauth/token/", oauth.token, name="oauth_token"),

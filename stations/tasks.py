@@ -43,6 +43,12 @@ def fetch_firmware() -> None:
 
 
 @shared_task
+def erase_in_logs() -> None:
+    """Take persons who are to be forgotten out of the logs; every minute."""
+    sweeping.erase_in_logs()
+
+
+@shared_task
 def tidy() -> None:
     """Make partitions ahead, drop old ones, mark orphaned sessions; every hour."""
     sweeping.tidy()

@@ -44,5 +44,10 @@ class BillingAccount(models.Model):
         return self.name
 
     @property
+    def audit_label(self) -> str:
+        """How the audit, which nothing can be erased from, calls the payer: not by name."""
+        return f"Payer …{str(self.id)[-8:]}"
+
+    @property
     def limit_id(self) -> UUID:
         return EVERYWHERE

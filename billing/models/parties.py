@@ -100,5 +100,9 @@ class Buyer(Party):
         return self.account.organization_id
 
     @property
+    def audit_label(self) -> str:
+        return self.account.audit_label
+
+    @property
     def is_person(self) -> bool:
         return self.account.kind != AccountKind.COMPANY

@@ -2,7 +2,10 @@
 
 from drivers.models.budgets import Budget, BudgetKind, BudgetPeriod
 from drivers.models.drivers import Driver, DriverGroup, DriverStatus
+from drivers.models.erasures import Erasure, ErasureState
+from drivers.models.invitations import DriverInvitation
 from drivers.models.policies import ChargingPolicy
+from drivers.models.registrations import CardRegistration, CardRegistrationState
 from drivers.models.tokens import UNTYPED, IdToken, TokenGroup, TokenStatus, TokenType
 
 __all__ = [
@@ -10,10 +13,15 @@ __all__ = [
     "Budget",
     "BudgetKind",
     "BudgetPeriod",
+    "CardRegistration",
+    "CardRegistrationState",
     "ChargingPolicy",
     "Driver",
     "DriverGroup",
+    "DriverInvitation",
     "DriverStatus",
+    "Erasure",
+    "ErasureState",
     "IdToken",
     "TokenGroup",
     "TokenStatus",

@@ -30,12 +30,17 @@ class ChargingPolicyQuerySet(ScopedQuerySet["ChargingPolicy"]):
 
 
 class ChargingPolicy(models.Model):
-    """The organization's default: how many sessions may run at once with one token (0: any number)."""
+    """The organization's default: how many sessions may run at once with one token (0: any number).
+
+    ``any_card``: whether drivers may add cards that nobody made known here; else only the operator's that nobody has.
+    """
 
     organization = models.OneToOneField(Organization, on_delete=models.CASCADE, primary_key=True)
     sessions_at_once = models.PositiveSmallIntegerField(
         _("sessions at once"), default=1, validators=[MaxValueValidator(MOST_AT_ONCE)]
     )
+
+    any_card = models.BooleanField(_("drivers may add cards of their own"), default=False, db_default=False)
 
     objects = ChargingPolicyQuerySet.as_manager()
 

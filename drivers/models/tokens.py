@@ -148,6 +148,11 @@ class IdToken(models.Model):
         return EVERYWHERE
 
     @property
+    def audit_label(self) -> str:
+        """How the audit, which nothing can be erased from, calls the token: not by value or label."""
+        return f"Token …{str(self.id)[-8:]}"
+
+    @property
     def expired(self) -> bool:
         return self.status == TokenStatus.EXPIRED or (
             self.expires_at is not None and self.expires_at <= clock.now()

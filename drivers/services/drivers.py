@@ -17,6 +17,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.models import User
 from core.services import accounts
 from drivers.models import Driver, DriverGroup, DriverStatus, IdToken
+from drivers.services import invitations
 
 EDITABLE = frozenset({"name", "email", "language", "reference", "group", "status", "blocked_reason"})
 PERSONAL = frozenset({"name", "email"})
@@ -53,6 +54,8 @@ def update(driver: Driver, values: Mapping[str, Any], *, by: Actor) -> Driver:
     }
     with _reference_once(driver), atomic():
         driver.save(update_fields=[*values, "blocked_reason"])
+        if "email" in changes:
+            invitations.withdraw_open(driver, by=by)
         audit.record("driver.changed", driver, by=by, changes=changes)
     return driver
 
@@ -70,14 +73,7 @@ def block(driver: Driver, *, reason: str, by: Actor) -> Driver:
 def give_account(driver: Driver, user: User, *, by: Actor) -> Driver:
     """Let the person sign in as this driver. Raises :class:`Conflict` where the person is another driver here."""
     by.require(Permission.DRIVERS_MANAGE, driver)
-    others = Driver.objects.live().filter(organization_id=driver.organization_id, user=user)
-    if others.exclude(pk=driver.pk).exists():
-        raise Conflict("This account belongs to another driver already.", field="user")
-    with atomic():
-        driver.user = user
-        driver.save(update_fields=["user"])
-        audit.record("driver.account_given", driver, by=by)
-    return driver
+    return invitations.attach(driver, user, by=by, action="driver.account_given")
 
 
 def open_account(driver: Driver, email: str, *, by: Actor) -> tuple[User, str | None]:
@@ -107,6 +103,7 @@ def retire(driver: Driver, *, by: Actor) -> None:
     with atomic():
         driver.retired_at = clock.now()
         driver.save(update_fields=["retired_at"])
+        invitations.withdraw_open(driver, by=by)
         tokens = list(IdToken.objects.select_for_update().live().filter(driver=driver))
         IdToken.objects.filter(pk__in=[token.pk for token in tokens]).update(retired_at=driver.retired_at)
         audit.record("driver.retired", driver, by=by, changes={"tokens": [len(tokens), 0]})

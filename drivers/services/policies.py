@@ -17,16 +17,19 @@ def of(organization_id: UUID) -> ChargingPolicy:
     return found or ChargingPolicy(organization_id=organization_id)
 
 
-def change(*, sessions_at_once: int, by: Actor) -> ChargingPolicy:
-    """Set the default of all tokens. Raises :class:`Invalid` and :class:`NotPermitted`."""
+def change(*, sessions_at_once: int | None = None, any_card: bool | None = None, by: Actor) -> ChargingPolicy:
+    """Set what is given of the default of all tokens. Raises :class:`Invalid` and :class:`NotPermitted`."""
     by.require_everywhere(Permission.DRIVERS_MANAGE)
     require_number(sessions_at_once)
+    given = {"sessions_at_once": sessions_at_once, "any_card": any_card}
+    values = {name: value for name, value in given.items() if value is not None}
     with atomic():
         ChargingPolicy.objects.get_or_create(pk=by.home)
         policy = ChargingPolicy.objects.select_for_update().select_related("organization").get(pk=by.home)
-        changes = audit.difference(policy, {"sessions_at_once": sessions_at_once})
-        policy.sessions_at_once = sessions_at_once
-        policy.save(update_fields=["sessions_at_once"])
+        changes = audit.difference(policy, values)
+        for name, value in values.items():
+            setattr(policy, name, value)
+        policy.save(update_fields=list(values))
         audit.record("charging_policy.changed", policy, by=by, changes=changes)
     return policy
 

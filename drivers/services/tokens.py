@@ -17,7 +17,9 @@ from drivers.services import policies
 GROUP_EDITABLE = frozenset({"name", "token", "master_pass", "sessions_at_once"})
 OF_ONE_TOKEN = frozenset({"label", "status", "driver", "valid_from", "expires_at", "sessions_at_once"})
 EDITABLE = OF_ONE_TOKEN | {"group", "value", "type"}
+PERSONAL = frozenset({"label", "value"})
 MAX_LENGTH = 255
+LONGEST_LABEL = 100
 
 
 def create(*, value: str, type_: str = UNTYPED, by: Actor, **details: Any) -> IdToken:
@@ -40,7 +42,7 @@ def draft(*, value: str, type_: str, by: Actor, **details: Any) -> IdToken:
 def update(token: IdToken, values: Mapping[str, Any], *, by: Actor) -> IdToken:
     """Change what may be changed (``EDITABLE``). Raises as :func:`create` does."""
     by.require(Permission.DRIVERS_MANAGE, token)
-    changes = audit.difference(token, values)
+    changes = _changes(token, values)
     assign(token, values, by)
     with _known_once(token), atomic():
         token.save(update_fields=list(values))
@@ -68,6 +70,19 @@ def block_own(token: IdToken, *, driver: Driver, by: Actor) -> IdToken:
         token.status = TokenStatus.BLOCKED
         token.save(update_fields=["status"])
         audit.record("token.blocked", token, by=by, reason="driver")
+    return token
+
+
+def name_own(token: IdToken, name: str, *, driver: Driver, by: Actor) -> IdToken:
+    """What the driver calls a card of their own. Raises :class:`NotFound` for another's."""
+    if token.driver_id != driver.pk or token.retired_at is not None:
+        raise NotFound("This card is not one of yours.")
+    label = " ".join(name.replace("\x00", "").split())[:LONGEST_LABEL]
+    changes = _changes(token, {"label": label})
+    with atomic():
+        token.label = label
+        token.save(update_fields=["label"])
+        audit.record("token.changed", token, by=by, changes=changes)
     return token
 
 
@@ -152,6 +167,14 @@ def retire_group(group: TokenGroup, *, by: Actor) -> None:
         group.retired_at = clock.now()
         group.save(update_fields=["retired_at"])
         audit.record("token_group.retired", group, by=by, changes={"members": [members, 0]})
+
+
+def _changes(token: IdToken, values: Mapping[str, Any]) -> dict[str, Any]:
+    """For the audit: of what tells the person only that it was and is there."""
+    found: dict[str, Any] = audit.difference(token, values)
+    for name in PERSONAL & found.keys():
+        found[name] = audit.change(getattr(token, name), values[name], hidden=True)
+    return found
 
 
 def assign(token: IdToken, values: Mapping[str, Any], by: Actor) -> None:

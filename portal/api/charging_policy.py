@@ -12,12 +12,16 @@ from portal.api.resource import Resource, StrictSerializer, with_etag
 
 class PolicyBody(StrictSerializer):
     sessions_at_once = serializers.IntegerField(
-        min_value=0, max_value=MOST_AT_ONCE, help_text="With one token; 0: any number"
+        min_value=0, max_value=MOST_AT_ONCE, required=False, help_text="With one token; 0: any number"
+    )
+    any_card = serializers.BooleanField(
+        required=False, help_text="Whether drivers may add cards that nobody made known here"
     )
 
 
 class PolicyView(serializers.Serializer):
     sessions_at_once = serializers.IntegerField(help_text="With one token; 0: any number")
+    any_card = serializers.BooleanField(help_text="Whether drivers may add cards that nobody made known here")
 
 
 class ChargingPolicyDetail(Resource):

@@ -104,3 +104,8 @@ class TokenGroupForm(forms.Form):
 
 class PolicyForm(forms.Form):
     sessions_at_once = at_once(required=True)
+    any_card = forms.BooleanField(
+        label=_("drivers may add cards of their own"),
+        required=False,
+        help_text=_("Else only cards that you made known and that nobody has"),
+    )

@@ -13,7 +13,7 @@ from core.access import Permission
 from core.errors import DomainError
 from drivers.models import Driver, DriverGroup, DriverStatus, IdToken
 from drivers.services import drivers, tokens
-from portal.dashboard import authorizations, budgets, contract_tariffs, permissions
+from portal.dashboard import authorizations, budgets, contract_tariffs, driver_accounts, erasures, permissions
 from portal.dashboard.driver_forms import DriverForm, DriverGroupForm, HandOutForm
 from portal.dashboard.entry import OperatorRequest, go, id_of, load, operator
 from portal.dashboard.forms import refuse
@@ -42,6 +42,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
         "form": form,
         "groups": DriverGroup.objects.visible_to(request.actor).live(),
         "states": DriverStatus.choices,
+        "erasures": erasures.waiting(request.actor),
     }
     return render_page(request, "dashboard/drivers/list.html", context, status=422 if form.errors else 200)
 
@@ -167,6 +168,8 @@ def _page(request: OperatorRequest, driver: Driver, form: DriverForm, hand: Hand
         "page": Page(list(sessions[:SESSIONS_SHOWN])),
         "answers": authorizations.last_of(request.actor, driver=driver),
         "save_at": address(request, "driver_sites", driver.pk),
+        **driver_accounts.context(driver),
+        **erasures.context(request.actor, driver),
         **permissions.context(request, driver),
         **contract_tariffs.context(request, driver),
         "budget_form": budgets.form_of(driver),
@@ -177,7 +180,7 @@ def _page(request: OperatorRequest, driver: Driver, form: DriverForm, hand: Hand
 
 
 def _driver(request: OperatorRequest, pk: UUID) -> Driver:
-    driver: Driver = load(Driver.objects.visible_to(request.actor).live().select_related("group"), pk)
+    driver: Driver = load(Driver.objects.visible_to(request.actor).live().select_related("group", "user"), pk)
     return driver
 
 

@@ -83,8 +83,9 @@ def _page(request: OperatorRequest, form: TokenGroupForm, policy_form: PolicyFor
     return render_page(request, "dashboard/token_groups.html", context, status=422 if refused else 200)
 
 
-def _policy(request: OperatorRequest) -> dict[str, int]:
-    return {"sessions_at_once": policies.of(request.actor.home).sessions_at_once}
+def _policy(request: OperatorRequest) -> dict[str, Any]:
+    policy = policies.of(request.actor.home)
+    return {"sessions_at_once": policy.sessions_at_once, "any_card": policy.any_card}
 
 
 def _done(form: Any, act: Any) -> bool:

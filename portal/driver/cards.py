@@ -1,6 +1,7 @@
-"""A driver's own cards and tokens: which there are, and blocking one at once."""
+"""A driver's own cards and tokens: which there are, naming one, blocking one at once."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -10,6 +11,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from drivers.models import IdToken, TokenStatus
 from drivers.services import tokens as token_service
 from portal.driver.entry import DriverRequest, actor_for, load, own
+
+AT_ONCE = 50
 
 
 def own_tokens(request: DriverRequest) -> QuerySet[IdToken]:
@@ -21,11 +24,13 @@ def own_tokens(request: DriverRequest) -> QuerySet[IdToken]:
 @require_safe
 @own
 def listing(request: DriverRequest) -> HttpResponse:
+    rows = list(_beyond(own_tokens(request), request)[: AT_ONCE + 1])
     cards = [
         (token, token.effective_status(), TokenStatus(token.effective_status()).label)
-        for token in own_tokens(request)
+        for token in rows[:AT_ONCE]
     ]
-    return render(request, "driver/cards.html", {"cards": cards, "here": "cards"})
+    more = rows[AT_ONCE - 1].pk if len(rows) > AT_ONCE else ""
+    return render(request, "driver/cards.html", {"cards": cards, "more": more, "here": "cards"})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -37,3 +42,23 @@ def block(request: DriverRequest, pk: Any) -> HttpResponse:
         token_service.block_own(token, driver=driver, by=actor_for(request, driver))
         return redirect("driver:cards")
     return render(request, "driver/block.html", {"token": token, "here": "cards"})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@own
+def rename(request: DriverRequest, pk: Any) -> HttpResponse:
+    token = load(own_tokens(request), pk)
+    if request.method == "POST":
+        driver = next(one for one in request.drivers if one.pk == token.driver_id)
+        name = request.POST.get("name", "")
+        token_service.name_own(token, name, driver=driver, by=actor_for(request, driver))
+        return redirect("driver:cards")
+    return render(request, "driver/card.html", {"token": token, "here": "cards"})
+
+
+def _beyond(tokens: QuerySet[IdToken], request: DriverRequest) -> QuerySet[IdToken]:
+    """What comes after the card that ``after`` names; all where it names none."""
+    try:
+        return tokens.filter(pk__gt=UUID(request.GET.get("after", "")))
+    except ValueError:
+        return tokens

@@ -88,9 +88,9 @@ def load(rows: QuerySet[Any], pk: UUID) -> Any:
     return found
 
 
-def require_patience(driver: Driver) -> None:
-    """Raises :class:`Conflict` for more starts in a minute than a person needs."""
-    if _too_many(f"start {driver.pk}", STARTS_PER_MINUTE):
+def require_patience(driver: Driver, what: str = "start") -> None:
+    """Raises :class:`Conflict` for more of it in a minute than a person needs."""
+    if _too_many(f"{what} {driver.pk}", STARTS_PER_MINUTE):
         raise Conflict(_("That was tried too often. Wait a minute, then try again."))
 
 

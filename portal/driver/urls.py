@@ -3,6 +3,7 @@
 from django.urls import path
 
 from portal.driver import (
+    adding_cards,
     cards,
     charging,
     invoice_files,
@@ -33,6 +34,10 @@ urlpatterns = [
     path("invoices/<uuid:pk>/xml/", invoice_files.xml, name="invoice_xml"),
     path("details/", privacy.details, name="details"),
     path("details/<uuid:pk>/export/", privacy.export, name="export"),
+    path("details/<uuid:pk>/erase/", privacy.erase, name="erase"),
     path("cards/", cards.listing, name="cards"),
+    path("cards/add/", adding_cards.begin, name="card_new"),
+    path("cards/added/<uuid:pk>/", adding_cards.waiting, name="card_waiting"),
+    path("cards/<uuid:pk>/", cards.rename, name="card"),
     path("cards/<uuid:pk>/block/", cards.block, name="block"),
 ]

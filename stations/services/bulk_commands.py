@@ -78,7 +78,10 @@ def issue(
         manners = {"patience_s": patience_s, "if_offline": if_offline, "reason": reason}
         parts = [_part(bulk, station, intent, by, manners) for station in stations]
         BulkPart.objects.bulk_create(parts)
-        changes = {"stations": [None, len(parts)], "parameters": [None, bulk.parameters]}
+        changes = {
+            "stations": [None, len(parts)],
+            "parameters": [None, concealing.for_audit(bulk.parameters)],
+        }
         audit.record("command.issued_to_many", bulk, by=by, reason=reason, changes=changes)
     return bulk
 

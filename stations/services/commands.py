@@ -156,7 +156,7 @@ def issue(
         command.expires_at = command.issued_at + timedelta(seconds=patience_s)
         command.reason = reason.replace("\x00", "")[:500]
         _settle_before_sending(command, station, intent, standing)
-        parameters = {"parameters": [None, command.parameters]}
+        parameters = {"parameters": [None, concealing.for_audit(command.parameters)]}
         entry = audit.entry("command.issued", command, by=by, reason=reason, changes=parameters)
         statements.insert(command, *([entry] if audited else []))
         if command.settled:

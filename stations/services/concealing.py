@@ -8,6 +8,8 @@ from stations.domain.secrecy import masked
 from stations.models import Command
 from stations.services import data_transfers
 
+TOKEN_NAMES = frozenset({"token_value", "idTag", "parentIdTag", "idToken"})
+
 
 def parameters(organization_id: UUID, command: str, given: Any) -> Any:
     """The parameters of a command as they are shown."""
@@ -30,3 +32,15 @@ def answer(command_id: UUID, action: str, given: Any) -> Any:
     asked = command.parameters
     vendor = asked.get("vendor_id") or (asked.get("payload") or {}).get("vendorId")
     return data_transfers.concealed(command.organization_id, str(vendor), shown) if vendor else shown
+
+
+def for_audit(given: Any) -> Any:
+    """The parameters without the values of tokens, since nothing can be erased from the audit (W-29)."""
+    if isinstance(given, dict):
+        return {
+            name: f"…{value[-4:]}"
+            if name in TOKEN_NAMES and isinstance(value, str) and value
+            else for_audit(value)
+            for name, value in given.items()
+        }
+    return [for_audit(one) for one in given] if isinstance(given, list) else given

@@ -3,29 +3,33 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.db.models import QuerySet
+
 from core import audit, clock
 from core.access import Actor
 from core.errors import NotFound
 from drivers.models import Driver, IdToken
-from stations.models import Favourite, SessionCost, Transaction
+from stations.models import AuthorizationAnswer, Favourite, SessionCost, Transaction
 
-FORMAT = "chargeyard-driver-export/1"
 AT_ONCE = 500
 
 
-def export(driver: Driver, *, by: Actor) -> dict[str, Any]:
-    """The driver's own data; only the person itself may have it. Raises :class:`NotFound` for anybody else."""
+def owned(driver: Driver, *, by: Actor) -> None:
+    """Only the person itself may have it; noted in the audit. Raises :class:`NotFound` for anybody else."""
     if driver.user_id is None or by.subject_id != driver.user_id:
         raise NotFound("There is no such driver.")
     audit.record("driver.exported", driver, by=by)
+
+
+def about(driver: Driver) -> dict[str, Any]:
+    """Everything but the sessions, which may be many (:func:`sessions`)."""
     return {
-        "format": FORMAT,
         "made_at": clock.to_wire(clock.now()),
         "operator": driver.organization.name,
         "driver": _details(driver),
         "tokens": [_token(one) for one in IdToken.objects.filter(driver=driver).order_by("id")],
         "favourites": _favourites(driver),
-        "sessions": list(_sessions(driver)),
+        "authorizations": [_answer(one) for one in _answers(driver)],
     }
 
 
@@ -51,6 +55,22 @@ def _token(token: IdToken) -> dict[str, Any]:
     }
 
 
+def _answers(driver: Driver) -> QuerySet[AuthorizationAnswer]:
+    rows = AuthorizationAnswer.objects.filter(driver=driver).select_related("station__site")
+    return rows.order_by("-id")[:AT_ONCE]
+
+
+def _answer(one: AuthorizationAnswer) -> dict[str, Any]:
+    return {
+        "at": clock.to_wire(one.at),
+        "station": one.station.name,
+        "token": one.token_value,
+        "asked": one.asked,
+        "answer": one.verdict,
+        "reason": one.reason,
+    }
+
+
 def _favourites(driver: Driver) -> list[dict[str, str]]:
     rows = Favourite.objects.filter(driver=driver).select_related("station__site")
     return [
@@ -59,7 +79,8 @@ def _favourites(driver: Driver) -> list[dict[str, str]]:
     ]
 
 
-def _sessions(driver: Driver) -> Iterator[dict[str, Any]]:
+def sessions(driver: Driver) -> Iterator[dict[str, Any]]:
+    """The driver's sessions, oldest first, read as they are taken."""
     rows = Transaction.objects.filter(driver=driver).select_related("site", "station", "evse", "cost")
     for session in rows.order_by("started_at", "id").iterator(AT_ONCE):
         cost: SessionCost | None = getattr(session, "cost", None)

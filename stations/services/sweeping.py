@@ -12,11 +12,13 @@ from stations.models import Connection, ConnectorState
 from stations.services import (
     authorization_log,
     budgets,
+    card_registering,
     commands,
     connections,
     cost_displays,
     credentials,
     data_transfers,
+    erasing,
     firmware_fetching,
     firmware_images,
     log_files,
@@ -63,6 +65,7 @@ def sweep() -> dict[str, int | None]:
         "offline": lambda: offline.watch(now),
         "reservations": lambda: reservations.expire(now),
         "local_lists": lambda: local_lists.keep(now),
+        "cards": lambda: card_registering.settle_due(now),
         "session_states": lambda: asking.ask_after_reconnect(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}
@@ -89,6 +92,11 @@ def fetch_firmware() -> int:
     return firmware_fetching.run(clock.now())
 
 
+def erase_in_logs() -> int | None:
+    """Take persons who are to be forgotten out of the logs, some days at a time."""
+    return alone("erasures", lambda: erasing.search_due(clock.now()))
+
+
 def condense_readings() -> int | None:
     """Take new readings into the history by minutes and quarters of an hour."""
     return alone("reading_history", lambda: reading_history.condense(clock.now()))
@@ -107,6 +115,7 @@ def tidy() -> dict[str, int | None]:
         "charging_profiles": profiles.forget_over,
         "monitoring": lambda: monitoring.forget_old(now),
         "authorizations": lambda: authorization_log.forget(now),
+        "card_registrations": lambda: card_registering.forget(now),
         "firmware": lambda: firmware_images.tidy(now),
         "log_files": lambda: log_files.forget(now),
     }

@@ -59,7 +59,14 @@ from stations.models import (
     Variable,
     VariableChange,
 )
-from stations.services import commands, driving, scheduled_commands, stations, tariff_assignments
+from stations.services import (
+    card_registering,
+    commands,
+    driving,
+    scheduled_commands,
+    stations,
+    tariff_assignments,
+)
 from stations.services.certificates import installed, signing
 from stations.services.local_lists import holding
 from stations.services.rollouts import planning
@@ -177,7 +184,9 @@ def _furnish_driver(alice: Membership, session: Transaction, evse: Evse, actor: 
     Transaction.objects.filter(pk=session.pk).update(driver=driver)
     wish = intents.RequestStartTransaction(token_value=token.value, evse_id=evse.evse_id)
     asked = commands.issue(evse.station, wish, by=driving.actor_of_driver(driver))
-    return {"cards": token.pk, "starts": asked.pk, "details": driver.pk}
+    waited_for = card_registering.begin(driver, number="04AABB", station=evse.station, by=actor)
+    own = {"cards": token.pk, "cards/added": waited_for.pk, "starts": asked.pk, "details": driver.pk}
+    return {**own, "invitation": "A" * 43}
 
 
 def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:

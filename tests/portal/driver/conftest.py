@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from django.core.cache import cache
 from django.test import Client
 from django.utils import translation
 
+from core import clock
 from core.access import Actor
 from core.models import Organization, User
 from drivers.models import Driver, IdToken
@@ -95,6 +97,14 @@ def connected(station: ChargingStation, evse: Evse) -> ChargingStation:
     Presence.objects.filter(station=station).update(connected=True, gateway="test", ocpp_version="2.0.1")
     evse.connectors.update(status="Available")
     return ChargingStation.objects.get(pk=station.pk)
+
+
+def proven(client: Client) -> Client:
+    """Whoever it is has given the password a moment ago."""
+    session = client.session
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "password", "at": clock.now().timestamp()}]
+    session.save()
+    return client
 
 
 def text_of(answer: object) -> str:

@@ -132,7 +132,7 @@ def test_a_blocked_card_starts_nothing(
 ) -> None:
     tokens.block(card, reason="lost", by=actor)
 
-    assert "None of your cards can be used now" in text_of(phone.get(f"/c/{evse.code}"))
+    assert "You have no card that can be used now" in text_of(phone.get(f"/c/{evse.code}"))
     assert phone.post(f"/me/start/{evse.code}", {"card": card.pk}).status_code == 409
     assert not connected.commands.exists()
 

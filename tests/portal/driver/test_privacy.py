@@ -1,6 +1,8 @@
 """A driver takes along what is kept of the person, and nobody else's (B-67)."""
 
+import io
 import json
+import zipfile
 
 from django.test import Client
 
@@ -9,7 +11,7 @@ from core.models import AuditEntry
 from drivers.models import Driver, IdToken
 from stations.models import ChargingStation
 from tests.factories import sessions
-from tests.portal.driver.conftest import CARD, text_of
+from tests.portal.driver.conftest import CARD, proven, text_of
 from tests.stations.ocpp.charging import priced
 
 
@@ -20,19 +22,25 @@ def test_b67_a_driver_downloads_details_cards_and_sessions_with_their_price_line
     session = sessions.end(sessions.begin(station, token=CARD), 2000)
     sessions.end(sessions.begin(station, token="SOMEBODY"), 3000)
     phone.post(f"/me/stations/{station.pk}/favourite/")
+    stale = phone.post(f"/me/details/{dora.pk}/export/")
+    proven(phone)
     answer = phone.post(f"/me/details/{dora.pk}/export/")
-    data = json.loads(answer.content)
+    with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as archive:
+        data, table = json.loads(archive.read("data.json")), archive.read("sessions.csv").decode()
 
     assert f"/me/details/{dora.pk}/export/" in text_of(phone.get("/me/details/"))
-    assert answer["Content-Disposition"] == 'attachment; filename="charging-data.json"'
+    assert stale["Location"] == "/accounts/reauthenticate/?next=%2Fme%2Fdetails%2F"
+    assert answer["Content-Disposition"] == 'attachment; filename="charging-data.zip"'
     assert answer["Cache-Control"] == "private, no-store"
-    assert (data["format"], data["driver"]["name"]) == ("chargeyard-driver-export/1", dora.name)
+    assert (data["format"], data["driver"]["name"]) == ("chargeyard-driver-export/2", dora.name)
     assert [one["value"] for one in data["tokens"]] == [CARD]
     assert [one["station"] for one in data["favourites"]] == ["Yard 1"]
     assert [one["id"] for one in data["sessions"]] == [str(session.pk)]
     assert data["sessions"][0]["price"]["payable"]["incl_vat"] == "1.19"
     assert data["sessions"][0]["price"]["lines"][0]["dimension"] == "ENERGY"
-    assert station.identity not in answer.content.decode()
+    assert station.identity not in json.dumps(data)
+    assert (data["invoices"], data["wallets"]) == ([], [])
+    assert table.splitlines()[1].split(",")[-2:] == ["1.19", "EUR"]
     assert AuditEntry.objects.get(action="driver.exported").object_id == str(dora.pk)
 
 

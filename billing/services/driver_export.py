@@ -1,0 +1,142 @@
+"""All that is kept of a driver, for the driver to take along: one zip, made while it is sent (W-29, B-67).
+
+``data.json`` has everything, ``sessions.csv`` the sessions for a spreadsheet, ``invoices/`` the files that were made.
+No more than one invoice's file and one session is in memory at a time.
+"""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from billing.models import DocumentKind, Invoice, Wallet
+from billing.services import documents
+from core import cells, clock
+from core.access import Actor
+from core.errors import Conflict, NotFound
+from drivers.models import Driver
+from stations.services import driver_data
+
+FORMAT = "chargeyard-driver-export/2"
+AT_ONCE = 200
+COLUMNS = (
+    "id", "started_at", "ended_at", "site", "station", "evse", "token", "energy_wh", "stopped_reason",
+    "incl_vat", "currency",
+)  # fmt: skip
+
+
+class _Sink(io.RawIOBase):
+    """What was written since the last look; cannot be gone back in, so that the zip needs nothing of it again."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.pieces.append(bytes(data))
+        return len(data)
+
+    def drained(self) -> bytes:
+        taken, self.pieces = b"".join(self.pieces), []
+        return taken
+
+
+def archive(driver: Driver, *, by: Actor) -> Iterator[bytes]:
+    """The zip in pieces. Raises :class:`NotFound` at once for anybody but the person itself."""
+    driver_data.owned(driver, by=by)
+    return _pieces(driver)
+
+
+def _pieces(driver: Driver) -> Iterator[bytes]:
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, lines in (("data.json", _json(driver)), ("sessions.csv", _csv(driver))):
+            with made.open(name, "w", force_zip64=True) as file:
+                for line in lines:
+                    file.write(line.encode())
+                    yield from _out(sink)
+        for invoice in _invoices(driver):
+            for kind in DocumentKind.values:
+                if (data := _file(invoice, kind)) is not None:
+                    made.writestr(_name(invoice, kind), data)
+                    yield from _out(sink)
+    yield sink.drained()
+
+
+def _out(sink: _Sink) -> Iterator[bytes]:
+    if piece := sink.drained():
+        yield piece
+
+
+def _json(driver: Driver) -> Iterator[str]:
+    head = json.dumps({"format": FORMAT, **driver_data.about(driver)}, ensure_ascii=False, indent=1)
+    yield head.rstrip("}\n ")
+    yield from _list("wallets", map(_wallet, Wallet.objects.filter(account__driver=driver).order_by("id")))
+    yield from _list("invoices", map(_invoice, _invoices(driver)))
+    yield from _list("sessions", driver_data.sessions(driver))
+    yield "\n}\n"
+
+
+def _list(name: str, rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    yield f',\n "{name}": ['
+    for place, row in enumerate(rows):
+        yield ("," if place else "") + "\n  " + json.dumps(row, ensure_ascii=False)
+    yield "\n ]"
+
+
+def _csv(driver: Driver) -> Iterator[str]:
+    yield _row(COLUMNS)
+    for one in driver_data.sessions(driver):
+        payable = (one["price"] or {}).get("payable", {})
+        currency = (one["price"] or {}).get("currency", "")
+        told = {**one, "incl_vat": payable.get("incl_vat"), "currency": currency}
+        yield _row(["" if told[name] is None else str(told[name]) for name in COLUMNS])
+
+
+def _row(values: Iterable[str]) -> str:
+    into = io.StringIO()
+    csv.writer(into, lineterminator="\r\n").writerow([cells.guarded(value) for value in values])
+    return into.getvalue()
+
+
+def _invoices(driver: Driver) -> Iterator[Invoice]:
+    rows = Invoice.objects.filter(account__driver=driver).exclude(number="")
+    return rows.select_related("credits").order_by("id").iterator(AT_ONCE)
+
+
+def _invoice(one: Invoice) -> dict[str, Any]:
+    return {
+        "number": one.number,
+        "type": one.document_type,
+        "state": one.state,
+        "period": one.period,
+        "issued_on": str(one.issued_on),
+        "due_on": str(one.due_on),
+        "currency": one.currency,
+        "net": f"{one.net:f}",
+        "vat": f"{one.vat:f}",
+        "due": f"{one.due:f}",
+        "credits": one.credits.number if one.credits else None,
+        "files": [_name(one, row.kind) for row in one.files.order_by("kind") if row.state == "ready"],
+    }
+
+
+def _wallet(one: Wallet) -> dict[str, Any]:
+    return {"currency": one.currency, "balance": f"{one.balance:f}", "since": clock.to_wire(one.created_at)}
+
+
+def _name(invoice: Invoice, kind: str) -> str:
+    plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in invoice.number)
+    return f"invoices/{plain}/{documents.file_name(invoice, kind).replace(invoice.number, plain)}"
+
+
+def _file(invoice: Invoice, kind: str) -> bytes | None:
+    """``None`` where it is not made (yet), or is being made again."""
+    try:
+        return documents.content(invoice, kind)
+    except (Conflict, NotFound):
+        return None

@@ -1,0 +1,118 @@
+"""Forgetting a person (security.md W-29, billing.md B-67): what no law asks for goes, the rest stays with finance.
+
+Invoices, records behind them, ledger and mandates stay as they are. Whatever is open is settled first.
+"""
+
+from django.db.models import Q
+from django.db.transaction import atomic
+
+from billing.models import (
+    BillingAccount,
+    Buyer,
+    Cdr,
+    DeliveryState,
+    Invoice,
+    InvoiceDelivery,
+    InvoiceLine,
+    InvoiceState,
+    Mandate,
+    MandateState,
+    Outcome,
+    Payment,
+    PaymentState,
+    Wallet,
+)
+from billing.services.payments import allocating
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict
+from drivers.models import Driver, Erasure, ErasureState
+from drivers.services import erasing as of_drivers
+from stations.domain.words import TransactionStatus
+from stations.models import Transaction
+from stations.services import erasing as of_stations
+
+CHARGING = "A session is running. End it first."
+UNSETTLED = "A session waits to be billed. Wait for it, decide it, or run the billing first."
+DRAFT = "An invoice is a draft. Issue it or discard it first."
+OWED = "An invoice is not paid yet."
+WALLET = "There is money in the wallet. Pay it out first."
+CREDIT = "A payment is not used up. Refund what is left of it first."
+
+
+def obstacles(driver: Driver) -> list[str]:
+    """What has to be settled first, a sentence each."""
+    found = {CHARGING: of_stations.is_charging(driver), UNSETTLED: _unsettled(driver)}
+    account = BillingAccount.objects.filter(driver=driver).first()
+    if account is not None:
+        invoices = Invoice.objects.filter(account=account)
+        found[UNSETTLED] = found[UNSETTLED] or _unbilled(account)
+        found[DRAFT] = invoices.filter(state=InvoiceState.DRAFT).exists()
+        found[OWED] = invoices.filter(state__in=allocating.OWED).exists()
+        found[WALLET] = Wallet.objects.filter(account=account).exclude(balance=0, reserved=0).exists()
+        found[CREDIT] = _has_credit(account)
+    return [sentence for sentence, stands in found.items() if stands]
+
+
+def erase(driver: Driver, *, by: Actor) -> Erasure:
+    """Carry it out; what is in logs follows by a job. Doing it again is the same. Raises :class:`Conflict`."""
+    by.require_everywhere(Permission.DRIVERS_MANAGE, driver)
+    with atomic():
+        driver = (
+            Driver.objects.select_for_update(of=("self",))
+            .select_related("organization", "user")
+            .get(pk=driver.pk)
+        )
+        row = of_drivers.ask(driver, by=by)
+        if row.state != ErasureState.ASKED:
+            return row
+        if first := obstacles(driver):
+            raise Conflict(first[0])
+        row.kept = _kept(driver)
+        of_drivers.tell_done(row, driver)
+        _forget(driver, by)
+        names = of_drivers.pseudonymise(driver, by=by)
+        of_stations.pseudonymise(driver, names)
+        row.state, row.began_at, row.sealed = ErasureState.RUNNING, clock.now(), of_stations.sealed(names)
+        row.save(update_fields=["state", "began_at", "sealed", "kept"])
+        audit.record("driver.erasure_begun", driver, by=by)
+    return row
+
+
+def _unsettled(driver: Driver) -> bool:
+    """Also one that ended a moment ago and was not looked at yet."""
+    open_ = Q(settlement=None) | Q(settlement__outcome__in=[Outcome.WAITING, Outcome.EXCEPTION])
+    return Transaction.objects.filter(open_, driver=driver, status=TransactionStatus.ENDED.value).exists()
+
+
+def _unbilled(account: BillingAccount) -> bool:
+    records = Cdr.objects.filter(account=account, credit=False, credited_by=None)
+    free = records.exclude(lines__in=InvoiceLine.objects.filter(voided_at=None))
+    return free.exclude(payable_excl_vat=0, payable_incl_vat=0).exists()
+
+
+def _has_credit(account: BillingAccount) -> bool:
+    payments = Payment.objects.filter(account=account, state=PaymentState.RECEIVED).iterator(200)
+    return any(allocating.unallocated(one) > 0 for one in payments)
+
+
+def _kept(driver: Driver) -> dict[str, int]:
+    account = BillingAccount.objects.filter(driver=driver)
+    return {
+        "invoices": Invoice.objects.filter(account__in=account).exclude(number="").count(),
+        "sessions": Cdr.objects.filter(account__in=account, credit=False).count(),
+    }
+
+
+def _forget(driver: Driver, by: Actor) -> None:
+    """What stands on documents is frozen in them; what was kept for the next ones goes."""
+    account = BillingAccount.objects.filter(driver=driver).first()
+    if account is None:
+        return
+    Buyer.objects.filter(account=account).delete()
+    InvoiceDelivery.objects.filter(invoice__account=account).exclude(state=DeliveryState.SENT).delete()
+    stopped = Mandate.objects.filter(account=account, state=MandateState.ACTIVE)
+    stopped.update(state=MandateState.STOPPED, stopped_because="erased")
+    account.name = f"Erased …{str(driver.pk)[-8:]}"
+    account.save(update_fields=["name"])
+    audit.record("billing_account.erased", account, by=by)

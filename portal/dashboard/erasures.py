@@ -1,0 +1,54 @@
+"""Persons who want to be forgotten: what was asked, what stands in the way, carrying it out (W-29, B-67)."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from billing.services import erasing
+from core.access import Actor, Permission
+from core.errors import Invalid
+from drivers.models import Driver, Erasure, ErasureState
+from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.fresh import confirmed_first
+from portal.dashboard.pages import address, page_by_id, render_page
+
+
+@require_safe
+@operator(Permission.DRIVERS_VIEW)
+def listing(request: OperatorRequest) -> HttpResponse:
+    rows = Erasure.objects.visible_to(request.actor).select_related("driver")
+    page = page_by_id(rows, {"before": request.GET.get("before", "").strip()})
+    return render_page(request, "dashboard/drivers/erasures.html", {"section": "drivers", "page": page})
+
+
+@require_POST
+@operator(Permission.DRIVERS_MANAGE)
+def erase(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Cannot be undone, so the name is typed and the password given just before."""
+    request.actor.require_everywhere(Permission.DRIVERS_MANAGE)
+    driver: Driver = load(Driver.objects.visible_to(request.actor).live(), pk)
+    page = address(request, "driver", pk)
+    if asked := confirmed_first(request, page):
+        return asked
+    if " ".join(request.POST.get("typed", "").split()) != driver.name:
+        raise Invalid(_("Type the driver's name to confirm. Nothing was erased."), field="typed")
+    erasing.erase(driver, by=request.actor)
+    messages.success(request, _("The person is forgotten; the logs of the stations are searched now."))
+    return go(request, address(request, "erasures"))
+
+
+def waiting(actor: Actor) -> int:
+    """How many wait for the operator."""
+    return Erasure.objects.visible_to(actor).filter(state=ErasureState.ASKED).count()
+
+
+def context(actor: Actor, driver: Driver) -> dict[str, Any]:
+    """What the card on a driver's page says; nothing is looked up for who may not do it."""
+    if not actor.can_everywhere(Permission.DRIVERS_MANAGE):
+        return {}
+    asked = Erasure.objects.filter(driver=driver, state=ErasureState.ASKED).first()
+    return {"erasure": asked, "obstacles": erasing.obstacles(driver)}
