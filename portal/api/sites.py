@@ -55,6 +55,9 @@ class SiteBody(StrictSerializer):
     )
     time_zone = serializers.CharField(max_length=64)
     public = serializers.BooleanField(required=False)
+    free_cancellation = serializers.BooleanField(
+        required=False, help_text="Reservations that are cancelled cost nothing"
+    )
     tariff = TariffField(help_text="Needs the scope `tariffs:write` as well")
 
 

@@ -54,11 +54,13 @@ class SiteForm(forms.ModelForm):
             "longitude",
             "time_zone",
             "public",
+            "free_cancellation",
         ]
         help_texts = {
             "country": _("Two letters, such as DE"),
             "time_zone": _("Sessions, tariffs and windows are told in it"),
             "public": _("Drivers find the site in lists"),
+            "free_cancellation": _("Otherwise the reserved time is priced until then"),
         }
 
     def __init__(self, *args: Any, **values: Any) -> None:

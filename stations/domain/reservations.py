@@ -28,6 +28,8 @@ NEXT: Mapping[ReservationStatus, frozenset[ReservationStatus]] = {
     _S.ACTIVE: frozenset({_S.USED, _S.CANCELLED, _S.EXPIRED, _S.REMOVED}),
     # An answer that was lost may have been "accepted": what the station reports later is believed.
     _S.FAILED: frozenset({_S.ACTIVE, _S.USED, _S.EXPIRED, _S.REMOVED}),
+    # A start within its time that was told late.
+    _S.EXPIRED: frozenset({_S.USED}),
 }
 
 

@@ -25,7 +25,14 @@ from stations.models.firmware_rollouts import (
     RolloutWave,
 )
 from stations.models.frames import RawFrame
-from stations.models.frozen_tariffs import ConnectorState, CostState, FrozenTariff, Level, SessionCost
+from stations.models.frozen_tariffs import (
+    ConnectorState,
+    CostDecision,
+    CostState,
+    FrozenTariff,
+    Level,
+    SessionCost,
+)
 from stations.models.grid_support import BatterySwap, DerControl, GridEvent
 from stations.models.limits import SiteLimit
 from stations.models.local_lists import LocalList, LocalListEntry
@@ -36,6 +43,7 @@ from stations.models.quirks import Quirk
 from stations.models.reading_history import ReadingMinute, ReadingQuarter
 from stations.models.readings import MeterReading, SignedMeterData
 from stations.models.reports import Report, Variable
+from stations.models.reservation_costs import ReservationCost, ReservedTariff
 from stations.models.reservations import Reservation
 from stations.models.scheduled_commands import ScheduledCommand, ScheduledRun
 from stations.models.session_repair import SessionDecision, StatusAnswer
@@ -65,6 +73,7 @@ __all__ = [
     "Connector",
     "ConnectorState",
     "ContractRequest",
+    "CostDecision",
     "CostState",
     "CustomerData",
     "DataTransfer",
@@ -101,6 +110,8 @@ __all__ = [
     "ReadingQuarter",
     "Report",
     "Reservation",
+    "ReservationCost",
+    "ReservedTariff",
     "RolloutAttempt",
     "RolloutStation",
     "RolloutWave",

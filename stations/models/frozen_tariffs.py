@@ -21,6 +21,7 @@ class Level(models.TextChoices):
     STATION = "station", _("Station")
     SITE = "site", _("Site")
     ORGANIZATION = "organization", _("Organization")
+    HAND = "hand", _("Chosen by hand")
 
 
 class CostState(models.TextChoices):
@@ -29,10 +30,20 @@ class CostState(models.TextChoices):
     REVIEW = "review", _("Needs review")
 
 
+class CostDecision(models.TextChoices):
+    """How a person settled what could not be priced."""
+
+    TARIFF = "tariff", _("Priced by a chosen tariff")
+    AMOUNT = "amount", _("Amount set by hand")
+    WAIVED = "waived", _("Waived")
+
+
 class FrozenTariff(models.Model):
     """A full copy of the version that held at a session's start, with all else that its price depends on.
 
     ``at_receipt``: none held at the station's time of the start, so that of the time of its receipt was taken.
+    ``reserved_from`` and ``reserved_until``: the session uses a reservation, whose tariff this is, accepted and
+    ending then; its price begins with the reservation (T-25).
     """
 
     transaction = models.OneToOneField(
@@ -46,10 +57,54 @@ class FrozenTariff(models.Model):
     policy = models.CharField(max_length=40)
     basis = models.CharField(max_length=5)
     at_receipt = models.BooleanField(default=False)
+    reserved_from = models.DateTimeField(null=True)
+    reserved_until = models.DateTimeField(null=True)
     frozen_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return f"{self.transaction} · {self.version}"
+
+
+class Figures(models.Model):
+    """What something costs. Amounts are payable: whole minor units, ``None`` where a tax is not known.
+
+    ``answer`` is the whole price as JSON (tariffs section 14), ``texts`` its lines in each language. With a
+    ``decision`` of a person it stays as it is; who and why stand beside it.
+    """
+
+    currency = models.CharField(max_length=3, blank=True)
+    excl_vat = models.DecimalField(max_digits=18, decimal_places=4, null=True)
+    vat = models.DecimalField(max_digits=18, decimal_places=4, null=True)
+    incl_vat = models.DecimalField(max_digits=18, decimal_places=4, null=True)
+    answer = models.JSONField(default=dict)
+    texts = models.JSONField(default=dict)
+    computed_at = models.DateTimeField()
+    decision = models.CharField(max_length=6, choices=CostDecision.choices, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    decided_by = models.CharField(max_length=200, blank=True)
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_known(self) -> bool:
+        return self.currency != "" and (self.incl_vat is not None or self.excl_vat is not None)
+
+    @property
+    def shown(self) -> Decimal | None:
+        """What a person pays, taxes included."""
+        return self.incl_vat
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.answer.get("lines", [])
+        return found
+
+
+DECIDED_BY_SOMEONE = models.Q(decision="", decided_at=None) | (
+    ~models.Q(decision="") & models.Q(decided_by__gt="", decided_at__isnull=False, reason__gt="")
+)
 
 
 class SessionCostQuerySet(ScopedQuerySet["SessionCost"]):
@@ -57,13 +112,11 @@ class SessionCostQuerySet(ScopedQuerySet["SessionCost"]):
     limit_path = "transaction__site_id"
 
 
-class SessionCost(models.Model):
+class SessionCost(Figures):
     """What a session costs so far or in the end; ``review`` where it cannot be priced, with the cause.
 
-    Amounts are payable: whole minor units, ``None`` where a tax is not known. ``answer`` is the whole price as
-    JSON (tariffs section 14), ``texts`` its lines in each language. ``priced_until`` is the end of what was
-    priced, ``measured_at`` the latest message that was looked at. ``is_free``: the tariff has no price but 0.
-    ``told_*`` says what the station was told last.
+    ``priced_until`` is the end of what was priced, ``measured_at`` the latest message that was looked at.
+    ``is_free``: the tariff has no price but 0. ``told_*`` says what the station was told last.
     """
 
     transaction = models.OneToOneField(
@@ -73,16 +126,9 @@ class SessionCost(models.Model):
     cause = models.CharField(max_length=40, blank=True)
     detail = models.CharField(max_length=300, blank=True)
     since = models.DateTimeField()
-    currency = models.CharField(max_length=3, blank=True)
-    excl_vat = models.DecimalField(max_digits=18, decimal_places=4, null=True)
-    vat = models.DecimalField(max_digits=18, decimal_places=4, null=True)
-    incl_vat = models.DecimalField(max_digits=18, decimal_places=4, null=True)
     is_free = models.BooleanField(default=False)
-    answer = models.JSONField(default=dict)
-    texts = models.JSONField(default=dict)
     priced_until = models.DateTimeField(null=True)
     measured_at = models.DateTimeField(null=True)
-    computed_at = models.DateTimeField()
     told_incl_vat = models.DecimalField(max_digits=18, decimal_places=4, null=True)
     told_at = models.DateTimeField(null=True)
 
@@ -94,7 +140,8 @@ class SessionCost(models.Model):
                 condition=models.Q(state="review", cause__gt="")
                 | models.Q(state__in=["running", "final"], cause=""),
                 name="session_cost_review_has_cause",
-            )
+            ),
+            models.CheckConstraint(condition=DECIDED_BY_SOMEONE, name="session_cost_decided_by_someone"),
         ]
         indexes = [
             models.Index(
@@ -118,22 +165,8 @@ class SessionCost(models.Model):
         return self.transaction.site_id
 
     @property
-    def is_known(self) -> bool:
-        return self.currency != "" and (self.incl_vat is not None or self.excl_vat is not None)
-
-    @property
     def is_final(self) -> bool:
         return self.state == CostState.FINAL
-
-    @property
-    def shown(self) -> Decimal | None:
-        """What a person pays, taxes included."""
-        return self.incl_vat
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.answer.get("lines", [])
-        return found
 
 
 class ConnectorState(models.Model):

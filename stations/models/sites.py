@@ -31,6 +31,7 @@ class Site(models.Model):
     longitude = models.DecimalField(_("longitude"), max_digits=9, decimal_places=6, null=True, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=64, default="Europe/Berlin")
     public = models.BooleanField(_("public"), default=True)
+    free_cancellation = models.BooleanField(_("cancelling a reservation is free"), default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)

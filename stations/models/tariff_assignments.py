@@ -13,6 +13,7 @@ from stations.models.evses import Evse
 from stations.models.sites import Site
 from stations.models.stations import ChargingStation
 from tariffs.models import Tariff
+from tariffs.rounding import Basis
 from tariffs.structure import TariffType
 
 PLACES = ("driver", "driver_group", "evse", "station", "site")
@@ -45,7 +46,8 @@ class TariffAssignment(models.Model):
 
     With a driver or a group in place of it, it is their contract and holds wherever they charge. ``role`` is
     an OCPI tariff type: whom it is for at this place. Empty: for every session. ``connector_type`` (the word
-    of OCPP 2.0.1, such as ``cCCS2``) limits it to one kind of connector. Empty: for all.
+    of OCPP 2.0.1, such as ``cCCS2``) limits it to one kind of connector. Empty: for all. ``basis`` says which
+    side of the price is rounded, ``net`` for a company that pays without taxes; empty: as for persons (T-36).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -64,6 +66,7 @@ class TariffAssignment(models.Model):
     role = models.CharField(
         max_length=14, blank=True, choices=[(word.value, word.value) for word in TariffType]
     )
+    basis = models.CharField(max_length=5, blank=True, choices=[(word.value, word.value) for word in Basis])
     assigned_at = models.DateTimeField()
     assigned_by = models.CharField(max_length=200)
     ended_at = models.DateTimeField(null=True)

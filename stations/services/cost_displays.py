@@ -45,7 +45,7 @@ from stations.models import (
 )
 from stations.models.frozen_tariffs import Level
 from stations.services import commands, tariff_choice
-from stations.services.session_costs import parsed
+from stations.services.costs_kept import parsed
 from stations.services.session_usage import last_state
 from stations.services.tariff_choice import Applicable, Place
 from stations.services.vendors import COSTS

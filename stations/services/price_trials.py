@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from core.access import Actor, Permission
 from stations.domain.words import TransactionStatus
 from stations.models import CostState, SessionCost, Transaction
-from stations.services.session_costs import priced_by
+from stations.services.session_costs import priced_by, reserved_of
 from tariffs.pricing import DEFAULT_ROUNDING, Basis, Rounding
 from tariffs.structure import Tariff
 from tariffs.usage import CannotPrice
@@ -94,7 +94,10 @@ def _tried(session: Transaction, tariff: Tariff) -> Tried:
     frozen = getattr(session, "frozen_tariff", None)
     rounding = Rounding(frozen.policy, Basis(frozen.basis)) if frozen else DEFAULT_ROUNDING
     try:
-        price = priced_by(tariff, session, zone=_zone(session), rounding=rounding, until=_end(session))
+        price = priced_by(
+            tariff, session, zone=_zone(session), rounding=rounding, until=_end(session),
+            reserved=reserved_of(frozen),
+        )  # fmt: skip
     except CannotPrice as why:
         return Tried(session=session, was=was, would_be=None, cause=why.code)
     due = price.payable.incl

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.transaction import atomic
 
 from core import clock
@@ -23,7 +23,7 @@ from stations.domain.reservations import NEXT, OPEN, ReservationEnded, Reservati
 from stations.domain.station import StationSide
 from stations.domain.words import CommandStatus
 from stations.models import ChargingStation, Command, Evse, Reservation, Transaction
-from stations.services import effects, numbers, preconditions
+from stations.services import effects, numbers, preconditions, reservation_costs
 
 LONGEST = timedelta(days=7)
 KEPT = timedelta(minutes=5)
@@ -65,8 +65,7 @@ def command_settled(command: Command) -> None:
     Reservation.objects.filter(pk=pk).update(command=command)
     answer = str((command.response or {}).get("status", ""))
     if command.status == CommandStatus.ACCEPTED:
-        _move(pk, ReservationStatus.ACTIVE, detail=answer)
-        Reservation.objects.filter(pk=pk).update(**_as_accepted(command))
+        _accepted(pk, command, answer)
     elif command.status == CommandStatus.REJECTED:
         _move(pk, ReservationStatus.REFUSED, detail=answer)
     else:
@@ -84,13 +83,20 @@ def end(station: StationSide, event: ReservationEnded) -> None:
 
 
 def use(transaction: Transaction) -> None:
-    """A session began that names its reservation: the reservation has served."""
+    """A session began that names its reservation: the reservation has served.
+
+    One that was taken as expired has served, too, where the session began within its time.
+    """
     if transaction.reservation_id is None:
         return
     found = Reservation.objects.filter(station_id=transaction.station_id, number=transaction.reservation_id)
-    for pk in found.values_list("pk", flat=True):
-        if _move(pk, ReservationStatus.USED, detail=f"Transaction {transaction.reference} began."):
-            Reservation.objects.filter(pk=pk).update(transaction=transaction)
+    over = Q(status=ReservationStatus.EXPIRED.value, expires_at__lt=transaction.started_at)
+    for pk in found.exclude(over).values_list("pk", flat=True):
+        with atomic():
+            if _move(pk, ReservationStatus.USED, detail=f"Transaction {transaction.reference} began."):
+                Reservation.objects.filter(pk=pk).update(transaction=transaction)
+                reservation_costs.carry(transaction)
+                reservation_costs.doubt(pk)
 
 
 def expire(now: datetime) -> int:
@@ -98,6 +104,16 @@ def expire(now: datetime) -> int:
     overdue = Reservation.objects.open().filter(expires_at__lt=now - KEPT)
     ended = [_move(pk, ReservationStatus.EXPIRED) for pk in overdue.values_list("pk", flat=True)[:500]]
     return sum(ended)
+
+
+def _accepted(pk: UUID, command: Command, answer: str) -> None:
+    """What it costs is settled as the station accepts; asking again for longer changes nothing of that."""
+    with atomic():
+        first = _move(pk, ReservationStatus.ACTIVE, detail=answer)
+        Reservation.objects.filter(pk=pk).update(**_as_accepted(command))
+        if first:
+            rows = Reservation.objects.select_related("station__site", "station__organization", "token")
+            reservation_costs.freeze(rows.get(pk=pk), at=clock.now())
 
 
 def _as_accepted(command: Command) -> dict[str, Any]:

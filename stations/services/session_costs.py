@@ -10,23 +10,21 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db.models import F, Q
 from django.db.transaction import atomic
-from django.utils import translation
 
 from core import clock
 from stations import live
 from stations.domain.words import TransactionStatus
 from stations.models import Alert, CostState, FrozenTariff, SessionCost, Transaction
-from stations.services import alerts, cost_comparison
-from stations.services.session_usage import tells_states, usage_of
-from tariffs import answer, documents, parsing, pricing
+from stations.services import alerts, cost_comparison, costs_kept
+from stations.services.costs_kept import parsed
+from stations.services.session_usage import Kept, after_reservation, tells_states, usage_of
+from tariffs import pricing
 from tariffs.local_time import find_zone
 from tariffs.pricing import Basis, Price, Rounding
 from tariffs.structure import Dimension, Tariff
@@ -86,23 +84,35 @@ def priced_now(session: Transaction, frozen: FrozenTariff, *, until: datetime) -
     tariff = parsed(frozen.document)
     rounding = Rounding(frozen.policy, Basis(frozen.basis))
     zone = find_zone(frozen.time_zone)
-    return tariff, priced_by(tariff, session, zone=zone, rounding=rounding, until=until)
+    return tariff, priced_by(
+        tariff, session, zone=zone, rounding=rounding, until=until, reserved=reserved_of(frozen)
+    )
+
+
+def reserved_of(frozen: FrozenTariff | None) -> Kept | None:
+    """How long the place was kept for the session before it; ``None`` where it was not reserved."""
+    if frozen is None or frozen.reserved_from is None or frozen.reserved_until is None:
+        return None
+    return Kept(frozen.reserved_from, frozen.reserved_until)
 
 
 def priced_by(
-    tariff: Tariff, session: Transaction, *, zone: ZoneInfo, rounding: Rounding, until: datetime
+    tariff: Tariff,
+    session: Transaction,
+    *,
+    zone: ZoneInfo,
+    rounding: Rounding,
+    until: datetime,
+    reserved: Kept | None = None,
 ) -> Price:
-    """The price of the session's readings by any tariff. Raises :class:`CannotPrice`."""
+    """The price of the session's readings, and of the reservation before it, by any tariff.
+
+    Raises :class:`CannotPrice`.
+    """
     usage = usage_of(session, until=until)
     if _counts_time(tariff) and not tells_states(usage):
         raise CannotPrice("missing_state", "The tariff counts time, and nothing tells what the session did.")
-    return pricing.price(tariff, usage, zone=zone, rounding=rounding)
-
-
-@lru_cache(maxsize=256)
-def parsed(document: str) -> Tariff:
-    """The tariff of a frozen copy's text; what is published can always be read."""
-    return parsing.parse_tariff(documents.loads(document))
+    return pricing.price(tariff, after_reservation(usage, reserved), zone=zone, rounding=rounding)
 
 
 def sweep(now: datetime) -> int:
@@ -170,25 +180,9 @@ def _take(cost: SessionCost, session: Transaction, frozen: FrozenTariff, now: da
 
 
 def _keep(cost: SessionCost, tariff: Tariff, found: Price) -> None:
-    payable = found.payable
-    cost.currency = found.currency
-    cost.excl_vat, cost.vat, cost.incl_vat = (
-        None if side is None else side.amount for side in (payable.excl, payable.vat, payable.incl)
-    )
+    costs_kept.keep(cost, tariff, found)
     cost.is_free = not any(component.price for _element, _place, component in tariff.components())
     cost.priced_until = found.end
-    cost.answer, cost.texts = _told(tariff, found)
-
-
-def _told(tariff: Tariff, found: Price) -> tuple[dict[str, Any], dict[str, list[dict[str, str]]]]:
-    """The price as JSON, and what its lines say in each language."""
-    told: dict[str, Any] = {}
-    texts = {}
-    for code, _name in reversed(settings.LANGUAGES):
-        with translation.override(code):
-            told = answer.as_json(tariff, found, for_persons=found.rounding.basis is Basis.GROSS)
-        texts[code] = [{"why": line.pop("why"), "text": line.pop("text")} for line in told["lines"]]
-    return told, texts
 
 
 def _would_fall(cost: SessionCost, found: Price) -> bool:
@@ -225,12 +219,10 @@ def _same_usage(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 
 def _leave_to_a_person(cost: SessionCost, why: CannotPrice, now: datetime) -> None:
-    """No amount stands any more: what was shown may be wrong as well."""
     if cost.state != CostState.REVIEW or cost.cause != why.code:
         cost.since = now
     cost.state, cost.cause, cost.detail = CostState.REVIEW, why.code[:40], str(why)[:300]
-    cost.currency, cost.answer, cost.texts = "", {}, {}
-    cost.excl_vat = cost.vat = cost.incl_vat = None
+    costs_kept.forget(cost)
 
 
 def _counts_time(tariff: Tariff) -> bool:

@@ -5,6 +5,7 @@ them, says the same with other decimals and gives way.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -17,6 +18,13 @@ THOUSAND = Decimal(1000)
 ROUNDED_WH = Decimal(1)
 """1.6 starts and stops with whole Wh, whatever decimals its readings have."""
 _NOT_OURS = SampleFlag.OTHER_LOCATION.value
+
+
+class Kept(NamedTuple):
+    """When the reservation that a session uses was accepted, and until when it was kept at most (T-25)."""
+
+    since: datetime
+    until: datetime
 
 
 class _Ends(NamedTuple):
@@ -39,6 +47,21 @@ def usage_of(session: Transaction, *, until: datetime) -> Metered:
         samples.append(Sample(ends.end, ends.last_wh / THOUSAND))
     samples.sort(key=lambda one: one.at)
     return Metered(samples=tuple(samples), end=ends.end)
+
+
+def after_reservation(usage: Metered, kept: Kept | None) -> Metered:
+    """With the time for which the place was kept before; it ends with the session's start, or its own time.
+
+    From there nothing counts until the session says what it does.
+    """
+    start = usage.samples[0].at
+    if kept is None or kept.since >= start:
+        return usage
+    reserved = (
+        Sample(kept.since, state=State.RESERVED),
+        Sample(min(kept.until, start), state=State.CONNECTED),
+    )
+    return replace(usage, samples=(*reserved, *usage.samples))
 
 
 def last_state(session: Transaction) -> str:

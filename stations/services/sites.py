@@ -15,7 +15,18 @@ from core.models import Organization
 from stations.models import Site
 
 EDITABLE = frozenset(
-    {"name", "address", "city", "postal_code", "country", "latitude", "longitude", "time_zone", "public"}
+    {
+        "name",
+        "address",
+        "city",
+        "postal_code",
+        "country",
+        "latitude",
+        "longitude",
+        "time_zone",
+        "public",
+        "free_cancellation",
+    }
 )
 
 

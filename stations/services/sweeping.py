@@ -27,6 +27,7 @@ from stations.services import (
     partitions,
     reading_history,
     reports,
+    reservation_costs,
     reservations,
     session_costs,
     transactions,
@@ -77,6 +78,7 @@ def follow_sessions() -> dict[str, int | None]:
     jobs: dict[str, Callable[[], int]] = {
         "budgets": lambda: budgets.stop_reached(now),
         "costs": lambda: session_costs.sweep(now),
+        "reservation_costs": lambda: reservation_costs.sweep(now),
         "costs_told": lambda: cost_displays.tell_running(now),
     }
     return {name: alone(name, job) for name, job in jobs.items()}

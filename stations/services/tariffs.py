@@ -10,6 +10,7 @@ from core import clock
 from core.statements import execute
 from stations.domain.words import Flag
 from stations.models import CostState, SessionCost, Transaction
+from stations.services import reservation_costs
 from stations.services.tariff_choice import FIND, Place, kind_of
 from stations.services.transactions import standing
 from tariffs.pricing import DEFAULT_ROUNDING, Basis
@@ -23,7 +24,10 @@ def freeze(transaction: Transaction, *, received_at: datetime, basis: Basis = DE
     """Copy the tariff that held at the session's start; again, where its start arrives after other messages.
 
     Without one, the session is flagged and waits for a person, unless nothing is priced in the organization.
+    A session that uses a reservation has the tariff of that (T-25).
     """
+    if transaction.reservation_id is not None and reservation_costs.carry(transaction):
+        return
     place = Place(
         transaction.organization_id,
         transaction.site_id,
@@ -75,14 +79,16 @@ WITH found AS ({FIND}), frozen AS (
     ON CONFLICT (transaction_id) DO UPDATE SET version_id = excluded.version_id, level = excluded.level,
         document = excluded.document, currency = excluded.currency, time_zone = excluded.time_zone,
         at_receipt = excluded.at_receipt, frozen_at = excluded.frozen_at
+        WHERE stations_frozentariff.level <> 'hand'
     RETURNING 1),
 begun AS (
     INSERT INTO stations_sessioncost (transaction_id, state, cause, detail, since, currency, is_free, answer, texts,
-        computed_at)
+        computed_at, decision, reason, decided_by)
     SELECT %(transaction)s::uuid, 'running', '', '', %(now)s::timestamptz, '', false, '{{}}', '{{}}',
-        %(now)s::timestamptz
+        %(now)s::timestamptz, '', '', ''
     FROM found ON CONFLICT (transaction_id) DO UPDATE SET state = 'running', cause = '', detail = '',
-        since = excluded.since)
+        since = excluded.since
+        WHERE stations_sessioncost.decision = '')
 SELECT EXISTS (SELECT FROM frozen)
         OR EXISTS (SELECT FROM stations_frozentariff WHERE transaction_id = %(transaction)s::uuid),
     EXISTS (SELECT FROM stations_tariffassignment WHERE organization_id = %(organization_id)s::uuid)
