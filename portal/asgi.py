@@ -9,9 +9,12 @@ from django.core.asgi import get_asgi_application
 from portal import runtime
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", runtime.settings_module())
-pages = get_asgi_application()
+django = get_asgi_application()
 
-from stations.ocpp import handshake  # noqa: E402  models exist only now
+from portal.api.known_answers import KnownAnswers  # noqa: E402  models exist only now
+from stations.ocpp import handshake  # noqa: E402
+
+pages = KnownAnswers(django)
 
 Scope = dict[str, Any]
 Message = dict[str, Any]

@@ -63,8 +63,12 @@ class SessionLimitMiddleware(MiddlewareMixin):
         return response
 
 
+def id_of_request(offered: str) -> str:
+    """What the edge offered, or where that is no id one of our own."""
+    return offered if ACCEPTABLE.fullmatch(offered) else str(uuid7())
+
+
 def _enter(request: HttpRequest) -> str:
-    offered = request.headers.get(HEADER, "")
-    request.request_id = offered if ACCEPTABLE.fullmatch(offered) else str(uuid7())
+    request.request_id = id_of_request(request.headers.get(HEADER, ""))
     logs.request_id.set(request.request_id)
     return request.request_id

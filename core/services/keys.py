@@ -46,6 +46,7 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "local-lists:read": frozenset({_P.STATIONS_VIEW}),
     "local-lists:write": frozenset({_P.VARIABLES_EDIT}),
     "transactions:read": frozenset({_P.SESSIONS_VIEW}),
+    "statistics:read": frozenset({_P.SESSIONS_VIEW}),
     "transactions:write": frozenset({_P.SESSIONS_CORRECT}),
     "tariffs:read": frozenset({_P.STATIONS_VIEW}),
     "tariffs:write": frozenset({_P.TARIFFS_MANAGE}),

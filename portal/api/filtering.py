@@ -1,7 +1,7 @@
 """Filters of lists: each parameter is known and its value understood, or the request is refused with 400."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import django_filters
@@ -65,6 +65,8 @@ def _understood(one: Any, text: str) -> bool:
         return text.removeprefix("-").isdecimal() and text.isascii() and len(text) <= 19
     if isinstance(one, django_filters.IsoDateTimeFilter):
         return _is_instant(text)
+    if isinstance(one, django_filters.DateFilter):
+        return _is_day(text)
     return True
 
 
@@ -77,6 +79,13 @@ def _is_instant(text: str) -> bool:
     return abs(instant.utcoffset() or timedelta(0)) < FURTHEST
 
 
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 def _allowed(one: Any) -> str:
     """What the filter takes, in words; empty where any text will do."""
     if isinstance(one, django_filters.BooleanFilter):
@@ -85,6 +94,8 @@ def _allowed(one: Any) -> str:
         return "Give a whole number."
     if isinstance(one, django_filters.IsoDateTimeFilter):
         return "Give a time such as 2026-11-25T18:00:00Z."
+    if isinstance(one, django_filters.DateFilter):
+        return "Give a day such as 2026-11-25."
     if isinstance(one, django_filters.UUIDFilter):
         return "Give an id, which is a UUID."
     words = choices_of(one) if one is not None else []

@@ -39,7 +39,7 @@ class OcmfView(serializers.Serializer):
 class VerifyOcmf(Resource):
     """The verifier, for whoever wants to check a receipt."""
 
-    scopes = {"POST": "transactions:read"}
+    scopes = {"POST": "tariffs:read"}
     serializer_class: ClassVar[type[serializers.BaseSerializer]] = OcmfView
 
     @extend_schema(

@@ -35,6 +35,11 @@ class Buckets:
 buckets = Buckets()
 
 
+def told(remaining: int) -> str:
+    """The ``RateLimit``: how many more requests could pass at once."""
+    return f'"key";r={remaining};t=1'
+
+
 def policy() -> str:
     """The ``RateLimit-Policy``: so many requests at once, filled up again within so many seconds."""
     window = math.ceil(settings.API_RATE_BURST / settings.API_RATE_PER_SECOND)

@@ -187,6 +187,8 @@ def _type(one: Any) -> dict[str, Any]:
         return {"type": "string", "format": "uuid"}
     if isinstance(one, django_filters.IsoDateTimeFilter):
         return {"type": "string", "format": "date-time"}
+    if isinstance(one, django_filters.DateFilter):
+        return {"type": "string", "format": "date"}
     words = choices_of(one)
     return {"type": "string", "enum": words} if words else {"type": "string"}
 

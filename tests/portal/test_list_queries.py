@@ -30,7 +30,7 @@ OTHER_PAGES = (
 OTHER_LISTS = (
     "sites/", "drivers/", "driver-groups/", "tokens/", "groups/", "tariffs/", "alerts/", "webhooks/", "quirks/",
     "authorizations/", "reservations/", "local-lists/", "certificates/", "data-transfer-rules/",
-    "charging-profiles/", "events/",
+    "charging-profiles/", "events/", "statistics/?by=day,station",
 )  # fmt: skip
 
 
