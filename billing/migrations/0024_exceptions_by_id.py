@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('billing', '0022_meter_keys_retire'),
         ('core', '0007_client_credentials'),
-        ('stations', '0037_alerts_by_id'),
+        ('stations', '0036_patient_partitions'),
     ]
 
     operations = [

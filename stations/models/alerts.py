@@ -49,7 +49,7 @@ class Alert(AtStation, models.Model):
             models.Index(fields=["organization", "-id"], name="alert_by_org"),
             models.Index(
                 fields=["organization", "-raised_at"], condition=models.Q(cleared_at=None), name="alert_open"
-            )
+            ),
         ]
 
     def __str__(self) -> str:
