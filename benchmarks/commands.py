@@ -41,7 +41,7 @@ def run(place: Place, *, quick: bool) -> list[Row]:
     ((identity, password),) = builds.make_stations(1, "COMMAND")
     with builds.portal(place) as build, _answering(build.ocpp_url, identity, password):
         _issue(identity, 40)
-        turns = [_turn(place, build, identity, 150) for _ in range(3 if quick else 8)]
+        turns = [_turn(place, build, identity, 75 if quick else 150) for _ in range(2 if quick else 8)]
         row = _row(turns)
         return [row, _row_of_api(_through_api(place, build, identity, 1 if quick else 4))]
 

@@ -39,14 +39,14 @@ class Span:
 
 def run(place: Place, *, quick: bool) -> list[Row]:
     """Connect all, wait until each charges, watch them alone, then look at pages for a while."""
-    count = 60 if quick else 1000
+    count = 40 if quick else 1000
     prepare(SLUG)
     with builds.portal(place) as build, _chargers(build, count):
         connected_s, charging = _wait_for_sessions(count, 60.0 if quick else 180.0)
-        time.sleep(2 if quick else SETTLE_S)
-        alone = _span(place, build, lambda: time.sleep(4 if quick else 30))
+        time.sleep(1 if quick else SETTLE_S)
+        alone = _span(place, build, lambda: time.sleep(3 if quick else 30))
         times: dict[str, list[float]] = {}
-        watched = _span(place, build, lambda: times.update(_look_at_pages(build, 5 if quick else 60)))
+        watched = _span(place, build, lambda: times.update(_look_at_pages(build, 3 if quick else 60)))
         refused = _refusals()
     return [
         _row_of_chargers(count, connected_s, charging, alone, refused),

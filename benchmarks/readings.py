@@ -24,7 +24,7 @@ def run(place: Place, *, quick: bool) -> list[Row]:
             theirs.append(_turn(place, build, stations, seconds))
     some = builds.more_stations("READ", 100 if quick else CHARGERS)
     with builds.portal(place) as build:
-        kept_up = asyncio.run(_keep_up(place, build, some, 4.0 if quick else 20.0))
+        kept_up = asyncio.run(_keep_up(place, build, some, 3.0 if quick else 20.0))
     return [*_rows(len(stations), ours, theirs), kept_up]
 
 

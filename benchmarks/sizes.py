@@ -55,9 +55,9 @@ def run(place: Place, *, quick: bool) -> list[Row]:
     sizes = QUICK_SIZES if quick else SIZES
     stations = builds.make_stations(sizes[-1], "SIZE")
     with builds.portal(place) as build:
-        rows = asyncio.run(_storm(place, build, stations, 2.0 if quick else 5.0))
+        rows = asyncio.run(_storm(place, build, stations, 1.0 if quick else 5.0))
     with builds.portal(place) as build:
-        costs = asyncio.run(_grow(place, build, stations, sizes, 2.0 if quick else 10.0))
+        costs = asyncio.run(_grow(place, build, stations, sizes, 1.0 if quick else 10.0))
     if not quick:
         drawing.save(PICTURE, [(one.size, one.gateway_us, one.postgres_us) for one in costs])
     return [*rows, _row_of_costs(costs)]
