@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0019_reconciliation'),
+        ('billing', '0020_credit_notes'),
         ('core', '0007_client_credentials'),
     ]
 

@@ -32,6 +32,7 @@ class InvoiceState(models.TextChoices):
 
 class InvoiceKind(models.TextChoices):
     COLLECTIVE = "collective", _("Monthly")
+    RECEIPT = "receipt", _("Receipt")
     CREDIT = "credit", _("Credit")
 
 
@@ -70,7 +71,10 @@ class InvoiceQuerySet(UndividedQuerySet["Invoice"]):
 
 
 class Invoice(models.Model):
-    """A claim against one account in one currency, or with type 381 one taken back (amounts are positive).
+    """A claim against one account in one currency, or with type 381 what the account gets (amounts are positive).
+
+    A credit note of kind ``credit`` takes back an invoice or some of it; one that is monthly is of a month in which
+    the account gave more than it took (B-28).
 
     ``period`` is ``YYYY-MM`` in the account's time zone. ``net + vat + rounding = due``, whole minor units.
     ``snapshot`` is what documents are made of, frozen when it is issued; ``digest`` its SHA-256.
@@ -82,12 +86,7 @@ class Invoice(models.Model):
     kind = models.CharField(max_length=10, choices=InvoiceKind.choices)
     document_type = models.CharField(max_length=3, choices=DocumentType.choices)
     state = models.CharField(max_length=13, choices=InvoiceState.choices, default=InvoiceState.DRAFT)
-    credits = models.OneToOneField(
-        "self",
-        on_delete=models.PROTECT,
-        null=True,
-        related_name="credit_note",
-    )
+    credits = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="credit_notes")
     period = models.CharField(max_length=7)
     currency = models.CharField(max_length=3)
     basis = models.CharField(max_length=5)
@@ -134,7 +133,8 @@ class Invoice(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(document_type="381", kind="credit", credits__isnull=False)
-                | models.Q(document_type="380", credits=None),
+                | models.Q(document_type="381", kind="collective", credits=None)
+                | models.Q(document_type="380", kind__in=["collective", "receipt"], credits=None),
                 name="invoice_credit_names_invoice",
             ),
         ]
@@ -151,12 +151,15 @@ class Invoice(models.Model):
 class InvoiceLine(models.Model):
     """What one record costs at one rate of VAT. ``leading`` is net or gross by the invoice's basis.
 
-    ``vat_category`` is a code of UNTDID 5305 (B-26), ``vat_reason`` why no VAT is charged (a VATEX code).
+    ``vat_category`` is a code of UNTDID 5305 (B-26), ``vat_reason`` why no VAT is charged (a VATEX code). A line of
+    a credit note ``credits`` that line of the invoice; its record is the credit of that line's record where the
+    note takes it back in full, else that line's record itself, which then stands.
     """
 
     id = models.BigAutoField(primary_key=True)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
     cdr = models.ForeignKey(Cdr, on_delete=models.PROTECT, related_name="lines")
+    credits = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="credited_by")
     place = models.PositiveIntegerField()
     vat_rate = models.DecimalField(max_digits=7, decimal_places=4)
     vat_category = models.CharField(max_length=2, default="S")
@@ -171,13 +174,13 @@ class InvoiceLine(models.Model):
             models.UniqueConstraint(fields=["invoice", "place"], name="invoice_line_place_once"),
             models.UniqueConstraint(
                 fields=["cdr", "vat_rate"],
-                condition=models.Q(voided_at=None),
+                condition=models.Q(voided_at=None, credits=None),
                 name="invoice_line_cdr_once",
             ),
             ExclusionConstraint(
                 name="invoice_line_one_invoice_per_cdr",
                 expressions=[("cdr", "="), ("invoice", "<>")],
-                condition=models.Q(voided_at=None),
+                condition=models.Q(voided_at=None, credits=None),
             ),
         ]
 

@@ -1,6 +1,8 @@
 """Drafts: what one account owes for a month, collected from records that no live line has (billing B-19 to B-22)."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -27,21 +29,76 @@ from core.errors import Conflict, Invalid
 from tariffs.rounding import Basis
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One document that a month asks for: its ``records``, and the draft made ``before`` that it takes the place of.
+
+    ``stands``: that draft has just these records, at just these amounts, and stays.
+    """
+
+    currency: str
+    basis: str
+    records: list[Cdr]
+    before: Invoice | None = None
+    stands: bool = False
+
+
 @atomic
 def draft(account: BillingAccount, period: str, *, by: Actor) -> list[Invoice]:
-    """Drafts of a month (``YYYY-MM``), one for each currency and basis; none where nothing is owed.
+    """As :func:`catch_up` does, for one who asks for drafts.
 
-    Records of earlier months that came late are on them too (B-20). Raises :class:`Conflict` where the month
-    has a document already, :class:`Invalid` for a month that is none or a record with an unknown tax.
+    Raises :class:`Conflict` where the month has its documents already, :class:`Invalid` for a month that is none
+    or a record with an unknown tax.
+    """
+    made = catch_up(account, period, by=by)
+    if not made and unbilled(account, period).exists():
+        raise Conflict("This month has an invoice already; what came late goes on that of the next month.")
+    return made
+
+
+@atomic
+def catch_up(account: BillingAccount, period: str, *, by: Actor) -> list[Invoice]:
+    """Bring the drafts of a month (``YYYY-MM``) up to date, one for each currency and basis; those made here.
+
+    What came since a draft was made joins it, what was credited since leaves it: another draft takes its place.
+    Records of earlier months that came late are on them too; once the month's document is issued, they wait for
+    the next month's (B-20). Raises :class:`Invalid` for what is no month or a record with an unknown tax.
     """
     by.require(Permission.INVOICES_MANAGE, account)
     BillingAccount.objects.select_for_update().get(pk=account.pk)
-    records = list(unbilled(account, period).select_for_update(of=("self",)))
+    # The drafts first: one that is being issued meanwhile is issued once its lock is ours.
+    list(_drafts(account, period).select_for_update())
+    list(unbilled(account, period).select_for_update(of=("self",)))
     made = []
-    for currency, basis in sorted({(one.currency, one.basis) for one in records}):
-        some = [one for one in records if (one.currency, one.basis) == (currency, basis)]
-        made.append(_draft(account, period, some, by))
+    for one in planned(account, period):
+        if one.before is not None and not one.stands:
+            discard(one.before, by=by)
+        if one.records and not one.stands:
+            made.append(_draft(account, period, one, by))
     return made
+
+
+def planned(account: BillingAccount, period: str) -> list[Planned]:
+    """What the month asks for as things are; writes nothing. Raises as :func:`catch_up` does."""
+    free: dict[tuple[str, str], list[Cdr]] = defaultdict(list)
+    for record in unbilled(account, period):
+        free[record.currency, record.basis].append(record)
+    drafts = {(one.currency, one.basis): one for one in _drafts(account, period)}
+    issued = taken(account, period).exclude(state=InvoiceState.DRAFT).values_list("currency", "basis")
+    return [
+        _plan(key, free.get(key, []), drafts.get(key))
+        for key in sorted((free.keys() | drafts.keys()) - set(issued))
+    ]
+
+
+def agrees(invoice: Invoice) -> bool:
+    """Whether its lines, taxed as they are today, give the amounts that it says."""
+    lines = list(invoice.lines.select_related("cdr__account").order_by("place"))
+    again = lines_of(list({one.cdr_id: one.cdr for one in lines}.values()))
+    _type, sums = summed(again, invoice.basis, invoice.currency)
+    return (sums.net, sums.vat, sums.due) == (invoice.net, invoice.vat, invoice.due) and [
+        (one.vat_category, one.vat_rate) for one in lines
+    ] == [(one.category, one.rate) for _record, one in again]
 
 
 @atomic
@@ -91,8 +148,14 @@ def lines_of(records: Sequence[Cdr]) -> list[tuple[Cdr, ToBill]]:
     return [(record, line) for record in records for line in _rates(record, treatment)]
 
 
-def total(lines: Sequence[tuple[Cdr, ToBill]], basis: str, currency: str) -> Totals:
-    return amounts.totals([line for _record, line in lines], Basis(basis), currency)
+def summed(lines: Sequence[tuple[Cdr, ToBill]], basis: str, currency: str) -> tuple[DocumentType, Totals]:
+    """The document that these lines make: a sum below nothing is a credit note of the positive amount (B-28)."""
+    to_bill = [line for _record, line in lines]
+    kind = DocumentType.INVOICE
+    if sum(line.leading for line in to_bill) < 0:
+        to_bill = [replace(line, leading=-line.leading) for line in to_bill]
+        kind = DocumentType.CREDIT_NOTE
+    return kind, amounts.totals(to_bill, Basis(basis), currency)
 
 
 def _rates(record: Cdr, treatment: Treatment) -> list[ToBill]:
@@ -109,16 +172,26 @@ def _rates(record: Cdr, treatment: Treatment) -> list[ToBill]:
     ]
 
 
-def _draft(account: BillingAccount, period: str, records: Sequence[Cdr], by: Actor) -> Invoice:
-    currency, basis = records[0].currency, records[0].basis
-    if taken(account, period).filter(currency=currency, basis=basis).exists():
-        raise Conflict("This month has an invoice already; what came late goes on that of the next month.")
-    lines = lines_of(records)
-    sums = total(lines, basis, currency)
+def _drafts(account: BillingAccount, period: str) -> QuerySet[Invoice]:
+    return taken(account, period).filter(state=InvoiceState.DRAFT).order_by("id")
+
+
+def _plan(key: tuple[str, str], fresh: list[Cdr], before: Invoice | None) -> Planned:
+    if before is None:
+        return Planned(*key, fresh)
+    lined = Cdr.objects.filter(lines__invoice=before).select_related("account").distinct()
+    records = list(lined.filter(credited_by=None))
+    stands = not fresh and len(records) == lined.count() and agrees(before)
+    return Planned(*key, sorted([*records, *fresh], key=lambda one: (one.ended_at, one.pk)), before, stands)
+
+
+def _draft(account: BillingAccount, period: str, plan: Planned, by: Actor) -> Invoice:
+    lines = lines_of(plan.records)
+    document_type, sums = summed(lines, plan.basis, plan.currency)
     parties.require_address(parties.buyer_of(account, parties.seller_of(account.organization_id)), sums.due)
     invoice = Invoice(
         organization_id=account.organization_id, account=account, kind=InvoiceKind.COLLECTIVE,
-        document_type=DocumentType.INVOICE, period=period, currency=currency, basis=basis,
+        document_type=document_type, period=period, currency=plan.currency, basis=plan.basis,
     )  # fmt: skip
     put_totals(invoice, sums)
     invoice.save(force_insert=True)
@@ -141,10 +214,11 @@ def put_totals(invoice: Invoice, sums: Totals) -> None:
 
 
 def add_lines(invoice: Invoice, lines: Sequence[tuple[Cdr, ToBill]], sums: Totals) -> None:
+    sign = -1 if invoice.document_type == DocumentType.CREDIT_NOTE else 1
     rows = [
         InvoiceLine(
             invoice=invoice, cdr=record, place=place, vat_rate=line.rate, vat_category=line.category,
-            vat_reason=line.reason, leading=line.leading, net=net,
+            vat_reason=line.reason, leading=sign * line.leading, net=net,
         )
         for place, ((record, line), net) in enumerate(zip(lines, sums.nets, strict=True), 1)
     ]  # fmt: skip

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 from django.db.transaction import atomic
 
-from billing.models import Cdr, DocumentType, Invoice, InvoiceKind, InvoiceLine, InvoiceSeries, InvoiceState
-from billing.services import corrections, delivering, documents, drafting, posting, sealing, snapshots
+from billing.models import Cdr, DocumentType, Invoice, InvoiceSeries, InvoiceState
+from billing.services import delivering, documents, drafting, posting, sealing, snapshots
 from core import audit, clock
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid
+from core.errors import Conflict
 from core.services import outbox
 
 PAYABLE_WITHIN = timedelta(days=14)
@@ -30,49 +30,12 @@ def issue(invoice: Invoice, *, by: Actor) -> Invoice:
     if found.state != InvoiceState.DRAFT:
         raise Conflict("Only a draft can be issued.")
     _check(found)
-    _issue(found, by)
+    make_final(found, by)
     return found
 
 
-@atomic
-def credit(invoice: Invoice, *, by: Actor, reason: str) -> Invoice:
-    """Take an issued invoice back in full: a credit note, and a credit of every record on it.
-
-    Raises :class:`Conflict` where it is not issued, is paid or credited; :class:`Invalid` without a reason.
-    """
-    by.require(Permission.SESSIONS_REFUND, invoice)
-    if not reason.strip():
-        raise Invalid("Say why the invoice is taken back.", field="reason")
-    found = Invoice.objects.select_for_update(of=("self",)).select_related("account", "organization")
-    original = found.get(pk=invoice.pk)
-    if original.document_type != DocumentType.INVOICE or original.state != InvoiceState.ISSUED:
-        raise Conflict("Only an issued invoice that is not paid can be taken back.")
-    note = _note_of(original)
-    for line in original.lines.select_related("cdr"):
-        _credit_line(note, line, by, reason)
-    _issue(note, by)
-    original.state = InvoiceState.CREDITED
-    original.save(update_fields=["state"])
-    audit.record("invoice.credited", original, by=by, reason=reason)
-    return note
-
-
-def _check(invoice: Invoice) -> None:
-    lines = list(invoice.lines.select_related("cdr"))
-    if any(Cdr.objects.filter(credit_reference__in=[line.cdr_id for line in lines])):
-        raise Conflict("A session on this draft was corrected since. Discard the draft and make it anew.")
-    again = drafting.lines_of(list({one.cdr_id: one.cdr for one in lines}.values()))
-    sums = drafting.total(again, invoice.basis, invoice.currency)
-    same_treatment = [(one.vat_category, one.vat_rate) for one in lines] == [
-        (one.category, one.rate) for _record, one in again
-    ]
-    if not same_treatment or (sums.net, sums.vat, sums.due) != (invoice.net, invoice.vat, invoice.due):
-        raise Conflict("The lines and the total differ. Discard the draft and make it anew.")
-    if invoice.due < 0:
-        raise Conflict("A negative amount is issued as a credit note.")
-
-
-def _issue(invoice: Invoice, by: Actor) -> None:
+def make_final(invoice: Invoice, by: Actor) -> None:
+    """Number, date, snapshot, posting and news of a draft that is checked; the caller holds its lock."""
     now = clock.now()
     series = _series(invoice, now.astimezone(ZoneInfo(invoice.organization.time_zone)).date())
     assert series.last_date is not None
@@ -94,6 +57,14 @@ def _issue(invoice: Invoice, by: Actor) -> None:
     audit.record("invoice.issued", invoice, by=by)
 
 
+def _check(invoice: Invoice) -> None:
+    lines = list(invoice.lines.select_related("cdr"))
+    if any(Cdr.objects.filter(credit_reference__in=[line.cdr_id for line in lines])):
+        raise Conflict("A session on this draft was corrected since. Discard the draft and make it anew.")
+    if not drafting.agrees(invoice):
+        raise Conflict("The lines and the total differ. Discard the draft and make it anew.")
+
+
 def _series(invoice: Invoice, today: date) -> InvoiceSeries:
     """The series with its next number taken; dates in it do not go backwards."""
     key: dict[str, Any] = {
@@ -107,40 +78,3 @@ def _series(invoice: Invoice, today: date) -> InvoiceSeries:
     series.last_date = max(today, series.last_date or today)
     series.save(update_fields=["next_number", "last_date"])
     return series
-
-
-def _note_of(original: Invoice) -> Invoice:
-    same = (
-        "organization",
-        "account",
-        "period",
-        "currency",
-        "basis",
-        "net",
-        "vat",
-        "rounding",
-        "due",
-        "vat_groups",
-    )
-    note = Invoice(
-        kind=InvoiceKind.CREDIT, document_type=DocumentType.CREDIT_NOTE, credits=original,
-        **{name: getattr(original, name) for name in same},
-    )  # fmt: skip
-    note.save(force_insert=True)
-    return note
-
-
-def _credit_line(note: Invoice, line: InvoiceLine, by: Actor, reason: str) -> None:
-    taken_back = Cdr.objects.filter(credit_reference=line.cdr).first()
-    if taken_back is None:
-        taken_back = corrections.credit(line.cdr, by=by, reason=reason)
-    InvoiceLine.objects.create(
-        invoice=note,
-        cdr=taken_back,
-        place=line.place,
-        vat_rate=line.vat_rate,
-        vat_category=line.vat_category,
-        vat_reason=line.vat_reason,
-        leading=line.leading,
-        net=line.net,
-    )

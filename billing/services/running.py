@@ -13,15 +13,17 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, connection
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
 from django.db.transaction import atomic
 
+from billing.amounts import Totals
 from billing.models import (
     AccountException,
     BillingAccount,
     BillingRun,
     BillingRunItem,
     Cdr,
+    DocumentType,
     Invoice,
     InvoiceLine,
     InvoiceState,
@@ -35,6 +37,9 @@ from core.errors import Conflict, DomainError, NotFound
 from core.models import Organization
 
 logger = logging.getLogger(__name__)
+
+_SIGN = Case(When(document_type=DocumentType.CREDIT_NOTE, then=Value(-1)), default=Value(1))
+"""Credit notes have positive amounts and count below nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ def _mended(item: BillingRunItem) -> None:
 def _do(run: BillingRun, account: BillingAccount) -> list[Invoice]:
     """Draft what is unbilled, and issue it together with drafts of this month that were made before."""
     by = access.system(f"billing-run:{run.pk}")
-    made = drafting.draft(account, run.period, by=by)
+    made = drafting.catch_up(account, run.period, by=by)
     if not run.issue:
         return made
     drafts = Invoice.objects.filter(account=account, period=run.period, state=InvoiceState.DRAFT)
@@ -174,7 +179,8 @@ def progress(run: BillingRun, *, by: Actor) -> dict[str, int]:
 def amounts(run: BillingRun) -> Iterable[Mapping[str, Any]]:
     """Documents and sums by currency of what this run made or issued, and nobody has discarded since."""
     live = _made_by(run).order_by("currency").values("currency")
-    return live.annotate(documents=Count("id"), net=Sum("net"), vat=Sum("vat"), due=Sum("due"))
+    signed = {name: Sum(_SIGN * F(name)) for name in ("net", "vat", "due")}
+    return live.annotate(documents=Count("id"), **signed)
 
 
 def rates(run: BillingRun) -> list[dict[str, Any]]:
@@ -197,21 +203,21 @@ def _owing() -> QuerySet[Cdr, object]:
 
 
 def _previewed(account: BillingAccount, period: str) -> list[Previewed]:
-    """Drafts made before, as a run issues them, and what it would draft anew."""
-    made = Invoice.objects.filter(account=account, period=period)
-    found = [
-        Previewed(account, one.currency, one.net, one.vat, one.due, one.pk)
-        for one in made.filter(state=InvoiceState.DRAFT).order_by("id")
-    ]
-    records = list(drafting.unbilled(account, period))
-    taken = set(drafting.taken(account, period).values_list("currency", "basis"))
-    if taken & {(one.currency, one.basis) for one in records}:
-        return []  # the run would refuse this account
-    for currency, basis in sorted({(one.currency, one.basis) for one in records}):
-        some = [one for one in records if (one.currency, one.basis) == (currency, basis)]
-        sums = drafting.total(drafting.lines_of(some), basis, currency)
-        found.append(Previewed(account, currency, sums.net, sums.vat, sums.due))
+    """Drafts made before that stand, and what the run would draft anew; a credit note is below nothing."""
+    found = []
+    for one in drafting.planned(account, period):
+        if one.stands and one.before is not None:
+            found.append(_preview(account, one.currency, one.before.document_type, one.before))
+        elif one.records:
+            kind, sums = drafting.summed(drafting.lines_of(one.records), one.basis, one.currency)
+            found.append(_preview(account, one.currency, kind, sums))
     return found
+
+
+def _preview(account: BillingAccount, currency: str, kind: str, sums: Totals | Invoice) -> Previewed:
+    sign = -1 if kind == DocumentType.CREDIT_NOTE else 1
+    made = sums.pk if isinstance(sums, Invoice) else None
+    return Previewed(account, currency, sign * sums.net, sign * sums.vat, sign * sums.due, made)
 
 
 _ITEMS = """
@@ -228,11 +234,13 @@ ORDER BY a.id
 ON CONFLICT DO NOTHING
 """
 _RATES = """
-SELECT i.currency, g->>'category', (g->>'rate')::numeric, sum((g->>'net')::numeric), sum((g->>'vat')::numeric)
+SELECT i.currency, g->>'category', (g->>'rate')::numeric, sum(s.sign * (g->>'net')::numeric),
+    sum(s.sign * (g->>'vat')::numeric)
 FROM billing_billingrunitem r
 JOIN billing_billingrunitem_invoices m ON m.billingrunitem_id = r.id
 JOIN billing_invoice i ON i.id = m.invoice_id AND i.state <> 'discarded'
 CROSS JOIN jsonb_array_elements(i.vat_groups) g
+CROSS JOIN LATERAL (SELECT CASE i.document_type WHEN '381' THEN -1 ELSE 1 END AS sign) s
 WHERE r.run_id = %(run)s
 GROUP BY 1, 2, 3 ORDER BY 1, 3 DESC, 2
 """

@@ -11,7 +11,16 @@ from typing import Any
 from django.utils import translation
 from django.utils.translation import gettext
 
-from billing.models import BankDetails, Buyer, Invoice, InvoiceLine, Mandate, MandateState, Seller
+from billing.models import (
+    BankDetails,
+    Buyer,
+    DocumentType,
+    Invoice,
+    InvoiceLine,
+    Mandate,
+    MandateState,
+    Seller,
+)
 from billing.services import parties
 from billing.services.payments import references
 from billing.services.vat_treatment import REASONS
@@ -45,6 +54,7 @@ def of(invoice: Invoice) -> dict[str, Any]:
         "payment": _payment(invoice, seller),
         "preceding": original.number if original else None,
         "preceding_on": str(original.issued_on) if original else None,
+        "part": original is not None and invoice.due != original.due,
         "net": text(invoice.net),
         "vat": text(invoice.vat),
         "rounding": text(invoice.rounding),
@@ -99,7 +109,7 @@ def _buyer(row: Buyer) -> dict[str, Any]:
 def _payment(invoice: Invoice, seller: Seller) -> dict[str, Any]:
     """How it is paid (BG-16): by debit where a mandate is active, else by transfer where an account is known."""
     bank = BankDetails.objects.filter(pk=invoice.organization_id).first()
-    if bank is None or invoice.credits_id is not None:
+    if bank is None or invoice.document_type == DocumentType.CREDIT_NOTE:
         return {}
     told = {
         "means": TRANSFER, "iban": bank.iban, "bic": bank.bic, "holder": bank.holder,

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.models import Cdr
-from billing.services import corrections
+from billing.services import crediting
 from portal.api.amounts import Amount
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 
@@ -93,11 +93,14 @@ class CdrCredit(Resource):
 
     @extend_schema(operation_id="credit_cdr", request=CdrCreditBody, responses={201: CdrView})
     def post(self, request: Request, pk: UUID) -> Response:
-        """Take a record back by another one with negated amounts; the answer is that credit."""
+        """Take a record back by another one with negated amounts; the answer is that credit.
+
+        Where an issued invoice asks for it, a credit note of that invoice takes it back there.
+        """
         return self.once(lambda: self._credit(pk))
 
     def _credit(self, pk: UUID) -> Response:
         record: Cdr = found(Cdr.objects.visible_to(self.actor), pk)
-        made = corrections.credit(record, by=self.actor, reason=self.body(CdrCreditBody)["reason"])
+        made = crediting.credit_record(record, by=self.actor, reason=self.body(CdrCreditBody)["reason"])
         place = {"Location": f"/api/v1/cdrs/{made.pk}/"}
         return Response(self.represent(made), status=201, headers=place)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.models import Allocation, DocumentType, Invoice, InvoiceKind, InvoiceState, Method, Payment
-from billing.services import drafting, issuing
+from billing.services import crediting, drafting, issuing
 from billing.services.overdue import is_overdue
 from billing.services.payments import allocating, receiving
 from core import clock
@@ -25,6 +25,22 @@ BY_HAND = [Method.BANK_TRANSFER.value, Method.MANUAL.value]
 
 class ReasonBody(StrictSerializer):
     reason = serializers.CharField(max_length=500)
+
+
+class CreditedLine(StrictSerializer):
+    line = serializers.IntegerField(min_value=1, max_value=2**63 - 1, help_text="Its `id` on the invoice")
+    amount = Sum(required=False, help_text="Gross or net by `basis`; all that is left of it where absent")
+
+
+class CreditBody(ReasonBody):
+    lines = CreditedLine(
+        many=True, required=False, min_length=1, max_length=1000, help_text="All that is left where absent"
+    )
+
+    def validate_lines(self, lines: list[Any]) -> list[Any]:
+        if len({one["line"] for one in lines}) < len(lines):
+            raise serializers.ValidationError("A line stands twice in the list.")
+        return lines
 
 
 class ReceivedBody(StrictSerializer):
@@ -70,6 +86,12 @@ class InvoiceView(serializers.Serializer):
 
 
 class LineView(serializers.Serializer):
+    id = serializers.IntegerField()
+    credits = serializers.IntegerField(
+        source="credits_id",
+        allow_null=True,
+        help_text="The line of the invoice that a credit note takes back",
+    )
     cdr = serializers.UUIDField(source="cdr_id")
     transaction = serializers.UUIDField(source="cdr.transaction_id")
     vat_rate = Rate()
@@ -80,15 +102,14 @@ class LineView(serializers.Serializer):
 
 class InvoiceDetailView(InvoiceView):
     open_amount = serializers.SerializerMethodField(help_text="Neither paid nor credited")
-    credit_note = serializers.SerializerMethodField(allow_null=True)
+    credit_notes = serializers.SerializerMethodField(help_text="What took some or all of it back")
     lines = LineView(many=True)
 
     def get_open_amount(self, invoice: Invoice) -> str:
         return f"{allocating.open_amount(invoice):.{minor_units(invoice.currency)}f}"
 
-    def get_credit_note(self, invoice: Invoice) -> UUID | None:
-        note = getattr(invoice, "credit_note", None)
-        return note.pk if note else None
+    def get_credit_notes(self, invoice: Invoice) -> list[UUID]:
+        return [note.pk for note in invoice.credit_notes.order_by("id")]
 
 
 class InvoiceFilter(filters.FilterSet):
@@ -121,7 +142,7 @@ class OneInvoice(Resource):
     serializer_class = InvoiceDetailView
 
     def invoice(self, pk: UUID) -> Invoice:
-        rows = Invoice.objects.visible_to(self.actor).select_related("account", "credit_note")
+        rows = Invoice.objects.visible_to(self.actor).select_related("account")
         one: Invoice = found(rows.prefetch_related("lines__cdr"), pk)
         return one
 
@@ -168,18 +189,23 @@ class InvoiceDiscard(OneInvoice):
 
 
 class InvoiceCredit(OneInvoice):
-    """An issued invoice is taken back."""
+    """An issued invoice is taken back, whole or in parts."""
 
     scopes = {"write": "invoices:write"}
 
-    @extend_schema(operation_id="credit_invoice", request=ReasonBody, responses={201: InvoiceDetailView})
+    @extend_schema(operation_id="credit_invoice", request=CreditBody, responses={201: InvoiceDetailView})
     def post(self, request: Request, pk: UUID) -> Response:
-        """Take an issued invoice back in full; the answer is the credit note."""
+        """Take an issued invoice back, or the lines and amounts that are named; the answer is the credit note.
+
+        Credit notes together are never above the invoice. A session that one of them takes back in full is
+        credited with it and can be billed anew.
+        """
         return self.once(lambda: self._credit(pk))
 
     def _credit(self, pk: UUID) -> Response:
-        invoice = self.invoice(pk)
-        note = issuing.credit(invoice, by=self.actor, reason=self.body(ReasonBody)["reason"])
+        values = self.body(CreditBody)
+        parts = {one["line"]: one.get("amount") for one in values["lines"]} if "lines" in values else None
+        note = crediting.credit(self.invoice(pk), by=self.actor, reason=values["reason"], parts=parts)
         place = {"Location": f"/api/v1/invoices/{note.pk}/"}
         return Response(self.represent(self.invoice(note.pk)), status=201, headers=place)
 

@@ -1,9 +1,11 @@
 """Invoices and credit notes: the list, one with its lines, and what can become of it (billing B-14 to B-17)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
@@ -22,8 +24,9 @@ from billing.models import (
     Reconciliation,
     Seller,
 )
-from billing.services import drafting, issuing
+from billing.services import crediting, drafting, issuing
 from core.access import Actor, Permission
+from core.errors import Invalid
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.invoice_words import INVOICE_STATE
 from portal.dashboard.pages import address, page_by_id, render_page
@@ -65,7 +68,7 @@ def wanted(query: Mapping[str, str], actor: Actor) -> QuerySet[Invoice]:
 @require_safe
 @operator(Permission.INVOICES_MANAGE)
 def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    rows = Invoice.objects.visible_to(request.actor).select_related("account", "credits", "credit_note")
+    rows = Invoice.objects.visible_to(request.actor).select_related("account", "credits")
     invoice: Invoice = load(rows, pk)
     lines = list(
         invoice.lines.select_related("cdr__transaction__station").order_by("place")[: LINES_SHOWN + 1]
@@ -73,12 +76,13 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     context = {
         "section": "invoices",
         "invoice": invoice,
-        "note": getattr(invoice, "credit_note", None),
+        "notes": invoice.credit_notes.order_by("id"),
         "lines": lines[:LINES_SHOWN],
         "more": len(lines) > LINES_SHOWN,
         "files": InvoiceDocument.objects.filter(invoice=invoice).order_by("kind"),
         "postings": LedgerEntry.objects.filter(journal__invoice=invoice).order_by("id"),
         "is_credit": invoice.document_type == DocumentType.CREDIT_NOTE,
+        "left": _left(invoice, [line.pk for line in lines[:LINES_SHOWN]]),
     }
     return render_page(request, "dashboard/invoices/detail.html", context)
 
@@ -108,10 +112,31 @@ def discard(request: OperatorRequest, pk: UUID) -> HttpResponse:
 @require_POST
 @operator(Permission.SESSIONS_REFUND)
 def credit(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    """Take an issued invoice back in full."""
-    note = issuing.credit(_load(request, pk), by=request.actor, reason=request.POST.get("reason", ""))
+    """Take an issued invoice back: what is left of it, or amounts of its lines."""
+    parts = _parts(request.POST) if "part" in request.POST else None
+    reason = request.POST.get("reason", "")
+    note = crediting.credit(_load(request, pk), by=request.actor, reason=reason, parts=parts)
     messages.success(request, _("Taken back by the credit note %(number)s.") % {"number": note.number})
     return go(request, address(request, "invoice", note.pk))
+
+
+def _left(invoice: Invoice, shown: Sequence[int]) -> list[crediting.Left]:
+    """Lines of which something can still be taken back."""
+    if invoice.document_type != DocumentType.INVOICE or invoice.state not in crediting.CREDITABLE:
+        return []
+    return [one for one in crediting.left_of(invoice) if one.leading and one.line.pk in shown]
+
+
+def _parts(posted: Mapping[str, Any]) -> dict[int, Decimal | None]:
+    """Amounts that were entered, by line; raises :class:`core.errors.Invalid` for what is none."""
+    named = {
+        name.removeprefix("line-"): str(posted[name]).strip() for name in posted if name.startswith("line-")
+    }
+    field = forms.DecimalField(max_digits=19, localize=True)
+    try:
+        return {int(key): field.clean(text) for key, text in named.items() if text}
+    except (ValueError, forms.ValidationError):
+        raise Invalid("An amount is above nothing and within reason.", field="lines") from None
 
 
 def _load(request: OperatorRequest, pk: UUID) -> Any:

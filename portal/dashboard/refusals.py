@@ -272,10 +272,13 @@ PLAIN = (
     _("This month has an invoice already; what came late goes on that of the next month."),
     _("Only a draft can be issued."),
     _("Say why the invoice is taken back."),
-    _("Only an issued invoice that is not paid can be taken back."),
+    _("Only an issued invoice can be taken back."),
+    _("Nothing is left to credit."),
+    _("Name at least one line."),
+    _("A credit note takes back something of the invoice, and no more than is left of it."),
+    _("A part of this was credited already. Credit the rest on the page of its invoice."),
     _("A session on this draft was corrected since. Discard the draft and make it anew."),
     _("The lines and the total differ. Discard the draft and make it anew."),
-    _("A negative amount is issued as a credit note."),
     _("A run for this month is going on already."),
     # billing: parties and documents
     _("The tariff has VAT, but the organization is exempt from it."),
@@ -589,6 +592,10 @@ FILLED = (
     _("%(field)s is out of range."),
     # billing
     _("The VAT of the record %(reference)s is not known."),
+    _("There is no line %(line)s on this invoice."),
+    _("Nothing is left to credit of line %(line)s."),
+    _("Of line %(line)s at most %(most)s can be credited."),
+    _("This is more than is left at %(rate)s percent VAT."),
     # billing: parties and documents
     _("The address of “%(name)s” is not complete. Enter it in the account's details."),
     _("A VAT id of this country begins with %(prefix)s."),

@@ -22,7 +22,7 @@ LINES_SHOWN = 200
 def own_invoices(request: DriverRequest) -> QuerySet[Invoice]:
     """Issued documents of the person; a draft is nobody's yet."""
     rows = Invoice.objects.filter(account__driver__in=request.drivers).exclude(number="")
-    return rows.select_related("account__organization", "credits", "credit_note")
+    return rows.select_related("account__organization", "credits")
 
 
 @require_safe
@@ -57,7 +57,7 @@ def show(request: DriverRequest, pk: Any) -> HttpResponse:
         "vat": session_price.told(invoice.vat, invoice.currency),
         "open": session_price.told(allocating.open_amount(invoice), invoice.currency),
         "files": InvoiceDocument.objects.filter(invoice=invoice, state=DocumentState.READY).order_by("kind"),
-        "note": getattr(invoice, "credit_note", None),
+        "notes": invoice.credit_notes.order_by("id"),
         "here": "invoices",
     }
     return render(request, "driver/invoice.html", context)

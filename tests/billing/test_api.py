@@ -121,8 +121,23 @@ def test_b17_an_issued_invoice_is_taken_back_by_a_credit_note(
     assert answer.status_code == 201
     assert (answer.json()["document_type"], answer.json()["credits"]) == ("381", str(invoice.pk))
     assert api.get(answer["Location"]).json()["number"].startswith("C-")
-    assert api.get(f"/api/v1/invoices/{invoice.pk}/").json()["credit_note"] == answer.json()["id"]
+    assert api.get(f"/api/v1/invoices/{invoice.pk}/").json()["credit_notes"] == [answer.json()["id"]]
     assert ours(Invoice, organization).filter(document_type=DocumentType.CREDIT_NOTE).count() == 1
+
+
+def test_b17_a_line_is_credited_in_part_by_key_and_never_above_it(api: APIClient, issued: Issued) -> None:
+    path = f"/api/v1/invoices/{issued().pk}/"
+    line = api.get(path).json()["lines"][0]["id"]
+
+    def credit(*lines: object) -> Any:
+        return api.post(f"{path}credit/", {"reason": "Out of order", "lines": list(lines)}, format="json")
+
+    made = credit({"line": line, "amount": "2.00"})
+    assert (made.status_code, made.json()["total"], made.json()["lines"][0]["credits"]) == (201, "2.00", line)
+    for wrong in ([{"line": line, "amount": "5.36"}], [{"line": line}, {"line": line}], [], [{"line": 1}]):
+        assert credit(*wrong).status_code in (400, 422), wrong
+    read = api.get(path).json()
+    assert (read["open_amount"], read["credit_notes"]) == ("5.35", [made.json()["id"]])
 
 
 def test_b46_a_transfer_is_recorded_once_and_pays_the_invoice(

@@ -20,7 +20,7 @@ from billing.models import (
     Journal,
     LedgerEntry,
 )
-from billing.services import corrections, drafting, issuing, posting, sealing
+from billing.services import corrections, crediting, drafting, issuing, posting, sealing
 from core import clock
 from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
@@ -190,7 +190,7 @@ def test_b19_the_local_end_decides_the_month() -> None:
 
 def test_b17_a_credit_note_takes_the_whole_invoice_back_once(bill: Billed, alice: Actor) -> None:
     invoice = issuing.issue(bill(), by=alice)
-    note = issuing.credit(invoice, by=alice, reason="wrong meter")
+    note = crediting.credit(invoice, by=alice, reason="wrong meter")
 
     assert (note.document_type, note.due, note.snapshot["preceding"]) == (
         "381",
@@ -205,7 +205,7 @@ def test_b17_a_credit_note_takes_the_whole_invoice_back_once(bill: Billed, alice
     original = invoice.lines.get().cdr
     assert Cdr.objects.get(credit_reference=original).payable_incl_vat == Decimal("-7.35")
     with pytest.raises(Conflict):
-        issuing.credit(invoice, by=alice, reason="again")
+        crediting.credit(invoice, by=alice, reason="again")
     assert drafting.draft(invoice.account, "2099-01", by=alice) == []
 
 

@@ -105,6 +105,25 @@ def test_b14_a_draft_is_issued_and_taken_back_with_a_reason(
     assert AuditEntry.objects.filter(action="invoice.credited", object_id=str(draft.pk)).count() == 1
 
 
+def test_b17_an_amount_of_a_line_is_credited_on_the_page_and_no_more_than_is_left(
+    browser: Client, home: str, billed: Driver
+) -> None:
+    draft = invoice_of(billed)
+    browser.post(f"{home}{draft.pk}/issue/", {"typed": "Dora Driver"})
+    line = draft.lines.get()
+    field = f"line-{line.pk}"
+    assert field in browser.get(f"{home}{draft.pk}/").content.decode()
+
+    for wrong in ({}, {field: "x"}, {field: str(line.leading + 1)}, {"line-x": "1"}):
+        answer = browser.post(f"{home}{draft.pk}/credit/", {"part": "1", "reason": "Late", **wrong})
+        assert answer.status_code == 422, wrong
+    assert not draft.credit_notes.exists()
+    browser.post(f"{home}{draft.pk}/credit/", {"part": "1", "reason": "Late", field: "1.00"})
+    [note] = draft.credit_notes.all()
+    assert note.due == 1
+    assert note.number in browser.get(f"{home}{draft.pk}/").content.decode()
+
+
 def test_b14_a_discarded_draft_cannot_be_issued(browser: Client, home: str, billed: Driver) -> None:
     draft = invoice_of(billed)
     browser.post(f"{home}{draft.pk}/discard/")

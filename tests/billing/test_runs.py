@@ -13,6 +13,8 @@ from django.db import OperationalError, connection
 
 from billing.models import (
     AccountException,
+    AccountKind,
+    BillingAccount,
     BillingRun,
     Cdr,
     Invoice,
@@ -22,7 +24,7 @@ from billing.models import (
     LedgerEntry,
     RunState,
 )
-from billing.services import drafting, issuing, running
+from billing.services import corrections, drafting, running
 from core.access import Actor
 from core.errors import Conflict, Invalid, NotFound
 from core.models import Event, Organization
@@ -192,6 +194,77 @@ def test_b34_the_report_names_the_documents_of_its_run_only_with_vat_of_each_rat
     assert first.took.total_seconds() > 0
 
 
+def draft_all(organization: Organization, by: Actor) -> None:
+    running.start(organization, THIS_MONTH, issue=False, by=by)
+    running.work()
+
+
+def test_b33_sessions_that_come_after_the_draft_of_their_month_join_it(
+    charge: Charge, organization: Organization, alice: Actor
+) -> None:
+    driver = factories.make_driver(alice)
+    first = charge(4000, driver=driver)
+    settle()
+    draft_all(organization, alice)
+    before = Invoice.objects.get(organization=organization)
+    second = charge(2000, driver=driver)
+    settle()
+    [seen] = running.preview(organization, THIS_MONTH, by=alice)
+    run = running.start(organization, THIS_MONTH, issue=True, by=alice)
+    running.work()
+    issued = Invoice.objects.get(organization=organization, state=InvoiceState.ISSUED)
+
+    assert running.progress(run, by=alice) == {"open": 0, "done": 1, "failed": 0}
+    assert {line.cdr.transaction_id for line in issued.lines.all()} == {first.pk, second.pk}
+    assert (seen.due, issued.due, issued.sequence) == (Decimal("3.57"), Decimal("3.57"), 1)
+    assert Invoice.objects.get(pk=before.pk).state == InvoiceState.DISCARDED
+    assert not before.lines.filter(voided_at=None).exists()
+
+
+def test_b11_a_record_credited_after_its_draft_leaves_it_and_the_run_goes_on(
+    charge: Charge, organization: Organization, alice: Actor
+) -> None:
+    driver = factories.make_driver(alice)
+    kept, wrong = charge(4000, driver=driver), charge(2000, driver=driver)
+    settle()
+    draft_all(organization, alice)
+    corrections.credit(Cdr.objects.get(transaction=wrong), by=alice, reason="wrong tariff")
+    [seen] = running.preview(organization, THIS_MONTH, by=alice)
+    running.start(organization, THIS_MONTH, issue=True, by=alice)
+    running.work()
+    issued = Invoice.objects.get(organization=organization, state=InvoiceState.ISSUED)
+
+    assert [line.cdr.transaction_id for line in issued.lines.all()] == [kept.pk]
+    assert (seen.due, issued.due) == (Decimal("2.38"), Decimal("2.38"))
+
+
+def test_b20_what_comes_after_the_months_invoice_is_carried_and_fails_nobody(
+    charge: Charge, organization: Organization, alice: Actor
+) -> None:
+    driver = factories.make_driver(alice)
+    charge(4000, driver=driver)
+    settle()
+    running.start(organization, THIS_MONTH, issue=True, by=alice)
+    running.work()
+    late = charge(2000, driver=driver)
+    settle()
+    carried = running.start(organization, THIS_MONTH, issue=True, by=alice)
+    assert running.preview(organization, THIS_MONTH, by=alice) == []
+    running.work()
+    assert running.progress(carried, by=alice) == {"open": 0, "done": 1, "failed": 0}
+    assert Invoice.objects.filter(organization=organization).count() == 1
+    assert not AccountException.objects.filter(organization=organization).exists()
+
+    running.start(organization, following(THIS_MONTH), issue=True, by=alice)
+    running.work()
+    next_one = Invoice.objects.get(organization=organization, period=following(THIS_MONTH))
+    assert [line.cdr.transaction_id for line in next_one.lines.all()] == [late.pk]
+
+
+def following(period: str) -> str:
+    return drafting.end_of(period, "Europe/Berlin").strftime("%Y-%m")
+
+
 def test_b34_an_account_that_fails_stops_no_other(
     accounts: list[Decimal], organization: Organization, alice: Actor, charge: Charge
 ) -> None:
@@ -199,15 +272,13 @@ def test_b34_an_account_that_fails_stops_no_other(
     charge(driver=driver)
     settle()
     failing = driver.billing_account
-    issuing.issue(drafting.draft(failing, THIS_MONTH, by=alice)[0], by=alice)
-    charge(driver=driver)
-    settle()
+    BillingAccount.objects.filter(pk=failing.pk).update(kind=AccountKind.COMPANY)
     run = running.start(organization, THIS_MONTH, issue=True, by=alice)
     running.work()
     failed = run.items.get(state=ItemState.FAILED)
 
     assert failed.account == failing
-    assert "next month" in failed.error
+    assert "address" in failed.error
     again = running.start(organization, THIS_MONTH, issue=True, by=alice)
     running.work()
     exception = AccountException.objects.get(account=failing)
@@ -215,8 +286,8 @@ def test_b34_an_account_that_fails_stops_no_other(
     outbox.relay()
     alerts = Event.objects.filter(organization_id=organization.pk, type="billing.alert")
     assert [str(one.object_id) for one in alerts.order_by("id")] == [str(run.pk), str(again.pk)]
-    year, month = map(int, THIS_MONTH.split("-"))
-    running.start(organization, f"{year + month // 12}-{month % 12 + 1:02d}", issue=True, by=alice)
+    BillingAccount.objects.filter(pk=failing.pk).update(kind=AccountKind.DRIVER)
+    running.start(organization, following(THIS_MONTH), issue=True, by=alice)
     running.work()
     exception.refresh_from_db()
     assert exception.closed_at is not None
@@ -228,7 +299,7 @@ def test_b31_an_account_waits_where_the_database_fails_and_is_done_by_the_next_t
 ) -> None:
     run = running.start(organization, THIS_MONTH, issue=True, by=alice)
     with monkeypatch.context() as patched:
-        patched.setattr(drafting, "draft", Mock(side_effect=OperationalError("the server went away")))
+        patched.setattr(drafting, "catch_up", Mock(side_effect=OperationalError("the server went away")))
         with pytest.raises(OperationalError):
             running.work()
     waiting = running.progress(run, by=alice)

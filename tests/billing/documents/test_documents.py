@@ -23,7 +23,7 @@ from billing.models import (
     InvoiceDocument,
     Seller,
 )
-from billing.services import delivering, documents, drafting, issuing, parties, vat_treatment
+from billing.services import crediting, delivering, documents, drafting, issuing, parties, vat_treatment
 from core import clock
 from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
@@ -156,7 +156,7 @@ def test_b57_a_credit_note_is_381_with_positive_amounts_and_names_its_invoice(
     issued: Drafted, alice: Actor
 ) -> None:
     invoice = issued()
-    note = issuing.credit(invoice, by=alice, reason="Wrong price")
+    note = crediting.credit(invoice, by=alice, reason="Wrong price")
     files = made(note)
 
     assert told(files["cii"], "TypeCode")[0][0] == "381"

@@ -21,7 +21,7 @@ from billing.models import (
     Wallet,
     WalletReservation,
 )
-from billing.services import issuing
+from billing.services import crediting
 from billing.services.payments import allocating, receiving, refunding, wallets, watching
 from core.access import Actor, Role
 from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted
@@ -122,7 +122,7 @@ def test_b42_a_refund_is_never_above_the_payment_and_never_of_what_settles(
 
 def test_b42_a_refund_of_a_credit_note_is_at_most_what_it_gives_back(issued: Issued, alice: Actor) -> None:
     invoice = issued()
-    note = issuing.credit(invoice, by=alice, reason="wrong meter")
+    note = crediting.credit(invoice, by=alice, reason="wrong meter")
     payment = receiving.book(
         organization_id=invoice.organization_id, account=invoice.account, amount=Decimal(20), currency="EUR",
         method=Method.MANUAL, received_on=TODAY, by=alice,
