@@ -1,4 +1,4 @@
-"""``/bank-statements/``, ``/bank-lines/`` and ``/organization/bank-account/``: transfers that came in (billing B-46)."""
+"""``/bank-statements/``, ``/bank-lines/``, ``/organization/bank-account/``: transfers that came in (billing B-46)."""
 
 from typing import Any
 from uuid import UUID

@@ -236,7 +236,7 @@ def _furnish_bank(invoice: Invoice, actor: Actor) -> dict[str, object]:
     )
     return {
         **{"payments/debits": file.pk, "debit-files": file.pk, "bank-lines": line.pk},
-        "payment-methods": card.pk,
+        **{"payment-methods": card.pk, "payers": invoice.account_id},
     }
 
 
