@@ -75,7 +75,7 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "billing-exceptions:write": frozenset({_P.SESSIONS_CORRECT}),
     **{
         f"{resource}:{way}": frozenset({_P.INVOICES_MANAGE})
-        for resource in ("billing-accounts", "billing-runs", "mandates", "wallets")
+        for resource in ("billing-accounts", "billing-runs", "mandates", "payment-methods", "wallets")
         for way in ("read", "write")
     },
     "invoices:read": frozenset({_P.INVOICES_MANAGE}),

@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.models import AccountKind, BillingAccount, Buyer
-from billing.services import parties
+from billing.services import accounts, parties
+from core.models import Organization
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
 
 
@@ -31,6 +32,13 @@ class BuyerChange(StrictSerializer):
     reseller = serializers.BooleanField(required=False, help_text="Buys electricity to sell it on (B-26)")
     reference = serializers.CharField(max_length=100, required=False, allow_blank=True, help_text="BT-10")
     language = serializers.CharField(max_length=2, required=False, allow_blank=True)
+
+
+class NewAccountBody(StrictSerializer):
+    name = serializers.CharField(max_length=accounts.LONGEST_NAME)
+    time_zone = serializers.CharField(
+        max_length=64, required=False, default="", help_text="The organization's, where not given"
+    )
 
 
 class BuyerView(serializers.Serializer):
@@ -72,7 +80,7 @@ class BillingAccountFilter(filters.FilterSet):
 class BillingAccountList(ListResource):
     """Who pays."""
 
-    scopes = {"read": "billing-accounts:read"}
+    scopes = {"read": "billing-accounts:read", "write": "billing-accounts:write"}
     serializer_class = BillingAccountView
     filter_class = filterset_class = BillingAccountFilter
 
@@ -83,6 +91,19 @@ class BillingAccountList(ListResource):
     def get(self, request: Request) -> Any:
         """List the accounts, newest first."""
         return self.listing()
+
+    @extend_schema(
+        operation_id="open_billing_account", request=NewAccountBody, responses={201: BillingAccountView}
+    )
+    def post(self, request: Request) -> Response:
+        """Open the account of a company. Drivers get theirs with the first session that is billed."""
+        return self.once(self._open)
+
+    def _open(self) -> Response:
+        organization = Organization.objects.get(pk=self.actor.home)
+        made = accounts.open_company(organization, **self.body(NewAccountBody), by=self.actor)
+        place = {"Location": f"/api/v1/billing-accounts/{made.pk}/"}
+        return Response(self.represent(made), status=201, headers=place)
 
 
 class BillingAccountDetail(Resource):

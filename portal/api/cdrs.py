@@ -10,13 +10,24 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+<<<<<<< HEAD
 from billing.models import Cdr
 from billing.services import crediting
+=======
+from billing.models import BillingAccount, Cdr
+from billing.services import corrections, payers
+>>>>>>> mony10
 from portal.api.amounts import Amount
+from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 
 
 class CdrCreditBody(StrictSerializer):
+    reason = serializers.CharField(max_length=500)
+
+
+class CdrPayerBody(StrictSerializer):
+    account = OwnRow(BillingAccount.objects)
     reason = serializers.CharField(max_length=500)
 
 
@@ -49,6 +60,7 @@ class CdrFilter(filters.FilterSet):
     transaction = filters.UUIDFilter(field_name="transaction_id")
     account = filters.UUIDFilter(field_name="account_id")
     site = filters.UUIDFilter(field_name="site_id")
+    no_account = filters.BooleanFilter(field_name="account", lookup_expr="isnull")
     ended_after = filters.IsoDateTimeFilter(field_name="ended_at", lookup_expr="gte")
     ended_before = filters.IsoDateTimeFilter(field_name="ended_at", lookup_expr="lt")
 
@@ -102,5 +114,24 @@ class CdrCredit(Resource):
     def _credit(self, pk: UUID) -> Response:
         record: Cdr = found(Cdr.objects.visible_to(self.actor), pk)
         made = crediting.credit_record(record, by=self.actor, reason=self.body(CdrCreditBody)["reason"])
+        place = {"Location": f"/api/v1/cdrs/{made.pk}/"}
+        return Response(self.represent(made), status=201, headers=place)
+
+
+class CdrPayer(Resource):
+    """A record gets its payer."""
+
+    scopes = {"write": "cdrs:write"}
+    serializer_class = CdrView
+
+    @extend_schema(operation_id="give_cdr_payer", request=CdrPayerBody, responses={201: CdrView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Say who pays a record that has no account: it is taken back, the answer is the one in its place."""
+        return self.once(lambda: self._give(pk))
+
+    def _give(self, pk: UUID) -> Response:
+        record: Cdr = found(Cdr.objects.visible_to(self.actor), pk)
+        values = self.body(CdrPayerBody)
+        made = payers.give(record, values["account"], reason=values["reason"], by=self.actor)
         place = {"Location": f"/api/v1/cdrs/{made.pk}/"}
         return Response(self.represent(made), status=201, headers=place)

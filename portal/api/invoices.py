@@ -10,13 +10,28 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+<<<<<<< HEAD
 from billing.models import Allocation, DocumentType, Invoice, InvoiceKind, InvoiceState, Method, Payment
 from billing.services import crediting, drafting, issuing
+=======
+from billing.models import (
+    Allocation,
+    DocumentType,
+    Invoice,
+    InvoiceKind,
+    InvoiceState,
+    Method,
+    Payment,
+    SavedMethod,
+)
+from billing.services import drafting, issuing
+>>>>>>> mony10
 from billing.services.overdue import is_overdue
-from billing.services.payments import allocating, receiving
+from billing.services.payments import allocating, asking, receiving
 from core import clock
 from core.money import minor_units
 from portal.api.amounts import Amount, Rate, Sum
+from portal.api.fields import OwnRow
 from portal.api.payments import PaymentView
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 
@@ -48,6 +63,10 @@ class ReceivedBody(StrictSerializer):
     received_on = serializers.DateField()
     method = serializers.ChoiceField(BY_HAND, required=False, default=Method.BANK_TRANSFER.value)
     note = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
+
+
+class ChargeBody(StrictSerializer):
+    method = OwnRow(SavedMethod.objects, help_text="Of `/payment-methods/`")
 
 
 class VatView(serializers.Serializer):
@@ -208,6 +227,23 @@ class InvoiceCredit(OneInvoice):
         note = crediting.credit(self.invoice(pk), by=self.actor, reason=values["reason"], parts=parts)
         place = {"Location": f"/api/v1/invoices/{note.pk}/"}
         return Response(self.represent(self.invoice(note.pk)), status=201, headers=place)
+
+
+class InvoiceCharge(OneInvoice):
+    """A kept card pays an invoice."""
+
+    scopes = {"write": "payments:write"}
+    serializer_class = PaymentView
+
+    @extend_schema(operation_id="charge_invoice", request=ChargeBody, responses={201: PaymentView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Charge a card of the payer for what is open; once, however often it is asked for meanwhile."""
+        return self.once(lambda: self._charge(pk))
+
+    def _charge(self, pk: UUID) -> Response:
+        made = asking.charge(self.invoice(pk), self.body(ChargeBody)["method"], by=self.actor)
+        place = {"Location": f"/api/v1/payments/{made.pk}/"}
+        return Response(self.represent(made), status=201, headers=place)
 
 
 class InvoicePayments(ListResource):

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.models import (
+    BillingAccount,
     CallState,
     Invoice,
     Method,
@@ -20,7 +21,8 @@ from billing.models import (
     Purpose,
     RefundState,
 )
-from billing.services.payments import allocating, refunding
+from billing.services.payments import allocating, asking, receiving, refunding
+from core.errors import Conflict
 from core.money import minor_units
 from portal.api.amounts import Amount, Sum
 from portal.api.fields import OwnRow
@@ -34,6 +36,15 @@ class RefundBody(StrictSerializer):
         Invoice.objects, required=False, allow_null=True, default=None,
         help_text="Of an invoice that the payment settled; none: of what settles nothing",
     )  # fmt: skip
+
+
+class PayerBody(StrictSerializer):
+    account = OwnRow(BillingAccount.objects)
+
+
+class AllocationBody(StrictSerializer):
+    invoice = OwnRow(Invoice.objects)
+    amount = Sum(required=False, allow_null=True, default=None, help_text="As far as both go, if not given")
 
 
 class PaymentView(serializers.Serializer):
@@ -135,6 +146,57 @@ class PaymentDetail(OnePayment):
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a payment."""
         return with_etag(request, self.represent(self.payment(pk)))
+
+
+class PaymentPayer(OnePayment):
+    """It becomes known who paid."""
+
+    scopes = {"write": "payments:write"}
+
+    @extend_schema(operation_id="assign_payment", request=PayerBody, responses={200: PaymentDetailView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Say who paid, where that is not known; it is that payer's credit then."""
+        return self.once(lambda: self._assign(pk))
+
+    def _assign(self, pk: UUID) -> Response:
+        receiving.assign(self.payment(pk), self.body(PayerBody)["account"], by=self.actor)
+        return Response(self.represent(self.payment(pk)))
+
+
+class PaymentAllocation(OnePayment):
+    """A credit settles an invoice."""
+
+    scopes = {"write": "payments:write"}
+
+    @extend_schema(
+        operation_id="allocate_payment", request=AllocationBody, responses={200: PaymentDetailView}
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Let what settles nothing yet settle an invoice of the same payer."""
+        return self.once(lambda: self._allocate(pk))
+
+    def _allocate(self, pk: UUID) -> Response:
+        payment, values = self.payment(pk), self.body(AllocationBody)
+        made = allocating.allocate(payment, values["invoice"], amount=values["amount"], by=self.actor)
+        if made is None:
+            raise Conflict("Nothing is left of this payment that could settle an invoice.")
+        return Response(self.represent(self.payment(pk)))
+
+
+class PaymentRetry(OnePayment):
+    """What the provider refused is asked for again."""
+
+    scopes = {"write": "payments:write"}
+
+    @extend_schema(operation_id="retry_payment", request=None, responses={201: PaymentDetailView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Ask anew for what the provider refused. The answer is the new payment; the refused one stays."""
+        return self.once(lambda: self._retry(pk))
+
+    def _retry(self, pk: UUID) -> Response:
+        made = asking.again(self.payment(pk), by=self.actor)
+        place = {"Location": f"/api/v1/payments/{made.pk}/"}
+        return Response(self.represent(self.payment(made.pk)), status=201, headers=place)
 
 
 class PaymentRefund(OnePayment):

@@ -441,6 +441,7 @@ PLAIN = (
     _("This session was paid without an account."),
     _("A payer's name has 1 to 200 characters."),
     _("Only a payment that the provider refused is tried again."),
+    _("This wallet cannot be filled any more."),
 )
 FILLED = (
     # core

@@ -7,9 +7,20 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from billing.models import DocumentState, DocumentType, Invoice, InvoiceDocument, InvoiceState, Wallet
+from billing.models import (
+    BillingAccount,
+    DocumentState,
+    DocumentType,
+    Invoice,
+    InvoiceDocument,
+    InvoiceState,
+    Mandate,
+    ProviderSettings,
+    SavedMethod,
+    Wallet,
+)
 from billing.services.overdue import is_overdue
-from billing.services.payments import allocating
+from billing.services.payments import allocating, asking
 from billing.services.payments.ledgers import entries_of
 from core import clock
 from portal import session_price
@@ -38,6 +49,9 @@ def listing(request: DriverRequest) -> HttpResponse:
             (one, session_price.told(one.balance, one.currency))
             for one in wallets.select_related("account__organization").order_by("id")
         ],
+        "payers": [(one, _mailed_to(one)) for one in _payers(request)],
+        "cards": SavedMethod.objects.live().filter(account__driver__in=request.drivers)[:AT_ONCE],
+        "mandates": Mandate.objects.filter(account__driver__in=request.drivers)[:AT_ONCE],
         "here": "invoices",
     }
     return render(request, "driver/invoices.html", context)
@@ -49,13 +63,15 @@ def show(request: DriverRequest, pk: Any) -> HttpResponse:
     invoice: Invoice = load(own_invoices(request), pk)
     lines = invoice.lines.select_related("cdr__transaction__site").order_by("place")[: LINES_SHOWN + 1]
     rows = [(one.cdr, session_price.told(one.leading, invoice.currency)) for one in lines]
+    rest = allocating.open_amount(invoice)
     context = {
         **_figures(invoice),
         "lines": rows[:LINES_SHOWN],
         "more": len(rows) > LINES_SHOWN,
         "net": session_price.told(invoice.net, invoice.currency),
         "vat": session_price.told(invoice.vat, invoice.currency),
-        "open": session_price.told(allocating.open_amount(invoice), invoice.currency),
+        "open": session_price.told(rest, invoice.currency),
+        "may_pay": bool(rest) and invoice.state in allocating.OWED and _takes_cards(invoice.organization_id),
         "files": InvoiceDocument.objects.filter(invoice=invoice, state=DocumentState.READY).order_by("kind"),
         "notes": invoice.credit_notes.order_by("id"),
         "here": "invoices",
@@ -74,11 +90,31 @@ def wallet(request: DriverRequest, pk: Any) -> HttpResponse:
         "wallet": held,
         "balance": session_price.told(held.balance, held.currency),
         "reserved": session_price.told(held.reserved, held.currency) if held.reserved else "",
+        "available": session_price.told(held.available, held.currency),
+        "credit_limit": session_price.told(held.credit_limit, held.currency) if held.credit_limit else "",
+        "may_fill": _takes_cards(held.account.organization_id),
+        "least": session_price.told(asking.LEAST, held.currency),
+        "most": session_price.told(asking.MOST, held.currency),
         "entries": [_entry(one, held.currency) for one in entries[:AT_ONCE]],
         "more": start + AT_ONCE if len(entries) > AT_ONCE else 0,
         "here": "invoices",
     }
     return render(request, "driver/wallet.html", context)
+
+
+def _payers(request: DriverRequest) -> QuerySet[BillingAccount]:
+    rows = BillingAccount.objects.filter(driver__in=request.drivers)
+    return rows.select_related("organization", "driver", "buyer").order_by("id")
+
+
+def _mailed_to(account: BillingAccount) -> str:
+    """Where invoices go now: what was entered, else the driver's own address."""
+    buyer = getattr(account, "buyer", None)
+    return (buyer.email if buyer else "") or (account.driver.email if account.driver else "")
+
+
+def _takes_cards(organization_id: Any) -> bool:
+    return ProviderSettings.objects.filter(pk=organization_id).exists()
 
 
 def _figures(invoice: Invoice) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from django.shortcuts import render
 from django.utils import formats
 from django.views.decorators.http import require_safe
 
+from billing.models import Invoice
 from core import clock
 from portal import session_price, signed_values
 from portal.driver import words
 from portal.driver.entry import DriverRequest, load, own
+from portal.driver.invoices import own_invoices
 from stations.domain.words import TransactionStatus
 from stations.models import Transaction
 from stations.services.session_usage import last_state
@@ -60,9 +62,16 @@ def show(request: DriverRequest, pk: Any) -> HttpResponse:
         "stop": session.commands.filter(command="request_stop_transaction").order_by("-id").first(),
         "now": clock.now(),
         "signed": None if live else signed_values.shown(session),
+        "invoices": [] if live else _invoices_of(session, request),
         "here": "sessions",
     }
     return render(request, "driver/session.html", context)
+
+
+def _invoices_of(session: Transaction, request: DriverRequest) -> list[Invoice]:
+    """Issued documents of the person that the session is on."""
+    rows = own_invoices(request).filter(lines__cdr__transaction=session, lines__voided_at=None)
+    return list(rows.distinct().order_by("id"))
 
 
 def _beyond(past: QuerySet[Transaction], request: DriverRequest) -> QuerySet[Transaction]:

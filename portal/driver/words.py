@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from billing.models import PaymentState
 from stations.domain.words import CommandStatus, ConnectorStatus
 from stations.models import Command, Evse, Transaction
 from stations.services import permitting
@@ -45,6 +46,17 @@ STATE: Mapping[ConnectorStatus, Told] = {
     ConnectorStatus.UNKNOWN: Told("S11", "wait", _("The charger has not told its state yet."),
                                   _("Look again in a minute.")),
 }  # fmt: skip
+
+PAYMENT: Mapping[str, Told] = {
+    PaymentState.PENDING: Told("P1", "wait", _("We wait for your payment.")),
+    PaymentState.HELD: Told("P2", "wait", _("Your bank has set the amount aside.")),
+    PaymentState.RECEIVED: Told("P3", "ok", _("Paid. Thank you.")),
+    PaymentState.RELEASED: Told("P4", "bad", _("Payment was not finished. Nothing was taken.")),
+    PaymentState.FAILED: Told("P5", "bad", _("Your bank did not approve the payment. Nothing was taken."),
+                              _("Try another card.")),
+    PaymentState.RETURNED: Told("P6", "bad", _("The payment was returned. The amount is open again.")),
+}  # fmt: skip
+PAYMENT_UNCLEAR = Told("P7", "wait", _("We are asking the payment provider."), _("Look again in a minute."))
 
 FLOWS = Told("C1", "busy", _("Energy is flowing."))
 RUNNING: Mapping[str, Told] = {

@@ -343,6 +343,8 @@ SPECTACULAR_SETTINGS = {
         "BillingRunStatusEnum": "billing.models.runs.RunState",
         "InvoiceKindEnum": "billing.models.invoices.InvoiceKind",
         "InvoiceStatusEnum": "billing.models.invoices.InvoiceState",
+        "BankLineStatusEnum": "billing.models.bank.LineState",
+        "DebitFileStatusEnum": "billing.models.mandates.DebitFileState",
         "MandateStatusEnum": "billing.models.mandates.MandateState",
         "MandateTypeEnum": "billing.models.mandates.MandateType",
         "PaymentMethodEnum": "billing.models.payments.Method",

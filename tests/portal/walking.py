@@ -24,6 +24,7 @@ from billing.models import (
     Method,
     Outcome,
     Payment,
+    SavedMethod,
     Settlement,
     Wallet,
 )
@@ -216,7 +217,8 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
         "payments/accounts": invoice.account_id,
         "payments/bank": BankLine.objects.get(organization=organization).pk,
         **{"wallets": wallet.pk, "mandates": mandate.pk, "payments": payment.pk},
-        "payments/debits": _furnish_debit_file(organization, actor).pk,
+        **_furnish_bank(invoice, actor),
+        "meter-keys": key.pk,
         **{"settings/signing": key.pk, "settings/signing/sites": session.site_id},
     }
 
@@ -232,6 +234,19 @@ def _furnish_payments(invoice: Invoice, actor: Actor) -> tuple[Wallet, Mandate, 
         method=Method.BANK_TRANSFER, received_on=today, by=actor,
     )  # fmt: skip
     return wallets.open_(account, by=actor), mandate, payment
+
+
+def _furnish_bank(invoice: Invoice, actor: Actor) -> dict[str, object]:
+    """A file for the bank, a booking of a statement, and a card of Alice."""
+    file = _furnish_debit_file(invoice.organization, actor)
+    line = BankLine.objects.get(organization=invoice.organization)
+    card = SavedMethod.objects.create(
+        account=invoice.account, provider="stripe", customer="cus_1", reference="pm_1", label="Visa 4242"
+    )
+    return {
+        **{"payments/debits": file.pk, "debit-files": file.pk, "bank-lines": line.pk},
+        **{"payment-methods": card.pk, "payers": invoice.account_id},
+    }
 
 
 def _furnish_debit_file(organization: Organization, actor: Actor) -> DebitFile:

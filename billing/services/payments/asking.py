@@ -25,6 +25,8 @@ from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
 
+THIS_PAYMENT = "{payment}"
+"""In an address to come back to: the id of the payment that is being asked for."""
 LEAST, MOST = Decimal(5), Decimal(1_000)
 
 
@@ -86,7 +88,7 @@ def again(payment: Payment, *, by: Actor) -> Payment:
     call = held.calls.filter(action__in=[CallAction.CHECKOUT, CallAction.CHARGE]).first()
     if held.state != PaymentState.FAILED or call is None or held.account is None:
         raise Conflict("Only a payment that the provider refused is tried again.")
-    back = call.details.get("back", "")
+    back = call.details.get("back", "").replace(str(held.pk), THIS_PAYMENT)
     if held.purpose == Purpose.TOP_UP:
         return top_up(held.account, held.amount, back=back, save=call.details.get("save", False), by=by)
     invoice = Invoice.objects.select_related("account").get(pk=call.details["invoice"])
@@ -135,6 +137,8 @@ def _ask(
         organization_id=account.organization_id, account=account, method=Method.CARD, purpose=purpose,
         currency=currency, amount=amount, provider=ProviderKind.STRIPE.value, created_by=by.label[:200],
     )  # fmt: skip
+    if "back" in details:
+        details = {**details, "back": details["back"].replace(THIS_PAYMENT, str(payment.pk))}
     ProviderCall.objects.create(
         payment=payment, action=action, key=f"{action.value}:{payment.pk}", amount=amount, details=details
     )
