@@ -40,6 +40,10 @@ class TokenType(models.TextChoices):
     VIN = "VIN", _("Vehicle identification number")
 
 
+OF_21 = (TokenType.DIRECT_PAYMENT, TokenType.EVCCID, TokenType.VIN)
+"""Types that stations of OCPP 2.0.1 do not know."""
+
+
 class TokenGroupQuerySet(ScopedQuerySet["TokenGroup"]):
     def live(self) -> "TokenGroupQuerySet":
         """Without the retired ones."""

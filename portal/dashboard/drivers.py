@@ -13,14 +13,12 @@ from core.access import Permission
 from core.errors import DomainError
 from drivers.models import Driver, DriverGroup, DriverStatus, IdToken
 from drivers.services import drivers, tokens
-from portal.dashboard import authorizations, budgets, contract_tariffs, driver_accounts, erasures, permissions
+from portal.dashboard import contract_tariffs, driver_accounts, erasures, holders, permissions
 from portal.dashboard.driver_forms import DriverForm, DriverGroupForm, HandOutForm
 from portal.dashboard.entry import OperatorRequest, go, id_of, load, operator
-from portal.dashboard.forms import refuse
+from portal.dashboard.forms import done, refuse
 from portal.dashboard.pages import Page, address, count_of, page_by_id, page_by_name, render_page
 from stations.models import Transaction
-
-SESSIONS_SHOWN = 20
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -155,25 +153,17 @@ def _note_last_sessions(request: OperatorRequest, page: Page) -> None:
 
 
 def _page(request: OperatorRequest, driver: Driver, form: DriverForm, hand: HandOutForm) -> HttpResponse:
-    sessions = Transaction.objects.visible_to(request.actor).filter(driver=driver)
-    sessions = sessions.select_related("station", "evse", "site", "token").order_by("-started_at", "-id")
     held = IdToken.objects.visible_to(request.actor).live().filter(driver=driver)
     last = Transaction.objects.filter(token=OuterRef("pk")).order_by("-started_at").values("started_at")[:1]
     context: dict[str, Any] = {
         "section": "drivers",
-        "driver": driver,
         "form": form,
         "hand": hand,
         "tokens": held.select_related("group", "driver").annotate(last_session_at=Subquery(last)),
-        "page": Page(list(sessions[:SESSIONS_SHOWN])),
-        "answers": authorizations.last_of(request.actor, driver=driver),
-        "save_at": address(request, "driver_sites", driver.pk),
+        **holders.context(request, driver),
         **driver_accounts.context(driver),
         **erasures.context(request.actor, driver),
-        **permissions.context(request, driver),
         **contract_tariffs.context(request, driver),
-        "budget_form": budgets.form_of(driver),
-        "budgets_at": address(request, "driver_budgets", driver.pk),
     }
     refused = form.errors or hand.errors
     return render_page(request, "dashboard/drivers/detail.html", context, status=422 if refused else 200)
@@ -199,23 +189,14 @@ def _created(request: OperatorRequest, form: DriverForm) -> Driver | None:
 def _changed(request: OperatorRequest, driver: Driver, form: DriverForm) -> bool:
     kept = {} if request.actor.limited_to is None else {"group"}
     values = {name: value for name, value in form.cleaned_data.items() if name not in kept}
-    return _done(form, lambda: drivers.update(driver, values, by=request.actor))
+    return done(form, lambda: drivers.update(driver, values, by=request.actor))
 
 
 def _handed_out(request: OperatorRequest, driver: Driver, form: HandOutForm) -> bool:
     values = form.cleaned_data
     details = {"value": values["value"], "type_": values["type"], "label": values["label"]}
-    return _done(form, lambda: tokens.hand_out(driver, **details, by=request.actor))
+    return done(form, lambda: tokens.hand_out(driver, **details, by=request.actor))
 
 
 def _group_created(request: OperatorRequest, form: DriverGroupForm) -> bool:
-    return _done(form, lambda: drivers.create_group(**form.cleaned_data, by=request.actor))
-
-
-def _done(form: Any, act: Any) -> bool:
-    """Whether the service did it; what it refused stands at the field."""
-    try:
-        act()
-    except DomainError as error:
-        refuse(form, error)
-    return not form.errors
+    return done(form, lambda: drivers.create_group(**form.cleaned_data, by=request.actor))

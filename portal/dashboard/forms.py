@@ -1,7 +1,11 @@
 """Forms of the dashboard: only what a person may write. Services check; forms convert and explain."""
 
+<<<<<<< HEAD
 from collections.abc import Iterable
 from decimal import Decimal
+=======
+from collections.abc import Callable, Iterable
+>>>>>>> driv10
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -24,6 +28,15 @@ PROFILES = (
     (3, _("TLS and client certificate")),
     (1, _("Password without TLS – trusted network only")),
 )
+
+
+def done(form: forms.Form, act: Callable[[], object]) -> bool:
+    """Whether the service did it; what it refused stands at the field."""
+    try:
+        act()
+    except DomainError as error:
+        refuse(form, error)
+    return not form.errors
 
 
 def refuse(form: Form, error: DomainError) -> None:

@@ -13,6 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from core.access import Permission
 from core.errors import Invalid
+from drivers.models import UNTYPED, TokenType
+from drivers.models.tokens import OF_21
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.station import find, frame
@@ -41,6 +43,12 @@ BASES: Mapping[str, Text] = {
 SHOWN = 200
 SHOWN_EVENTS = 30
 
+TOKEN_TYPES = (
+    ("OCPP 2.0.1, 2.1", [one for one in TokenType if one not in (*OF_21, TokenType.NO_AUTHORIZATION)]),
+    ("OCPP 2.1", list(OF_21)),
+)
+"""By the versions whose stations know them; a token that asks for no authorization is no customer's."""
+
 
 @require_safe
 @operator(Permission.STATIONS_VIEW)
@@ -61,6 +69,7 @@ def tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
     )
     if request.actor.can(Permission.DRIVERS_VIEW):
         context["customer_reports"] = Report.objects.filter(station=station, about=Report.About.CUSTOMER)[:10]
+        context["token_types"] = TOKEN_TYPES
         context["asking"] = station.supports(Capability.CUSTOMER_INFORMATION)
     return render_page(request, TEMPLATE, context, partial="results")
 
@@ -155,11 +164,14 @@ def _customer(values: QueryDict) -> Intent:
     token = values.get("token", "").strip()
     if not token:
         raise Invalid(_("Name the token of the customer."), field="token")
+    kind = values.get("token_type", UNTYPED)
+    if kind not in TokenType.values:
+        raise Invalid(_("This is not a type of token."), field="token_type")
     return intents.CustomerInformation(
         report=values.get("what") != "clear",
         clear=values.get("what") in ("clear", "both"),
         token_value=token[:255],
-        token_type="ISO14443",
+        token_type=kind,
     )
 
 

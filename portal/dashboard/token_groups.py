@@ -9,13 +9,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from core.access import Permission
-from core.errors import DomainError
 from drivers.models import IdToken, TokenGroup
 from drivers.services import policies, tokens
 from portal.dashboard import permissions
 from portal.dashboard.driver_forms import PolicyForm, TokenGroupForm
 from portal.dashboard.entry import OperatorRequest, go, load, operator
-from portal.dashboard.forms import refuse
+from portal.dashboard.forms import done
 from portal.dashboard.pages import address, count_of, page_by_name, render_page
 
 
@@ -25,9 +24,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
     form = TokenGroupForm(request.POST or None)
     if request.method == "POST":
         request.actor.require_everywhere(Permission.DRIVERS_MANAGE)
-        if form.is_valid() and _done(
-            form, lambda: tokens.create_group(**form.cleaned_data, by=request.actor)
-        ):
+        if form.is_valid() and done(form, lambda: tokens.create_group(**form.cleaned_data, by=request.actor)):
             messages.success(request, _("Saved."))
             return go(request, address(request, "token_groups"))
     return _page(request, form, PolicyForm(initial=_policy(request)))
@@ -38,7 +35,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
 def policy(request: OperatorRequest) -> HttpResponse:
     """How many sessions may run at once with one token, where nothing else is said."""
     form = PolicyForm(request.POST)
-    if form.is_valid() and _done(form, lambda: policies.change(**form.cleaned_data, by=request.actor)):
+    if form.is_valid() and done(form, lambda: policies.change(**form.cleaned_data, by=request.actor)):
         messages.success(request, _("Saved."))
         return go(request, address(request, "token_groups"))
     return _page(request, TokenGroupForm(), form)
@@ -55,7 +52,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         if request.POST.get("act") == "retire":
             tokens.retire_group(group, by=request.actor)
             return go(request, address(request, "token_groups"))
-        if form.is_valid() and _done(
+        if form.is_valid() and done(
             form, lambda: tokens.update_group(group, form.cleaned_data, by=request.actor)
         ):
             messages.success(request, _("Saved."))
@@ -86,11 +83,3 @@ def _page(request: OperatorRequest, form: TokenGroupForm, policy_form: PolicyFor
 def _policy(request: OperatorRequest) -> dict[str, Any]:
     policy = policies.of(request.actor.home)
     return {"sessions_at_once": policy.sessions_at_once, "any_card": policy.any_card}
-
-
-def _done(form: Any, act: Any) -> bool:
-    try:
-        act()
-    except DomainError as error:
-        refuse(form, error)
-    return not form.errors

@@ -10,19 +10,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from core.access import Permission
-from core.errors import DomainError
 from drivers.models import IdToken
 from drivers.services import tokens
-from portal.dashboard import authorizations, budgets, permissions
+from portal.dashboard import holders
 from portal.dashboard.driver_forms import TokenChangeForm
 from portal.dashboard.entry import OperatorRequest, go, load, operator
-from portal.dashboard.forms import TokenForm, refuse
-from portal.dashboard.pages import Page, address, page_by_id, render_page
-from stations.models import Transaction
+from portal.dashboard.forms import TokenForm, done
+from portal.dashboard.pages import address, page_by_id, render_page
 from stations.services import replacing
 from stations.services.local_lists import looking
 
-SESSIONS_SHOWN = 20
 LOST = "Reported lost."
 
 
@@ -58,20 +55,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
             messages.success(request, _("Saved."))
             return go(request, address(request, "token", pk))
         token = _token(request, pk)
-    sessions = Transaction.objects.visible_to(request.actor).filter(token=token)
-    sessions = sessions.select_related("station", "evse", "site", "token").order_by("-started_at", "-id")
-    page = Page(list(sessions[:SESSIONS_SHOWN]))
-    context = {
-        "section": "tokens",
-        "token": token,
-        "form": form,
-        "page": page,
-        "answers": authorizations.last_of(request.actor, token=token),
-        "save_at": address(request, "token_sites", pk),
-        **permissions.context(request, token),
-        "budget_form": budgets.form_of(token),
-        "budgets_at": address(request, "token_budgets", token.pk),
-    }
+    context = {"section": "tokens", "form": form, **holders.context(request, token)}
     return render_page(request, "dashboard/token.html", context, status=422 if form.errors else 200)
 
 
@@ -118,19 +102,11 @@ def _written(token: IdToken) -> dict[str, Any]:
 def _changed(request: OperatorRequest, token: IdToken, form: TokenChangeForm) -> bool:
     """Only what differs is written, so that who may not change groups changes the rest."""
     values = {name: form.cleaned_data[name] for name in form.changed_data}
-    try:
-        if values:
-            tokens.update(token, values, by=request.actor)
-    except DomainError as error:
-        refuse(form, error)
-    return not form.errors
+    return not values or done(form, lambda: tokens.update(token, values, by=request.actor))
 
 
 def _created(request: OperatorRequest, form: TokenForm) -> bool:
     values = form.cleaned_data
     details = {"label": values["label"], "expires_at": values["expires_at"]}
-    try:
-        tokens.create(value=values["value"], type_=values["type"], by=request.actor, **details)
-    except DomainError as error:
-        refuse(form, error)
-    return not form.errors
+    make = {"value": values["value"], "type_": values["type"], **details}
+    return done(form, lambda: tokens.create(**make, by=request.actor))

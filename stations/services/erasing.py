@@ -8,6 +8,8 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
@@ -90,7 +92,7 @@ def search_due(now: datetime) -> int:
     return sum(_search(key, now) for key in list(running[:20]))
 
 
-def _search(key: object, now: datetime) -> bool:
+def _search(key: UUID, now: datetime) -> bool:
     """Some days of frames, or in the end the bodies; a step is a transaction, so that a crash repeats one alone."""
     for _ in range(DAYS_AT_ONCE):
         with atomic():
@@ -151,7 +153,7 @@ def _replace(statement: str, row: Erasure, names: Mapping[str, str]) -> None:
             cursor.execute(statement, _said(row, value, name))
 
 
-def _said(row: Erasure, value: str, name: str) -> dict[str, object]:
+def _said(row: Erasure, value: str, name: str) -> dict[str, Any]:
     """The value as a whole JSON text, in any case."""
     quoted = re.escape(json.dumps(value, ensure_ascii=False)[1:-1])
     return {

@@ -236,6 +236,22 @@ def test_the_monitoring_tab_shows_monitors_and_sends_commands(
     )
 
 
+@pytest.mark.parametrize("kind", ["eMAID", "VIN", "ISO14443"])
+def test_a_customer_is_named_by_a_token_of_any_type_that_the_versions_know(
+    browser: Client, at: str, monitored: ChargingStation, kind: str
+) -> None:
+    page = text(browser, f"{at}monitoring/")
+    body = {"command": "customer_information", "token": "DE8AA1A2B3C4D5", "token_type": kind}
+    browser.post(f"{at}monitoring/send/", body)
+
+    assert f'<option value="{kind}">' in page
+    assert '<option value="NoAuthorization">' not in page
+    assert (
+        Command.objects.get(station=monitored, command="customer_information").parameters["token_type"]
+        == kind
+    )
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -271,6 +287,7 @@ def test_the_monitoring_tab_shows_monitors_and_sends_commands(
         {"command": "clear_variable_monitoring", "number": "x"},
         {"command": "set_monitoring_base", "base": "none"},
         {"command": "customer_information", "token": ""},
+        {"command": "customer_information", "token": "04A2", "token_type": "Sticker"},
     ],
 )
 def test_bad_input_of_the_monitoring_tab_is_told(

@@ -181,9 +181,7 @@ def test_a_token_is_changed_on_its_page_to_the_second(browser: Client, home: str
     token.refresh_from_db()
 
     assert (token.label, token.expires_at) == ("Van 8", was)
-    assert AuditEntry.objects.filter(action="token.changed").latest("id").changes == {
-        "label": ["Van 7", "Van 8"]
-    }
+    assert AuditEntry.objects.filter(action="token.changed").latest("id").changes == {"label": ["…", "…"]}
 
 
 @pytest.fixture
