@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.utils import translation
+from drf_spectacular import renderers
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
@@ -12,8 +13,42 @@ from rest_framework.response import Response
 VERSION = "v1"
 
 
+class Description(dict[str, Any]):
+    """The whole description in one language; written down once in each form, which takes longer than to make it."""
+
+    def __init__(self, content: Any) -> None:
+        super().__init__(content)
+        self.written: dict[str, bytes] = {}
+
+
+class WrittenOnce(renderers.BaseRenderer):
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> Any:
+        if not isinstance(data, Description):
+            return super().render(data, accepted_media_type, renderer_context)
+        if self.media_type not in data.written:
+            data.written[self.media_type] = super().render(dict(data), accepted_media_type, renderer_context)
+        return data.written[self.media_type]
+
+
+class Yaml(WrittenOnce, renderers.OpenApiYamlRenderer):
+    pass
+
+
+class PlainYaml(WrittenOnce, renderers.OpenApiYamlRenderer2):
+    pass
+
+
+class Json(WrittenOnce, renderers.OpenApiJsonRenderer):
+    pass
+
+
+class PlainJson(WrittenOnce, renderers.OpenApiJsonRenderer2):
+    pass
+
+
 class SchemaView(SpectacularAPIView):
     api_version = VERSION
+    renderer_classes = (Yaml, PlainYaml, Json, PlainJson)
 
     def _get_schema_response(self, request: Request) -> Response:
         headers = {"Content-Disposition": f'inline; filename="{self._get_filename(request, VERSION)}"'}
@@ -21,6 +56,6 @@ class SchemaView(SpectacularAPIView):
 
 
 @lru_cache(maxsize=4)
-def _made(language: str) -> Any:
+def _made(language: str) -> Description:
     with translation.override(language):
-        return SchemaGenerator(api_version=VERSION).get_schema(request=None, public=True)
+        return Description(SchemaGenerator(api_version=VERSION).get_schema(request=None, public=True))
