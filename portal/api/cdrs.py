@@ -10,13 +10,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-<<<<<<< HEAD
-from billing.models import Cdr
-from billing.services import crediting
-=======
 from billing.models import BillingAccount, Cdr
-from billing.services import corrections, payers
->>>>>>> mony10
+from billing.services import crediting, payers
 from portal.api.amounts import Amount
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag

@@ -272,13 +272,9 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "FailedView": {"error": "Reverse charge needs the VAT ids of both sides."},
     "InvoiceDetailView": {**DOCUMENT, "open_amount": "7.35", "credit_notes": []},
     "InvoiceView": DOCUMENT,
-<<<<<<< HEAD
     "LineView": {"id": 4711, "credits": None, "vat_rate": "19", "vat_category": "S", "amount": "7.35",
                  "amount_excl_vat": "6.18"},
-=======
-    "LineView": {"vat_rate": "19", "vat_category": "S", "amount": "7.35", "amount_excl_vat": "6.18"},
     "LineDecision": {"reason": "The rent of the yard."},
->>>>>>> mony10
     "MandateBody": {**MANDATE, "iban": "NL91ABNA0417164300"},
     "MandateView": {**MANDATE, "reference": "M4C1F0A7720B91E35", "iban_end": "4300", "status": "active",
                     "stopped_because": "", "last_used_on": None},

@@ -10,10 +10,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-<<<<<<< HEAD
-from billing.models import Allocation, DocumentType, Invoice, InvoiceKind, InvoiceState, Method, Payment
-from billing.services import crediting, drafting, issuing
-=======
 from billing.models import (
     Allocation,
     DocumentType,
@@ -24,8 +20,7 @@ from billing.models import (
     Payment,
     SavedMethod,
 )
-from billing.services import drafting, issuing
->>>>>>> mony10
+from billing.services import crediting, drafting, issuing
 from billing.services.overdue import is_overdue
 from billing.services.payments import allocating, asking, receiving
 from core import clock

@@ -1,11 +1,7 @@
 """Forms of the dashboard: only what a person may write. Services check; forms convert and explain."""
 
-<<<<<<< HEAD
-from collections.abc import Iterable
-from decimal import Decimal
-=======
 from collections.abc import Callable, Iterable
->>>>>>> driv10
+from decimal import Decimal
 from typing import Any
 from zoneinfo import available_timezones
 
