@@ -14,6 +14,7 @@ from billing import amounts
 from billing.amounts import ToBill, Totals
 from billing.models import (
     BillingAccount,
+    Buyer,
     Cdr,
     DocumentType,
     Invoice,
@@ -27,6 +28,9 @@ from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from tariffs.rounding import Basis
+
+YEAR_END = "-12"
+"""The month in which even the smallest amount is asked for (B-21)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,11 @@ def draft(account: BillingAccount, period: str, *, by: Actor) -> list[Invoice]:
     """
     made = catch_up(account, period, by=by)
     if not made and unbilled(account, period).exists():
-        raise Conflict("This month has an invoice already; what came late goes on that of the next month.")
+        if taken(account, period).exists():
+            raise Conflict(
+                "This month has an invoice already; what came late goes on that of the next month."
+            )
+        raise Conflict("What is owed is below the payer's minimum amount; it waits for the next month.")
     return made
 
 
@@ -62,7 +70,8 @@ def catch_up(account: BillingAccount, period: str, *, by: Actor) -> list[Invoice
 
     What came since a draft was made joins it, what was credited since leaves it: another draft takes its place.
     Records of earlier months that came late are on them too; once the month's document is issued, they wait for
-    the next month's (B-20). Raises :class:`Invalid` for what is no month or a record with an unknown tax.
+    the next month's (B-20), and so does what is below the payer's minimum amount, to the end of its year at most
+    (B-21). Raises :class:`Invalid` for what is no month or a record with an unknown tax.
     """
     by.require(Permission.INVOICES_MANAGE, account)
     BillingAccount.objects.select_for_update().get(pk=account.pk)
@@ -85,10 +94,11 @@ def planned(account: BillingAccount, period: str) -> list[Planned]:
         free[record.currency, record.basis].append(record)
     drafts = {(one.currency, one.basis): one for one in _drafts(account, period)}
     issued = taken(account, period).exclude(state=InvoiceState.DRAFT).values_list("currency", "basis")
-    return [
+    plans = [
         _plan(key, free.get(key, []), drafts.get(key))
         for key in sorted((free.keys() | drafts.keys()) - set(issued))
     ]
+    return [replace(one, records=[], stands=False) if _waits(account, period, one) else one for one in plans]
 
 
 def agrees(invoice: Invoice) -> bool:
@@ -183,6 +193,16 @@ def _plan(key: tuple[str, str], fresh: list[Cdr], before: Invoice | None) -> Pla
     records = list(lined.filter(credited_by=None))
     stands = not fresh and len(records) == lined.count() and agrees(before)
     return Planned(*key, sorted([*records, *fresh], key=lambda one: (one.ended_at, one.pk)), before, stands)
+
+
+def _waits(account: BillingAccount, period: str, plan: Planned) -> bool:
+    """Whether the payer is asked for it later, as it is too little by now."""
+    buyer = Buyer.objects.filter(pk=account.pk).first()
+    if buyer is None or not buyer.minimum_amount or not plan.records or period.endswith(YEAR_END):
+        return False
+    oldest = min(record.ended_at for record in plan.records).astimezone(ZoneInfo(account.time_zone))
+    _type, sums = summed(lines_of(plan.records), plan.basis, plan.currency)
+    return f"{oldest:%Y}" == period[:4] and sums.due < buyer.minimum_amount
 
 
 def _draft(account: BillingAccount, period: str, plan: Planned, by: Actor) -> Invoice:

@@ -3,6 +3,7 @@
 The buyer's street, city and e-mail address are sealed; who makes a document opens them.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from decimal import Decimal
@@ -17,6 +18,7 @@ from billing.models import (
     DocumentType,
     Invoice,
     InvoiceLine,
+    Letterhead,
     Mandate,
     MandateState,
     Seller,
@@ -91,7 +93,19 @@ def _seller(row: Seller, language: str) -> dict[str, Any]:
         "phone",
     )
     told = {name: getattr(row, name) for name in names}
-    return {**told, "text": row.texts.get(language, "")}
+    return {**told, "text": row.texts.get(language, ""), "logo": _letterhead(row)}
+
+
+def _letterhead(row: Seller) -> str:
+    """The hash of the logo, which is kept as it is now; empty without one."""
+    logo = bytes(row.logo)
+    if not logo:
+        return ""
+    digest = hashlib.sha256(logo).hexdigest()
+    known = {"organization_id": row.organization_id, "sha256": digest}
+    if not Letterhead.objects.filter(**known).exists():
+        Letterhead.objects.bulk_create([Letterhead(logo=logo, **known)], ignore_conflicts=True)
+    return digest
 
 
 def _buyer(row: Buyer) -> dict[str, Any]:

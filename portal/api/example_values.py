@@ -207,7 +207,7 @@ ROLLOUT_SHOWN = {
     "ended_at": None, "retired_at": None,
 }  # fmt: skip
 WHOLE: Mapping[str, Mapping[str, Any]] = {
-    "SellerView": {**SELLER, "complete": True},
+    "SellerView": {**SELLER, "free_sites": [], "complete": True},
     "SellerChange": SELLER,
     "OcmfBody": {
         "ocmf": 'OCMF|{"PG":"T1","MS":"M-1","RD":[{"TX":"B","RV":1.0,"RU":"kWh","ST":"G"}]}|{"SD":"3045"}',
@@ -235,7 +235,7 @@ DOCUMENT = {"number": "2026-000431", "status": "issued", "overdue": False, "docu
 SUMS = {"total_excl_vat": "6.18", "vat": "1.17", "total": "7.35"}
 RUN = {"period": "2026-11", "issue": False, "status": "finished", "started_by": "key:ci"}
 BUYER = {"name": "Frida Abend", "street": "Am Kai 7", "vat_id": "", "vat_id_checked_on": None, "reference": "",
-         "reseller": False}  # fmt: skip
+         "reseller": False, "staff": False, "minimum_amount": "5.0000"}  # fmt: skip
 MANDATE = {"holder": "Frida Abend", "signed_on": "2026-11-02", "type": "CORE", "account": STATION}
 OF: Mapping[str, Mapping[str, Any]] = {
     "AllocationView": {"amount": "7.35"},
@@ -250,7 +250,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
                 "payable_excl_vat": "6.18", "payable_vat": "1.17", "payable_incl_vat": "7.35", "digest": HASH},
     "EntryOfWalletView": {"id": 812, "amount": "40.00", "payment": SESSION},
     "ExceptionView": {"cause": "no_end_reading", "difference": None, "currency": "", "decision": "",
-                      "decided_by": "", "decided_at": None},
+                      "decided_by": "", "decided_at": None, "consent": ""},
     "FailedView": {"error": "Reverse charge needs the VAT ids of both sides."},
     "InvoiceDetailView": {**DOCUMENT, "open_amount": "7.35", "credit_notes": []},
     "InvoiceView": DOCUMENT,
@@ -268,7 +268,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "ReceivedBody": {"amount": "7.35", "received_on": "2026-12-03", "method": "bank_transfer", "note": ""},
     "RefundBody": {"amount": "2.00", "reason": "Paid twice.", "credit_note": None},
     "RefundView": {"status": "done", "amount": "2.00", "credit_note": None, "reason": "Paid twice."},
-    "ResolutionBody": {"decision": "waived", "reason": "The station was out of order."},
+    "ResolutionBody": {"decision": "waived", "reason": "The station was out of order.", "consent": ""},
     "RunBody": {"period": "2026-11", "issue": False, "dry_run": False},
     "RunDetailView": RUN,
     "RunPreviewView": {"period": "2026-11"},
