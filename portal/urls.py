@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from portal import accounts, files, health, payment_events, root
 from portal.api import oauth
-from portal.driver import chargers
+from portal.driver import chargers, receipts
 
 PUBLIC = frozenset(
     {
@@ -17,6 +17,8 @@ PUBLIC = frozenset(
         "security_txt",
         "find",
         "charger",
+        "receipt",
+        "receipt_file",
         "stripe_webhook",
         "oauth_token",
         "firmware_file",
@@ -37,6 +39,8 @@ urlpatterns = [
     path("me/", include("portal.driver.urls")),
     path("c/", chargers.find, name="find"),
     path("c/<str:code>", chargers.show, name="charger"),
+    path("r/<str:key>", receipts.show, name="receipt"),
+    path("r/<str:key>/<str:kind>", receipts.file, name="receipt_file"),
     path("accounts/", include("allauth.urls")),
     path("api/", include("portal.api.urls")),
     path("oauth/token/", oauth.token, name="oauth_token"),

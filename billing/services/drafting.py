@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.transaction import atomic
 
 from billing import amounts
@@ -17,10 +17,12 @@ from billing.models import (
     Buyer,
     Cdr,
     DocumentType,
+    Hold,
     Invoice,
     InvoiceKind,
     InvoiceLine,
     InvoiceState,
+    PaymentState,
 )
 from billing.services import parties
 from billing.services.vat_treatment import OUTSIDE, REVERSE, Treatment
@@ -29,6 +31,7 @@ from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from tariffs.rounding import Basis
 
+_PAYS = (PaymentState.PENDING, PaymentState.HELD, PaymentState.RECEIVED)
 YEAR_END = "-12"
 """The month in which even the smallest amount is asked for (B-21)."""
 
@@ -126,10 +129,15 @@ def discard(invoice: Invoice, *, by: Actor) -> Invoice:
 
 
 def unbilled(account: BillingAccount, period: str) -> QuerySet[Cdr]:
-    """Records of the account that ended before the month did, where it is, and stand on no live line."""
+    """Records of the account that ended before the month did, where it is, and stand on no live line.
+
+    What a card at the outlet pays for gets a receipt (B-18).
+    """
+    by_card = Hold.objects.filter(transaction=OuterRef("transaction"), payment__state__in=_PAYS)
     until = end_of(period, account.time_zone)
     records = Cdr.objects.filter(account=account, credit=False, credited_by=None, ended_at__lt=until)
     free = records.exclude(lines__in=InvoiceLine.objects.filter(voided_at=None))
+    free = free.exclude(Exists(by_card))
     return free.exclude(payable_excl_vat=0, payable_incl_vat=0).order_by("ended_at", "id")
 
 
@@ -148,11 +156,14 @@ def end_of(period: str, time_zone: str) -> datetime:
     return first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
 
 
-def lines_of(records: Sequence[Cdr]) -> list[tuple[Cdr, ToBill]]:
-    """What each record of one account costs at each rate; raises :class:`Invalid` where a tax is not known."""
+def lines_of(records: Sequence[Cdr], account: BillingAccount | None = None) -> list[tuple[Cdr, ToBill]]:
+    """What each record of one account, or to be paid by this one, costs at each rate.
+
+    Raises :class:`Invalid` where a tax is not known.
+    """
     if not records:
         return []
-    account = records[0].account
+    account = account or records[0].account
     assert account is not None
     treatment = parties.treatment_of(account)
     return [(record, line) for record in records for line in _rates(record, treatment)]

@@ -17,6 +17,7 @@ from billing.models import (
     Buyer,
     DocumentType,
     Invoice,
+    InvoiceKind,
     InvoiceLine,
     Letterhead,
     Mandate,
@@ -30,7 +31,7 @@ from core import keys
 
 PURPOSE = "invoice address"
 VERSION = 2
-TRANSFER, DEBIT = "58", "59"
+CARD, TRANSFER, DEBIT = "48", "58", "59"
 _SEALED = ("street", "postal_code", "city", "email")
 
 
@@ -123,6 +124,8 @@ def _buyer(row: Buyer) -> dict[str, Any]:
 def _payment(invoice: Invoice, seller: Seller) -> dict[str, Any]:
     """How it is paid (BG-16): by debit where a mandate is active, else by transfer where an account is known."""
     bank = BankDetails.objects.filter(pk=invoice.organization_id).first()
+    if invoice.kind == InvoiceKind.RECEIPT:
+        return {"means": CARD}
     if bank is None or invoice.document_type == DocumentType.CREDIT_NOTE:
         return {}
     told = {
