@@ -69,7 +69,7 @@ def _due() -> QuerySet[Hold]:
 
 def _issue_one(key: UUID) -> bool:
     with atomic():
-        held = Payment.objects.select_for_update().select_related("organization").get(pk=key)
+        held = Payment.objects.select_for_update(of=("self",)).select_related("organization").get(pk=key)
         account = _payer(held.organization)
         record = _record(held)
         if record is None:
@@ -93,7 +93,7 @@ def _issue_one(key: UUID) -> bool:
 
 def _record(held: Payment) -> Cdr | None:
     hold = Hold.objects.get(pk=held.pk)
-    rows = Cdr.objects.select_for_update().filter(
+    rows = Cdr.objects.select_for_update(of=("self",)).filter(
         transaction=hold.transaction_id, credit=False, credited_by=None, payable_incl_vat__gt=0
     )
     record = rows.first()
