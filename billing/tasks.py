@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing.services import delivering, documents, reconciling, running, settling
+from billing.services import delivering, documents, receipts, reconciling, running, settling
 from billing.services.payments import calls, events, holds, wallets, watching
 
 
@@ -33,8 +33,9 @@ def ask_providers() -> None:
 
 @shared_task
 def watch_payments() -> None:
-    """Follow holds and wallets of running sessions, pay invoices from wallets; every ten seconds."""
+    """Follow holds and wallets of running sessions, issue receipts, pay from wallets; every ten seconds."""
     holds.watch()
+    receipts.run()
     wallets.watch()
     watching.pay_from_wallets()
 

@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from portal import accounts, files, health, payment_events, root
 from portal.api import oauth
-from portal.driver import chargers, invitation
+from portal.driver import chargers, invitation, receipts
 
 PUBLIC = frozenset(
     {
@@ -18,6 +18,8 @@ PUBLIC = frozenset(
         "find",
         "charger",
         "invitation",
+        "receipt",
+        "receipt_file",
         "stripe_webhook",
         "oauth_token",
         "firmware_file",
@@ -39,6 +41,8 @@ urlpatterns = [
     path("c/", chargers.find, name="find"),
     path("c/<str:code>", chargers.show, name="charger"),
     path("invitation/<str:secret>", invitation.accept, name="invitation"),
+    path("r/<str:key>", receipts.show, name="receipt"),
+    path("r/<str:key>/<str:kind>", receipts.file, name="receipt_file"),
     path("accounts/", include("allauth.urls")),
     path("api/", include("portal.api.urls")),
     path("oauth/token/", oauth.token, name="oauth_token"),

@@ -110,8 +110,8 @@ def _settlement(figures: Figures) -> Node:
 def _means(payment: Mapping[str, Any]) -> Node | None:
     if not payment:
         return None
-    if payment["means"] == "59":
-        return ("ram:SpecifiedTradeSettlementPaymentMeans", ("ram:TypeCode", "59"))
+    if payment["means"] != "58":
+        return ("ram:SpecifiedTradeSettlementPaymentMeans", ("ram:TypeCode", payment["means"]))
     return (
         "ram:SpecifiedTradeSettlementPaymentMeans",
         ("ram:TypeCode", payment["means"]),

@@ -91,16 +91,15 @@ def _means(figures: Figures) -> Node | None:
     payment = figures.payment
     if not payment:
         return None
-    direct = payment["means"] == "59"
     return (
         "cac:PaymentMeans",
         ("cbc:PaymentMeansCode", payment["means"]),
         ("cbc:PaymentID", payment["reference"]) if payment.get("reference") else None,
-        None if direct else
+        None if payment["means"] != "58" else
         ("cac:PayeeFinancialAccount",
          ("cbc:ID", payment["iban"]), ("cbc:Name", payment["holder"]),
          ("cac:FinancialInstitutionBranch", ("cbc:ID", payment["bic"])) if payment.get("bic") else None),
-        ("cac:PaymentMandate", ("cbc:ID", payment["mandate"])) if direct else None,
+        ("cac:PaymentMandate", ("cbc:ID", payment["mandate"])) if payment["means"] == "59" else None,
     )  # fmt: skip
 
 

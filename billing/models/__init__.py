@@ -26,7 +26,7 @@ from billing.models.mandates import (
     MandateState,
     MandateType,
 )
-from billing.models.parties import Buyer, Seller
+from billing.models.parties import Buyer, Letterhead, Seller
 from billing.models.payments import (
     Allocation,
     Hold,
@@ -47,9 +47,10 @@ from billing.models.provider import (
     ProviderSettings,
     SavedMethod,
 )
+from billing.models.receipts import Receipt
 from billing.models.reconciliations import Reconciliation
 from billing.models.runs import AccountException, BillingRun, BillingRunItem, ItemState, RunState
-from billing.models.settlements import EventCursor, Outcome, Settlement
+from billing.models.settlements import EventCursor, Outcome, SessionOrigin, Settlement
 from billing.models.signing import MeterKey, SigningRule, SitePolicy
 from billing.models.wallets import Wallet, WalletReservation
 
@@ -90,6 +91,7 @@ __all__ = [
     "Journal",
     "LedgerAccount",
     "LedgerEntry",
+    "Letterhead",
     "LineState",
     "Mandate",
     "MandateState",
@@ -105,12 +107,14 @@ __all__ = [
     "ProviderKind",
     "ProviderSettings",
     "Purpose",
+    "Receipt",
     "Reconciliation",
     "Refund",
     "RefundState",
     "RunState",
     "SavedMethod",
     "Seller",
+    "SessionOrigin",
     "Settlement",
     "SigningRule",
     "SitePolicy",

@@ -38,6 +38,11 @@ class BillingAccount(models.Model):
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization"], condition=models.Q(kind="ad_hoc"), name="billing_account_ad_hoc_once"
+            )
+        ]
         indexes = [models.Index(fields=["organization", "name"], name="billing_account_by_name")]
 
     def __str__(self) -> str:

@@ -31,6 +31,7 @@ class Cause(models.TextChoices):
 class Decision(models.TextChoices):
     ACCEPTED = "accepted", _("Accepted")
     RETRIED = "retried", _("Looked at again")
+    CORRECTED = "corrected", _("Corrected")
     WAIVED = "waived", _("Waived")
     TEST = "test", _("Marked as a test")
 
@@ -47,7 +48,8 @@ class BillingException(models.Model):
     """One session and why it waits; open until a person decides, who says why.
 
     ``difference`` is what late data would change of the amount, in ``currency``; a trigger keeps an open
-    exception and a record of the same session apart, late data aside.
+    exception and a record of the same session apart, late data aside. ``consent`` says when and how the payer agreed
+    to pay more (B-08).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -61,8 +63,9 @@ class BillingException(models.Model):
     difference = models.DecimalField(max_digits=19, decimal_places=4, null=True)
     currency = models.CharField(max_length=3, blank=True)
     opened_at = models.DateTimeField()
-    decision = models.CharField(max_length=8, choices=Decision.choices, blank=True)
+    decision = models.CharField(max_length=9, choices=Decision.choices, blank=True)
     reason = models.CharField(max_length=500, blank=True)
+    consent = models.CharField(max_length=300, blank=True)
     decided_by = models.CharField(max_length=200, blank=True)
     decided_at = models.DateTimeField(null=True)
 

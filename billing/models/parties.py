@@ -64,6 +64,26 @@ class Seller(Party):
         return bool(self.name and self.has_address and (self.vat_id or self.tax_number))
 
 
+class Letterhead(models.Model):
+    """A logo that an issued document has, kept as it was; ``sha256`` is of its bytes, which snapshots name."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
+    sha256 = models.CharField(max_length=64)
+    logo = models.BinaryField()
+
+    objects = UndividedQuerySet["Letterhead"].as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "sha256"], name="letterhead_once")]
+
+    def __str__(self) -> str:
+        return self.sha256[:16]
+
+    @property
+    def limit_id(self) -> UUID:
+        return EVERYWHERE
+
+
 class BuyerQuerySet(UndividedQuerySet["Buyer"]):
     organization_path = "account__organization_id"
 
@@ -71,6 +91,8 @@ class BuyerQuerySet(UndividedQuerySet["Buyer"]):
 class Buyer(Party):
     """The payer on documents. ``vat_id_checked_on`` is when its check digits were found right.
 
+    ``minimum_amount``: a month of less waits for the next ones of the year (B-21), in whatever currency it is.
+    ``staff``: its sessions are not billed (B-13).
     ``reseller``: buys electricity to sell it on, such as a roaming partner (B-26). ``reference`` is BT-10.
     """
 
@@ -79,6 +101,8 @@ class Buyer(Party):
     )
     vat_id_checked_on = models.DateField(null=True)
     reseller = models.BooleanField(_("sells the electricity on"), default=False)
+    staff = models.BooleanField(_("staff, whose sessions are not billed"), default=False)
+    minimum_amount = models.DecimalField(_("minimum amount"), max_digits=19, decimal_places=4, default=0)
     reference = models.CharField(_("buyer reference"), max_length=100, blank=True)
     language = models.CharField(_("language"), max_length=2, blank=True)
 
@@ -89,7 +113,10 @@ class Buyer(Party):
             models.CheckConstraint(
                 condition=models.Q(vat_id="") | models.Q(vat_id_checked_on__isnull=False),
                 name="buyer_vat_id_is_checked",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(minimum_amount__gte=0), name="buyer_minimum_is_an_amount"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -27,7 +27,7 @@ class Settlement(models.Model):
 
     ``due_at`` is when its readings have had time to arrive (B-03); ``tries`` counts how often it stumbled;
     ``reason`` says why there is nothing to bill
-    (B-13): ``not_priced``, ``test``, ``waived``.
+    (B-13): ``not_priced``, ``staff``, ``free_site``, ``test``, ``waived``.
     """
 
     transaction = models.OneToOneField(
@@ -55,6 +55,37 @@ class Settlement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.transaction} · {self.outcome}"
+
+    @property
+    def organization_id(self) -> UUID:
+        return self.transaction.organization_id
+
+    @property
+    def limit_id(self) -> UUID | None:
+        return self.transaction.site_id
+
+
+class SessionOriginQuerySet(ScopedQuerySet["SessionOrigin"]):
+    organization_path = "transaction__organization_id"
+    limit_path = "transaction__site_id"
+
+
+class SessionOrigin(models.Model):
+    """Who charged where, by the names of when the session began (B-04); records are made with them.
+
+    ``content`` has ``driver`` and ``place`` as a record has them.
+    """
+
+    transaction = models.OneToOneField(
+        Transaction, on_delete=models.CASCADE, primary_key=True, related_name="origin"
+    )
+    content = models.JSONField()
+    kept_at = models.DateTimeField()
+
+    objects = SessionOriginQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return str(self.transaction)
 
     @property
     def organization_id(self) -> UUID:

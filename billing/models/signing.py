@@ -23,13 +23,17 @@ class SitePolicyQuerySet(ScopedQuerySet["SitePolicy"]):
 
 
 class SitePolicy(models.Model):
-    """How signed values count at a site; without a row they are kept and checked."""
+    """How signed values count at a site; without a row they are kept and checked.
+
+    ``free``: nothing that is charged there is billed (B-13).
+    """
 
     site = models.OneToOneField(
         Site, on_delete=models.CASCADE, primary_key=True, related_name="signing_policy"
     )
     rule = models.CharField(max_length=8, choices=SigningRule.choices, default=SigningRule.RECORDED)
     synchronized_clock = models.BooleanField(default=False)
+    free = models.BooleanField(default=False, db_default=False)
 
     objects = SitePolicyQuerySet.as_manager()
 

@@ -18,7 +18,7 @@ from django.db.transaction import atomic
 
 from billing.documents import cii, figures, pdf, ubl, xml
 from billing.documents.figures import Figures
-from billing.models import DocumentKind, DocumentState, Invoice, InvoiceDocument, Seller
+from billing.models import DocumentKind, DocumentState, Invoice, InvoiceDocument, Letterhead, Seller
 from billing.services import alarms, snapshots
 from core import audit, clock
 from core.access import Actor, Permission
@@ -101,6 +101,16 @@ def make_again(invoice: Invoice, *, by: Actor) -> None:
     audit.record("invoice.documents_made_again", invoice, by=by)
 
 
+def logo_of(invoice: Invoice) -> bytes:
+    """The organization's logo as it was at issuing; of an invoice that kept none, that of today."""
+    digest = invoice.snapshot["seller"].get("logo")
+    if digest is None:
+        seller = Seller.objects.filter(pk=invoice.organization_id).first()
+        return bytes(seller.logo) if seller else b""
+    kept = Letterhead.objects.filter(organization=invoice.organization_id, sha256=digest).first()
+    return bytes(kept.logo) if kept else b""
+
+
 def file_name(invoice: Invoice, kind: str) -> str:
     return f"{invoice.number}{_SUFFIX[kind]}"
 
@@ -175,8 +185,7 @@ def _ubl(found: Figures, invoice: Invoice) -> bytes:
 
 
 def _pdf(found: Figures, invoice: Invoice) -> bytes:
-    seller = Seller.objects.filter(pk=invoice.organization_id).first()
-    return pdf.render(found, _cii(found, invoice), logo=bytes(seller.logo) if seller else b"")
+    return pdf.render(found, _cii(found, invoice), logo=logo_of(invoice))
 
 
 def _checked(data: bytes, flavor: str) -> bytes:

@@ -7,19 +7,22 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.transaction import atomic
 
 from billing import amounts
 from billing.amounts import ToBill, Totals
 from billing.models import (
     BillingAccount,
+    Buyer,
     Cdr,
     DocumentType,
+    Hold,
     Invoice,
     InvoiceKind,
     InvoiceLine,
     InvoiceState,
+    PaymentState,
 )
 from billing.services import parties
 from billing.services.vat_treatment import OUTSIDE, REVERSE, Treatment
@@ -27,6 +30,10 @@ from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from tariffs.rounding import Basis
+
+_PAYS = (PaymentState.PENDING, PaymentState.HELD, PaymentState.RECEIVED)
+YEAR_END = "-12"
+"""The month in which even the smallest amount is asked for (B-21)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,11 @@ def draft(account: BillingAccount, period: str, *, by: Actor) -> list[Invoice]:
     """
     made = catch_up(account, period, by=by)
     if not made and unbilled(account, period).exists():
-        raise Conflict("This month has an invoice already; what came late goes on that of the next month.")
+        if taken(account, period).exists():
+            raise Conflict(
+                "This month has an invoice already; what came late goes on that of the next month."
+            )
+        raise Conflict("What is owed is below the payer's minimum amount; it waits for the next month.")
     return made
 
 
@@ -62,7 +73,8 @@ def catch_up(account: BillingAccount, period: str, *, by: Actor) -> list[Invoice
 
     What came since a draft was made joins it, what was credited since leaves it: another draft takes its place.
     Records of earlier months that came late are on them too; once the month's document is issued, they wait for
-    the next month's (B-20). Raises :class:`Invalid` for what is no month or a record with an unknown tax.
+    the next month's (B-20), and so does what is below the payer's minimum amount, to the end of its year at most
+    (B-21). Raises :class:`Invalid` for what is no month or a record with an unknown tax.
     """
     by.require(Permission.INVOICES_MANAGE, account)
     BillingAccount.objects.select_for_update().get(pk=account.pk)
@@ -85,10 +97,11 @@ def planned(account: BillingAccount, period: str) -> list[Planned]:
         free[record.currency, record.basis].append(record)
     drafts = {(one.currency, one.basis): one for one in _drafts(account, period)}
     issued = taken(account, period).exclude(state=InvoiceState.DRAFT).values_list("currency", "basis")
-    return [
+    plans = [
         _plan(key, free.get(key, []), drafts.get(key))
         for key in sorted((free.keys() | drafts.keys()) - set(issued))
     ]
+    return [replace(one, records=[], stands=False) if _waits(account, period, one) else one for one in plans]
 
 
 def agrees(invoice: Invoice) -> bool:
@@ -116,10 +129,15 @@ def discard(invoice: Invoice, *, by: Actor) -> Invoice:
 
 
 def unbilled(account: BillingAccount, period: str) -> QuerySet[Cdr]:
-    """Records of the account that ended before the month did, where it is, and stand on no live line."""
+    """Records of the account that ended before the month did, where it is, and stand on no live line.
+
+    What a card at the outlet pays for gets a receipt (B-18).
+    """
+    by_card = Hold.objects.filter(transaction=OuterRef("transaction"), payment__state__in=_PAYS)
     until = end_of(period, account.time_zone)
     records = Cdr.objects.filter(account=account, credit=False, credited_by=None, ended_at__lt=until)
     free = records.exclude(lines__in=InvoiceLine.objects.filter(voided_at=None))
+    free = free.exclude(Exists(by_card))
     return free.exclude(payable_excl_vat=0, payable_incl_vat=0).order_by("ended_at", "id")
 
 
@@ -138,11 +156,14 @@ def end_of(period: str, time_zone: str) -> datetime:
     return first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
 
 
-def lines_of(records: Sequence[Cdr]) -> list[tuple[Cdr, ToBill]]:
-    """What each record of one account costs at each rate; raises :class:`Invalid` where a tax is not known."""
+def lines_of(records: Sequence[Cdr], account: BillingAccount | None = None) -> list[tuple[Cdr, ToBill]]:
+    """What each record of one account, or to be paid by this one, costs at each rate.
+
+    Raises :class:`Invalid` where a tax is not known.
+    """
     if not records:
         return []
-    account = records[0].account
+    account = account or records[0].account
     assert account is not None
     treatment = parties.treatment_of(account)
     return [(record, line) for record in records for line in _rates(record, treatment)]
@@ -183,6 +204,16 @@ def _plan(key: tuple[str, str], fresh: list[Cdr], before: Invoice | None) -> Pla
     records = list(lined.filter(credited_by=None))
     stands = not fresh and len(records) == lined.count() and agrees(before)
     return Planned(*key, sorted([*records, *fresh], key=lambda one: (one.ended_at, one.pk)), before, stands)
+
+
+def _waits(account: BillingAccount, period: str, plan: Planned) -> bool:
+    """Whether the payer is asked for it later, as it is too little by now."""
+    buyer = Buyer.objects.filter(pk=account.pk).first()
+    if buyer is None or not buyer.minimum_amount or not plan.records or period.endswith(YEAR_END):
+        return False
+    oldest = min(record.ended_at for record in plan.records).astimezone(ZoneInfo(account.time_zone))
+    _type, sums = summed(lines_of(plan.records), plan.basis, plan.currency)
+    return f"{oldest:%Y}" == period[:4] and sums.due < buyer.minimum_amount
 
 
 def _draft(account: BillingAccount, period: str, plan: Planned, by: Actor) -> Invoice:

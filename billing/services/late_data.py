@@ -45,9 +45,16 @@ def _agrees(session: Transaction, record: Cdr) -> bool:
     return (session.started_at, session.ended_at, session.meter_start_wh, session.meter_last_wh) == (
         record.started_at,
         record.ended_at,
-        record.meter_start_wh,
-        record.meter_end_wh,
+        *_registers(record),
     )
+
+
+def _registers(record: Cdr) -> tuple[Decimal | None, Decimal | None]:
+    """As they were reported; a record that was billed by signed values keeps those beside them (B-63)."""
+    if "reported_end_wh" not in record.content:
+        return record.meter_start_wh, record.meter_end_wh
+    first, last = record.content["reported_start_wh"], record.content["reported_end_wh"]
+    return (None if first is None else Decimal(first), None if last is None else Decimal(last))
 
 
 def _difference(session: Transaction, record: Cdr) -> tuple[Decimal | None, str]:

@@ -26,7 +26,7 @@ WITHOUT_ADDRESS = Decimal(250)
 """Up to this amount a person's invoice needs no address of the buyer (section 33 UStDV; B-57)."""
 _PARTY = frozenset({"name", "street", "postal_code", "city", "country", "vat_id", "email"})
 OF_SELLER = _PARTY | {"tax_number", "vat_exempt", "contact", "phone", "logo", "texts", "languages"}
-OF_BUYER = _PARTY | {"reseller", "reference", "language"}
+OF_BUYER = _PARTY | {"reseller", "reference", "language", "staff", "minimum_amount"}
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
@@ -59,6 +59,9 @@ def save_buyer(account: BillingAccount, values: Mapping[str, Any], *, by: Actor)
     changes = _take(row, values, OF_BUYER)
     if row.language and row.language not in LANGUAGES:
         raise Invalid("Documents can be in English (en) and German (de).", field="language")
+    least = Decimal(row.minimum_amount)
+    if not least.is_finite() or not 0 <= least < Decimal(10) ** 9:
+        raise Invalid("A minimum amount is not below nothing, and within reason.", field="minimum_amount")
     if row.reseller and not row.vat_id and row.country in vat_treatment.EU:
         raise Invalid("Who sells electricity on has a VAT id.", field="vat_id")
     if not row.vat_id:

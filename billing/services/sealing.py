@@ -1,5 +1,6 @@
 """A session whose readings have settled becomes a record, an exception, or a stated reason for neither."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -7,17 +8,29 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from billing.models import BillingAccount, BillingException, Cause, Cdr, Outcome, Settlement
-from billing.services import accounts, checks, signed_values
+from billing.models import (
+    BillingAccount,
+    BillingException,
+    Buyer,
+    Cause,
+    Cdr,
+    Outcome,
+    Settlement,
+    SitePolicy,
+)
+from billing.services import accounts, checks, origins, signed_values
 from billing.services.checks import Doubt
+from billing.services.signed_values import Judgement
 from core.clock import to_wire
 from core.ids import uuid7
 from core.services import outbox
+from stations.domain.words import Flag
 from stations.models import FrozenTariff, SessionCost, Transaction
 from stations.services import session_costs
 
 NOT_PRICED = "not_priced"
 """In the organization nothing was priced when the session began."""
+FREE_SITE, STAFF = "free_site", "staff"
 
 
 def seal(settlement: Settlement, session: Transaction, *, now: datetime, accepted: bool = False) -> None:
@@ -27,9 +40,11 @@ def seal(settlement: Settlement, session: Transaction, *, now: datetime, accepte
         return
     session_costs.price(session.pk, now=now)
     cost = SessionCost.objects.filter(pk=session.pk).first()
-    if cost is None:
-        _decide(settlement, Outcome.NOT_BILLABLE, NOT_PRICED)
+    if because := _not_billable(session, cost):
+        _decide(settlement, Outcome.NOT_BILLABLE, because)
         return
+    assert cost is not None
+    session, cost = by_signed_values(session, cost, now=now)
     doubt = _doubt(session, cost, accepted)
     if doubt is not None:
         open_exception(session, doubt, now=now)
@@ -42,7 +57,7 @@ def seal(settlement: Settlement, session: Transaction, *, now: datetime, accepte
 def make(session: Transaction, cost: SessionCost, *, now: datetime, replaces: Cdr | None = None) -> Cdr:
     """The record of a session with a final price."""
     assert session.ended_at is not None
-    content = content_of(session, cost)
+    content = content_of(session, cost, replaces)
     key = uuid7()
     record = Cdr(
         id=key,
@@ -64,6 +79,12 @@ def make(session: Transaction, cost: SessionCost, *, now: datetime, replaces: Cd
     record.save(force_insert=True)
     tell(record)
     return record
+
+
+def priced_anew(session: Transaction, *, now: datetime) -> tuple[Transaction, SessionCost | None]:
+    """The session by its readings of now, though its price had settled; ``None`` where no tariff held."""
+    cost = session_costs.price(session.pk, now=now, anew=True)
+    return (session, None) if cost is None else by_signed_values(session, cost, now=now)
 
 
 def tell(record: Cdr) -> None:
@@ -107,19 +128,21 @@ def digest_of(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def content_of(session: Transaction, cost: SessionCost) -> dict[str, Any]:
+def content_of(session: Transaction, cost: SessionCost, replaces: Cdr | None = None) -> dict[str, Any]:
     """Everything a document needs, as it was at the start (B-04); amounts and quantities are texts."""
+    names = origins.of(session, replaces)
     frozen = FrozenTariff.objects.get(pk=session.pk)
     assert session.ended_at is not None
-    signed = signed_values.judge(session).content()
+    judged = signed_values.judge(session)
+    signed = judged.content()
     return {
         "transaction": str(session.pk),
         "session": session.reference,
         "start_date_time": to_wire(session.started_at),
         "end_date_time": to_wire(session.ended_at),
         "token": {"uid": session.token_value, "type": session.token_type},
-        "driver": None if session.driver is None else session.driver.name,
-        "place": _place(session),
+        "driver": names["driver"],
+        "place": names["place"],
         "meter_start_wh": _text(session.meter_start_wh),
         "meter_end_wh": _text(session.meter_last_wh),
         "tariff": json.loads(frozen.document),
@@ -130,6 +153,7 @@ def content_of(session: Transaction, cost: SessionCost) -> dict[str, Any]:
         "price": cost.answer,
         "texts": cost.texts,
         **({} if signed is None else {"signed_data": signed}),
+        **_reported(session, judged),
     }
 
 
@@ -142,6 +166,46 @@ def _doubt(session: Transaction, cost: SessionCost, accepted: bool) -> Doubt | N
 def _decide(settlement: Settlement, outcome: Outcome, reason: str = "") -> None:
     settlement.outcome, settlement.reason = outcome, reason
     settlement.save(update_fields=["outcome", "reason"])
+    if outcome != Outcome.EXCEPTION:
+        origins.forget(settlement.pk)
+
+
+def _not_billable(session: Transaction, cost: SessionCost | None) -> str:
+    """The stated reason why nothing is billed (B-13); empty where it is."""
+    if SitePolicy.objects.filter(pk=session.site_id, free=True).exists():
+        return FREE_SITE
+    if (
+        session.driver is not None
+        and Buyer.objects.filter(account__driver=session.driver, staff=True).exists()
+    ):
+        return STAFF
+    return NOT_PRICED if cost is None else ""
+
+
+def by_signed_values(
+    session: Transaction, cost: SessionCost, *, now: datetime
+) -> tuple[Transaction, SessionCost]:
+    """The session with the registers of its signed pair and their price, where its site bills by those (B-63).
+
+    Where that is not so, or the pair does not hold, both as they are. The copy is never stored.
+    """
+    judged = signed_values.judge(session)
+    if not judged.bills or judged.begin_kwh is None or judged.end_kwh is None:
+        return session, cost
+    signed = copy.copy(session)
+    signed.meter_start_wh, signed.meter_last_wh = judged.begin_kwh * 1000, judged.end_kwh * 1000
+    signed.flags = [flag for flag in session.flags if flag != Flag.METER_BACKWARDS]
+    priced = session_costs.price_between(session.pk, signed.meter_start_wh, signed.meter_last_wh, now=now)
+    return signed, priced or cost
+
+
+def _reported(session: Transaction, judged: Judgement) -> dict[str, Any]:
+    """Of a session that is billed by signed values, what was reported without a signature."""
+    if not judged.bills:
+        return {}
+    stored = Transaction.objects.filter(pk=session.pk).values_list("meter_start_wh", "meter_last_wh")
+    first, last = stored.get()
+    return {"reported_start_wh": _text(first), "reported_end_wh": _text(last)}
 
 
 def _payer(session: Transaction) -> BillingAccount | None:
@@ -160,16 +224,6 @@ def _amounts(cost: SessionCost) -> dict[str, Any]:
         "payable_vat": cost.vat,
         "payable_incl_vat": cost.incl_vat,
     }
-
-
-def _place(session: Transaction) -> dict[str, Any]:
-    site = session.site
-    told = {} if site is None else {
-        "name": site.name, "address": site.address, "city": site.city,
-        "postal_code": site.postal_code, "country": site.country,
-    }  # fmt: skip
-    evse = session.evse
-    return {**told, "evse": None if evse is None else evse.code, "connector_id": session.connector_id}
 
 
 def _text(value: Decimal | None) -> str | None:

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.db.transaction import atomic
 
 from billing.models import Cause, EventCursor, Outcome, Settlement
-from billing.services import alarms, late_data, sealing
+from billing.services import alarms, late_data, origins, sealing
 from billing.services.checks import Doubt
 from core import clock
 from core.models import Event
@@ -33,6 +33,7 @@ AGAIN = timedelta(minutes=1)
 LATEST_AGAIN = timedelta(hours=6)
 CURSOR = "billing.settling"
 AT_ONCE = 500
+_BEGUN = "transaction.started"
 _TOLD = ("transaction.ended", "transaction.updated")
 
 
@@ -75,6 +76,7 @@ def _listen_some() -> tuple[int, int] | None:
         events = list(Event.objects.filter(id__gt=cursor.position).order_by("id")[:AT_ONCE])
         if not events:
             return None
+        origins.keep({event.object_id for event in events if event.type == _BEGUN})
         told = {event.object_id for event in events if event.type in _TOLD}
         new = _enlist(told)
         late_data.look(told)

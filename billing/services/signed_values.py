@@ -42,6 +42,11 @@ class Judgement:
         return self.rule == SigningRule.REQUIRED and self.state != VALID
 
     @property
+    def bills(self) -> bool:
+        """Whether the bill is made from the signed pair, whatever was reported beside it (B-63)."""
+        return self.rule == SigningRule.REQUIRED and self.state == VALID
+
+    @property
     def energy_kwh(self) -> Decimal | None:
         """Between the two registers; the price of a session that requires them has to say the same (B-63)."""
         if self.begin_kwh is None or self.end_kwh is None:

@@ -3,6 +3,7 @@
 The buyer's street, city and e-mail address are sealed; who makes a document opens them.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from decimal import Decimal
@@ -16,7 +17,9 @@ from billing.models import (
     Buyer,
     DocumentType,
     Invoice,
+    InvoiceKind,
     InvoiceLine,
+    Letterhead,
     Mandate,
     MandateState,
     Seller,
@@ -28,7 +31,7 @@ from core import keys
 
 PURPOSE = "invoice address"
 VERSION = 2
-TRANSFER, DEBIT = "58", "59"
+CARD, TRANSFER, DEBIT = "48", "58", "59"
 _SEALED = ("street", "postal_code", "city", "email")
 
 
@@ -91,7 +94,19 @@ def _seller(row: Seller, language: str) -> dict[str, Any]:
         "phone",
     )
     told = {name: getattr(row, name) for name in names}
-    return {**told, "text": row.texts.get(language, "")}
+    return {**told, "text": row.texts.get(language, ""), "logo": _letterhead(row)}
+
+
+def _letterhead(row: Seller) -> str:
+    """The hash of the logo, which is kept as it is now; empty without one."""
+    logo = bytes(row.logo)
+    if not logo:
+        return ""
+    digest = hashlib.sha256(logo).hexdigest()
+    known = {"organization_id": row.organization_id, "sha256": digest}
+    if not Letterhead.objects.filter(**known).exists():
+        Letterhead.objects.bulk_create([Letterhead(logo=logo, **known)], ignore_conflicts=True)
+    return digest
 
 
 def _buyer(row: Buyer) -> dict[str, Any]:
@@ -109,6 +124,8 @@ def _buyer(row: Buyer) -> dict[str, Any]:
 def _payment(invoice: Invoice, seller: Seller) -> dict[str, Any]:
     """How it is paid (BG-16): by debit where a mandate is active, else by transfer where an account is known."""
     bank = BankDetails.objects.filter(pk=invoice.organization_id).first()
+    if invoice.kind == InvoiceKind.RECEIPT:
+        return {"means": CARD}
     if bank is None or invoice.document_type == DocumentType.CREDIT_NOTE:
         return {}
     told = {

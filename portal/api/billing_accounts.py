@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from billing.models import AccountKind, BillingAccount, Buyer
 from billing.services import accounts, parties
 from core.models import Organization
+from portal.api.amounts import Sum
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
 
 
@@ -32,6 +33,10 @@ class BuyerChange(StrictSerializer):
     reseller = serializers.BooleanField(required=False, help_text="Buys electricity to sell it on (B-26)")
     reference = serializers.CharField(max_length=100, required=False, allow_blank=True, help_text="BT-10")
     language = serializers.CharField(max_length=2, required=False, allow_blank=True)
+    staff = serializers.BooleanField(required=False, help_text="Its sessions are not billed (B-13)")
+    minimum_amount = Sum(
+        required=False, help_text="A month of less waits for the next ones of the year (B-21)"
+    )
 
 
 class NewAccountBody(StrictSerializer):
@@ -53,6 +58,8 @@ class BuyerView(serializers.Serializer):
     reseller = serializers.BooleanField()
     reference = serializers.CharField()
     language = serializers.CharField()
+    staff = serializers.BooleanField()
+    minimum_amount = serializers.DecimalField(19, 4)
 
 
 class BillingAccountView(serializers.Serializer):

@@ -18,6 +18,10 @@ from portal.api.resource import ListResource, Resource, StrictSerializer, found,
 class ResolutionBody(StrictSerializer):
     decision = serializers.ChoiceField(Decision.choices)
     reason = serializers.CharField(max_length=500)
+    consent = serializers.CharField(
+        max_length=300, required=False, allow_blank=True, default="",
+        help_text="When and how a person agreed to pay more, where a correction says so (B-08)",
+    )  # fmt: skip
 
 
 class ExceptionView(serializers.Serializer):
@@ -33,6 +37,7 @@ class ExceptionView(serializers.Serializer):
     opened_at = serializers.DateTimeField()
     decision = serializers.CharField(help_text="Empty while nobody has decided")
     reason = serializers.CharField()
+    consent = serializers.CharField()
     decided_by = serializers.CharField()
     decided_at = serializers.DateTimeField(allow_null=True)
 
@@ -85,13 +90,17 @@ class BillingExceptionResolution(Resource):
         operation_id="resolve_billing_exception", request=ResolutionBody, responses={200: ExceptionView}
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        """Accept what stands, look again after a repair, waive the amount, or mark it as a test."""
+        """Accept what stands, look again after a repair, correct by late data, waive the amount, or mark it as a test.
+
+        A correction credits the record, on its invoice too, and makes a new one for the next invoice.
+        """
         return self.once(lambda: self._resolve(pk))
 
     def _resolve(self, pk: UUID) -> Response:
         exception: BillingException = found(BillingException.objects.visible_to(self.actor), pk)
         values = self.body(ResolutionBody)
         made = exceptions.resolve(
-            exception, Decision(values["decision"]), by=self.actor, reason=values["reason"]
-        )
+            exception, Decision(values["decision"]), by=self.actor, reason=values["reason"],
+            consent=values["consent"],
+        )  # fmt: skip
         return Response(self.represent(made))

@@ -207,7 +207,7 @@ ROLLOUT_SHOWN = {
     "ended_at": None, "retired_at": None,
 }  # fmt: skip
 WHOLE: Mapping[str, Mapping[str, Any]] = {
-    "SellerView": {**SELLER, "complete": True},
+    "SellerView": {**SELLER, "free_sites": [], "complete": True},
     "SellerChange": SELLER,
     "OcmfBody": {
         "ocmf": 'OCMF|{"PG":"T1","MS":"M-1","RD":[{"TX":"B","RV":1.0,"RU":"kWh","ST":"G"}]}|{"SD":"3045"}',
@@ -235,7 +235,7 @@ DOCUMENT = {"number": "2026-000431", "status": "issued", "overdue": False, "docu
 SUMS = {"total_excl_vat": "6.18", "vat": "1.17", "total": "7.35"}
 RUN = {"period": "2026-11", "issue": False, "status": "finished", "started_by": "key:ci"}
 BUYER = {"name": "Frida Abend", "street": "Am Kai 7", "vat_id": "", "vat_id_checked_on": None, "reference": "",
-         "reseller": False}  # fmt: skip
+         "reseller": False, "staff": False, "minimum_amount": "5.0000"}  # fmt: skip
 BANK = {"holder": "Yard GmbH", "iban": "DE89370400440532013000", "bic": "", "creditor_id": "DE98ZZZ09999999999",
         "notice_days": 14, "first_as_frst": False}  # fmt: skip
 DEBITS = {"message_id": "CY20261201080000A1B2C3D4E5", "status": "open", "collect_on": "2026-12-15", "total": "7.35",
@@ -268,7 +268,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
                       "end_to_end_id": "E019F9C00AABB"},
     "EntryOfWalletView": {"id": 812, "amount": "40.00", "payment": SESSION},
     "ExceptionView": {"cause": "no_end_reading", "difference": None, "currency": "", "decision": "",
-                      "decided_by": "", "decided_at": None},
+                      "decided_by": "", "decided_at": None, "consent": ""},
     "FailedView": {"error": "Reverse charge needs the VAT ids of both sides."},
     "InvoiceDetailView": {**DOCUMENT, "open_amount": "7.35", "credit_notes": []},
     "InvoiceView": DOCUMENT,
@@ -294,7 +294,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "ReceivedBody": {"amount": "7.35", "received_on": "2026-12-03", "method": "bank_transfer", "note": ""},
     "RefundBody": {"amount": "2.00", "reason": "Paid twice.", "credit_note": None},
     "RefundView": {"status": "done", "amount": "2.00", "credit_note": None, "reason": "Paid twice."},
-    "ResolutionBody": {"decision": "waived", "reason": "The station was out of order."},
+    "ResolutionBody": {"decision": "waived", "reason": "The station was out of order.", "consent": ""},
     "RunBody": {"period": "2026-11", "issue": False, "dry_run": False},
     "RunDetailView": RUN,
     "RunPreviewView": {"period": "2026-11"},

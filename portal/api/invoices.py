@@ -217,9 +217,10 @@ class InvoiceCredit(OneInvoice):
         return self.once(lambda: self._credit(pk))
 
     def _credit(self, pk: UUID) -> Response:
+        invoice = self.invoice(pk)
         values = self.body(CreditBody)
         parts = {one["line"]: one.get("amount") for one in values["lines"]} if "lines" in values else None
-        note = crediting.credit(self.invoice(pk), by=self.actor, reason=values["reason"], parts=parts)
+        note = crediting.credit(invoice, by=self.actor, reason=values["reason"], parts=parts)
         place = {"Location": f"/api/v1/invoices/{note.pk}/"}
         return Response(self.represent(self.invoice(note.pk)), status=201, headers=place)
 

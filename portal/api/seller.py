@@ -1,6 +1,7 @@
 """``/organization/seller/``: what invoices say of who issues them (billing B-57)."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db.transaction import atomic
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -9,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.models import Seller
-from billing.services import parties
+from billing.services import free_sites, parties
 from core.models import Organization
 from portal.api.resource import Resource, StrictSerializer, require_match, with_etag
 
@@ -30,6 +31,10 @@ class SellerChange(StrictSerializer):
         child=serializers.CharField(max_length=2), required=False, max_length=2,
         help_text="Of documents; the first where the buyer names none",
     )  # fmt: skip
+    free_sites = serializers.ListField(
+        child=serializers.UUIDField(), required=False, max_length=1000,
+        help_text="Sites whose sessions are not billed (B-13)",
+    )  # fmt: skip
 
 
 class SellerView(serializers.Serializer):
@@ -45,7 +50,11 @@ class SellerView(serializers.Serializer):
     contact = serializers.CharField()
     phone = serializers.CharField()
     languages = serializers.ListField(child=serializers.CharField())
+    free_sites = serializers.SerializerMethodField()
     complete = serializers.BooleanField(source="is_complete", help_text="Whether invoices can be issued")
+
+    def get_free_sites(self, row: Seller) -> list[UUID]:
+        return free_sites.chosen(row.organization)
 
 
 class SellerDetail(Resource):
@@ -70,6 +79,8 @@ class SellerDetail(Resource):
         with atomic():
             organization = Organization.objects.select_for_update().get(pk=self.actor.organization_id)
             require_match(request, self.represent(self._row()), SellerChange)
+            if "free_sites" in values:
+                free_sites.choose(organization, values.pop("free_sites"), by=self.actor)
             row = parties.save_seller(organization, values, by=self.actor)
         return with_etag(request, self.represent(row), SellerChange)
 

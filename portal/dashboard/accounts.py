@@ -1,5 +1,6 @@
 """Who pays: what documents say of the payer, the permission to collect, and the wallet (billing B-43, B-48)."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -42,6 +43,15 @@ class BuyerForm(forms.Form):
     reference = forms.CharField(label=gettext_lazy("Buyer reference"), max_length=100, required=False)
     language = forms.ChoiceField(label=gettext_lazy("Language"), choices=LANGUAGES, required=False)
     reseller = forms.BooleanField(label=gettext_lazy("Sells the electricity on"), required=False)
+    minimum_amount = forms.DecimalField(
+        label=gettext_lazy("Minimum amount of an invoice"), max_digits=11, decimal_places=2, min_value=0,
+        required=False, localize=True,
+        help_text=gettext_lazy("A month of less waits for the next one, to the end of the year at most"),
+    )  # fmt: skip
+    staff = forms.BooleanField(label=gettext_lazy("Staff: sessions are not billed"), required=False)
+
+    def clean_minimum_amount(self) -> Decimal:
+        return self.cleaned_data["minimum_amount"] or Decimal(0)
 
 
 class MandateForm(forms.Form):

@@ -48,6 +48,7 @@ def decide(request: OperatorRequest, pk: UUID) -> HttpResponse:
     if request.POST.get("decision", "") not in DECISIONS:
         raise Invalid(_("Choose what to do."), field="decision")
     decision = Decision(request.POST["decision"])
-    exceptions.resolve(exception, decision, by=request.actor, reason=request.POST.get("reason", ""))
+    told = {name: request.POST.get(name, "") for name in ("reason", "consent")}
+    exceptions.resolve(exception, decision, by=request.actor, **told)
     messages.success(request, _("Decided. The audit log keeps who did it and why."))
     return go(request, address(request, "invoice_exceptions"))

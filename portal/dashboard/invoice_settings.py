@@ -1,10 +1,12 @@
 """What the organization's invoices say of it, and whether this machine can make them (billing B-55, B-57)."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
+from django.db.transaction import atomic
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -12,13 +14,14 @@ from django.views.decorators.http import require_http_methods
 
 from billing.documents import pdf
 from billing.models import Seller
-from billing.services import parties
+from billing.services import free_sites, parties
 from core.access import Permission
 from core.errors import DomainError
 from core.models import Organization
 from portal.dashboard.entry import OperatorRequest, go, operator
 from portal.dashboard.forms import refuse
 from portal.dashboard.pages import address, render_page
+from stations.models import Site
 
 TEXTS = ("en", "de")
 
@@ -60,9 +63,22 @@ class SellerForm(forms.Form):
         label=gettext_lazy("Logo"), required=False, help_text=gettext_lazy("PNG or JPEG of at most 200 kB")
     )
 
+    free_sites = forms.MultipleChoiceField(
+        label=gettext_lazy("Sites whose sessions are not billed"), required=False,
+        help_text=gettext_lazy("What is charged there is counted and never invoiced"),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        sites = Site.objects.filter(organization=organization).order_by("name")
+        self.fields["free_sites"].choices = [(str(site.pk), site.name) for site in sites]  # type: ignore[attr-defined]
+
+    def sites(self) -> list[UUID]:
+        return [UUID(key) for key in self.cleaned_data["free_sites"]]
+
     def values(self) -> dict[str, Any]:
         """As the service takes them."""
-        given = dict(self.cleaned_data)
+        given = {name: value for name, value in self.cleaned_data.items() if name != "free_sites"}
         texts = {code: given.pop(f"text_{code}") for code in TEXTS}
         picture: UploadedFile | None = given.pop("logo")
         told = {**given, "texts": {code: text for code, text in texts.items() if text}}
@@ -75,10 +91,13 @@ def seller(request: OperatorRequest) -> HttpResponse:
     request.actor.require_everywhere(Permission.ORG_SETTINGS)
     organization = Organization.objects.get(pk=request.actor.home)
     row = Seller.objects.filter(pk=organization.pk).first()
-    form = SellerForm(request.POST or None, request.FILES or None, initial=_initial(row, organization))
+    given = (request.POST or None, request.FILES or None)
+    form = SellerForm(*given, initial=_initial(row, organization), organization=organization)
     if request.method == "POST" and form.is_valid():
         try:
-            parties.save_seller(organization, form.values(), by=request.actor)
+            with atomic():
+                parties.save_seller(organization, form.values(), by=request.actor)
+                free_sites.choose(organization, form.sites(), by=request.actor)
         except DomainError as error:
             refuse(form, error)
         else:
@@ -96,8 +115,9 @@ def seller(request: OperatorRequest) -> HttpResponse:
 
 
 def _initial(row: Seller | None, organization: Organization) -> dict[str, Any]:
+    free = {"free_sites": [str(key) for key in free_sites.chosen(organization)]}
     if row is None:
-        return {"name": organization.name, "languages": ["en", "de"]}
+        return {"name": organization.name, "languages": ["en", "de"], **free}
     names = [name for name in SellerForm.base_fields if hasattr(row, name) and name != "logo"]
     texts = {f"text_{code}": row.texts.get(code, "") for code in TEXTS}
-    return {**{name: getattr(row, name) for name in names}, **texts}
+    return {**{name: getattr(row, name) for name in names}, **texts, **free}

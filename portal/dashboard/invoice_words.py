@@ -42,7 +42,14 @@ WHAT_HELPS: Mapping[str, str | Promise] = {
     Cause.UNPRICED: _("Repair the session, then look at it again."),
     Cause.NO_END_READING: _("Give the session an end reading, then look at it again."),
     Cause.UNKNOWN_TOKEN: _("Register the card, then look at the session again."),
-    Cause.LATE_DATA: _("The record stays as it is. Credit it and bill anew if the difference matters."),
+    Cause.LATE_DATA: _("Correct the record where the difference matters; upwards only if the payer agrees."),
+}
+NOT_BILLED: Mapping[str, str | Promise] = {
+    "not_priced": _("Not billed: nothing was priced when it began."),
+    "staff": _("Not billed: its payer is staff."),
+    "free_site": _("Not billed: nothing is billed at this site."),
+    "test": _("Not billed: it was marked as a test."),
+    "waived": _("Not billed: its amount was waived."),
 }
 ANY_HELP = _(
     "Look at the session. Accept it if it is right, waive the amount or mark it as a test if it is not."
@@ -50,6 +57,7 @@ ANY_HELP = _(
 DECISIONS: Mapping[str, str | Promise] = {
     Decision.ACCEPTED: _("Accept as it stands"),
     Decision.RETRIED: _("Look at it again"),
+    Decision.CORRECTED: _("Correct it by what came late"),
     Decision.WAIVED: _("Waive the amount"),
     Decision.TEST: _("Mark as a test"),
 }

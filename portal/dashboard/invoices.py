@@ -21,6 +21,7 @@ from billing.models import (
     InvoiceDocument,
     InvoiceState,
     LedgerEntry,
+    Receipt,
     Reconciliation,
     Seller,
 )
@@ -76,6 +77,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     context = {
         "section": "invoices",
         "invoice": invoice,
+        "receipt": Receipt.objects.filter(invoice=invoice).first(),
         "notes": invoice.credit_notes.order_by("id"),
         "lines": lines[:LINES_SHOWN],
         "more": len(lines) > LINES_SHOWN,

@@ -11,11 +11,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from billing.models import Settlement
 from core.access import Actor, Permission
 from drivers.models import IdToken
 from portal import session_price
 from portal.dashboard import records, signed_readings
 from portal.dashboard.entry import OperatorRequest, load, operator
+from portal.dashboard.invoice_words import NOT_BILLED
 from portal.dashboard.pages import page_by_id, render_page
 from portal.dashboard.plots import readings_of
 from portal.dashboard.words import COMMAND, SESSION_STATE, command_word
@@ -91,6 +93,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "records": records.of_session(session.pk, request.actor),
         "timeline": timeline(session),
         "state": SESSION_STATE[session.status],
+        "not_billed": _not_billed(session),
     }
     part = request.GET.get("part", "")
     return render_page(
@@ -99,6 +102,12 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         context,
         partial=part if part in ("figures", "price", "timeline") else "",
     )
+
+
+def _not_billed(session: Transaction) -> str:
+    """The stated reason why there is nothing to bill (billing B-13); empty where there is."""
+    settlement = Settlement.objects.filter(pk=session.pk).exclude(reason="").first()
+    return str(NOT_BILLED.get(settlement.reason, "")) if settlement else ""
 
 
 def timeline(session: Transaction) -> list[Moment]:

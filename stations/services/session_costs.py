@@ -23,12 +23,19 @@ from stations.domain.words import TransactionStatus
 from stations.models import Alert, CostState, FrozenTariff, SessionCost, Transaction
 from stations.services import alerts, cost_comparison, costs_kept
 from stations.services.costs_kept import parsed
-from stations.services.session_usage import Kept, after_reservation, tells_states, usage_of
+from stations.services.session_usage import (
+    THOUSAND,
+    Kept,
+    after_reservation,
+    between,
+    tells_states,
+    usage_of,
+)
 from tariffs import pricing
 from tariffs.local_time import find_zone
 from tariffs.pricing import Basis, Price, Rounding
 from tariffs.structure import Dimension, Tariff
-from tariffs.usage import CannotPrice
+from tariffs.usage import CannotPrice, Metered
 
 logger = logging.getLogger(__name__)
 
@@ -60,15 +67,18 @@ def so_far(transaction: Transaction) -> Decimal | None:
     return rows.values_list("incl_vat", flat=True).first()
 
 
-def price(transaction_id: UUID, *, now: datetime) -> SessionCost | None:
-    """Price the session as it stands and keep the result. Safe to run at any time, by any number at once."""
+def price(transaction_id: UUID, *, now: datetime, anew: bool = False) -> SessionCost | None:
+    """Price the session as it stands and keep the result. Safe to run at any time, by any number at once.
+
+    What has settled stays, but ``anew`` for a person who corrects it by what came late (billing B-08).
+    """
     with atomic():
         frozen = FrozenTariff.objects.select_for_update(no_key=True).filter(pk=transaction_id).first()
         if frozen is None:
             return None
         session = Transaction.objects.get(pk=transaction_id)
         cost = SessionCost.objects.get(pk=transaction_id)
-        if _has_settled(cost, session):
+        if _has_settled(cost, session) and not anew:
             return cost
         before = (cost.state, cost.shown)
         _take(cost, session, frozen, now)
@@ -109,7 +119,42 @@ def priced_by(
 
     Raises :class:`CannotPrice`.
     """
-    usage = usage_of(session, until=until)
+    return _priced(tariff, usage_of(session, until=until), zone, rounding, reserved)
+
+
+def price_between(
+    transaction_id: UUID, first_wh: Decimal, last_wh: Decimal, *, now: datetime
+) -> SessionCost | None:
+    """Price an ended session by these registers of its two ends instead of its own, and keep the result.
+
+    ``None`` where no tariff held or that cannot be priced. Safe to run again (billing B-63).
+    """
+    with atomic():
+        frozen = FrozenTariff.objects.select_for_update(no_key=True).filter(pk=transaction_id).first()
+        if frozen is None:
+            return None
+        session = Transaction.objects.get(pk=transaction_id)
+        cost = SessionCost.objects.get(pk=transaction_id)
+        tariff = parsed(frozen.document)
+        try:
+            usage = between(usage_of(session, until=now), first_wh / THOUSAND, last_wh / THOUSAND)
+            rounding = Rounding(frozen.policy, Basis(frozen.basis))
+            found = _priced(tariff, usage, find_zone(frozen.time_zone), rounding, reserved_of(frozen))
+        except CannotPrice:
+            return None
+        before = (cost.state, cost.shown)
+        cost.computed_at, cost.measured_at = now, _heard_at(session)
+        cost.state, cost.cause, cost.detail = CostState.FINAL, "", ""
+        _keep(cost, tariff, found)
+        cost.save()
+        if (cost.state, cost.shown) != before:
+            _announce(session)
+    return cost
+
+
+def _priced(
+    tariff: Tariff, usage: Metered, zone: ZoneInfo, rounding: Rounding, reserved: Kept | None
+) -> Price:
     if _counts_time(tariff) and not tells_states(usage):
         raise CannotPrice("missing_state", "The tariff counts time, and nothing tells what the session did.")
     return pricing.price(tariff, after_reservation(usage, reserved), zone=zone, rounding=rounding)

@@ -17,6 +17,7 @@ from tariffs.usage import CannotPrice, Metered, Sample, State, state_of
 THOUSAND = Decimal(1000)
 ROUNDED_WH = Decimal(1)
 """1.6 starts and stops with whole Wh, whatever decimals its readings have."""
+REGISTER_DIGITS = 6
 _NOT_OURS = SampleFlag.OTHER_LOCATION.value
 
 
@@ -62,6 +63,24 @@ def after_reservation(usage: Metered, kept: Kept | None) -> Metered:
         Sample(min(kept.until, start), state=State.CONNECTED),
     )
     return replace(usage, samples=(*reserved, *usage.samples))
+
+
+def between(usage: Metered, first_kwh: Decimal, last_kwh: Decimal) -> Metered:
+    """The same session, its register going from one to the other as its readings rose; steadily where they did not.
+
+    For registers that count more than the reported ones, such as signed ones (billing B-63).
+    """
+    start, end = usage.samples[0].at, usage.end
+    known = [one.register_kwh for one in usage.samples if one.register_kwh is not None]
+    rises = len(known) > 1 and known[-1] > known[0] and known == sorted(known)
+    samples = [Sample(start, first_kwh)]
+    for one in usage.samples:
+        register = None
+        if rises and one.register_kwh is not None and start < one.at < end:
+            share = (one.register_kwh - known[0]) / (known[-1] - known[0])
+            register = round(first_kwh + share * (last_kwh - first_kwh), REGISTER_DIGITS)
+        samples.append(replace(one, register_kwh=register))
+    return replace(usage, samples=(*samples, Sample(end, last_kwh)))
 
 
 def last_state(session: Transaction) -> str:

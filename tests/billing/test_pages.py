@@ -1,5 +1,8 @@
 """Invoices, the month end and what waits for a decision, as billing staff see them (billing B-06, B-14, B-33, B-34)."""
 
+from decimal import Decimal
+from uuid import uuid4
+
 import pytest
 from django.test import Client
 
@@ -7,6 +10,8 @@ from billing.models import (
     AccountException,
     BillingException,
     BillingRun,
+    Buyer,
+    Cdr,
     Invoice,
     InvoiceState,
     Reconciliation,
@@ -189,6 +194,54 @@ def test_b34_a_payer_that_no_run_could_invoice_is_listed_until_one_does(
     assert "Dora Driver" not in limited.get(f"{home}exceptions/?tab=accounts").content.decode()
     AccountException.objects.filter(account=first.account_id).update(closed_at=clock.now())
     assert "Dora Driver" not in browser.get(f"{home}exceptions/?tab=accounts").content.decode()
+
+
+def test_b08_late_data_corrects_a_record_on_the_page_with_the_payers_consent(
+    browser: Client, home: str, charge: Charge, alice: Actor
+) -> None:
+    session = charge(4000)
+    settle()
+    Transaction.objects.filter(pk=session.pk).update(meter_last_wh=5000, energy_wh=5000)
+    settle()
+    doubt = BillingException.objects.get(transaction=session)
+    assert 'name="consent"' in browser.get(f"{home}exceptions/").content.decode()
+    form = {"decision": "corrected", "reason": "It came late."}
+
+    assert browser.post(f"{home}exceptions/{doubt.pk}/decide/", form).status_code == 422
+    assert Cdr.objects.filter(transaction=session).count() == 1
+    browser.post(f"{home}exceptions/{doubt.pk}/decide/", {**form, "consent": "Called on Monday"})
+    assert Cdr.objects.filter(transaction=session).count() == 3
+    decided = browser.get(f"{home}exceptions/?tab=decided").content.decode()
+    assert "Called on Monday" in decided
+
+
+def test_b13_a_site_is_chosen_whose_sessions_are_not_billed_and_their_pages_say_so(
+    browser: Client, organization: Organization, charge: Charge, alice: Actor
+) -> None:
+    site = sites.create({"name": "Yard", "time_zone": "Europe/Berlin"}, by=alice)
+    page = f"/o/{organization.slug}/settings/invoices/"
+    shown = browser.get(page)
+    assert "Yard" in shown.content.decode()
+    initial = {name: value for name, value in shown.context["form"].initial.items() if value}
+    browser.post(page, {**initial, "free_sites": [str(site.pk)]})
+    session = charge(4000)
+    Transaction.objects.filter(pk=session.pk).update(site=site)
+    settle()
+
+    assert not Cdr.objects.filter(transaction=session).exists()
+    told = browser.get(f"/o/{organization.slug}/sessions/{session.pk}/").content.decode()
+    assert "nothing is billed at this site" in told
+    strange = browser.post(page, {**initial, "free_sites": [str(uuid4())]})
+    assert strange.status_code == 422
+
+
+def test_b21_a_payer_gets_a_least_amount_on_its_page(
+    browser: Client, organization: Organization, billed: Driver
+) -> None:
+    page = f"/o/{organization.slug}/payments/accounts/{billed.billing_account.pk}/"
+    browser.post(page, {"name": "Dora Driver", "minimum_amount": "7.50"})
+    assert Buyer.objects.get(account=billed.billing_account).minimum_amount == Decimal("7.50")
+    assert "7.50" in browser.get(page).content.decode()
 
 
 def test_strangers_and_viewers_neither_see_nor_do_anything(

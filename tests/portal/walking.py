@@ -77,9 +77,11 @@ from tests import factories, pki
 HOUR = timedelta(hours=1)
 CONVERTED = re.compile(r"<(\w+):(\w+)>")
 RESET_KEY = "password/reset/key/1-set-password/"
-SPELT = {  # regular expressions are spelt out here
+SPELT = {  # regular expressions and secrets are spelt out here
     "account_confirm_email": "accounts/confirm-email/MQ:abc:def/",
     "account_reset_password_from_key": f"accounts/{RESET_KEY}",
+    "receipt": f"r/{'k' * 43}",
+    "receipt_file": f"r/{'k' * 43}/pdf",
 }
 
 

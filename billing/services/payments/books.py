@@ -45,7 +45,7 @@ def charge_fee(payment: Payment, amount: Decimal) -> None:
 
 def counterpart(payment: Payment) -> LedgerAccount:
     """What stands against the money."""
-    if payment.account_id is None or payment.purpose == Purpose.AD_HOC:
+    if payment.account_id is None:
         return LedgerAccount.UNASSIGNED
     return LedgerAccount.WALLET if payment.purpose == Purpose.TOP_UP else LedgerAccount.RECEIVABLE
 

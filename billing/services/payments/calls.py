@@ -119,7 +119,7 @@ def apply(held: Payment, remote: RemotePayment) -> None:
     if held.state == PaymentState.RECEIVED and before != PaymentState.RECEIVED:
         receiving.arrived(held, by=wallets.SYSTEM)
         _settle_what_it_was_for(held)
-    if remote.card is not None and held.account_id is not None:
+    if remote.card is not None and held.account_id is not None and held.purpose != Purpose.AD_HOC:
         _keep_card(held, remote.card)
 
 
