@@ -10,8 +10,16 @@ from tests.portal.walking import furnish
 PAGES = [
     *("payments/", "payments/record/", "payments/bank/", "payments/accounts/", "payments/{payments}/"),
     *("payments/accounts/{billing-accounts}/", "settings/payments/", "invoices/", "invoices/{invoices}/"),
+    *("payments/accounts/new/", "payments/bank/{bank-lines}/payer/?payer=a", "payments/debits/"),
+    *("payments/debits/{debit-files}/", "settings/bank/", "settings/signing/", "settings/signing/sites/"),
+    *(
+        "invoices/records/",
+        "invoices/records/{cdrs}/",
+        "invoices/exceptions/",
+        "invoices/exceptions/?tab=accounts",
+    ),
 ]
-OWN = ["/me/invoices/", "/me/wallets/{wallets}/"]
+OWN = ["/me/invoices/", "/me/wallets/{wallets}/", "/me/payments/{payments}/"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
