@@ -10,14 +10,8 @@ from tests.portal.walking import furnish
 PAGES = [
     *("payments/", "payments/record/", "payments/bank/", "payments/accounts/", "payments/{payments}/"),
     *("payments/accounts/{billing-accounts}/", "settings/payments/", "invoices/", "invoices/{invoices}/"),
-    *("payments/accounts/new/", "payments/bank/{bank-lines}/payer/?payer=a", "payments/debits/"),
-    *("payments/debits/{debit-files}/", "settings/bank/", "settings/signing/", "settings/signing/sites/"),
-    *(
-        "invoices/records/",
-        "invoices/records/{cdrs}/",
-        "invoices/exceptions/",
-        "invoices/exceptions/?tab=accounts",
-    ),
+    *("payments/bank/{bank-lines}/payer/?payer=a", "payments/debits/{debit-files}/", "settings/signing/"),
+    *("settings/signing/sites/", "invoices/records/{cdrs}/", "invoices/exceptions/"),
 ]
 OWN = ["/me/invoices/", "/me/wallets/{wallets}/", "/me/payments/{payments}/"]
 
