@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.access import EVERYWHERE
 from core.ids import uuid7
-from core.models import Organization, ScopedQuerySet
+from core.models import Organization, ScopedQuerySet, UndividedQuerySet
 from stations.models import Site
 
 
@@ -49,7 +49,7 @@ class SitePolicy(models.Model):
         return self.site_id
 
 
-class MeterKeyQuerySet(ScopedQuerySet["MeterKey"]):
+class MeterKeyQuerySet(UndividedQuerySet["MeterKey"]):
     def live(self) -> "MeterKeyQuerySet":
         """Without those of meters that were taken out."""
         return self.filter(retired_at=None)

@@ -71,6 +71,7 @@ PERMISSIONS_OF_SCOPE: dict[str, frozenset[Permission]] = {
     "logs:read": frozenset({_P.FIRMWARE_MANAGE}),
     "cdrs:read": frozenset({_P.INVOICES_MANAGE}),
     "cdrs:write": frozenset({_P.SESSIONS_CORRECT}),
+    "billing:read": frozenset({_P.INVOICES_MANAGE}),
     "billing-exceptions:read": frozenset({_P.INVOICES_MANAGE}),
     "billing-exceptions:write": frozenset({_P.SESSIONS_CORRECT}),
     **{

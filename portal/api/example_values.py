@@ -225,7 +225,7 @@ WHOLE: Mapping[str, Mapping[str, Any]] = {
 }
 """Objects of which most fields are left out."""
 
-EUROS = {"status": "received", "method": "bank_transfer", "purpose": "invoice", "amount": "7.35", "held": "7.35",
+EUROS = {"status": "received", "method": "bank_transfer", "purpose": "invoice", "amount": "7.35", "held": "0.00",
          "captured": "7.35", "released": "0.00", "refunded": "0.00", "disputed_at": None, "failure": "", "note": "",
          "received_on": "2026-12-03"}  # fmt: skip
 DOCUMENT = {"number": "2026-000431", "status": "issued", "overdue": False, "document_type": "380",
@@ -292,6 +292,10 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "ProviderView": {"kind": "stripe", "configured": True, "hold_amount": "60.00"},
     "ReasonBody": {"reason": "The tariff was wrong."},
     "ReceivedBody": {"amount": "7.35", "received_on": "2026-12-03", "method": "bank_transfer", "note": ""},
+    "CountsView": {"billed": 1180, "unbilled": 12, "no_payer": 2, "zero": 31, "credited": 1, "waiting": 3,
+                   "exception": 4, "waived": 2, "not_billable": 5},
+    "DifferenceView": {"kind": "not_taken", "id": SESSION},
+    "ReconciliationView": {"ended": 1240},
     "RefundBody": {"amount": "2.00", "reason": "Paid twice.", "credit_note": None},
     "RefundView": {"status": "done", "amount": "2.00", "credit_note": None, "reason": "Paid twice."},
     "ResolutionBody": {"decision": "waived", "reason": "The station was out of order.", "consent": ""},

@@ -55,7 +55,9 @@ class PaymentView(serializers.Serializer):
     account = serializers.UUIDField(source="account_id", allow_null=True, help_text="`null`: not known yet")
     currency = serializers.CharField()
     amount = Amount(help_text="Asked for, or came in")
-    held = Amount(source="authorized", help_text="What the provider set aside")
+    held = serializers.SerializerMethodField(
+        help_text="What the provider set aside; a transfer sets nothing aside"
+    )
     captured = Amount(help_text="What is the organization's")
     released = serializers.SerializerMethodField(help_text="Of the hold, what was never taken")
     refunded = Amount()
@@ -64,6 +66,10 @@ class PaymentView(serializers.Serializer):
     note = serializers.CharField()
     received_on = serializers.DateField(allow_null=True)
     created_at = serializers.DateTimeField()
+
+    def get_held(self, payment: Payment) -> str:
+        aside = payment.authorized if payment.method == Method.CARD else 0
+        return f"{aside:.{minor_units(payment.currency)}f}"
 
     def get_released(self, payment: Payment) -> str:
         over = payment.state in (PaymentState.RECEIVED, PaymentState.RELEASED, PaymentState.RETURNED)

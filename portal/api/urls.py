@@ -40,6 +40,7 @@ from portal.api import (
     pricing,
     provider,
     quirks,
+    reconciliation,
     reservations,
     scheduled_commands,
     seller,
@@ -122,6 +123,7 @@ urlpatterns = [
         billing_exceptions.BillingExceptionResolution.as_view(),
         name="billing_exception_resolve",
     ),
+    path("v1/billing/reconciliation/", reconciliation.ReconciliationDetail.as_view()),
     path("v1/billing-runs/", billing_runs.BillingRunList.as_view()),
     path("v1/billing-runs/<uuid:pk>/", billing_runs.BillingRunDetail.as_view(), name="billing_run"),
     path(

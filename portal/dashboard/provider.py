@@ -43,7 +43,7 @@ def settings(request: OperatorRequest) -> HttpResponse:
     organization = request.place.organization
     row = ProviderSettings.objects.filter(pk=organization.pk).first()
     form = ProviderForm(
-        request.POST or None, initial={"hold_amount": row.hold_amount if row else Decimal(60)}
+        request.POST or None, initial={"hold_amount": round(row.hold_amount, 2) if row else Decimal(60)}
     )
     if request.method == "POST" and form.is_valid():
         try:

@@ -349,6 +349,7 @@ SPECTACULAR_SETTINGS = {
         "MandateStatusEnum": "billing.models.mandates.MandateState",
         "MandateTypeEnum": "billing.models.mandates.MandateType",
         "PaymentMethodEnum": "billing.models.payments.Method",
+        "PaymentProviderEnum": "billing.models.provider.ProviderKind",
         "PaymentPurposeEnum": "billing.models.payments.Purpose",
         "PaymentStatusEnum": "billing.models.payments.PaymentState",
         "RefundStatusEnum": "billing.models.payments.RefundState",

@@ -205,6 +205,19 @@ def test_b61_a_meters_key_is_registered_and_retired(api: APIClient, organization
     assert MeterKey.objects.filter(organization=organization).live().count() == 0
 
 
+def test_b12_what_became_of_each_session_adds_up_and_days_that_are_none_are_refused(
+    api: APIClient, stranger: APIClient, issued: Issued
+) -> None:
+    issued()
+    path = "/api/v1/billing/reconciliation/"
+    found = api.get(path).json()
+    assert (found["ended"], found["counts"]["billed"], found["differences"]) == (1, 1, [])
+    assert sum(found["counts"].values()) == found["ended"]
+    assert stranger.get(path).json()["ended"] == 0
+    for query in ("from=soon", "from=2026-12-02&to=2026-12-01", "from=2020-01-01", "to=0001-01-01"):
+        assert api.get(f"{path}?{query}").status_code == 400, query
+
+
 def test_b46_who_paid_is_told_once(api: APIClient, issued: Issued, alice: Actor) -> None:
     account = issued().account
     payment = receiving.book(
@@ -231,7 +244,7 @@ def test_w01_a_stranger_finds_and_changes_nothing_of_it(
         organization_id=organization.pk, account=None, amount=Decimal(5), currency="EUR",
         method=Method.BANK_TRANSFER, received_on=today, by=alice,
     )  # fmt: skip
-    said = AuditEntry.objects.count()
+    said = AuditEntry.objects.filter(organization=organization).count()
     for path, body in (
         (f"bank-lines/{line.pk}/decide/", {"reason": "Mine"}),
         (f"debit-files/{row.pk}/collected/", {}),
@@ -247,9 +260,11 @@ def test_w01_a_stranger_finds_and_changes_nothing_of_it(
         assert stranger.get(f"/api/v1/{path}").status_code == 404, path
     for path in (f"payment-methods/{card.pk}/", f"meter-keys/{key.pk}/"):
         assert stranger.delete(f"/api/v1/{path}").status_code == 404, path
+    assert post(stranger, "billing-accounts/", {"name": "Mine"}).status_code == 201, "an account of its own"
+    assert not BillingAccount.objects.filter(organization=organization, name="Mine").exists()
     for name in LISTS:
         assert results(stranger.get(f"/api/v1/{name}/")) == [], name
-    assert AuditEntry.objects.count() == said
+    assert AuditEntry.objects.filter(organization=organization).count() == said
     assert DebitFile.objects.get(pk=row.pk).state == "open"
 
 

@@ -24,6 +24,7 @@ from core.access import Actor
 from core.models import AuditEntry, Organization
 from drivers.models import Driver
 from stations.models import Transaction
+from stations.services import sites
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
 from tests.billing.pages import alice, browser, browser_of, limited, member, organization, viewer

@@ -10,8 +10,10 @@ from tests.portal.walking import furnish
 PAGES = [
     *("payments/", "payments/record/", "payments/bank/", "payments/accounts/", "payments/{payments}/"),
     *("payments/accounts/{billing-accounts}/", "settings/payments/", "invoices/", "invoices/{invoices}/"),
+    *("payments/bank/{bank-lines}/payer/?payer=a", "payments/debits/{debit-files}/", "settings/signing/"),
+    *("settings/signing/sites/", "invoices/records/{cdrs}/", "invoices/exceptions/"),
 ]
-OWN = ["/me/invoices/", "/me/wallets/{wallets}/"]
+OWN = ["/me/invoices/", "/me/wallets/{wallets}/", "/me/payments/{payments}/"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -275,7 +275,7 @@ def _furnish_record(session: Transaction, invoice: Invoice) -> Cdr:
     return Cdr.objects.create(
         reference=before.pk.hex, organization=session.organization, site=session.site, transaction=before,
         account=invoice.account, started_at=now, ended_at=now, energy_kwh=1, currency="EUR", basis="gross",
-        payable_incl_vat=1, content={"price": {"vat_groups": []}}, digest="0" * 64, sealed_at=now,
+        payable_incl_vat=1, content={"price": {"vat_groups": []}, "time_zone": "UTC"}, digest="0" * 64, sealed_at=now,
     )  # fmt: skip
 
 

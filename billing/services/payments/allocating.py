@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.db.models import Sum
 from django.db.transaction import atomic
 
-from billing.models import Allocation, DocumentType, Invoice, InvoiceState, Payment, PaymentState
+from billing.models import Allocation, DocumentType, Invoice, InvoiceState, Payment, PaymentState, Purpose
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -42,8 +42,8 @@ def credited(invoice: Invoice) -> Decimal:
 
 
 def unallocated(payment: Payment) -> Decimal:
-    """What of a payment settles nothing yet: the payer's credit."""
-    if payment.state != PaymentState.RECEIVED:
+    """What of a payment settles nothing yet: the payer's credit. A top-up is none: it is in the wallet."""
+    if payment.state != PaymentState.RECEIVED or payment.purpose == Purpose.TOP_UP:
         return _NOTHING
     return payment.captured - payment.refunded - _sum(payment.allocations.filter(undone_at=None), "amount")
 
