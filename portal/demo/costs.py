@@ -80,6 +80,6 @@ def bill(organization: Organization) -> None:
 
 def _seal(driver: Driver) -> None:
     waiting = Settlement.objects.select_for_update(of=("self",)).select_related("transaction__driver")
-    first = waiting.filter(transaction__driver=driver, outcome=Outcome.WAITING).order_by("pk")
-    for row in first[:AT_ONCE]:
+    newest = waiting.filter(transaction__driver=driver, outcome=Outcome.WAITING).order_by("-pk")
+    for row in newest[:AT_ONCE]:
         sealing.seal(row, row.transaction, now=clock.now())
