@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -16,13 +17,17 @@ from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.fresh import confirmed_first
 from portal.dashboard.pages import address, page_by_id, render_page
 
+BEGUN = (ErasureState.RUNNING, ErasureState.DONE)
+
 
 @require_safe
 @operator(Permission.DRIVERS_VIEW)
 def listing(request: OperatorRequest) -> HttpResponse:
+    query = {name: request.GET.get(name, "").strip() for name in ("ended", "before")}
     rows = Erasure.objects.visible_to(request.actor).select_related("driver")
-    page = page_by_id(rows, {"before": request.GET.get("before", "").strip()})
-    return render_page(request, "dashboard/drivers/erasures.html", {"section": "drivers", "page": page})
+    page = page_by_id(_ended(request.actor) if query["ended"] else rows, query)
+    context = {"section": "drivers", "page": page, "query": query}
+    return render_page(request, "dashboard/drivers/erasures.html", context)
 
 
 @require_POST
@@ -30,8 +35,8 @@ def listing(request: OperatorRequest) -> HttpResponse:
 def erase(request: OperatorRequest, pk: UUID) -> HttpResponse:
     """Cannot be undone, so the name is typed and the password given just before."""
     request.actor.require_everywhere(Permission.DRIVERS_MANAGE)
-    driver: Driver = load(Driver.objects.visible_to(request.actor).live(), pk)
-    page = address(request, "driver", pk)
+    driver: Driver = load(Driver.objects.visible_to(request.actor).exclude(erasures__state__in=BEGUN), pk)
+    page = address(request, "erasures") if driver.retired_at else address(request, "driver", pk)
     if asked := confirmed_first(request, page):
         return asked
     if " ".join(request.POST.get("typed", "").split()) != driver.name:
@@ -39,6 +44,11 @@ def erase(request: OperatorRequest, pk: UUID) -> HttpResponse:
     erasing.erase(driver, by=request.actor)
     messages.success(request, _("The person is forgotten; the logs of the stations are searched now."))
     return go(request, address(request, "erasures"))
+
+
+def _ended(actor: Actor) -> QuerySet[Driver]:
+    """Drivers who were ended, and whose data are still kept."""
+    return Driver.objects.visible_to(actor).exclude(retired_at=None).exclude(erasures__state__in=BEGUN)
 
 
 def waiting(actor: Actor) -> int:

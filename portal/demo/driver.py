@@ -16,9 +16,11 @@ def ensure(organization: Organization) -> tuple[str, str | None]:
     if user is not None and Driver.objects.live().filter(organization=organization, user=user).exists():
         return EMAIL, None
     by = actor(organization, "demo")
-    made = drivers.create(name=name, by=by)
-    token = IdToken.objects.live().filter(organization=organization, value=card).first()
-    if token is not None:
+    token = (
+        IdToken.objects.live().filter(organization=organization, value=card).select_related("driver").first()
+    )
+    made = (token.driver if token else None) or drivers.create(name=name, by=by)
+    if token is not None and token.driver != made:
         tokens.update(token, {"driver": made}, by=by)
     _, password = drivers.open_account(made, EMAIL, by=by)
     return EMAIL, password

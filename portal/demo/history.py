@@ -19,13 +19,21 @@ from core import clock
 from core.ids import uuid7
 from core.services import outbox
 from drivers.models import IdToken
+from portal.demo import costs
 from portal.demo.places import DRIVERS, DemoStation
 from portal.simulator.outlet import Outlet, Reading
 from portal.simulator.outlet import Transaction as Visit
 from portal.simulator.scenarios import random_vehicle
 from portal.simulator.v2x import sampled_values
 from stations.domain import metering
-from stations.models import ChargingStation, Evse, MeterReading, Transaction, TransactionEvent
+from stations.models import (
+    ChargingStation,
+    ConnectorState,
+    Evse,
+    MeterReading,
+    Transaction,
+    TransactionEvent,
+)
 from stations.services import readings
 
 DAYS = 14
@@ -47,6 +55,12 @@ READING_COLUMNS = (
 )
 HOURS = (0, 0, 0, 0, 0, 1, 3, 6, 8, 7, 5, 5, 6, 5, 4, 5, 7, 9, 8, 6, 4, 3, 2, 1)
 WEEKEND = 0.7
+TOLD = {
+    "Started": ("Authorized", "Charging"),
+    "Updated": ("ChargingStateChanged", "SuspendedEV"),
+    "Ended": ("StopAuthorized", "Idle"),
+}
+"""What an event says: why it was sent, and what the session does."""
 
 
 @dataclass(slots=True)
@@ -66,13 +80,20 @@ class Rows:
 
     transactions: list[Transaction] = field(default_factory=list)
     events: list[TransactionEvent] = field(default_factory=list)
+    states: list[ConnectorState] = field(default_factory=list)
     readings: list[tuple[object, ...]] = field(default_factory=list)
 
     def add(self, told: Told, token: IdToken | None) -> None:
         transaction = _transaction(told, token)
         self.transactions.append(transaction)
-        self.events.append(_event(transaction, 0, "Started"))
-        self.events.append(_event(transaction, transaction.last_seq_no or 1, "Ended"))
+        last = transaction.last_seq_no or 1
+        self.events.append(_event(transaction, 0, "Started", at=transaction.started_at))
+        self.events.append(_event(transaction, last, "Ended", at=transaction.last_event_at))
+        paused = _paused_at(told.readings)
+        if told.numbered:
+            self.states += _states(transaction, paused)
+        elif paused:
+            self.events.append(_event(transaction, last - 1, "Updated", at=paused))
         self.readings += [
             _reading(told, transaction, reading, place) for place, reading in enumerate(told.readings)
         ]
@@ -91,6 +112,9 @@ def write(stations: dict[str, ChargingStation], plans: Sequence[DemoStation]) ->
         outbox.keep_silent()  # these sessions are long over
         Transaction.objects.bulk_create(rows.transactions, batch_size=500)
         TransactionEvent.objects.bulk_create(rows.events, batch_size=1000)
+        ConnectorState.objects.bulk_create(rows.states, batch_size=1000)
+        if rows.transactions:
+            costs.freeze(rows.transactions, rows.transactions[0].station.organization)
         _copy(rows.readings)
     return len(rows.transactions)
 
@@ -249,18 +273,35 @@ def _figures(visit: Visit, shown: Sequence[Reading]) -> dict[str, Any]:
     }
 
 
-def _event(transaction: Transaction, seq_no: int, kind: str) -> TransactionEvent:
-    at = transaction.started_at if kind == "Started" else transaction.last_event_at
+def _event(transaction: Transaction, seq_no: int, kind: str, *, at: datetime) -> TransactionEvent:
+    trigger, state = TOLD[kind]
     digest = hashlib.blake2b(f"{transaction.pk} {kind}".encode(), digest_size=16).digest()
     return TransactionEvent(
         transaction=transaction,
         seq_no=seq_no,
         kind=kind,
-        trigger_reason="Authorized" if kind == "Started" else "StopAuthorized",
+        trigger_reason=trigger,
+        charging_state=state,
         occurred_at=at,
         received_at=at + ON_ITS_WAY,
         digest=digest,
     )
+
+
+def _states(transaction: Transaction, paused: datetime | None) -> Iterator[ConnectorState]:
+    """What a connector of 1.6 said meanwhile; 2.x sessions say it themselves."""
+    told = [("Charging", transaction.started_at), ("Available", transaction.last_event_at)]
+    for status, at in (*told, *([("SuspendedEV", paused)] if paused else [])):
+        number = transaction.connector_id or 1
+        yield ConnectorState(evse=transaction.evse, connector_id=number, status=status, at=at)
+
+
+def _paused_at(shown: Sequence[Reading]) -> datetime | None:
+    """Since when the car took nothing until the end; the first and the last reading are those of the start and end."""
+    since = None
+    for reading in shown[1:-1]:
+        since = None if reading.power_w else since or reading.at
+    return since
 
 
 def _id_at(instant: datetime) -> UUID:

@@ -81,4 +81,6 @@ NAMES = (
     "Guest card",
     "Pool car",
 )
+PEOPLE = 20
+"""As many of the names are people; the others are cards that nobody has alone."""
 DRIVERS = {f"04A1B2C3D4{number:04d}": name for number, name in enumerate(NAMES, start=1)}

@@ -215,6 +215,18 @@ def test_w29_an_account_with_other_business_here_stays(alice: Actor, erika: Driv
     assert other.name == "Erika at Bob's"
 
 
+def test_w29_who_was_ended_before_can_still_be_erased(desk: Client, erika: Driver, alice: Actor) -> None:
+    drivers.retire(erika, by=alice)
+    page = f"/o/{erika.organization.slug}/drivers/erasures/?ended=1"
+    listed = desk.get(page).content.decode()
+    erase(desk, erika)
+    erika.refresh_from_db()
+
+    assert "Erika Mustermann" in listed
+    assert erika.name.startswith("Erased …")
+    assert str(erika.pk) not in desk.get(page).content.decode()
+
+
 def test_w29_the_name_is_typed_and_the_password_given_just_before(
     member: Membership, desk: Client, erika: Driver
 ) -> None:

@@ -8,14 +8,17 @@ import pytest
 from django.core.management import call_command
 from django.db.models import F, Max, Min
 
+from billing.models import Cdr, Invoice
 from core import clock
 from core.access import Role, system
 from core.models import Membership, Organization
 from core.services import accounts
 from drivers.models import IdToken
 from portal.demo import live
+from portal.demo.driver import EMAIL
 from portal.demo.registering import station_password
-from stations.models import ChargingStation, MeterReading, Site, Transaction
+from stations.models import ChargingStation, MeterReading, SessionCost, Site, Transaction, TransactionEvent
+from stations.services import session_costs
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +77,28 @@ def test_every_past_session_is_exact_plausible_and_alone_on_its_evse(organizatio
             assert previous.ended_at < one.started_at
             assert previous.meter_last_wh <= one.meter_start_wh
         previous = one
+
+
+def test_past_sessions_are_ready_to_be_priced_and_there_is_an_invoice_and_a_draft(organization):
+    sessions = Transaction.objects.filter(organization=organization)
+    paused = TransactionEvent.objects.filter(charging_state="SuspendedEV").values("transaction")
+    some = [
+        sessions.filter(pk__in=paused).first(),
+        sessions.filter(number=None).last(),
+        sessions.exclude(number=None).first(),
+    ]
+    costs = [session_costs.settle(one) for one in some]
+    issued = Invoice.objects.get(organization=organization, state="issued")
+    before = Invoice.objects.count(), Cdr.objects.count()
+    demo()
+
+    assert SessionCost.objects.filter(transaction__in=sessions).count() == sessions.count()
+    assert [one.state for one in costs] == ["final"] * 3
+    assert "PARKING_TIME" in [line["dimension"] for line in costs[0].answer["lines"]]
+    assert issued.due == sum(line.leading for line in issued.lines.all())
+    assert issued.account.driver.user.email == EMAIL
+    assert Invoice.objects.filter(organization=organization, state="draft").count() == 1
+    assert (Invoice.objects.count(), Cdr.objects.count()) == before
 
 
 @pytest.mark.untouched

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.urls import Resolver404, resolve
 
 from core.models import Organization
-from portal.demo import driver, history, live, organization
+from portal.demo import costs, driver, history, live, organization, people
 from portal.demo.places import STATIONS
 from portal.simulator.cli import Stage
 from portal.simulator.loop import run
@@ -29,8 +29,10 @@ class Command(BaseCommand):
             run(Stage(live.fleet(options["url"] or live.door_url()), quiet=True).play())
             return
         owner, stations = organization.ensure()
+        people.ensure(owner)
         email, password = driver.ensure(owner)
         history.write(stations, STATIONS)
+        costs.bill(owner)
         for line in _lines(owner, stations):
             self.stdout.write(line)
         shown = f" with password {password}, shown only this once" if password else ""

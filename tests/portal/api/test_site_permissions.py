@@ -72,15 +72,18 @@ def test_who_is_limited_to_sites_limits_nobody(organization: Organization, alice
 
 
 def test_the_policy_is_read_and_changed(api: APIClient, stranger: APIClient) -> None:
-    assert api.get(POLICY).json() == {"sessions_at_once": 1}
-    assert api.patch(POLICY, {"sessions_at_once": 3}).json() == {"sessions_at_once": 3}
-    assert api.get(POLICY).json() == {"sessions_at_once": 3}
-    assert stranger.get(POLICY).json() == {"sessions_at_once": 1}
+    assert api.get(POLICY).json() == {"sessions_at_once": 1, "any_card": False}
+    assert api.patch(POLICY, {"sessions_at_once": 3}).json() == {"sessions_at_once": 3, "any_card": False}
+    assert api.patch(POLICY, {"any_card": True}).json() == {"sessions_at_once": 3, "any_card": True}
+    assert stranger.get(POLICY).json() == {"sessions_at_once": 1, "any_card": False}
     assert [api.patch(POLICY, {"sessions_at_once": wrong}).status_code for wrong in (-1, 1001, None)] == [
         400
     ] * 3
-    entry = AuditEntry.objects.get(action="charging_policy.changed")
-    assert entry.changes == {"sessions_at_once": ["1", "3"]}
+    entries = AuditEntry.objects.filter(action="charging_policy.changed").order_by("id")
+    assert [one.changes for one in entries] == [
+        {"sessions_at_once": ["1", "3"]},
+        {"any_card": ["False", "True"]},
+    ]
 
 
 def test_a_token_that_expires_before_it_is_valid_is_refused(api: APIClient) -> None:
