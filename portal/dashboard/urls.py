@@ -57,6 +57,7 @@ from portal.dashboard import (
     token_groups,
     token_import,
     tokens,
+    unpriced,
     variables,
     webhooks,
 )
@@ -151,6 +152,15 @@ urlpatterns = [
     ),
     path("sessions/", sessions.listing, name="sessions"),
     path("sessions/<uuid:pk>/", sessions.detail, name="session"),
+    path("sessions/unpriced/", unpriced.listing, name="sessions_unpriced"),
+    path("sessions/reservations/", unpriced.reservations, name="reservation_costs"),
+    path(
+        "sessions/reservations/<uuid:pk>/decide/",
+        unpriced.decide_reservation,
+        name="reservation_cost_decide",
+    ),
+    path("sessions/<uuid:pk>/price/", unpriced.detail, name="session_price"),
+    path("sessions/<uuid:pk>/price/decide/", unpriced.decide, name="session_price_decide"),
     path("sessions/repair/", session_repair.listing, name="session_repairs"),
     path("sessions/<uuid:pk>/repair/", session_repair.detail, name="session_repair"),
     path("sessions/<uuid:pk>/repair/decide/", session_repair.decide, name="session_decide"),

@@ -155,7 +155,8 @@ def _is_unchanged(cost: SessionCost) -> bool:
 def _has_settled(cost: SessionCost, session: Transaction) -> bool:
     """Whether it was priced after what was late had time to arrive: then it stays (billing B-08)."""
     heard = session.end_received_at
-    return cost.state == CostState.FINAL and heard is not None and cost.computed_at >= heard + SETTLING
+    settled = heard is not None and cost.computed_at >= heard + SETTLING
+    return cost.state == CostState.FINAL and (settled or cost.decision != "")
 
 
 def _take(cost: SessionCost, session: Transaction, frozen: FrozenTariff, now: datetime) -> None:
