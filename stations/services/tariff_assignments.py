@@ -97,6 +97,12 @@ def at_place(place: Place, organization_id: UUID) -> TariffAssignment | None:
     return rows.filter(**_columns(place)).select_related("tariff").first()
 
 
+def at_exactly(place: Place, organization_id: UUID) -> QuerySet[TariffAssignment]:
+    """All that holds at exactly that place, also what is for some roles or connectors only."""
+    rows = TariffAssignment.objects.current().filter(organization_id=organization_id, **_columns(place))
+    return rows.select_related("tariff").order_by("role", "connector_type")
+
+
 def context_of(tariff: Tariff) -> Context:
     """What the linter has to know: the power of the strongest EVSE where it holds, and people's languages."""
     holding = TariffAssignment.objects.current().filter(tariff=tariff)
