@@ -4,8 +4,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from math import lcm
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 
 class Ratio(NamedTuple):
@@ -40,45 +41,57 @@ class Course:
         """Whether it had been read by then."""
         return bool(self.times) and self.times[0] <= at_ms
 
-    def at(self, at_ms: Ratio) -> Fraction | None:
-        """The exact value at an instant."""
+    def at(self, at_ms: Ratio) -> Ratio:
+        """The exact value at an instant, in parts of the course's unit; 0 before it was read."""
         top, bottom = at_ms
         after = bisect_right(self.times, top // bottom)
         if after == 0:
-            return None
+            return Ratio(0, 1)
         value, since = self.values[after - 1], self.times[after - 1]
         if after == len(self.times) or top == since * bottom:
-            return Fraction(value, self.unit)
+            return Ratio(value, 1)
         parts = (self.times[after] - since) * bottom
         rise = (self.values[after] - value) * (top - since * bottom)
-        return Fraction(value * parts + rise, parts * self.unit)
+        return Ratio(value * parts + rise, parts)
+
+    def between(self, before: Ratio, after: Ratio) -> Fraction:
+        """How much one value is above another, reduced once."""
+        top = after.top * before.bottom - before.top * after.bottom
+        return Fraction(top, after.bottom * before.bottom * self.unit)
 
     def crossings(self) -> Iterator[Crossing]:
         """Where the bands change, in order of time. Falling, the bound itself still belongs above."""
         if not self.bounds:
             return
-        band = None
-        for number, value in enumerate(self.values):
-            reached = bisect_right(self.bounds, value)
-            if band is not None and reached != band:
-                yield from self._between(number, band, reached)
-            band = reached
+        reached = [bisect_right(self.bounds, value) for value in self.values]
+        for number, (before, after) in enumerate(pairwise(reached), 1):
+            if before != after:
+                yield from self._between(number, before, after)
 
     def first_band(self) -> int:
         return bisect_right(self.bounds, self.values[0]) if self.values else 0
 
-    def within(self, band: int) -> Fraction:
+    @overload
+    def within(self, band: int) -> Fraction: ...
+    @overload
+    def within(self, band: int | None) -> Fraction | None: ...
+    def within(self, band: int | None) -> Fraction | None:
         """A value of that band, to be compared with the bounds."""
-        return self.inside[band]
+        return None if band is None else self.inside[band]
 
-    def _between(self, number: int, before: int, after: int) -> Iterator[Crossing]:
+    def _between(self, number: int, before: int, after: int) -> list[Crossing]:
         start, took = self.times[number - 1], self.times[number] - self.times[number - 1]
-        first, rise = self.values[number - 1], self.values[number] - self.values[number - 1]
-        rising = after > before
-        for band in range(before + 1, after + 1) if rising else range(before - 1, after - 1, -1):
-            bound = self.bounds[band - 1 if rising else band]
-            top = start * rise + (bound - first) * took
-            yield Crossing(Ratio(top, rise) if rising else Ratio(-top, -rise), band)
+        first = self.values[number - 1]
+        rise = self.values[number] - first
+        if after > before:
+            return [
+                Crossing(Ratio(start * rise + (self.bounds[band - 1] - first) * took, rise), band)
+                for band in range(before + 1, after + 1)
+            ]
+        return [
+            Crossing(Ratio((first - self.bounds[band]) * took - start * rise, -rise), band)
+            for band in range(before - 1, after - 1, -1)
+        ]
 
 
 def _in_one_unit(values: Sequence[Decimal]) -> tuple[int, list[int]]:

@@ -156,11 +156,7 @@ urlpatterns = [
     path("sessions/<uuid:pk>/", sessions.detail, name="session"),
     path("sessions/unpriced/", unpriced.listing, name="sessions_unpriced"),
     path("sessions/reservations/", unpriced.reservations, name="reservation_costs"),
-    path(
-        "sessions/reservations/<uuid:pk>/decide/",
-        unpriced.decide_reservation,
-        name="reservation_cost_decide",
-    ),
+    path("reservations/<uuid:pk>/decide/", unpriced.decide_reservation, name="reservation_cost_decide"),
     path("sessions/<uuid:pk>/price/", unpriced.detail, name="session_price"),
     path("sessions/<uuid:pk>/price/decide/", unpriced.decide, name="session_price_decide"),
     path("sessions/repair/", session_repair.listing, name="session_repairs"),

@@ -176,7 +176,7 @@ def reserved(station: ChargingStation, actor: Actor) -> ReservationCost:
 def test_t25_what_a_reservation_costs_is_listed_and_can_be_waived_once(
     browser: Client, home: str, reserved: ReservationCost
 ) -> None:
-    decide = f"{home}sessions/reservations/{reserved.pk}/decide/"
+    decide = f"{home}reservations/{reserved.pk}/decide/"
     listed = text_of(browser.get(f"{home}sessions/reservations/"))
     silent = browser.post(decide, {"decision": "waive", "reason": ""})
     browser.post(decide, {"decision": "waive", "reason": WHY})
@@ -193,7 +193,7 @@ def test_t25_a_reservation_without_a_tariff_is_priced_by_a_chosen_one(
     browser: Client, home: str, reserved: ReservationCost, actor: Actor
 ) -> None:
     ReservationCost.objects.filter(pk=reserved.pk).update(state="review", cause="no_tariff", incl_vat=None)
-    decide = f"{home}sessions/reservations/{reserved.pk}/decide/"
+    decide = f"{home}reservations/{reserved.pk}/decide/"
     listed = text_of(browser.get(f"{home}sessions/reservations/?tab=review"))
     no_price = publish(actor)
     refused = browser.post(decide, {"decision": "again", "reason": WHY, "tariff": str(no_price.tariff_id)})
@@ -214,7 +214,7 @@ def test_a_strangers_reservation_cost_cannot_be_decided(
     organization: Organization,
     browser_of: Callable[[Membership], Client],
 ) -> None:
-    decide, wish = f"{home}sessions/reservations/{reserved.pk}/decide/", {"decision": "waive", "reason": WHY}
+    decide, wish = f"{home}reservations/{reserved.pk}/decide/", {"decision": "waive", "reason": WHY}
     bob = browser_of(factories.make_member(organization, role=Role.TECHNICIAN))
 
     assert charlie.post(decide, wish).status_code == 404
