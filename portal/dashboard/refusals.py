@@ -244,6 +244,8 @@ PLAIN = (
     _("true or false is expected."),
     _("A date with time is expected."),
     # stations: prices that a person settles
+    _("A basis is gross or net."),
+    _("Only a contract says for whom prices are net."),
     _("It still cannot be priced. Repair the session, choose another tariff or set the amount."),
     _("It has its price already."),
     _("No tariff held. Choose one."),

@@ -67,7 +67,7 @@ def freeze(reservation: Reservation, *, at: datetime) -> None:
             "currency": found.currency if found else "",
             "time_zone": where.time_zone,
             "policy": DEFAULT_ROUNDING.policy,
-            "basis": DEFAULT_ROUNDING.basis.value,
+            "basis": (found.basis if found else "") or DEFAULT_ROUNDING.basis.value,
             "site": station.site,
             "driver_id": place.driver_id,
             "free_cancellation": station.site is not None and station.site.free_cancellation,
