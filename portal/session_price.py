@@ -39,6 +39,7 @@ CAUSE: Mapping[str, Text] = {
     "missing_state": _("The tariff counts time, and nothing tells what the session did."),
     "missing_power": _("The tariff depends on power, and no reading tells it."),
     "missing_current": _("The tariff depends on current, and no reading tells it."),
+    "missing_export": _("The car gave energy back, and no reading tells it from start to end."),
     "register_fell": _("The meter's register fell."),
     "contradiction": _("Two readings of one instant differ."),
     "end_before_start": _("The session ends before it starts."),
