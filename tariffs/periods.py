@@ -35,7 +35,9 @@ class _Cut:
         self.time_known = self.by_clock = False
 
     def reach(self, instant: Ratio) -> None:
-        if instant.top * self.exact_ms.bottom > self.exact_ms.top * instant.bottom:
+        top, bottom = instant
+        latest_top, latest_bottom = self.exact_ms
+        if top * latest_bottom > latest_top * bottom:
             self.exact_ms = instant
 
 
@@ -69,7 +71,7 @@ class _Cutter:
         instants = sorted(cuts)
         kwh = self.courses["kwh"]
         bands = {name: course.first_band() for name, course in self.courses.items()}
-        time, before, periods = None, kwh.at(Ratio(self.start, 1)), []
+        time, before, periods = None, kwh.at((self.start, 1)), []
         begins, clock = _instant(self.start), 0
         for at, end in pairwise([*instants, self.end]):
             here = cuts[at]
@@ -78,7 +80,7 @@ class _Cutter:
                 bands.update(here.bands)
             time = here.time if here.time_known else time
             # The last one ends with the session; one of that very millisecond is empty.
-            after = kwh.at(cuts[end].exact_ms if end in cuts and end != at else Ratio(self.end, 1))
+            after = kwh.at(cuts[end].exact_ms if end in cuts and end != at else (self.end, 1))
             volumes = {Counted.ENERGY: kwh.between(before, after)}
             if time is not None:
                 volumes[time] = Fraction(end - at, MS_PER_HOUR)
@@ -115,24 +117,24 @@ class _Cutter:
 
     def _cuts(self) -> dict[int, _Cut]:
         """Every instant at which a component in use could change, rounded down to the millisecond."""
-        cuts = {self.start: _Cut(Ratio(self.start, 1))}
+        cuts = {self.start: _Cut((self.start, 1))}
         for name, course in self.courses.items():
             for instant, band in course.crossings():
                 if here := self._cut_at(cuts, instant):
                     here.bands = {**(here.bands or {}), name: band}
         for at, time in self._times_count_as():
-            if here := self._cut_at(cuts, Ratio(at, 1)):
+            if here := self._cut_at(cuts, (at, 1)):
                 here.time, here.time_known = time, True
         for at in self._clock_cuts():
-            if here := self._cut_at(cuts, Ratio(at, 1)):
+            if here := self._cut_at(cuts, (at, 1)):
                 here.by_clock = True
         for at in self._becomes_known():
-            self._cut_at(cuts, Ratio(at, 1))
+            self._cut_at(cuts, (at, 1))
         return cuts
 
     def _cut_at(self, cuts: dict[int, _Cut], instant: Ratio) -> _Cut | None:
         """The cut of that millisecond, made where there was none; ``None`` from the end on."""
-        whole = max(instant.top // instant.bottom, self.start)
+        whole = max(instant[0] // instant[1], self.start)
         if whole >= self.end and whole > self.start:
             return None
         here = cuts.get(whole)

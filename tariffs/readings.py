@@ -6,21 +6,12 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm
-from typing import NamedTuple, overload
+from typing import overload
 
-
-class Ratio(NamedTuple):
-    """An exact number above a positive one, not reduced: most instants are only compared and cut off."""
-
-    top: int
-    bottom: int
-
-
-class Crossing(NamedTuple):
-    """The exact instant at which a quantity passes a bound, and the band it is in from then on."""
-
-    at_ms: Ratio
-    band: int
+Ratio = tuple[int, int]
+"""An exact number above a positive one, not reduced: most instants are only compared and cut off."""
+Crossing = tuple[Ratio, int]
+"""The exact instant at which a quantity passes a bound, in ms, and the band it is in from then on."""
 
 
 class Course:
@@ -46,27 +37,36 @@ class Course:
         top, bottom = at_ms
         after = bisect_right(self.times, top // bottom)
         if after == 0:
-            return Ratio(0, 1)
+            return 0, 1
         value, since = self.values[after - 1], self.times[after - 1]
         if after == len(self.times) or top == since * bottom:
-            return Ratio(value, 1)
+            return value, 1
         parts = (self.times[after] - since) * bottom
         rise = (self.values[after] - value) * (top - since * bottom)
-        return Ratio(value * parts + rise, parts)
+        return value * parts + rise, parts
 
     def between(self, before: Ratio, after: Ratio) -> Fraction:
         """How much one value is above another, reduced once."""
-        top = after.top * before.bottom - before.top * after.bottom
-        return Fraction(top, after.bottom * before.bottom * self.unit)
+        top, bottom = after
+        before_top, before_bottom = before
+        return Fraction(top * before_bottom - before_top * bottom, bottom * before_bottom * self.unit)
 
     def crossings(self) -> Iterator[Crossing]:
         """Where the bands change, in order of time. Falling, the bound itself still belongs above."""
         if not self.bounds:
             return
         reached = [bisect_right(self.bounds, value) for value in self.values]
-        for number, (before, after) in enumerate(pairwise(reached), 1):
-            if before != after:
-                yield from self._between(number, before, after)
+        for number, (before, after) in enumerate(pairwise(reached)):
+            if before == after:
+                continue
+            start, first = self.times[number], self.values[number]
+            took, rise = self.times[number + 1] - start, self.values[number + 1] - first
+            if after > before:
+                for band in range(before, after):
+                    yield (start * rise + (self.bounds[band] - first) * took, rise), band + 1
+            else:
+                for band in range(before - 1, after - 1, -1):
+                    yield ((first - self.bounds[band]) * took - start * rise, -rise), band
 
     def first_band(self) -> int:
         return bisect_right(self.bounds, self.values[0]) if self.values else 0
@@ -78,20 +78,6 @@ class Course:
     def within(self, band: int | None) -> Fraction | None:
         """A value of that band, to be compared with the bounds."""
         return None if band is None else self.inside[band]
-
-    def _between(self, number: int, before: int, after: int) -> list[Crossing]:
-        start, took = self.times[number - 1], self.times[number] - self.times[number - 1]
-        first = self.values[number - 1]
-        rise = self.values[number] - first
-        if after > before:
-            return [
-                Crossing(Ratio(start * rise + (self.bounds[band - 1] - first) * took, rise), band)
-                for band in range(before + 1, after + 1)
-            ]
-        return [
-            Crossing(Ratio((first - self.bounds[band]) * took - start * rise, -rise), band)
-            for band in range(before - 1, after - 1, -1)
-        ]
 
 
 def _in_one_unit(values: Sequence[Decimal]) -> tuple[int, list[int]]:
