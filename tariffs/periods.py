@@ -1,6 +1,6 @@
 """Cutting a metered session into periods in which no component changes (tariffs T-11 to T-15, T-23)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -61,8 +61,8 @@ class _Cutter:
         self.conditions: dict[tuple[int, int, int | None, int | None], Conditions] = {}
         self.courses = {
             "kwh": self._energy(discharges=session.discharges),
-            "power": self._course("power", [(at, one.power_kw) for at, one in self.readings]),
-            "current": self._course("current", [(at, one.current_a) for at, one in self.readings]),
+            "power": self._course("power", lambda one: one.power_kw),
+            "current": self._course("current", lambda one: one.current_a),
         }
 
     def periods(self) -> list[Period]:
@@ -186,10 +186,11 @@ class _Cutter:
             previous = value
         return Course([(at, value - first) for at, value in knots], self.tariff.thresholds("kwh"))
 
-    def _course(self, name: str, knots: Iterable[tuple[int, Decimal | None]]) -> Course:
+    def _course(self, name: str, value_of: Callable[[Sample], Decimal | None]) -> Course:
         """A quantity that restrictions ask for; without such restrictions nobody looks at it."""
         bounds = self.tariff.thresholds(name)
-        return Course([(at, value) for at, value in knots if value is not None] if bounds else [], bounds)
+        told = [(at, value_of(one)) for at, one in self.readings] if bounds else []
+        return Course([(at, value) for at, value in told if value is not None], bounds)
 
     def _band(
         self, name: str, start: int, bands: Mapping[str, int], volumes: Mapping[Counted, Fraction]
