@@ -11,7 +11,15 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from stations.models import FrozenTariff, Level, SessionCost, StationCost, Transaction
+from stations.models import (
+    CostDecision,
+    FrozenTariff,
+    Level,
+    ReservationCost,
+    SessionCost,
+    StationCost,
+    Transaction,
+)
 from tariffs.text import amount, number
 
 Text = str | Promise
@@ -31,10 +39,12 @@ CAUSE: Mapping[str, Text] = {
     "missing_state": _("The tariff counts time, and nothing tells what the session did."),
     "missing_power": _("The tariff depends on power, and no reading tells it."),
     "missing_current": _("The tariff depends on current, and no reading tells it."),
+    "missing_export": _("The car gave energy back, and no reading tells it from start to end."),
     "register_fell": _("The meter's register fell."),
     "contradiction": _("Two readings of one instant differ."),
     "end_before_start": _("The session ends before it starts."),
     "no_readings": _("The session has no reading."),
+    "used_after_all": _("A session that used it was told later."),
 }
 OTHER_CAUSE = _("Its readings do not go together.")
 UNITS: Mapping[str | None, Text] = {"kWh": "kWh", "h": "h", "session": "", None: ""}
@@ -78,6 +88,10 @@ class Shown:
     since: datetime | None
     tariff: FrozenTariff | None
     theirs: Theirs | None
+    decided: Text
+    decided_by: str
+    decided_at: datetime | None
+    reason: str
 
     @property
     def found_at(self) -> Text:
@@ -95,12 +109,21 @@ def of(session: Transaction) -> Shown | None:
         vat=told(cost.vat, cost.currency),
         is_final=cost.is_final,
         lines=list(_lines(cost)),
-        cause=CAUSE.get(cost.cause, OTHER_CAUSE) if cost.cause else "",
+        cause=cause_of(cost),
         detail=cost.detail,
         since=cost.since if cost.cause else None,
         tariff=getattr(session, "frozen_tariff", None),
         theirs=_theirs(session),
+        decided=CostDecision(cost.decision).label if cost.decision else "",
+        decided_by=cost.decided_by,
+        decided_at=cost.decided_at,
+        reason=cost.reason,
     )
+
+
+def cause_of(cost: SessionCost | ReservationCost) -> Text:
+    """Why it has no price, in words; empty where it has one."""
+    return CAUSE.get(cost.cause, OTHER_CAUSE) if cost.cause else ""
 
 
 def _theirs(session: Transaction) -> Theirs | None:

@@ -1,6 +1,6 @@
 """The lines of a price: how much of what was counted by which component, and what steps added (T-54)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -14,7 +14,6 @@ from tariffs.usage import Counted, Period
 Stretch = tuple[datetime, datetime]
 WH_PER_KWH = 1000
 SECONDS_PER_HOUR = 3600
-_TIMES = (Counted.TIME, Counted.PARKING_TIME)
 _ORDER = list(Counted)
 
 
@@ -74,18 +73,28 @@ class Tallies:
         self.last: dict[Counted, Tally] = {}
         self.last_time: Counted | None = None
 
-    def count(self, periods: Iterable[Period]) -> None:
-        """Find the component of everything in every period (T-05 to T-08)."""
+    def count(self, periods: Sequence[Period]) -> None:
+        """Find the component of everything in every period (T-05 to T-08), once for conditions that they share."""
+        known: dict[int, dict[Counted, Tally]] = {}
         for period in periods:
-            priced = {
-                counted
-                for counted, volume in period.volumes.items()
-                if volume and self._add(counted, volume, period)
-            }
-            # Within one period parking is the later of the two (T-17).
-            for counted in _TIMES:
-                self.last_time = counted if counted in priced else self.last_time
-            if Counted.RESERVATION_TIME in period.volumes:
+            conditions, volumes = period.conditions, period.volumes
+            chosen = known.setdefault(id(conditions), {})
+            for counted, volume in volumes.items():
+                if not volume:
+                    continue
+                tally = chosen.get(counted)
+                if tally is None:
+                    choice = self.chooser.choose(counted, conditions)
+                    tally = chosen[counted] = self._tally(counted, choice)
+                tally.add(volume, period)
+                if tally.choice is not None:
+                    self.last[counted] = tally
+                    # Within one period parking is the later of the two (T-17).
+                    if counted is Counted.PARKING_TIME or (
+                        counted is Counted.TIME and not volumes.get(Counted.PARKING_TIME)
+                    ):
+                        self.last_time = counted
+            if Counted.RESERVATION_TIME in volumes:
                 self._add_flat(Counted.RESERVATION_FLAT, period)
             if Counted.FLAT not in self.last and not period.only_reserved:
                 self._add_flat(Counted.FLAT, period)
@@ -100,14 +109,6 @@ class Tallies:
     def ordered(self) -> Sequence[Tally]:
         """In the order in which prices are told, and of time."""
         return sorted(self.by_key.values(), key=lambda one: (_ORDER.index(one.counted), one.stretches[0][0]))
-
-    def _add(self, counted: Counted, volume: Fraction, period: Period) -> bool:
-        choice = self.chooser.choose(counted, period.conditions)
-        tally = self._tally(counted, choice)
-        tally.add(volume, period)
-        if choice:
-            self.last[counted] = tally
-        return choice is not None
 
     def _add_flat(self, counted: Counted, period: Period) -> None:
         if counted not in self.last and (choice := self.chooser.choose(counted, period.conditions)):

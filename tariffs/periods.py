@@ -1,10 +1,10 @@
 """Cutting a metered session into periods in which no component changes (tariffs T-11 to T-15, T-23)."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from tariffs.local_time import boundaries
@@ -23,17 +23,21 @@ _COUNTS_AS: Mapping[State, Counted] = {
 }
 
 
-@dataclass(slots=True)
 class _Cut:
     """What happens within one millisecond: the latest exact instant, and what is so from then on."""
 
-    exact_ms: Ratio
-    bands: dict[str, int] = field(default_factory=dict)
-    time: Counted | None = None
-    time_known: bool = False
+    __slots__ = ("bands", "by_clock", "exact_ms", "time", "time_known")
+
+    def __init__(self, exact_ms: Ratio) -> None:
+        self.exact_ms = exact_ms
+        self.bands: dict[str, int] | None = None
+        self.time: Counted | None = None
+        self.time_known = self.by_clock = False
 
     def reach(self, instant: Ratio) -> None:
-        if instant.top * self.exact_ms.bottom > self.exact_ms.top * instant.bottom:
+        top, bottom = instant
+        latest_top, latest_bottom = self.exact_ms
+        if top * latest_bottom > latest_top * bottom:
             self.exact_ms = instant
 
 
@@ -54,77 +58,91 @@ class _Cutter:
         self.start, self.end = self.readings[0][0], milliseconds(session.end)
         if self.end < self.start:
             raise CannotPrice("end_before_start", "The session ends before its first reading.")
+        self.conditions: dict[tuple[int, int, int | None, int | None], Conditions] = {}
         self.courses = {
             "kwh": self._energy(discharges=session.discharges),
-            "power": self._course("power", [(at, one.power_kw) for at, one in self.readings]),
-            "current": self._course("current", [(at, one.current_a) for at, one in self.readings]),
+            "power": self._course("power", lambda one: one.power_kw),
+            "current": self._course("current", lambda one: one.current_a),
         }
 
     def periods(self) -> list[Period]:
         """One period from each cut to the next."""
         cuts = self._cuts()
         instants = sorted(cuts)
+        kwh = self.courses["kwh"]
         bands = {name: course.first_band() for name, course in self.courses.items()}
-        time, before, periods = None, self._kwh(Ratio(self.start, 1)), []
-        begins, ends = _instant(self.start), Ratio(self.end, 1)
-        for number, at in enumerate(instants):
+        time, before, periods = None, kwh.at((self.start, 1)), []
+        begins, clock = _instant(self.start), 0
+        for at, end in pairwise([*instants, self.end]):
             here = cuts[at]
+            clock += here.by_clock
             if here.bands:
                 bands.update(here.bands)
             time = here.time if here.time_known else time
-            last = number + 1 == len(instants)
-            end = self.end if last else instants[number + 1]
-            after = self._kwh(ends if last else cuts[end].exact_ms)
-            kwh = self.courses["kwh"].within(bands["kwh"]) if "kwh" in here.bands else before
-            periods.append(self._period((at, end), begins, time, (kwh, _minus(after, before)), bands))
-            before, begins = after, periods[-1].end
+            # The last one ends with the session; one of that very millisecond is empty.
+            after = kwh.at(cuts[end].exact_ms if end in cuts and end != at else (self.end, 1))
+            volumes = {Counted.ENERGY: kwh.between(before, after)}
+            if time is not None:
+                volumes[time] = Fraction(end - at, MS_PER_HOUR)
+            ends = _instant(end)
+            periods.append(Period(begins, ends, self._conditions(at, clock, bands, volumes), volumes))
+            before, begins = after, ends
         return periods
 
-    def _period(
-        self,
-        span: tuple[int, int],
-        begins: datetime,
-        time: Counted | None,
-        energy: tuple[Fraction, Fraction],
-        bands: Mapping[str, int],
-    ) -> Period:
-        start, end = span
-        kwh, used = energy
-        volumes = {Counted.ENERGY: used}
-        if time is not None:
-            volumes[time] = Fraction(end - start, MS_PER_HOUR)
-        counts = used.numerator != 0 or time is Counted.TIME or time is Counted.PARKING_TIME
-        power = self._value("power", start, bands, needed=counts)
-        current = self._value("current", start, bands, needed=counts)
-        elapsed_s = Fraction(start - self.start, 1000)
-        conditions = Conditions(begins.astimezone(self.zone), elapsed_s, kwh, power, power, current, current)
-        return Period(begins, _instant(end), conditions, volumes)
+    def _conditions(
+        self, start: int, clock: int, bands: Mapping[str, int], volumes: Mapping[Counted, Fraction]
+    ) -> Conditions:
+        """What restrictions are compared with, one object as long as none of them can match otherwise.
+
+        ``clock`` counts the cuts by wall clock and duration: between two, neither makes a difference. So does
+        nothing within a band, for which one value of it stands.
+        """
+        power = current = None
+        if self.courses["power"].bounds:
+            power = self._band("power", start, bands, volumes)
+        if self.courses["current"].bounds:
+            current = self._band("current", start, bands, volumes)
+        key = (clock, bands["kwh"], power, current)
+        found = self.conditions.get(key)
+        if found is None:
+            local = _instant(start).astimezone(self.zone)
+            found = self.conditions[key] = Conditions(
+                local,
+                Fraction(start - self.start, 1000),
+                self.courses["kwh"].within(bands["kwh"]),
+                *(self.courses["power"].within(power),) * 2,
+                *(self.courses["current"].within(current),) * 2,
+            )
+        return found
 
     def _cuts(self) -> dict[int, _Cut]:
         """Every instant at which a component in use could change, rounded down to the millisecond."""
-        cuts = {self.start: _Cut(Ratio(self.start, 1))}
-
-        def at(instant: Ratio) -> _Cut | None:
-            whole = max(instant.top // instant.bottom, self.start)
-            if whole >= self.end and whole > self.start:
-                return None
-            here = cuts.get(whole)
-            if here is None:
-                here = cuts[whole] = _Cut(instant)
-            else:
-                here.reach(instant)
-            return here
-
+        cuts = {self.start: _Cut((self.start, 1))}
         for name, course in self.courses.items():
-            for crossing in course.crossings():
-                if here := at(crossing.at_ms):
-                    here.bands[name] = crossing.band
-        for instant, time in self._times_count_as():
-            if here := at(Ratio(instant, 1)):
+            for instant, band in course.crossings():
+                if here := self._cut_at(cuts, instant):
+                    here.bands = {**(here.bands or {}), name: band}
+        for at, time in self._times_count_as():
+            if here := self._cut_at(cuts, (at, 1)):
                 here.time, here.time_known = time, True
-        for instant in (*self._clock_cuts(), *self._becomes_known()):
-            at(Ratio(instant, 1))
+        for at in self._clock_cuts():
+            if here := self._cut_at(cuts, (at, 1)):
+                here.by_clock = True
+        for at in self._becomes_known():
+            self._cut_at(cuts, (at, 1))
         return cuts
+
+    def _cut_at(self, cuts: dict[int, _Cut], instant: Ratio) -> _Cut | None:
+        """The cut of that millisecond, made where there was none; ``None`` from the end on."""
+        whole = max(instant[0] // instant[1], self.start)
+        if whole >= self.end and whole > self.start:
+            return None
+        here = cuts.get(whole)
+        if here is None:
+            here = cuts[whole] = _Cut(instant)
+        else:
+            here.reach(instant)
+        return here
 
     def _becomes_known(self) -> Iterator[int]:
         """Where power or current is read for the first time."""
@@ -168,21 +186,19 @@ class _Cutter:
             previous = value
         return Course([(at, value - first) for at, value in knots], self.tariff.thresholds("kwh"))
 
-    def _course(self, name: str, knots: Iterable[tuple[int, Decimal | None]]) -> Course:
+    def _course(self, name: str, value_of: Callable[[Sample], Decimal | None]) -> Course:
         """A quantity that restrictions ask for; without such restrictions nobody looks at it."""
         bounds = self.tariff.thresholds(name)
-        return Course([(at, value) for at, value in knots if value is not None] if bounds else [], bounds)
+        told = [(at, value_of(one)) for at, one in self.readings] if bounds else []
+        return Course([(at, value) for at, value in told if value is not None], bounds)
 
-    def _kwh(self, at: Ratio) -> Fraction:
-        return self.courses["kwh"].at(at) or Fraction(0)
-
-    def _value(self, name: str, start: int, bands: Mapping[str, int], *, needed: bool) -> Fraction | None:
-        course = self.courses[name]
-        if not course.bounds:
-            return None
-        if course.knows(start):
-            return course.within(bands[name])
-        if needed:
+    def _band(
+        self, name: str, start: int, bands: Mapping[str, int], volumes: Mapping[Counted, Fraction]
+    ) -> int | None:
+        """In which band it is; ``None`` where nobody has read it, and nothing that is priced needs it yet."""
+        if self.courses[name].knows(start):
+            return bands[name]
+        if volumes[Counted.ENERGY] or Counted.TIME in volumes or Counted.PARKING_TIME in volumes:
             raise CannotPrice(f"missing_{name}", f"The tariff depends on {name}, and no reading tells it.")
         return None
 
@@ -191,7 +207,7 @@ def _in_order(session: Metered) -> list[tuple[int, Sample]]:
     """The readings with their instants; those of one millisecond must not contradict each other."""
     readings: list[tuple[int, Sample]] = []
     for one in session.samples:
-        at = milliseconds(one.at)
+        at = (one.at - EPOCH) // _MILLISECOND
         if readings and at < readings[-1][0]:
             raise CannotPrice("out_of_order", f"The reading of {one.at.isoformat()} comes after a later one.")
         if readings and at == readings[-1][0]:
@@ -218,13 +234,6 @@ def _joined(first: Sample, second: Sample) -> Sample:
         current_a=agreed("current_a"),
         state=second.state or first.state,
     )
-
-
-def _minus(one: Fraction, other: Fraction) -> Fraction:
-    """The difference, reduced once."""
-    top, bottom = one.as_integer_ratio()
-    other_top, other_bottom = other.as_integer_ratio()
-    return Fraction(top * other_bottom - other_top * bottom, bottom * other_bottom)
 
 
 def _instant(at_ms: int) -> datetime:

@@ -4,22 +4,14 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from math import lcm
-from typing import NamedTuple
+from typing import overload
 
-
-class Ratio(NamedTuple):
-    """An exact number above a positive one, not reduced: most instants are only compared and cut off."""
-
-    top: int
-    bottom: int
-
-
-class Crossing(NamedTuple):
-    """The exact instant at which a quantity passes a bound, and the band it is in from then on."""
-
-    at_ms: Ratio
-    band: int
+Ratio = tuple[int, int]
+"""An exact number above a positive one, not reduced: most instants are only compared and cut off."""
+Crossing = tuple[Ratio, int]
+"""The exact instant at which a quantity passes a bound, in ms, and the band it is in from then on."""
 
 
 class Course:
@@ -40,45 +32,52 @@ class Course:
         """Whether it had been read by then."""
         return bool(self.times) and self.times[0] <= at_ms
 
-    def at(self, at_ms: Ratio) -> Fraction | None:
-        """The exact value at an instant."""
+    def at(self, at_ms: Ratio) -> Ratio:
+        """The exact value at an instant, in parts of the course's unit; 0 before it was read."""
         top, bottom = at_ms
         after = bisect_right(self.times, top // bottom)
         if after == 0:
-            return None
+            return 0, 1
         value, since = self.values[after - 1], self.times[after - 1]
         if after == len(self.times) or top == since * bottom:
-            return Fraction(value, self.unit)
+            return value, 1
         parts = (self.times[after] - since) * bottom
         rise = (self.values[after] - value) * (top - since * bottom)
-        return Fraction(value * parts + rise, parts * self.unit)
+        return value * parts + rise, parts
+
+    def between(self, before: Ratio, after: Ratio) -> Fraction:
+        """How much one value is above another, reduced once."""
+        top, bottom = after
+        before_top, before_bottom = before
+        return Fraction(top * before_bottom - before_top * bottom, bottom * before_bottom * self.unit)
 
     def crossings(self) -> Iterator[Crossing]:
         """Where the bands change, in order of time. Falling, the bound itself still belongs above."""
         if not self.bounds:
             return
-        band = None
-        for number, value in enumerate(self.values):
-            reached = bisect_right(self.bounds, value)
-            if band is not None and reached != band:
-                yield from self._between(number, band, reached)
-            band = reached
+        reached = [bisect_right(self.bounds, value) for value in self.values]
+        for number, (before, after) in enumerate(pairwise(reached)):
+            if before == after:
+                continue
+            start, first = self.times[number], self.values[number]
+            took, rise = self.times[number + 1] - start, self.values[number + 1] - first
+            if after > before:
+                for band in range(before, after):
+                    yield (start * rise + (self.bounds[band] - first) * took, rise), band + 1
+            else:
+                for band in range(before - 1, after - 1, -1):
+                    yield ((first - self.bounds[band]) * took - start * rise, -rise), band
 
     def first_band(self) -> int:
         return bisect_right(self.bounds, self.values[0]) if self.values else 0
 
-    def within(self, band: int) -> Fraction:
+    @overload
+    def within(self, band: int) -> Fraction: ...
+    @overload
+    def within(self, band: int | None) -> Fraction | None: ...
+    def within(self, band: int | None) -> Fraction | None:
         """A value of that band, to be compared with the bounds."""
-        return self.inside[band]
-
-    def _between(self, number: int, before: int, after: int) -> Iterator[Crossing]:
-        start, took = self.times[number - 1], self.times[number] - self.times[number - 1]
-        first, rise = self.values[number - 1], self.values[number] - self.values[number - 1]
-        rising = after > before
-        for band in range(before + 1, after + 1) if rising else range(before - 1, after - 1, -1):
-            bound = self.bounds[band - 1 if rising else band]
-            top = start * rise + (bound - first) * took
-            yield Crossing(Ratio(top, rise) if rising else Ratio(-top, -rise), band)
+        return None if band is None else self.inside[band]
 
 
 def _in_one_unit(values: Sequence[Decimal]) -> tuple[int, list[int]]:

@@ -26,6 +26,7 @@ from tariffs import linter, parsing, publishing, text
 from tariffs.linter import Level
 from tariffs.local_time import find_zone
 from tariffs.models import Tariff, TariffVersion, VersionState
+from tariffs.rounding import Basis
 from tariffs.structure import TariffType
 
 SCOPES = {"read": "tariffs:read", "write": "tariffs:write"}
@@ -125,6 +126,11 @@ class AssignmentBody(StrictSerializer):
         required=False,
         help_text="For whom; without it the tariff's own type",
     )
+    basis = serializers.ChoiceField(
+        ["", *(word.value for word in Basis)],
+        required=False,
+        help_text="Of a contract: net for a company, whose prices are rounded without VAT",
+    )
 
 
 class AssignmentView(serializers.Serializer):
@@ -137,6 +143,7 @@ class AssignmentView(serializers.Serializer):
     driver_group = serializers.UUIDField(source="driver_group_id", allow_null=True)
     connector_type = serializers.CharField()
     role = serializers.CharField()
+    basis = serializers.CharField()
     assigned_at = serializers.DateTimeField()
     assigned_by = serializers.CharField()
     ended_at = serializers.DateTimeField(allow_null=True)
@@ -362,7 +369,7 @@ class AssignmentList(ListResource, OneTariff):
 
     def _assign(self, tariff: Tariff) -> Response:
         values = self.body(AssignmentBody)
-        whom = {name: values.pop(name) for name in ("role", "connector_type") if name in values}
+        whom = {name: values.pop(name) for name in ("role", "connector_type", "basis") if name in values}
         if len(values) > 1:
             raise serializers.ValidationError({"non_field_errors": "Name one place at most."})
         made = tariff_assignments.assign(

@@ -58,9 +58,13 @@ def _change(request: OperatorRequest, holder: Driver | DriverGroup) -> str:
     chosen = request.POST.get("tariff", "")
     if chosen:
         tariff = load(Tariff.objects.visible_to(request.actor), id_of(chosen))
-        tariff_assignments.assign(tariff, place=holder, role="", by=request.actor)
+        tariff_assignments.assign(tariff, place=holder, role="", basis=_basis(request), by=request.actor)
         return _("The contract holds for sessions that begin from now on.")
     present = tariff_assignments.at_place(holder, holder.organization_id)
     if present is not None:
         tariff_assignments.end(present, by=request.actor)
     return _("There is no contract any more: sessions have the tariff of their place.")
+
+
+def _basis(request: OperatorRequest) -> str:
+    return "net" if request.POST.get("basis") == "net" else ""

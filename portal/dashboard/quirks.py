@@ -15,7 +15,7 @@ from core.access import Permission
 from core.errors import DomainError
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import refuse
-from portal.dashboard.pages import address, render_page
+from portal.dashboard.pages import address, page_by_id, render_page
 from stations.domain.treatment import TOLERANCES
 from stations.models import Quirk
 from stations.services import quirks
@@ -96,11 +96,13 @@ class QuirkForm(forms.Form):
 @require_safe
 @operator(Permission.STATIONS_VIEW)
 def listing(request: OperatorRequest) -> HttpResponse:
-    rows = list(Quirk.objects.visible_to(request.actor)[:500])
+    rows = Quirk.objects.visible_to(request.actor)
+    page = page_by_id(rows.exclude(organization=None), request.GET.dict())
     context = {
         "section": "quirks",
-        "own": [row for row in rows if row.organization_id],
-        "examples": [row for row in rows if not row.organization_id],
+        "page": page,
+        "own": page.rows,
+        "examples": rows.filter(organization=None),
         "tolerances": TOLERANCE_NAMES,
     }
     return render_page(request, "dashboard/quirks/list.html", context)

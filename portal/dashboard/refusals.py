@@ -260,6 +260,17 @@ PLAIN = (
     _("A text is expected."),
     _("true or false is expected."),
     _("A date with time is expected."),
+    # stations: prices that a person settles
+    _("A basis is gross or net."),
+    _("Only a contract says for whom prices are net."),
+    _("It still cannot be priced. Repair the session, choose another tariff or set the amount."),
+    _("It has its price already."),
+    _("No tariff held. Choose one."),
+    _("This tariff has no price for a reservation. Choose another one, or waive it."),
+    _("The session has not ended yet."),
+    _("Enter an amount from 0 to 1,000,000 in whole minor units."),
+    _("A rate of VAT is from 0 to 100 percent."),
+    _("This tariff has no version in force. Choose another one."),
     # billing
     _("Say why the record is taken back."),
     _("A credit cannot be credited. Make a new record instead."),

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from core.access import Permission
 from core.errors import DomainError
+from portal.dashboard import place_tariffs
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import SiteForm, refuse
 from portal.dashboard.pages import address, count_of, page_by_name, render_page
@@ -63,4 +64,6 @@ def _saved(request: OperatorRequest, form: SiteForm, save: Any, site: Site | Non
 
 def _form_page(request: OperatorRequest, form: SiteForm, site: Site | None) -> HttpResponse:
     context = {"section": "sites", "form": form, "site": site}
+    if site is not None:
+        context.update(place_tariffs.of_site(request, site))
     return render_page(request, "dashboard/sites/form.html", context, status=422 if form.errors else 200)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.access import Permission
 from core.errors import DomainError
-from portal.dashboard import evses, learned, plots, reserved
+from portal.dashboard import evses, learned, place_tariffs, plots, reserved
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import SettingsForm, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
@@ -131,6 +131,7 @@ def settings_tab(request: OperatorRequest, pk: UUID) -> HttpResponse:
             return go(request, address(request, "station_settings", pk))
     context = {
         **frame(request, station, "station_settings"),
+        **place_tariffs.of_station(request, station),
         "form": form,
         "capabilities": learned.lines(station),
         "slots": network_profiles.slots_of(station.pk),

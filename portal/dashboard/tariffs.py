@@ -1,6 +1,6 @@
 """Tariffs: the list, the editor with its preview, and one with its versions and the places where it holds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,8 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Count, Q, Window
+from django.db.models.functions import RowNumber
 from django.http import HttpResponse
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -19,7 +21,7 @@ from core.errors import DomainError, Invalid
 from drivers.models import DriverGroup
 from portal.dashboard import tariff_editor
 from portal.dashboard.entry import OperatorRequest, go, load, operator
-from portal.dashboard.pages import address, page_by_name, render_page
+from portal.dashboard.pages import address, page_by_id, page_by_name, render_page
 from portal.dashboard.sentences import told
 from portal.dashboard.tariff_editor import TEMPLATES, Preview, TariffForm
 from portal.plugs import PLUGS
@@ -31,7 +33,10 @@ from tariffs import documents, publishing
 from tariffs.models import Tariff, TariffVersion, VersionState
 from tariffs.pointers import InvalidDocument
 
-PLACES_OFFERED = 500
+PLACES_OFFERED = 50
+"""Of each kind, those that the search finds first; ..."""
+PLACES_SHOWN = 5
+"""... and so many of a tariff's places in the list."""
 
 
 class PublishForm(forms.Form):
@@ -49,8 +54,11 @@ class PublishForm(forms.Form):
 def listing(request: OperatorRequest) -> HttpResponse:
     tariffs = Tariff.objects.live().visible_to(request.actor).prefetch_related("versions")
     page = page_by_name(tariffs, request.GET.dict())
-    where = _where(request)
-    rows = [_row(request, tariff, where.get(tariff.pk, [])) for tariff in page.rows]
+    where, count = _where(request, page.rows)
+    rows = [
+        {**_row(request, tariff, where.get(tariff.pk, [])), "more": count.get(tariff.pk, 0) - PLACES_SHOWN}
+        for tariff in page.rows
+    ]
     context = {"section": "tariffs", "rows": rows, "page": page, "templates": TEMPLATES}
     return render_page(request, "dashboard/tariffs/list.html", context)
 
@@ -219,12 +227,17 @@ def _zone(request: OperatorRequest) -> str:
     return request.place.organization.time_zone
 
 
-def _where(request: OperatorRequest) -> dict[UUID, list[TariffAssignment]]:
-    rows = TariffAssignment.objects.current().visible_to(request.actor)
+def _where(
+    request: OperatorRequest, tariffs: Sequence[Tariff]
+) -> tuple[dict[UUID, list[TariffAssignment]], dict[UUID, int]]:
+    """The first places of each of these tariffs, and at how many it holds."""
+    rows = TariffAssignment.objects.current().visible_to(request.actor).filter(tariff__in=tariffs)
+    count = dict(rows.order_by().values_list("tariff").annotate(n=Count("pk")))
+    numbered = rows.annotate(place_number=Window(RowNumber(), partition_by="tariff_id", order_by="-id"))
     found: dict[UUID, list[TariffAssignment]] = {}
-    for one in rows.select_related("site", "station", "evse__station")[:PLACES_OFFERED]:
+    for one in numbered.filter(place_number__lte=PLACES_SHOWN).select_related(*PLACES, "evse__station"):
         found.setdefault(one.tariff_id, []).append(one)
-    return found
+    return found, count
 
 
 def _row(request: OperatorRequest, tariff: Tariff, places: list[TariffAssignment]) -> dict[str, Any]:
@@ -300,6 +313,8 @@ def _editor(request: OperatorRequest, form: TariffForm, tariff: Tariff | None) -
 
 def _page(request: OperatorRequest, tariff: Tariff, form: PublishForm) -> HttpResponse:
     newest, now = _newest(tariff), clock.now()
+    holding = TariffAssignment.objects.current().visible_to(request.actor).filter(tariff=tariff)
+    where = page_by_id(holding.select_related(*PLACES, "evse__station"), request.GET.dict())
     context = {
         "section": "tariffs",
         "tariff": tariff,
@@ -310,11 +325,10 @@ def _page(request: OperatorRequest, tariff: Tariff, form: PublishForm) -> HttpRe
         "preview": tariff_editor.preview(
             newest.content, _zone(request), tariff_assignments.context_of(tariff)
         ),
-        "assignments": TariffAssignment.objects.current()
-        .visible_to(request.actor)
-        .filter(tariff=tariff)
-        .select_related(*PLACES, "evse__station"),
+        "page": where,
+        "assignments": where.rows,
         "form": form,
+        "place_words": request.GET.get("place", "").strip(),
         "places": _offered(request) if request.actor.can(Permission.TARIFFS_MANAGE) else [],
         "plugs": PLUGS,
         "zone": _zone(request),
@@ -327,20 +341,32 @@ def _is_ahead(version: TariffVersion, now: datetime) -> bool:
 
 
 def _offered(request: OperatorRequest) -> list[tuple[str, str]]:
-    """Where the person may let a tariff hold."""
-    offered = [("organization", _("The whole organization"))] if request.actor.limited_to is None else []
-    sites = Site.objects.visible_to(request.actor).live().order_by("name")[:PLACES_OFFERED]
-    stations = ChargingStation.objects.visible_to(request.actor).live().order_by("identity")[:PLACES_OFFERED]
-    if request.actor.limited_to is None:
-        groups = DriverGroup.objects.visible_to(request.actor).live()[:PLACES_OFFERED]
-        offered += [(f"group:{one.pk}", _("Drivers of %(name)s") % {"name": one}) for one in groups]
-    offered += [(f"site:{site.pk}", _("Site %(name)s") % {"name": site}) for site in sites]
-    offered += [(f"station:{one.pk}", _("Station %(name)s") % {"name": one}) for one in stations]
-    evses = Evse.objects.visible_to(request.actor).filter(station__retired_at=None).select_related("station")
-    ordered = evses.order_by("station__identity", "evse_id")[:PLACES_OFFERED]
+    """Where the person may let a tariff hold, as far as the searched words are in its name."""
+    words = request.GET.get("place", "").strip()
+    everywhere = request.actor.limited_to is None
+    sites = Site.objects.visible_to(request.actor).live().filter(name__icontains=words)
+    named = Q(identity__icontains=words) | Q(name__icontains=words)
+    stations = ChargingStation.objects.visible_to(request.actor).live().filter(named)
+    # Found by their stations: joined, a search by a name would read every EVSE.
+    at_stations = list(stations.order_by("identity").values_list("pk", flat=True)[:PLACES_OFFERED])
+    evses = Evse.objects.visible_to(request.actor).filter(station__in=at_stations).select_related("station")
+    offered = [("organization", _("The whole organization"))] if everywhere else []
+    if everywhere:
+        groups = DriverGroup.objects.visible_to(request.actor).live().filter(name__icontains=words)
+        offered += [
+            (f"group:{one.pk}", _("Drivers of %(name)s") % {"name": one}) for one in groups[:PLACES_OFFERED]
+        ]
+    offered += [
+        (f"site:{site.pk}", _("Site %(name)s") % {"name": site})
+        for site in sites.order_by("name")[:PLACES_OFFERED]
+    ]
+    offered += [
+        (f"station:{one.pk}", _("Station %(name)s") % {"name": one})
+        for one in stations.order_by("identity")[:PLACES_OFFERED]
+    ]
     return offered + [
         (f"evse:{one.pk}", _("Station %(name)s, EVSE %(evse)s") % {"name": one.station, "evse": one.evse_id})
-        for one in ordered
+        for one in evses.order_by("station__identity", "evse_id")
     ]
 
 

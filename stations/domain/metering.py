@@ -65,6 +65,7 @@ _TEMPERATURE: Mapping[Any, int] = {
 }  # fmt: skip
 
 REGISTER = "Energy.Active.Import.Register"
+EXPORT_REGISTER = "Energy.Active.Export.Register"
 QUANTITIES: Mapping[Any, Quantity] = {
     REGISTER: Quantity(_phased("energy"), _ENERGY),
     None: Quantity(_phased("energy"), _ENERGY),
@@ -176,6 +177,22 @@ def register_wh(value: Any, factor: Decimal | None = None) -> tuple[Decimal, tup
     if abs(number) > MAX_REGISTER_WH:
         return MAX_REGISTER_WH.copy_sign(number), (SampleFlag.OUT_OF_RANGE.value,)
     return number.quantize(_WH), ()
+
+
+def exported_wh(samples: Iterable[Json]) -> Decimal | None:
+    """The register of what the car gave back (V2G) among sampled values; ``None`` where none tells it, or badly."""
+    for sample in samples:
+        place = sample.get("phase"), sample.get("location") in _OUTLET
+        if sample.get("measurand") != EXPORT_REGISTER or place != (None, True):
+            continue
+        told = sample.get("unitOfMeasure") or {}
+        shift = _ENERGY.get(told.get("unit") or sample.get("unit"))
+        number = _number(sample.get("value"))
+        if shift is None or number is None or number.adjusted() > 20:
+            return None
+        found = _scaled(number, shift, _multiplier(told) if told else 0)
+        return found.quantize(_WH) if abs(found) <= MAX_REGISTER_WH else None
+    return None
 
 
 def packed(samples: Sequence[Json]) -> bytes:

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         choices=[
-                            ("tariff", "Priced by a chosen tariff"),
+                            ("tariff", "Priced again"),
                             ("amount", "Amount set by hand"),
                             ("waived", "Waived"),
                         ],
@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 blank=True,
                 choices=[
-                    ("tariff", "Priced by a chosen tariff"),
+                    ("tariff", "Priced again"),
                     ("amount", "Amount set by hand"),
                     ("waived", "Waived"),
                 ],

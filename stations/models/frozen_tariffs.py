@@ -33,7 +33,7 @@ class CostState(models.TextChoices):
 class CostDecision(models.TextChoices):
     """How a person settled what could not be priced."""
 
-    TARIFF = "tariff", _("Priced by a chosen tariff")
+    TARIFF = "tariff", _("Priced again")
     AMOUNT = "amount", _("Amount set by hand")
     WAIVED = "waived", _("Waived")
 

@@ -21,7 +21,7 @@ from stations.domain.intents import TriggerMessage
 from stations.domain.station import StationSide
 from stations.domain.words import Capability, Flag, TransactionStatus
 from stations.models import Alert, ChargingStation, Command, Connector, Evse, Transaction, Variable
-from stations.services import alerts, commands, device_model, effects, stations
+from stations.services import alerts, commands, device_model, effects, plugs, stations
 
 MAX_CONNECTORS = 64
 FAULTED = "Faulted"
@@ -127,8 +127,9 @@ def _make(
     row = Evse(station_id=station.station_id, evse_id=report.evse_id, code=stations.make_code())
     Evse.objects.bulk_create([row], ignore_conflicts=True)
     evse = Evse.objects.get(station_id=station.station_id, evse_id=report.evse_id)
+    plug = plugs.known(station.station_id, report.evse_id, report.connector_id)
     Connector.objects.bulk_create(
-        [Connector(evse=evse, connector_id=report.connector_id)], ignore_conflicts=True
+        [Connector(evse=evse, connector_id=report.connector_id, type=plug)], ignore_conflicts=True
     )
     made = Connector.objects.select_related("evse").get(evse=evse, connector_id=report.connector_id)
     known[(station.station_id, report.evse_id, report.connector_id)] = made

@@ -22,7 +22,7 @@ from stations.domain.monitoring import PartReceived
 from stations.domain.secrecy import MASK, is_secret
 from stations.domain.station import StationSide
 from stations.models import Report, Variable, VariableValue
-from stations.services import answering, learning, reports
+from stations.services import answering, learning, plugs, reports
 
 MAX_VARIABLES = 20_000
 WRITE_ONLY = "WriteOnly"
@@ -87,6 +87,7 @@ def store(
         with connection.cursor() as cursor:
             cursor.execute(_UPSERT, {**values, "source": "set" if as_set else "reported"})
         learning.from_variables(station.station_id, rows, received_at)
+        plugs.from_variables(station.station_id, rows)
         _tell(station)
     return len(rows)
 

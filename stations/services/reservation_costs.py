@@ -67,7 +67,7 @@ def freeze(reservation: Reservation, *, at: datetime) -> None:
             "currency": found.currency if found else "",
             "time_zone": where.time_zone,
             "policy": DEFAULT_ROUNDING.policy,
-            "basis": DEFAULT_ROUNDING.basis.value,
+            "basis": (found.basis if found else "") or DEFAULT_ROUNDING.basis.value,
             "site": station.site,
             "driver_id": place.driver_id,
             "free_cancellation": station.site is not None and station.site.free_cancellation,
@@ -176,12 +176,12 @@ def _price(kept: ReservedTariff, now: datetime) -> None:
     )
     if kept.version_id is None:
         cost.state, cost.cause = CostState.REVIEW, NO_TARIFF
-    elif not _is_priced(cost, kept):
+    elif not fill_in(cost, kept):
         return
     cost.save(force_insert=True)
 
 
-def _is_priced(cost: ReservationCost, kept: ReservedTariff) -> bool:
+def fill_in(cost: ReservationCost, kept: ReservedTariff) -> bool:
     """Fill in the price; ``False`` where the tariff has none for it."""
     tariff = costs_kept.parsed(kept.document)
     try:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -35,7 +36,7 @@ from tariffs import pricing
 from tariffs.local_time import find_zone
 from tariffs.pricing import Basis, Price, Rounding
 from tariffs.structure import Dimension, Tariff
-from tariffs.usage import CannotPrice, Metered
+from tariffs.usage import CannotPrice, Counted, Metered
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,10 @@ EVERY = timedelta(seconds=30)
 SETTLING = timedelta(minutes=5)
 AT_ONCE = 300
 ROSE = "cost_rose"
-NOT_YET = frozenset({"missing_register", "no_readings", "missing_state", "missing_power", "missing_current"})
+TOLD_TO_KWH = Decimal("0.000001")
+NOT_YET = frozenset(
+    {"missing_register", "missing_export", "no_readings", "missing_state", "missing_power", "missing_current"}
+)
 """What a running session may lack for now; once it has ended these are causes."""
 _BY_TIME = frozenset({Dimension.TIME, Dimension.PARKING_TIME})
 
@@ -200,7 +204,8 @@ def _is_unchanged(cost: SessionCost) -> bool:
 def _has_settled(cost: SessionCost, session: Transaction) -> bool:
     """Whether it was priced after what was late had time to arrive: then it stays (billing B-08)."""
     heard = session.end_received_at
-    return cost.state == CostState.FINAL and heard is not None and cost.computed_at >= heard + SETTLING
+    settled = heard is not None and cost.computed_at >= heard + SETTLING
+    return cost.state == CostState.FINAL and (settled or cost.decision != "")
 
 
 def _take(cost: SessionCost, session: Transaction, frozen: FrozenTariff, now: datetime) -> None:
@@ -231,7 +236,11 @@ def _keep(cost: SessionCost, tariff: Tariff, found: Price) -> None:
 
 
 def _would_fall(cost: SessionCost, found: Price) -> bool:
+    """It never does, but for a credit of what the car gave back (T-44)."""
     shown, incl = cost.shown, found.payable.incl
+    told_kwh = Decimal(cost.answer.get("total_energy", 0))
+    if found.measured(Counted.ENERGY) < Fraction(told_kwh - TOLD_TO_KWH):
+        return False
     return shown is not None and incl is not None and incl.amount < shown
 
 

@@ -4,13 +4,13 @@ Registers of start and end are those of the session; a reading at the same insta
 them, says the same with other decimals and gives way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from stations.domain.metering import SampleFlag
+from stations.domain.metering import EXPORT_REGISTER, SampleFlag, exported_wh
 from stations.models import ConnectorState, MeterReading, Transaction, TransactionEvent
 from tariffs.usage import CannotPrice, Metered, Sample, State, state_of
 
@@ -47,6 +47,10 @@ def usage_of(session: Transaction, *, until: datetime) -> Metered:
     if ends.last_wh is not None:
         samples.append(Sample(ends.end, ends.last_wh / THOUSAND))
     samples.sort(key=lambda one: one.at)
+    exported = _exported(session, ends)
+    if len(set(exported.values())) > 1:
+        samples = [_net(one, exported, ends) for one in samples]
+        return Metered(samples=tuple(samples), end=ends.end, discharges=True)
     return Metered(samples=tuple(samples), end=ends.end)
 
 
@@ -129,6 +133,34 @@ def _measured(session: Transaction, ends: _Ends) -> Iterator[Sample]:
             None if power_w is None else power_w / THOUSAND,
             sum(phases, Decimal(0)) if phases else None,
         )
+
+
+def _exported(session: Transaction, ends: _Ends) -> dict[datetime, Decimal]:
+    """What the car gave back until each reading that tells it (V2G), in Wh of the register."""
+    rows = MeterReading.objects.filter(
+        transaction=session,
+        occurred_at__gte=ends.start,
+        occurred_at__lte=ends.end,
+        samples__contains=[{"measurand": EXPORT_REGISTER}],
+    )
+    told = {
+        at: exported_wh(samples) for at, samples in rows.order_by("id").values_list("occurred_at", "samples")
+    }
+    return {at: wh for at, wh in told.items() if wh is not None}
+
+
+def _net(one: Sample, exported: Mapping[datetime, Decimal], ends: _Ends) -> Sample:
+    """The reading with the balance of both directions; between its ends one that tells only one has none."""
+    if one.register_kwh is None:
+        return one
+    wh = exported.get(one.at)
+    if wh is not None:
+        return replace(one, register_kwh=one.register_kwh - wh / THOUSAND)
+    if one.at in (ends.start, ends.end):
+        raise CannotPrice(
+            "missing_export", "The car gave energy back, and no reading tells it from start to end."
+        )
+    return replace(one, register_kwh=None)
 
 
 def _register(at: datetime, energy_wh: Decimal | None, ends: _Ends) -> Decimal | None:

@@ -20,6 +20,7 @@ from stations.models.tariff_assignments import Place as Somewhere
 from tariffs import publishing
 from tariffs.linter import Context
 from tariffs.models import Tariff, VersionState
+from tariffs.rounding import Basis
 from tariffs.structure import TariffType
 
 Place = Somewhere | None
@@ -29,25 +30,33 @@ ROLES = frozenset({"", *(kind.value for kind in TariffType)})
 
 
 def assign(
-    tariff: Tariff, *, place: Place, by: Actor, role: str | None = None, connector_type: str = ""
+    tariff: Tariff,
+    *,
+    place: Place,
+    by: Actor,
+    role: str | None = None,
+    connector_type: str = "",
+    basis: str = "",
 ) -> TariffAssignment:
     """Let the tariff hold at a place, or with ``None`` in the whole organization, instead of the one before.
 
     A driver or a group of them as the place makes it their contract. ``role`` says for whom it is; without it
-    the tariff's own type counts. ``connector_type`` limits it to one kind of connector. Sessions that began
+    the tariff's own type counts. ``connector_type`` limits it to one kind of connector, ``basis``
+    says of a contract which side of the price is rounded (``net``: for a company, T-36). Sessions that began
     keep theirs. Raises :class:`tariffs.pointers.InvalidDocument` where the law forbids it there (T-50),
     :class:`Conflict` for a tariff, driver or group that is no more.
     """
     _require(tariff, place, by)
     chosen = _role(tariff, role)
     _require_sense(tariff, place, connector_type)
+    _require_basis(place, basis)
     _require_lawful(tariff, place)
     with atomic():
         _lock(tariff)
         same_place = _current(tariff, place).filter(role=chosen, connector_type=connector_type)
         same_place = same_place.select_for_update(of=("self",))
         before = same_place.select_related("tariff").first()
-        if before is not None and before.tariff_id == tariff.pk:
+        if before is not None and (before.tariff_id, before.basis) == (tariff.pk, basis):
             return before
         now = clock.now()
         if before is not None:
@@ -58,6 +67,7 @@ def assign(
             tariff=tariff,
             role=chosen,
             connector_type=connector_type,
+            basis=basis,
             assigned_at=now,
             assigned_by=by.label[:200],
             **{name: value for name, value in _columns(place).items() if value is not None},
@@ -97,6 +107,12 @@ def at_place(place: Place, organization_id: UUID) -> TariffAssignment | None:
     return rows.filter(**_columns(place)).select_related("tariff").first()
 
 
+def at_exactly(place: Place, organization_id: UUID) -> QuerySet[TariffAssignment]:
+    """All that holds at exactly that place, also what is for some roles or connectors only."""
+    rows = TariffAssignment.objects.current().filter(organization_id=organization_id, **_columns(place))
+    return rows.select_related("tariff").order_by("role", "connector_type")
+
+
 def context_of(tariff: Tariff) -> Context:
     """What the linter has to know: the power of the strongest EVSE where it holds, and people's languages."""
     holding = TariffAssignment.objects.current().filter(tariff=tariff)
@@ -134,6 +150,13 @@ def _require_sense(tariff: Tariff, place: Place, connector_type: str) -> None:
         raise Invalid("Who pays ad hoc has no contract. Choose a place, or another tariff.", field="role")
     if place.retired_at is not None:
         raise Conflict("The driver or the group is no more.")
+
+
+def _require_basis(place: Place, basis: str) -> None:
+    if basis not in ("", *Basis):
+        raise Invalid("A basis is gross or net.", field="basis")
+    if basis and not isinstance(place, CONTRACTS):
+        raise Invalid("Only a contract says for whom prices are net.", field="basis")
 
 
 def _require_lawful(tariff: Tariff, place: Place) -> None:

@@ -13,7 +13,10 @@ AD_HOC = frozenset({"DirectPayment", "NoAuthorization"})
 
 
 class Applicable(NamedTuple):
-    """The version that holds, and where it was found; ``at_receipt`` as in :class:`FrozenTariff`."""
+    """The version that holds, and where it was found; ``at_receipt`` as in :class:`FrozenTariff`.
+
+    ``basis`` as the contract says (T-36); empty where it says nothing, or there is none.
+    """
 
     version_id: UUID
     tariff_id: UUID
@@ -21,6 +24,7 @@ class Applicable(NamedTuple):
     currency: str
     level: str
     at_receipt: bool
+    basis: str
 
 
 class Place(NamedTuple):
@@ -62,10 +66,10 @@ def is_missing(place: Place, at: datetime, token_type: str) -> bool:
 
 
 FIND = """
-SELECT v.id, v.tariff_id, v.document, v.currency, a.level, w.late
+SELECT v.id, v.tariff_id, v.document, v.currency, a.level, w.late, a.basis
 FROM (VALUES (%(at)s::timestamptz, false), (%(received)s::timestamptz, true)) AS w(instant, late)
 CROSS JOIN LATERAL (
-    SELECT x.tariff_id, x.role <> '' AS particular, x.connector_type <> '' AS typed,
+    SELECT x.tariff_id, x.basis, x.role <> '' AS particular, x.connector_type <> '' AS typed,
         CASE WHEN x.driver_id IS NOT NULL THEN 0 WHEN x.driver_group_id IS NOT NULL THEN 1
             WHEN x.evse_id IS NOT NULL THEN 2 WHEN x.station_id IS NOT NULL THEN 3
             WHEN x.site_id IS NOT NULL THEN 4 ELSE 5 END AS rank,

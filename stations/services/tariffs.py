@@ -74,11 +74,11 @@ WITH found AS ({FIND}), frozen AS (
     SELECT %(transaction)s::uuid, f.id, f.level, f.document, f.currency,
         coalesce((SELECT time_zone FROM stations_site WHERE id = %(site_id)s::uuid),
             (SELECT time_zone FROM core_organization WHERE id = %(organization_id)s::uuid)),
-        %(policy)s::text, %(basis)s::text, f.late, %(now)s::timestamptz
+        %(policy)s::text, coalesce(nullif(f.basis, ''), %(basis)s::text), f.late, %(now)s::timestamptz
     FROM found f
     ON CONFLICT (transaction_id) DO UPDATE SET version_id = excluded.version_id, level = excluded.level,
         document = excluded.document, currency = excluded.currency, time_zone = excluded.time_zone,
-        at_receipt = excluded.at_receipt, frozen_at = excluded.frozen_at
+        basis = excluded.basis, at_receipt = excluded.at_receipt, frozen_at = excluded.frozen_at
         WHERE stations_frozentariff.level <> 'hand'
     RETURNING 1),
 begun AS (

@@ -55,6 +55,7 @@ from stations.models import (
     Quirk,
     Report,
     Reservation,
+    ReservationCost,
     SigningRequest,
     Transaction,
     Variable,
@@ -316,8 +317,13 @@ def _furnish_blocks(station: ChargingStation, actor: Actor) -> dict[str, object]
     csr = pki.request(station.identity, station.organization.name)
     signing.receive(side, SigningRequested(csr=csr), now)
     request = SigningRequest.objects.get(station=station).pk
+    reservation = Reservation.objects.get(station=station)
+    ReservationCost.objects.create(
+        reservation=reservation, state="review", cause="no_tariff", since=now, started_at=now, ended_at=now,
+        computed_at=now,
+    )  # fmt: skip
     return {
-        "reservations": Reservation.objects.get(station=station).pk,
+        "reservations": reservation.pk,
         "charging-profiles": profile.pk,
         "certificates": InstalledCertificate.objects.get(station=station).pk,
         "certificates/requests": request,

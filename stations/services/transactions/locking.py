@@ -18,6 +18,7 @@ from django.db.transaction import atomic
 
 from stations.domain.station import StationSide
 from stations.models import ChargingStation, Connector, Evse
+from stations.services import plugs
 from stations.services.stations import make_code
 
 Parameters = ParamSpec("Parameters")
@@ -86,5 +87,7 @@ def _make_evse(station: StationSide, evse_id: int, connector_id: int | None) -> 
     row = Evse(station=ChargingStation(pk=station.station_id), evse_id=evse_id, code=make_code())
     Evse.objects.bulk_create([row], ignore_conflicts=True)
     evse = Evse.objects.get(station_id=station.station_id, evse_id=evse_id)
-    connector = Connector(evse=evse, connector_id=connector_id or 1)
+    number = connector_id or 1
+    plug = plugs.known(station.station_id, evse_id, number)
+    connector = Connector(evse=evse, connector_id=number, type=plug)
     Connector.objects.bulk_create([connector], ignore_conflicts=True)

@@ -117,3 +117,16 @@ def test_a_stranger_changes_no_contract(
 
     assert [charlie.post(place, body).status_code for place in places] == [404] * 4
     assert contracts(organization) == []
+
+
+def test_t36_the_card_says_that_a_company_pays_and_takes_it_back(
+    browser: Client, home: str, organization: Organization, actor: Actor, driver: Driver
+) -> None:
+    tariff, page = publish(actor).tariff, f"{home}drivers/{driver.pk}/"
+    browser.post(f"{page}tariff/", {"tariff": tariff.pk, "basis": "net"})
+    shown = browser.get(page).content.decode()
+    browser.post(f"{page}tariff/", {"tariff": tariff.pk, "basis": ""})
+    held = tariff_assignments.at_place(driver, organization.pk)
+
+    assert "rounded without VAT" in shown
+    assert (held.tariff, held.basis) == (tariff, "")

@@ -9,7 +9,7 @@ from core import clock
 from core.access import Actor
 from stations.domain import intents
 from stations.domain.intents import VariableItem
-from stations.models import Report, StationCredential, Variable
+from stations.models import Connector, Report, StationCredential, Variable
 from stations.services import reports
 from tests.stations.ocpp.asking import VERSIONS_2X, ask, ended, issue, with_effect
 from tests.stations.ocpp.knocking import Charger
@@ -329,3 +329,35 @@ def test_p018_a_new_password_counts_as_the_station_answers(
     old = charger.knock(version=version).status
     new = charger.knock(version=version, login=(charger.station.identity, secret)).status
     assert (old, new) == ((401, 101) if word == "Accepted" else (101, 401))
+
+
+@pytest.mark.parametrize("version", VERSIONS_2X)
+@pytest.mark.parametrize("report_first", [True, False], ids=["before", "after"])
+def test_t43_a_connector_has_the_type_that_the_device_model_reports(
+    charger: Charger, version: str, report_first: bool
+) -> None:
+    def report(word: str) -> None:
+        part = wire("v201/NotifyReport.last_part")
+        for item in part["reportData"]:
+            if item["variable"]["name"] == "ConnectorType":
+                item["variableAttribute"][0]["value"] = word
+        socket.call("NotifyReport", part)
+
+    def type_of() -> str | None:
+        rows = Connector.objects.filter(evse__station=charger.station, evse__evse_id=1, connector_id=1)
+        return rows.values_list("type", flat=True).first()
+
+    status = wire("v201/StatusNotification.available", evseId=1, connectorId=1)
+    with charger.dial(version) as socket:
+        socket.boot()
+        if report_first:
+            report("cCCS2")
+            socket.call("StatusNotification", status)
+        else:
+            socket.call("StatusNotification", status)
+            report("cCCS2")
+        learned = type_of()
+        report("Unknown")
+
+    assert learned == "cCCS2"
+    assert type_of() == "cCCS2"

@@ -107,7 +107,7 @@ def test_t25_t26_without_a_session_an_expired_or_cancelled_one_has_a_cost_of_its
     assert decided == (1, 0)
     assert (cost.state, cost.currency, cost.incl_vat) == ("final", "EUR", Decimal(incl))
     assert cost.ended_at - cost.started_at == 50 * MINUTE
-    assert next(line["dimension"] for line in cost.lines) == "RESERVATION_TIME"
+    assert cost.lines[0]["dimension"] == "RESERVATION_TIME"
     assert set(cost.texts) == {"en", "de"}
 
 

@@ -321,3 +321,70 @@ def test_a_session_closed_by_a_person_is_priced_too(plug: Plug, alice: Actor) ->
 
     assert told(cost_of(car)) == ("final", "1.50", "1.79")
     assert Transaction.objects.get(pk=car.session.pk).stopped_reason == "ClosedByOperator"
+
+
+def tell(car: Car, kind: str, minutes: float, imported: float, exported: float | None) -> None:
+    """A message of a 2.x session with both registers, the export in kWh."""
+    context = {"Started": "Transaction.Begin", "Ended": "Transaction.End"}.get(kind, "Sample.Periodic")
+    sampled: list[dict[str, Any]] = [{"value": imported, "context": context}]
+    if exported is not None:
+        sampled.append({
+            "value": exported, "measurand": "Energy.Active.Export.Register", "context": context,
+            "unitOfMeasure": {"unit": "kWh"},
+        })  # fmt: skip
+    values = [{"timestamp": clock.to_wire(car.at(minutes)), "sampledValue": sampled}]
+    token = {"idToken": car.token, "type": "ISO14443"}
+    opening = {"idToken": token, "evse": {"id": 1, "connectorId": 1}} if kind == "Started" else {}
+    car.reference = car.name
+    car._event(kind, "MeterValuePeriodic", minutes, None, "Charging", meterValue=values, **opening)
+
+
+@pytest.mark.parametrize("version", VERSIONS_2X)
+@pytest.mark.parametrize(
+    ("given", "incl"), [(3, "1.19"), (9, "-2.38")], ids=["less than it took", "more than it took"]
+)
+def test_t15_t44_what_a_car_gives_back_is_credited_and_the_running_cost_may_fall(
+    charger: Charger, alice: Actor, version: str, given: float, incl: str
+) -> None:
+    priced(alice)
+    with charger.dial(version) as socket:
+        socket.boot()
+        car = Car(charger, socket, alice)
+        tell(car, "Started", 0, 1000, 20)
+        tell(car, "Updated", 60, 6000, 20)
+        full = look(car).incl_vat
+        tell(car, "Updated", 90, 6000, 20 + given)
+        fallen = look(car)
+        tell(car, "Ended", 100, 6000, 20 + given)
+    cost = cost_of(car)
+
+    assert full == Decimal("2.98")
+    assert (fallen.state, fallen.incl_vat) == ("running", Decimal(incl))
+    assert (cost.state, cost.incl_vat) == ("final", Decimal(incl))
+    assert Decimal(cost.answer["total_energy"]) == 5 - given
+
+
+def test_t15_energy_given_back_that_is_not_told_to_the_end_is_no_guess(
+    charger: Charger, alice: Actor
+) -> None:
+    priced(alice)
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        car = Car(charger, socket, alice)
+        tell(car, "Started", 0, 1000, 20)
+        tell(car, "Updated", 60, 6000, 22)
+        tell(car, "Ended", 100, 6000, None)
+    cost = cost_of(car)
+
+    assert (cost.state, cost.cause, cost.incl_vat) == ("review", "missing_export", None)
+
+
+def test_t15_a_register_of_exports_that_stands_still_changes_nothing(charger: Charger, alice: Actor) -> None:
+    priced(alice)
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        car = Car(charger, socket, alice)
+        tell(car, "Started", 0, 1000, 20)
+        tell(car, "Ended", 100, 6000, 20)
+
+    assert cost_of(car).incl_vat == Decimal("2.98")

@@ -7,6 +7,7 @@ import pytest
 
 from core import clock
 from core.access import Actor
+from core.errors import Invalid
 from drivers.models import IdToken
 from drivers.services import drivers, tokens
 from stations.models import AuthorizationAnswer, Evse, FrozenTariff, SessionCost, TariffAssignment
@@ -286,3 +287,34 @@ def test_t43_a_free_station_charges_everybody_without_a_tariff(charger: Charger,
         answer = socket.call("Authorize", {"idToken": {"idToken": "", "type": "NoAuthorization"}})
 
     assert answer["idTokenInfo"]["status"] == "Accepted"
+
+
+@pytest.mark.parametrize("basis", ["", "net"])
+def test_t36_a_contract_says_whether_the_price_with_or_without_taxes_is_rounded(
+    charger: Charger, alice: Actor, basis: str
+) -> None:
+    """T-37: 7.4375 at 19 % and 1.125 at 7 % are 10.05 for a person, 10.06 for a company."""
+    two = element(component("ENERGY", "0.74375", "19")), element(component("FLAT", "1.125", "7"))
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        car = Car(charger, socket, alice, hours_ago=0)
+        token = IdToken.objects.get(value=car.token, organization=charger.station.organization)
+        driver = make_driver(alice)
+        tokens.update(token, {"driver": driver}, by=alice)
+        tariff_assignments.assign(publish(alice, *two).tariff, place=driver, basis=basis, by=alice)
+        car.start(0.1)
+        car.stop(20, 10_000)
+    frozen = FrozenTariff.objects.get(transaction=car.session)
+    cost = SessionCost.objects.get(transaction=car.session)
+
+    assert (frozen.level, frozen.basis) == ("contract", basis or "gross")
+    assert cost.incl_vat == Decimal("10.06" if basis else "10.05")
+
+
+def test_t36_only_a_contract_says_that_prices_are_net(alice: Actor) -> None:
+    tariff = publish(alice).tariff
+    for basis, place in (("net", None), ("neither", make_driver(alice))):
+        with pytest.raises(Invalid):
+            tariff_assignments.assign(tariff, place=place, basis=basis, by=alice)
+
+    assert not TariffAssignment.objects.filter(tariff=tariff).exists()
