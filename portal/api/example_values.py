@@ -237,6 +237,10 @@ RUN = {"period": "2026-11", "issue": False, "status": "finished", "started_by": 
 BUYER = {"name": "Frida Abend", "street": "Am Kai 7", "vat_id": "", "vat_id_checked_on": None, "reference": "",
          "reseller": False}  # fmt: skip
 MANDATE = {"holder": "Frida Abend", "signed_on": "2026-11-02", "type": "CORE", "account": STATION}
+ENDED = {"id": SESSION, "station": STATION, "identity": "BER-01", "ocpp_transaction_id": "4711", "evse_id": 1,
+         "connector_id": 1, "status": "ended", "charging_state": "Charging", "authorization": "accepted",
+         "started_at": BEGAN, "ended_at": NOW, "meter_start_wh": 0, "energy_wh": 9821.5, "stopped_reason": "Local",
+         "flags": []}  # fmt: skip
 OF: Mapping[str, Mapping[str, Any]] = {
     "AllocationView": {"amount": "7.35"},
     "BillingAccountView": {"kind": "driver", "name": "Frida Abend"},
@@ -358,10 +362,8 @@ OF: Mapping[str, Mapping[str, Any]] = {
                      "tries": 1, "next_try_at": None},
     "AttemptView": {"number": 1, "duration_ms": 87, "status_code": 200, "content_type": "application/json",
                     "size_bytes": 15, "failure": ""},
-    "DeliveryDetailView": {"body": {"type": "transaction.ended", "timestamp": NOW, "sequence": 5120,
-                                    "data": {"id": SESSION, "station": STATION, "energy_wh": 9821.5}}},
-    "EventView": {"id": SESSION, "sequence": 5120, "type": "transaction.ended",
-                  "data": {"id": SESSION, "station": STATION, "energy_wh": 9821.5}},
+    "DeliveryDetailView": {"body": {"type": "transaction.ended", "timestamp": NOW, "sequence": 5120, "data": ENDED}},
+    "EventView": {"id": SESSION, "sequence": 5120, "type": "transaction.ended", "data": ENDED},
     "SecretView": {"secret": SECRET, "previous_until": LATER},
     "NewWebhookView": {"secret": SECRET},
     "WebhookBody": {"name": "Warehouse", "url": HOOK, "types": ["transaction.ended"], "sites": [],

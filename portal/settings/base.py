@@ -326,6 +326,7 @@ SPECTACULAR_SETTINGS = {
         "RenewableCertificateEnum": [(use, use) for use in RENEWABLE],
         "RequestedCertificateEnum": [(use.value, use.value) for use in SigningUse],
         "CommandStatusEnum": [(word.value, word.value) for word in CommandStatus],
+        "PlanStatusEnum": [(word, word) for word in ("planned", "done", "cancelled")],
         "JobStatusEnum": [(word.value, word.value) for word in JobStatus],
         "SigningStatusEnum": [(word.value, word.value) for word in SigningStatus],
         "DisplayStateEnum": [(word, word) for word in STATES],
