@@ -337,7 +337,7 @@ SPECTACULAR_SETTINGS = {
         "TransactionStatusEnum": [(word.value, word.value) for word in TransactionStatus],
         "TariffStateEnum": [(word, word) for word in ("draft", "published", "retired")],
         "TariffTypeEnum": [(word.value, word.value) for word in TariffType],
-        "BudgetKindEnum": [(word, word) for word in ("energy_wh", "duration_s", "soc_percent", "money")],
+        "BudgetKindEnum": [(word, word) for word in ("energy_wh", "duration_s", "soc_percent", "cost")],
         "CostStateEnum": "stations.models.frozen_tariffs.CostState",
         "WebhookStateEnum": "core.models.webhooks.Webhook.State",
         "BillingAccountKindEnum": "billing.models.accounts.AccountKind",
