@@ -13,11 +13,29 @@ from portal.api.resource import StrictSerializer
 
 HELP = "The session that begins when one is used up is refused; one that reaches it is stopped"
 
-UNITS = "In the unit of the kind; money in the organization's currency, taxes included"
+UNITS = "In the unit of the kind; `cost` in the organization's currency, taxes included"
+
+
+WORDS: Mapping[str, str] = {one.value: one.value for one in BudgetKind} | {BudgetKind.MONEY.value: "cost"}
+KINDS: Mapping[str, str] = {word: kind for kind, word in WORDS.items()}
+"""The contract says ``cost`` where the portal says money."""
+
+
+class Kind(serializers.ChoiceField):
+    """What a budget counts."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(list(KINDS), **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        return KINDS[super().to_internal_value(data)]
+
+    def to_representation(self, value: str) -> str:
+        return WORDS[value]
 
 
 class BudgetBody(StrictSerializer):
-    kind = serializers.ChoiceField([one.value for one in BudgetKind])
+    kind = Kind()
     limit = serializers.DecimalField(max_digits=13, decimal_places=3, help_text=UNITS)
     per = serializers.ChoiceField([one.value for one in BudgetPeriod], help_text="soc_percent: session only")
 
@@ -29,7 +47,7 @@ class WithBudgets(serializers.Serializer):
 
 
 class BudgetView(serializers.Serializer):
-    kind = serializers.ChoiceField([one.value for one in BudgetKind])
+    kind = Kind()
     limit = Number(help_text=UNITS)
     per = serializers.ChoiceField([one.value for one in BudgetPeriod])
 

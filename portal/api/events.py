@@ -18,8 +18,8 @@ from core.models import Event
 from core.services import outbox
 from portal.api import event_stream
 from portal.api.errors import Gone
+from portal.api.event_data import EventData
 from portal.api.event_stream import Reader
-from portal.api.fields import JsonObject
 from portal.api.filtering import filtered
 from portal.api.renderers import CsvRenderer, EventStreamRenderer, JsonRenderer
 from portal.api.resource import ListResource
@@ -35,7 +35,7 @@ class EventView(serializers.Serializer):
     sequence = serializers.IntegerField(source="pk", help_text="Grows in the order of events")
     type = serializers.ChoiceField(EVENT_TYPES)
     timestamp = serializers.DateTimeField(source="occurred_at")
-    data = JsonObject(help_text="The object as it was then; its fields depend on the type")
+    data = EventData()
 
 
 class EventFilter(filters.FilterSet):

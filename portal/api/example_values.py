@@ -242,6 +242,10 @@ DEBITS = {"message_id": "CY20261201080000A1B2C3D4E5", "status": "open", "collect
           "digest": HASH, "made_by": "key:ci"}  # fmt: skip
 METER = {"serial": "1EMH0012345678", "public_key": "3059301306072A8648CE3D020106082A8648CE3D030107034200"}
 MANDATE = {"holder": "Frida Abend", "signed_on": "2026-11-02", "type": "CORE", "account": STATION}
+ENDED = {"id": SESSION, "station": STATION, "identity": "BER-01", "ocpp_transaction_id": "4711", "evse_id": 1,
+         "connector_id": 1, "status": "ended", "charging_state": "Charging", "authorization": "accepted",
+         "started_at": BEGAN, "ended_at": NOW, "meter_start_wh": 0, "energy_wh": 9821.5, "stopped_reason": "Local",
+         "flags": []}  # fmt: skip
 OF: Mapping[str, Mapping[str, Any]] = {
     "AllocationView": {"amount": "7.35"},
     "AllocationBody": {"invoice": SESSION, "amount": "7.35"},
@@ -395,10 +399,8 @@ OF: Mapping[str, Mapping[str, Any]] = {
                      "tries": 1, "next_try_at": None},
     "AttemptView": {"number": 1, "duration_ms": 87, "status_code": 200, "content_type": "application/json",
                     "size_bytes": 15, "failure": ""},
-    "DeliveryDetailView": {"body": {"type": "transaction.ended", "timestamp": NOW, "sequence": 5120,
-                                    "data": {"id": SESSION, "station": STATION, "energy_wh": 9821.5}}},
-    "EventView": {"id": SESSION, "sequence": 5120, "type": "transaction.ended",
-                  "data": {"id": SESSION, "station": STATION, "energy_wh": 9821.5}},
+    "DeliveryDetailView": {"body": {"type": "transaction.ended", "timestamp": NOW, "sequence": 5120, "data": ENDED}},
+    "EventView": {"id": SESSION, "sequence": 5120, "type": "transaction.ended", "data": ENDED},
     "SecretView": {"secret": SECRET, "previous_until": LATER},
     "NewWebhookView": {"secret": SECRET},
     "WebhookBody": {"name": "Warehouse", "url": HOOK, "types": ["transaction.ended"], "sites": [],

@@ -1,12 +1,14 @@
 """``/firmware-images/``: bringing images in by upload or by address, and taking them back."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
+from django.db.transaction import atomic
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -17,7 +19,7 @@ from rest_framework.response import Response
 
 from portal.api.errors import TooLarge
 from portal.api.parsers import JsonParser
-from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
 from stations.domain.secrecy import masked_address
 from stations.models import FirmwareImage
 from stations.services import firmware_fetching, firmware_images
@@ -61,6 +63,12 @@ class ImageBody(StrictSerializer):
         if ("file" in attrs) == ("url" in attrs):
             raise serializers.ValidationError({"file": "Give the file or its address."})
         return attrs
+
+
+class ImageChange(StrictSerializer):
+    """What stations get and which ones stays as it was planned and approved: add another image for that."""
+
+    name = serializers.CharField(max_length=100, allow_blank=True)
 
 
 class ImageView(serializers.Serializer):
@@ -174,7 +182,24 @@ class ImageDetail(Resource):
     @extend_schema(operation_id="get_firmware_image")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a firmware image."""
-        return with_etag(request, self.represent(self._image(pk)))
+        return with_etag(request, self.represent(self._image(pk)), ImageChange)
+
+    @extend_schema(operation_id="replace_firmware_image", request=ImageChange)
+    def put(self, request: Request, pk: UUID) -> Response:
+        """Replace what can be written of an image, which is its name."""
+        image = self._image(pk)
+        return self._rename(image, self.replacement(ImageChange, self.represent(image)))
+
+    @extend_schema(operation_id="change_firmware_image", request=ImageChange)
+    def patch(self, request: Request, pk: UUID) -> Response:
+        """Change the name of an image."""
+        return self._rename(self._image(pk), self.body(ImageChange, partial=True))
+
+    def _rename(self, image: FirmwareImage, values: Mapping[str, Any]) -> Response:
+        with atomic():
+            require_match(self.request, self.represent(image), ImageChange)
+            renamed = firmware_images.rename(image, values.get("name", image.name), by=self.actor)
+        return with_etag(self.request, self.represent(renamed), ImageChange)
 
     @extend_schema(operation_id="retire_firmware_image", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:

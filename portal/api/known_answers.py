@@ -103,7 +103,7 @@ def _name_of(scope: Scope) -> bytes:
     whole = hashlib.sha256()
     client = scope.get("client") or ("",)
     for part in (scope["path"], scope.get("scheme", ""), client[0]):
-        whole.update(part.encode() + b"\n")
+        whole.update(f"{part}\n".encode())
     whole.update(scope.get("query_string", b"") + b"\n")
     for name, value in scope["headers"]:
         if name != REQUEST_ID:

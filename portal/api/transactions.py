@@ -1,9 +1,11 @@
 """``/transactions/`` with their readings."""
 
+from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, F, Func, Q, QuerySet, Window
+from django.db.models.functions import Extract, Floor, RowNumber
 from django.utils.translation import get_language
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -25,8 +27,11 @@ from portal.api.costs import (
 )
 from portal.api.fields import JsonObjects, Number, Wh, token_shown
 from portal.api.resource import ListResource, Resource, found, with_etag
+from stations.domain import metering
 from stations.models import CostState, MeterReading, Transaction
 from stations.services.transactions import evidence
+
+DAY_S = 86_400
 
 
 class TokenText(serializers.CharField):
@@ -205,14 +210,41 @@ class ReadingView(serializers.Serializer):
     samples = JsonObjects(help_text="The sampled values as sent")
 
 
+UNNAMED = Func(
+    F("samples"),
+    template="jsonb_path_exists(%(expressions)s, '$[*] ? (!exists(@.measurand))')",
+    output_field=BooleanField(),
+)
+
+
 class ReadingFilter(filters.FilterSet):
     context = filters.CharFilter()
+    measurand = filters.CharFilter(
+        method="of_measurand", help_text="Readings that have a value of it, such as `Power.Active.Import`"
+    )
     occurred_after = filters.IsoDateTimeFilter(field_name="occurred_at", lookup_expr="gte")
     occurred_before = filters.IsoDateTimeFilter(field_name="occurred_at", lookup_expr="lt")
+    resolution = filters.NumberFilter(
+        method="thinned", help_text=f"At most one reading, the last, in so many seconds: 1 to {DAY_S}"
+    )
 
     class Meta:
         model = MeterReading
         fields: ClassVar[list[str]] = []
+
+    def of_measurand(self, rows: Any, name: str, value: str) -> Any:
+        """A sampled value that names none is of the register (1.6 section 7.31, 2.0.1 SampledValueType)."""
+        named = Q(samples__contains=[{"measurand": value}])
+        if value != metering.REGISTER:
+            return rows.filter(named)
+        return rows.annotate(unnamed=UNNAMED).filter(named | Q(unnamed=True))
+
+    def thinned(self, rows: Any, name: str, value: Decimal) -> Any:
+        if not 1 <= value <= DAY_S:
+            raise serializers.ValidationError({name: f"A whole number from 1 to {DAY_S}."})
+        span = Floor(Extract("occurred_at", "epoch") / int(value))
+        place = Window(RowNumber(), partition_by=[span], order_by=["-occurred_at", "-id"])
+        return rows.filter(pk__in=rows.order_by().annotate(place=place).filter(place=1).values("pk"))
 
 
 class ReadingList(ListResource):

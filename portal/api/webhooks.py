@@ -9,13 +9,15 @@ from django.db.models import QuerySet
 from django.db.transaction import atomic
 from django.http import Http404
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.models import Delivery, Webhook
 from core.services import deliveries, outbox, webhooks
+from portal.api.event_data import EventData
+from portal.api.events import EVENT_TYPES
 from portal.api.resource import (
     ListResource,
     Resource,
@@ -109,10 +111,20 @@ class DeliveryView(serializers.Serializer):
     delivered_at = serializers.DateTimeField(allow_null=True)
 
 
+class PostedView(serializers.Serializer):
+    """What is posted."""
+
+    type = serializers.ChoiceField(EVENT_TYPES)
+    timestamp = serializers.DateTimeField()
+    sequence = serializers.IntegerField(help_text="Grows in the order of events")
+    data = EventData()
+
+
 class DeliveryDetailView(DeliveryView):
-    body = serializers.SerializerMethodField(help_text="What is posted")
+    body = serializers.SerializerMethodField()
     attempts = AttemptView(many=True)
 
+    @extend_schema_field(PostedView)
     def get_body(self, delivery: Delivery) -> dict[str, Any]:
         event = delivery.event
         sent: dict[str, Any] = orjson.loads(

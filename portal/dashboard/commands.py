@@ -15,6 +15,7 @@ from core.access import Actor, Permission
 from core.errors import Invalid
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.fresh import confirmed_first
+from portal.dashboard.later import REPEATS, when_of
 from portal.dashboard.pages import address, page_by_id, render_page
 from portal.dashboard.station import find, frame
 from portal.dashboard.words import MESSAGE
@@ -58,15 +59,20 @@ def send(request: OperatorRequest, pk: UUID) -> HttpResponse:
             return first
     if name not in FORMS:
         raise Invalid(_("There is no such command."), field="command")
-    commands.issue(
-        station,
-        FORMS[name](request.POST),
-        by=request.actor,
-        if_offline="wait" if request.POST.get("if_offline") == "wait" else "fail",
-    )
+    _say(station, FORMS[name](request.POST), request)
     if request.htmx:
         return _page(request, station)
     return go(request, address(request, "station_commands", pk))
+
+
+def _say(station: ChargingStation, intent: Intent, request: OperatorRequest) -> None:
+    """Now, or as a plan where the form says when."""
+    if_offline = "wait" if request.POST.get("if_offline") == "wait" else "fail"
+    when = when_of(request.POST, station)
+    if when is None:
+        commands.issue(station, intent, by=request.actor, if_offline=if_offline)
+    else:
+        scheduled_commands.plan(station, intent, when=when, by=request.actor, if_offline=if_offline)
 
 
 @require_safe
@@ -105,6 +111,7 @@ def _page(request: OperatorRequest, station: ChargingStation) -> HttpResponse:
     context["page"] = page_by_id(station.commands.select_related("transaction__evse"), request.GET.dict())
     context["planned"] = _shown(station, request.actor)
     context["evses"] = list(station.evses.values_list("evse_id", flat=True))
+    context["repeats"] = list(REPEATS.items())
     context["messages_to_ask"] = [(name, MESSAGE[name]) for name in MESSAGES]
     return render_page(request, TEMPLATE, context, partial="history")
 

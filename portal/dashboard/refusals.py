@@ -475,6 +475,7 @@ FILLED = (
     _("There are %(count)s webhooks already. Delete one first."),
     _("%(count)s commands are planned for this station. Cancel some first."),
     _("“%(command)s” is sent at once; it cannot be planned."),
+    _("The profiles change too often in this window. Choose a shorter one."),
     _("INTERVAL is a whole number from 1 to %(most)s."),
     _("A rule comes at most %(most)s times a day."),
     _("This is no rule of RFC 5545. One is, for example: %(example)s."),

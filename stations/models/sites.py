@@ -40,7 +40,10 @@ class Site(models.Model):
 
     class Meta:
         ordering = ["name"]
-        indexes = [models.Index(fields=["organization", "name", "id"], name="site_by_name")]
+        indexes = [
+            models.Index(fields=["organization", "name", "id"], name="site_by_name"),
+            models.Index(fields=["organization", "created_at", "id"], name="site_by_creation"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -109,7 +109,11 @@ class ChargingStation(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(security_profile__lte=3), name="station_profile_known"),
         ]
-        indexes = [models.Index(fields=["organization", "identity"], name="station_by_organization")]
+        indexes = [
+            models.Index(fields=["organization", "identity"], name="station_by_organization"),
+            models.Index(fields=["organization", "name", "id"], name="station_by_name"),
+            models.Index(fields=["organization", "created_at", "id"], name="station_by_creation"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.identity

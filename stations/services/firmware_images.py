@@ -111,6 +111,21 @@ def retire(image: FirmwareImage, *, by: Actor) -> FirmwareImage:
     return row
 
 
+def rename(image: FirmwareImage, name: str, *, by: Actor) -> FirmwareImage:
+    """Another name for people. All else stands: rollouts were planned and approved for it."""
+    by.require_everywhere(Permission.FIRMWARE_UPLOAD, image)
+    with atomic():
+        row = FirmwareImage.objects.select_for_update().get(pk=image.pk)
+        if row.retired_at is not None:
+            raise Conflict("The image is retired already.")
+        before, row.name = row.name, _text(name, "name", 100)
+        if row.name != before:
+            row.save(update_fields=["name"])
+            audit.record("firmware_image.renamed", row, by=by, changes={"name": [before, row.name]})
+            tell(row)
+    return row
+
+
 def fits(image: FirmwareImage, station: ChargingStation) -> Refusal | None:
     """``None`` where the image may be used and is for the station's vendor, model and present version."""
     if reason := unusable(image, clock.now()):

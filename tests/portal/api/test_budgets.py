@@ -37,13 +37,13 @@ def test_budgets_are_set_kept_and_taken_away(api: APIClient, kind: str) -> None:
         {**DAY, "limit": 0},
         {**DAY, "limit": -1},
         {**DAY, "limit": "NaN"},
-        {**DAY, "kind": "cost"},
+        {**DAY, "kind": "money"},
         {**DAY, "per": "year"},
         {"kind": "soc_percent", "limit": 80, "per": "day"},
         {"kind": "soc_percent", "limit": 101, "per": "session"},
         {"kind": "energy_wh"},
-        {"kind": "money", "limit": "0.005", "per": "day"},
-        {"kind": "money", "limit": 0, "per": "session"},
+        {"kind": "cost", "limit": "0.005", "per": "day"},
+        {"kind": "cost", "limit": 0, "per": "session"},
     ],
     ids=str,
 )
@@ -112,7 +112,7 @@ def test_a_stranger_sets_none(
 def test_money_is_budgeted_by_api_and_page_in_the_currency_of_the_organization(
     api: APIClient, browser: Client, organization: Organization
 ) -> None:
-    wish = {"kind": "money", "limit": 50, "per": "month"}
+    wish = {"kind": "cost", "limit": 50, "per": "month"}
     url = api.post("/api/v1/drivers/", {"name": "Emil", "budgets": [wish]})["Location"]
     read = api.get(url).json()
     page = f"/o/{organization.slug}/drivers/{read['id']}/"

@@ -1,5 +1,6 @@
 """Firmware, logs and passwords through the API: bodies, jobs below a station, secrets."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,13 +8,14 @@ from rest_framework.test import APIClient
 
 from core import clock
 from core.access import Actor
+from core.errors import NotPermitted
 from core.models import AuditEntry
 from stations.domain import intents
 from stations.domain.events import SecurityEventReported, Stamp
 from stations.domain.firmware import FirmwareKind, FirmwareStateReported, LogStateReported
 from stations.domain.station import StationRef
 from stations.models import ChargingStation, Command
-from stations.services import firmware, logs, security_events
+from stations.services import firmware, firmware_images, logs, security_events
 from tests import factories
 from tests.portal.api.conftest import results
 
@@ -125,3 +127,29 @@ def test_jobs_logs_and_events_are_listed_below_their_station(
     assert (event["type"], event["critical"]) == ("TamperDetectionActivated", True)
     for path in ("firmware-jobs/", "logs/", "security-events/"):
         assert stranger.get(base + path).status_code == 404
+
+
+def test_an_image_gets_another_name_and_nothing_else(
+    api: APIClient, stranger: APIClient, alice: Actor, bob: Actor, api_with: Callable[..., APIClient]
+) -> None:
+    """What stations get stays as it was approved; strangers and keys that only read rename nothing."""
+    image = factories.make_image(alice, vendor="Acme")
+    url = f"/api/v1/firmware-images/{image.pk}/"
+    read = api.get(url)
+    named = api.patch(url, {"name": "Winter"}, HTTP_IF_MATCH=read["ETag"])
+    late = api.patch(url, {"name": "Spring"}, HTTP_IF_MATCH=read["ETag"])
+    other = api.patch(url, {"name": "Spring", "vendor": "Other"})
+    put = api.put(url, {**named.json(), "name": "Summer"})
+
+    assert (named.status_code, named.json()["name"]) == (200, "Winter")
+    assert (late.status_code, other.status_code) == (412, 400)
+    assert put.json() == {**read.json(), "name": "Summer"}
+    assert stranger.patch(url, {"name": "Mine"}).status_code == 404
+    assert api_with("firmware:read").patch(url, {"name": "Mine"}).status_code == 403
+    with pytest.raises(NotPermitted):
+        firmware_images.rename(image, "Mine", by=bob)
+    assert api.delete(url).status_code == 204
+    assert api.patch(url, {"name": "Gone"}).status_code == 409
+    image.refresh_from_db()
+    assert image.name == "Summer"
+    assert AuditEntry.objects.filter(action="firmware_image.renamed").count() == 2

@@ -285,6 +285,35 @@ def test_readings_come_oldest_first_with_their_samples_verbatim(api: APIClient, 
     ]
 
 
+def test_readings_are_narrowed_to_a_measurand_and_thinned_out(api: APIClient, alice: Actor) -> None:
+    """One that names no measurand is of the register."""
+    transaction = make_transaction(alice)
+    register, power = "Energy.Active.Import.Register", "Power.Active.Import"
+    begin = transaction.started_at.replace(second=0, microsecond=0)
+    sampled = [[{"value": "1"}], [{"value": "2", "measurand": power}],
+               [{"value": "3", "measurand": register}, {"value": "4", "measurand": power}]]  # fmt: skip
+    for number, samples in enumerate(sampled):
+        MeterReading.objects.create(
+            station=transaction.station, evse_id=1, transaction=transaction, digest=number, context="Sample.Periodic",
+            occurred_at=begin + timedelta(seconds=25 * number), received_at=clock.now(), samples=samples,
+        )  # fmt: skip
+    url = f"/api/v1/transactions/{transaction.pk}/readings/"
+
+    def values(**asked: Any) -> list[str]:
+        return [row["samples"][0]["value"] for row in results(api.get(url, asked))]
+
+    assert values() == ["1", "2", "3"]
+    assert values(measurand=register) == ["1", "3"]
+    assert values(measurand=power) == ["2", "3"]
+    assert values(measurand="SoC") == []
+    assert values(resolution=60) == ["3"]
+    assert values(resolution=50) == ["2", "3"]
+    assert values(resolution=60, measurand=register) == ["3"]
+    assert values(resolution=60, limit=1) == ["3"]
+    for wrong in ("0", "86401", "1.5", "x"):
+        assert api.get(url, {"resolution": wrong}).status_code == 400
+
+
 def test_those_who_may_not_see_drivers_see_the_end_of_a_token_only(
     organization: Organization, alice: Actor
 ) -> None:

@@ -1,7 +1,9 @@
 """Planned commands on the station's Commands tab: seen with what became of each time, and taken back."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -124,3 +126,103 @@ def test_a_retired_station_is_told_once_and_its_plan_ends(
     planned.refresh_from_db()
     assert (planned.status, planned.next_at) == ("done", None)
     assert [run.outcome for run in planned.runs.all()] == ["refused"]
+
+
+def send(browser: Client, organization: Organization, station: ChargingStation, **fields: str) -> Any:
+    address = f"/o/{organization.slug}/stations/{station.pk}/commands/send/"
+    opening = {"command": "change_availability", "operational_status": "operative", "evse_id": ""}
+    return browser.post(address, {**opening, **fields}, headers={"HX-Request": "true"})
+
+
+MONDAY = datetime(2027, 3, 22, 6, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule", "times"),
+    [
+        ({}, "", 1),
+        ({"repeat": "daily"}, "FREQ=DAILY;BYHOUR=6;BYMINUTE=30", 3),
+        ({"repeat": "weekdays"}, "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=6;BYMINUTE=30", 3),
+        ({"repeat": "weekly"}, "FREQ=WEEKLY;BYDAY=MO;BYHOUR=6;BYMINUTE=30", 3),
+        ({"repeat": "rule", "rule": "FREQ=DAILY;COUNT=2"}, "FREQ=DAILY;COUNT=2", 2),
+        ({"rule": "FREQ=DAILY"}, "", 1),
+    ],
+)
+def test_a_command_of_the_page_is_planned_in_the_time_of_the_site(
+    alice: Membership,
+    browser_of: Callable[[Membership], Client],
+    organization: Organization,
+    station: ChargingStation,
+    fields: Any,
+    rule: str,
+    times: int,
+) -> None:
+    """Over the Sunday on which the clocks go forward half past six stays half past six."""
+    with time_machine.travel(MONDAY - timedelta(hours=3), tick=False):
+        answer = send(browser_of(alice), organization, station, run_at="2027-03-22T06:30", **fields)
+        made = ScheduledCommand.objects.get(station=station)
+        coming = scheduled_commands.next_times(made, 3)
+
+    assert answer.status_code == 200
+    assert "Planned" in answer.content.decode()
+    assert (made.command, made.repeat, made.next_at) == ("change_availability", rule, MONDAY)
+    assert len(coming) == times
+    assert {at.astimezone(MONDAY.tzinfo).strftime("%H:%M") for at in coming} == {"06:30"}
+    assert not Command.objects.exists()
+    assert AuditEntry.objects.filter(action="command.scheduled").count() == 1
+
+
+def test_without_a_time_the_command_is_sent_at_once(
+    browser: Client, organization: Organization, station: ChargingStation
+) -> None:
+    send(browser, organization, station, run_at="", repeat="", rule="")
+
+    assert Command.objects.get(station=station).command == "change_availability"
+    assert not ScheduledCommand.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"run_at": "soon"},
+        {"run_at": "2001-01-01T06:00"},
+        {"run_at": "9999-12-31T23:59"},
+        {"run_at": "a\x00b"},
+        {"repeat": "daily"},
+        {"repeat": "hourly", "run_at": "2027-03-22T06:30"},
+        {"repeat": "rule"},
+        {"repeat": "rule", "rule": "FREQ=SECONDLY"},
+    ],
+)
+def test_a_time_that_is_none_plans_and_sends_nothing(
+    alice: Membership,
+    browser_of: Callable[[Membership], Client],
+    organization: Organization,
+    station: ChargingStation,
+    fields: dict[str, str],
+) -> None:
+    with time_machine.travel(MONDAY - timedelta(hours=3), tick=False):
+        answer = send(browser_of(alice), organization, station, **fields)
+
+    assert answer.status_code in (400, 422)
+    assert not ScheduledCommand.objects.exists()
+    assert not Command.objects.exists()
+
+
+def test_who_may_not_send_it_plans_nothing_either(
+    organization: Organization,
+    actor: Actor,
+    browser_of: Callable[[Membership], Client],
+    station: ChargingStation,
+) -> None:
+    """A viewer, a stranger, and a technician of another site."""
+    sites.create({"name": "Elsewhere", "time_zone": "UTC"}, by=actor)
+    dan = factories.make_member(organization, Role.TECHNICIAN, "dan")
+    access.limit_member(dan, ["Elsewhere"], by=actor)
+    vera = factories.make_member(organization, Role.VIEWER, "vera")
+    charlie = factories.make_member(factories.make_organization(), Role.ADMIN, "charlie")
+    later = (clock.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+
+    for other, status in ((vera, 403), (dan, 404), (charlie, 404)):
+        assert send(browser_of(other), organization, station, run_at=later).status_code == status
+    assert not ScheduledCommand.objects.exists()
