@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0020_credit_notes'),
+        ('billing', '0021_documents_as_they_were'),
         ('core', '0007_client_credentials'),
     ]
 

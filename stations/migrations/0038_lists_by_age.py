@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('core', '0007_client_credentials'),
-        ('stations', '0036_patient_partitions'),
+        ('stations', '0037_tariffs_into_sessions'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('core', '0007_client_credentials'),
-        ('stations', '0037_tariffs_into_sessions'),
+        ('stations', '0038_lists_by_age'),
     ]
 
     operations = [
