@@ -45,6 +45,7 @@ VALUES: Mapping[str, Any] = {
     "connected": True,
     "connector_id": 1,
     "connector_type": "",
+    "basis": "",
     "context": "Sample.Periodic",
     "control_id": "droop-1",
     "control_mode": "ScheduledControl",

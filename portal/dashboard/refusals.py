@@ -92,6 +92,7 @@ PLAIN = (
     _("The session ends before its first reading."),
     _("No reading of the session has a register."),
     _("The session ends before it starts."),
+    _("The car gave energy back, and no reading tells it from start to end."),
     _("What is published stays. Publish another version or retire the tariff."),
     _("This version is published already. Edit the tariff to make the next one."),
     _("The tariff would end before it begins."),
