@@ -341,7 +341,6 @@ SPECTACULAR_SETTINGS = {
         "CostStateEnum": "stations.models.frozen_tariffs.CostState",
         "WebhookStateEnum": "core.models.webhooks.Webhook.State",
         "BillingAccountKindEnum": "billing.models.accounts.AccountKind",
-        "PaymentProviderEnum": "billing.models.provider.ProviderKind",
         "BillingRunStatusEnum": "billing.models.runs.RunState",
         "InvoiceKindEnum": "billing.models.invoices.InvoiceKind",
         "InvoiceStatusEnum": "billing.models.invoices.InvoiceState",
