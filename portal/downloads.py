@@ -33,13 +33,17 @@ def streamed(
 
     Raises :class:`core.errors.TooMany` where the caller, or all of them, have as many under way as there may be.
     """
+    content: Any = _in_pieces(lines) if isinstance(request, ASGIRequest) else lines
+    response = _bounded(content, content_type, by)
+    response["Content-Disposition"] = f'attachment; filename="{filename}"'
+    return response
+
+
+def _bounded(content: Any, content_type: str, by: Actor) -> Leaving:
     caller = str(by.subject_id)
     if not under_way.enter(caller):
         raise TooMany
-    content: Any = _in_pieces(lines) if isinstance(request, ASGIRequest) else lines
-    response = Leaving(content, lambda: under_way.leave(caller), content_type=content_type)
-    response["Content-Disposition"] = f'attachment; filename="{filename}"'
-    return response
+    return Leaving(content, lambda: under_way.leave(caller), content_type=content_type)
 
 
 async def _in_pieces(lines: Iterator[str]) -> AsyncIterator[str]:
@@ -47,10 +51,12 @@ async def _in_pieces(lines: Iterator[str]) -> AsyncIterator[str]:
         yield piece
 
 
-def archived(request: HttpRequest, pieces: Iterator[bytes], *, filename: str) -> StreamingHttpResponse:
-    """A zip that is made while it is sent, and kept by no cache."""
+def archived(
+    request: HttpRequest, pieces: Iterator[bytes], *, filename: str, by: Actor
+) -> StreamingHttpResponse:
+    """A zip that is made while it is sent, and kept by no cache. Raises as :func:`streamed` does."""
     content: Any = _one_by_one(pieces) if isinstance(request, ASGIRequest) else pieces
-    response = StreamingHttpResponse(content, content_type="application/zip")
+    response = _bounded(content, "application/zip", by)
     response["Content-Disposition"] = f'attachment; filename="{filename}"'
     response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"

@@ -20,6 +20,8 @@ from billing.models import (
     Outcome,
     Payment,
     PaymentState,
+    Refund,
+    RefundState,
     Wallet,
 )
 from billing.services.payments import allocating
@@ -37,6 +39,7 @@ UNSETTLED = "A session waits to be billed. Wait for it, decide it, or run the bi
 DRAFT = "An invoice is a draft. Issue it or discard it first."
 OWED = "An invoice is not paid yet."
 WALLET = "There is money in the wallet. Pay it out first."
+UNDER_WAY = "A payment is on its way. Wait until it has arrived or failed."
 CREDIT = "A payment is not used up. Refund what is left of it first."
 
 
@@ -51,7 +54,14 @@ def obstacles(driver: Driver) -> list[str]:
         found[OWED] = invoices.filter(state__in=allocating.OWED).exists()
         found[WALLET] = Wallet.objects.filter(account=account).exclude(balance=0, reserved=0).exists()
         found[CREDIT] = _has_credit(account)
+        found[UNDER_WAY] = _is_paying(account)
     return [sentence for sentence, stands in found.items() if stands]
+
+
+def _is_paying(account: BillingAccount) -> bool:
+    under_way = (PaymentState.PENDING, PaymentState.HELD)
+    refunds = Refund.objects.filter(payment__account=account, state=RefundState.PENDING)
+    return account.payments.filter(state__in=under_way).exists() or refunds.exists()
 
 
 def erase(driver: Driver, *, by: Actor) -> Erasure:

@@ -69,10 +69,16 @@ def _send_next() -> bool:
         _settle(mail, MailState.FAILED, UNREADABLE)
     except (OSError, SMTPException, ValueError) as why:
         logger.warning("mail.failed", extra={"kind": mail.kind, "why": type(why).__name__})
-        _settle(mail, MailState.WAITING if mail.tries < TRIES else MailState.FAILED, str(why))
+        _settle(mail, MailState.WAITING if mail.tries < TRIES else MailState.FAILED, _reason(why))
     else:
         _settle(mail, MailState.SENT)
     return True
+
+
+def _reason(why: Exception) -> str:
+    """Without what the server said, which names the address."""
+    code = getattr(why, "smtp_code", None)
+    return type(why).__name__ if code is None else f"{type(why).__name__} {code}"
 
 
 def _settle(mail: Mail, state: MailState, reason: str = "") -> None:

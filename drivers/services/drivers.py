@@ -46,6 +46,8 @@ def update(driver: Driver, values: Mapping[str, Any], *, by: Actor) -> Driver:
     """Change what may be changed (``EDITABLE``). Raises as :func:`create` does."""
     by.require(Permission.DRIVERS_MANAGE, driver)
     before = {name: getattr(driver, name, None) for name in values}
+    if values.get("email", driver.email) != driver.email:  # who reads it can become the driver
+        by.require_everywhere(Permission.DRIVERS_MANAGE, driver)
     assign(driver, values, by)
     changes = {
         name: audit.change(old, getattr(driver, name), hidden=name in PERSONAL)

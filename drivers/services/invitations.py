@@ -39,7 +39,7 @@ def invite(driver: Driver, *, by: Actor) -> DriverInvitation:
     Raises :class:`Invalid` without an address, :class:`Conflict` where the driver has an account or was invited
     within the last minute.
     """
-    by.require(Permission.DRIVERS_MANAGE, driver)
+    by.require_everywhere(Permission.DRIVERS_MANAGE, driver)
     with atomic():
         driver = (
             Driver.objects.select_for_update(of=("self",)).select_related("organization").get(pk=driver.pk)
@@ -68,7 +68,7 @@ def invite(driver: Driver, *, by: Actor) -> DriverInvitation:
 
 def withdraw(driver: Driver, *, by: Actor) -> None:
     """Make the link that is on its way worthless; nothing happens where there is none."""
-    by.require(Permission.DRIVERS_MANAGE, driver)
+    by.require_everywhere(Permission.DRIVERS_MANAGE, driver)
     withdraw_open(driver, by=by)
 
 
@@ -165,7 +165,7 @@ def _require_invitable(driver: Driver) -> None:
     if not driver.email:
         raise Invalid("Give the driver an e-mail address first.", field="email")
     since = clock.now() - AGAIN_AFTER
-    if DriverInvitation.objects.filter(driver=driver, created_at__gt=since, withdrawn_at=None).exists():
+    if DriverInvitation.objects.filter(driver=driver, email=driver.email, created_at__gt=since).exists():
         raise Conflict("The driver was invited just now. Wait a minute before the next invitation.")
 
 

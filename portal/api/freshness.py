@@ -14,6 +14,7 @@ from core import statements
 from stations.ocpp.threads import AWAY, DatabaseThreads
 
 MOST_AT_ONCE = 100
+MOST_WAITING = 1_000
 DEADLINE_S = 2.0
 KEPT_S = 5.0
 
@@ -59,6 +60,8 @@ class Versions:
 
     async def of(self, question: Question) -> Version | None:
         """The present version; ``None`` also while the database cannot be asked."""
+        if len(self._waiting) >= MOST_WAITING:
+            return None
         answer: asyncio.Future[Version | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
         if not self._asking:
@@ -67,6 +70,8 @@ class Versions:
             async with asyncio.timeout(DEADLINE_S):
                 return await answer
         except TimeoutError:
+            self._waiting = [one for one in self._waiting if not one[1].done()]
+            self._threads.cut_stuck(DEADLINE_S)
             return None
 
     def _ask(self) -> None:
@@ -117,7 +122,9 @@ LEFT JOIN LATERAL (
          FROM stations_evse e LEFT JOIN stations_transaction x ON x.id = e.active_id WHERE e.station_id = s.id),
         (SELECT string_agg(concat(a.id, ':', a.xmin, ':', r.xmin), ',' ORDER BY a.id)
          FROM stations_tariffassignment a JOIN tariffs_tariff r ON r.id = a.tariff_id
-         WHERE a.station_id = s.id AND a.ended_at IS NULL)
+         WHERE a.station_id = s.id AND a.ended_at IS NULL),
+        (SELECT concat(count(*), ':', max(a.ended_at)) FROM stations_tariffassignment a
+         WHERE a.station_id = s.id AND a.ended_at IS NOT NULL)
     )::text AS writers
     FROM stations_chargingstation s
     JOIN stations_site i ON i.id = s.site_id

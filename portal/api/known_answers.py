@@ -68,7 +68,8 @@ class KnownAnswers:
             return
         recorder = _Recorder(send)
         await self._long_way(scope, receive, recorder)
-        self._remember(name, recorder.known(version))
+        holds = version is not None and await self._versions.of(question) == version
+        self._remember(name, recorder.known(version) if holds else Known())
 
     def _remember(self, name: bytes, known: Known) -> None:
         self._known[name] = known

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from billing.models import BillingAccount
@@ -29,7 +30,7 @@ def found(request: OperatorRequest) -> list[Choice]:
     words = request.GET.get("payer", "").strip()
     if not words:
         return []
-    payers = BillingAccount.objects.visible_to(request.actor).filter(name__icontains=words)
+    payers = _alive(request).filter(name__icontains=words)
     choices = [
         Choice(str(one.pk), one.name, str(one.get_kind_display())) for one in payers.order_by("name")[:SHOWN]
     ]
@@ -46,9 +47,14 @@ def chosen(request: OperatorRequest) -> BillingAccount:
     if not text:
         raise Invalid(_("Choose who pays."), field="account")
     if not text.startswith(DRIVER):
-        account: BillingAccount = load(BillingAccount.objects.visible_to(request.actor), id_of(text))
+        account: BillingAccount = load(_alive(request), id_of(text))
         return account
     request.actor.require_everywhere(Permission.DRIVERS_VIEW)
     rows = Driver.objects.visible_to(request.actor).live().select_related("organization")
     driver: Driver = load(rows, id_of(text.removeprefix(DRIVER)))
     return accounts.of_driver(driver)
+
+
+def _alive(request: OperatorRequest) -> QuerySet[BillingAccount]:
+    """Without those of drivers who are no more."""
+    return BillingAccount.objects.visible_to(request.actor).exclude(driver__retired_at__isnull=False)

@@ -50,6 +50,7 @@ PLAIN = (
     _("A session waits to be billed. Wait for it, decide it, or run the billing first."),
     _("An invoice is a draft. Issue it or discard it first."),
     _("An invoice is not paid yet."),
+    _("A payment is on its way. Wait until it has arrived or failed."),
     _("There is money in the wallet. Pay it out first."),
     _("A payment is not used up. Refund what is left of it first."),
     _("The number of a card has 4 to 36 digits and letters."),

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from core import clock
 from core.access import Actor
-from core.errors import Busy, Conflict, DomainError, Invalid, NotFound, NotPermitted
+from core.errors import Busy, Conflict, DomainError, Invalid, NotFound, NotPermitted, TooMany
 from core.patience import patience
 from drivers.models import Driver
 from portal import accounts
@@ -28,7 +28,7 @@ PER_MINUTE = 120
 """Pages that one address may open in a minute without being signed in; many phones share one."""
 STARTS_PER_MINUTE = 6
 YEAR_S = 365 * 24 * 3600
-STATUS_OF = {Busy: 503, NotFound: 404, NotPermitted: 403, Conflict: 409, Invalid: 422}
+STATUS_OF = {Busy: 503, TooMany: 429, NotFound: 404, NotPermitted: 403, Conflict: 409, Invalid: 422}
 
 
 class DriverRequest(HttpRequest):
@@ -123,7 +123,14 @@ def _answered(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpR
 
 def _refused(request: HttpRequest, error: DomainError) -> HttpResponse:
     status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 422)
-    return render(request, "driver/refused.html", {"error": error, "status": status}, status=status)
+    if isinstance(error, TooMany):
+        error.message = _(
+            "As many downloads as may run at once are running. Let one of them end, then try again."
+        )
+    response = render(request, "driver/refused.html", {"error": error, "status": status}, status=status)
+    response["Cache-Control"] = "private, no-store"
+    response["Referrer-Policy"] = "no-referrer"  # a link that still works may have been refused
+    return response
 
 
 def _wait(request: HttpRequest) -> HttpResponse:

@@ -38,8 +38,9 @@ def export(request: DriverRequest, pk: UUID) -> HttpResponseBase:
     if not recently_proven(request):
         return _prove_first(reverse("driver:details"))
     require_patience(driver, "export")
-    pieces = driver_export.archive(driver, by=actor_for(request, driver))
-    return archived(request, pieces, filename="charging-data.zip")
+    actor = actor_for(request, driver)
+    pieces = driver_export.archive(driver, by=actor)
+    return archived(request, pieces, filename="charging-data.zip", by=actor)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

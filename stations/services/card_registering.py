@@ -8,7 +8,7 @@ import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.transaction import atomic
 
 from core import audit, clock
@@ -53,7 +53,10 @@ def begin(
     _require_room(driver)
     now = clock.now()
     with atomic():
-        Driver.objects.select_for_update().get(pk=driver.pk)
+        if Driver.objects.select_for_update().get(pk=driver.pk).retired_at is not None:
+            raise Conflict("The driver is no more.")
+        for before in CardRegistration.objects.open().filter(driver=driver):
+            settle(before.pk, now)  # its card may have been shown already
         _end(CardRegistration.objects.open().filter(driver=driver), CardRegistrationState.EXPIRED, now)
         made = CardRegistration.objects.create(
             organization_id=driver.organization_id,
@@ -127,7 +130,8 @@ def _contested(waiting: CardRegistration) -> bool:
         created_at__lte=waiting.expires_at,
         expires_at__gte=waiting.created_at,
     )
-    return others.exclude(driver=waiting.driver).exclude(state=CardRegistrationState.EXPIRED).exists()
+    unshown = Q(state=CardRegistrationState.EXPIRED, ended_at__gte=F("expires_at"))
+    return others.exclude(driver=waiting.driver).exclude(unshown).exists()
 
 
 def _token(waiting: CardRegistration, shown: AuthorizationAnswer) -> IdToken | None:

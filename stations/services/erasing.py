@@ -19,7 +19,7 @@ from django.db.transaction import atomic
 
 from core import audit, keys
 from core.access import system
-from drivers.models import Driver, Erasure, ErasureState
+from drivers.models import Driver, Erasure, ErasureState, IdToken
 from stations.domain.words import TransactionStatus
 from stations.models import (
     AuthorizationAnswer,
@@ -33,6 +33,9 @@ from stations.models import (
 
 SEALED_FOR = "erasure"
 DAYS_AT_ONCE = 5
+TOKEN_NAMES = (
+    '"(?:idTag|parentIdTag|idToken|additionalIdToken|token|token_value|stop_token_value|value)"\\s*:'
+)
 
 OF_ORGANIZATION = "t.organization_id = %(organization)s"
 OF_STATION = (
@@ -73,12 +76,20 @@ def pseudonymise(driver: Driver, names: Mapping[str, str]) -> None:
     """In the driver's transaction. ``names`` is the pseudonym of each token's value."""
     for value, name in names.items():
         sessions = Transaction.objects.alias(folded=Upper("token_value"))
-        sessions.filter(organization_id=driver.organization_id, folded=value.upper()).update(token_value=name)
+        told = sessions.filter(organization_id=driver.organization_id, folded=value.upper())
+        if _is_anothers(driver.organization_id, value):
+            told = told.filter(driver=driver)
+        told.update(token_value=name)
         answers = AuthorizationAnswer.objects.filter(driver=driver, token_value__iexact=value)
         answers.update(token_value=name)
     Favourite.objects.filter(driver=driver).delete()
     SitePermission.objects.filter(Q(driver=driver) | Q(token__driver=driver)).delete()
     TariffAssignment.objects.filter(driver=driver).delete()
+
+
+def _is_anothers(organization_id: UUID, value: str) -> bool:
+    """Whether somebody shows that number still, as a token of another type; then no text tells whose it is."""
+    return IdToken.objects.live().filter(organization_id=organization_id, value__iexact=value).exists()
 
 
 def sealed(names: Mapping[str, str]) -> str:
@@ -100,7 +111,10 @@ def _search(key: UUID, now: datetime) -> bool:
             row = rows.filter(pk=key, state=ErasureState.RUNNING).first()
             if row is None or row.began_at is None:
                 return False
-            names: dict[str, str] = json.loads(keys.unseal(row.sealed, purpose=SEALED_FOR))
+            erased: dict[str, str] = json.loads(keys.unseal(row.sealed, purpose=SEALED_FOR))
+            names = {
+                value: name for value, name in erased.items() if not _is_anothers(row.organization_id, value)
+            }
             day = _next_day(row, now)
             if day is not None:
                 _replace_in_frames(row, names, day)
@@ -154,15 +168,15 @@ def _replace(statement: str, row: Erasure, names: Mapping[str, str]) -> None:
 
 
 def _said(row: Erasure, value: str, name: str) -> dict[str, Any]:
-    """The value as a whole JSON text, in any case."""
+    """The value as a whole JSON text, in any case, behind a name that tokens have or in a list of them."""
     quoted = re.escape(json.dumps(value, ensure_ascii=False)[1:-1])
     return {
         "organization": row.organization_id,
         "value": value,
         "plain": name,
         "like": f'%"{_like(value)}"%',
-        "pattern": f'"{quoted}"',
-        "name": f'"{name}"',
+        "pattern": f'((?:{TOKEN_NAMES})\\s*|[\\[,]\\s*)"{quoted}"(?!\\s*:)',
+        "name": f'\\1"{name}"',
     }
 
 

@@ -1,0 +1,127 @@
+"""What erasing a person leaves behind, and what it takes from others."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
+from typing import Any
+
+import pytest
+from django.core.mail import EmailMessage
+
+from billing.models import Invoice
+from billing.services import erasing
+from core import clock
+from core.access import Actor
+from core.models import Mail
+from core.services import mails
+from drivers.models import Driver, DriverInvitation
+from drivers.services import invitations
+from stations.models import ChargingStation, RawFrame, SignedMeterData, Transaction
+from stations.services import partitions
+from tests import factories
+from tests.billing.conftest import Charge, charge, settle, station
+from tests.billing.ocmf.test_judging import keep
+from tests.billing.test_erasing import (
+    alice,
+    bill,
+    desk,
+    erika,
+    member,
+    organization,
+    pay,
+    rows_with,
+    search_logs,
+)
+from tests.factories import sessions
+
+__all__ = ["alice", "bill", "charge", "desk", "erika", "member", "organization", "station"]
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+def test_w29_why_a_mail_failed_does_not_keep_the_address(
+    alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = f"{factories.unique('nora')}@example.org"
+    nora = factories.make_driver(alice, "Nora", email=email)
+
+    def refuse(message: EmailMessage, *_: Any, **__: Any) -> int:
+        raise SMTPRecipientsRefused({message.to[0]: (550, b"5.1.1 no such mailbox")})
+
+    monkeypatch.setattr(EmailMessage, "send", refuse)
+    invitations.invite(nora, by=alice)
+    mails.send_due()
+    Mail.objects.filter(state="waiting").update(tries=9, next_try_at=clock.now())
+    mails.send_due()
+    monkeypatch.undo()
+    erasing.erase(nora, by=alice)
+    mails.send_due()
+    search_logs()
+
+    assert not DriverInvitation.objects.filter(driver=nora).exists()
+    assert set(rows_with(email)) == set()
+
+
+def test_w29_a_token_of_somebody_else_with_the_same_number_keeps_its_sessions(
+    alice: Actor, station: ChargingStation
+) -> None:
+    """A number is one person's code and another person's card: `token_once` is by number and type."""
+    paula, quentin = factories.make_driver(alice, "Paula"), factories.make_driver(alice, "Quentin")
+    number = factories.unique("7").upper()
+    factories.make_token(alice, number, driver=paula, type_="KeyCode")
+    factories.make_token(alice, number, driver=quentin, type_="ISO14443")
+    session = sessions.end(sessions.begin(station, token=number, minutes=5), 1_000)
+    Transaction.objects.filter(pk=session.pk).update(driver=quentin, token_type="ISO14443")
+    erasing.erase(paula, by=alice)
+    search_logs()
+    session.refresh_from_db()
+
+    assert session.token_value == number
+
+
+def test_w29_a_code_that_is_a_word_of_the_protocol_changes_no_messages_of_others(
+    alice: Actor, station: ChargingStation
+) -> None:
+    ralf = factories.make_driver(alice, "Ralf")
+    factories.make_token(alice, "accepted", driver=ralf, type_="KeyCode")
+    partitions.maintain(clock.now())
+    text = '[3,"9",{"idTagInfo":{"status":"Accepted"}}]'
+    frame = RawFrame.objects.create(
+        at=clock.now() - timedelta(hours=1), station=station, epoch=1, direction="out", message_id="9",
+        action="Authorize", size_bytes=9, verdict="ok", text=text,
+    )  # fmt: skip
+    erasing.erase(ralf, by=alice)
+    search_logs()
+
+    assert json.loads(RawFrame.objects.get(pk=frame.pk).text) == json.loads(text)
+
+
+def test_w29_signed_values_that_no_record_is_made_of_lose_the_card(
+    alice: Actor, erika: Driver, station: ChargingStation, charge: Charge, bill: Callable[[Driver], Invoice]
+) -> None:
+    """An OCMF document names the card (IT, ID); a session that was free is kept by no law."""
+    card = factories.make_token(alice, driver=erika)
+    session = sessions.end(sessions.begin(station, token=card.value, minutes=5), 0)
+    keep(session, f'OCMF|{{"FV":"1.0","IT":"ISO14443","ID":"{card.value}"}}|{{"SD":"00"}}')
+    settle()
+    pay(bill(erika), alice)
+    if (waiting := erasing.obstacles(erika)) != []:
+        pytest.fail(f"not erasable here: {waiting}")
+    erasing.erase(erika, by=alice)
+    search_logs()
+
+    assert card.value not in SignedMeterData.objects.get(transaction=session).data
+
+
+def test_w29_a_session_that_a_station_tells_of_later_is_under_the_pseudonym_too(
+    alice: Actor, station: ChargingStation
+) -> None:
+    """It was offline for three days with the start in its queue."""
+    sven = factories.make_driver(alice, "Sven")
+    card = factories.make_token(alice, driver=sven)
+    number = card.value
+    erasing.erase(sven, by=alice)
+    search_logs()
+    sessions.end(sessions.begin(station, token=number, minutes=60 * 24 * 3), 1_000)
+
+    assert "stations_transaction" not in set(rows_with(number))
