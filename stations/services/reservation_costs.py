@@ -45,7 +45,10 @@ _PRICED = frozenset({ReservationStatus.EXPIRED, ReservationStatus.CANCELLED})
 
 
 def freeze(reservation: Reservation, *, at: datetime) -> None:
-    """Copy the tariff that holds as the station accepts; nothing where the organization prices nothing."""
+    """Copy the tariff that holds as the station accepts; nothing where the organization prices nothing.
+
+    Takes the place of what was copied before.
+    """
     station, token = reservation.station, reservation.token
     place = Place(
         station.organization_id,
@@ -58,7 +61,7 @@ def freeze(reservation: Reservation, *, at: datetime) -> None:
     if found is None and not TariffAssignment.objects.filter(organization=station.organization_id).exists():
         return
     where = station.site or station.organization
-    ReservedTariff.objects.get_or_create(
+    ReservedTariff.objects.update_or_create(
         reservation=reservation,
         defaults={
             "version_id": found.version_id if found else None,

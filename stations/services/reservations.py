@@ -107,13 +107,18 @@ def expire(now: datetime) -> int:
 
 
 def _accepted(pk: UUID, command: Command, answer: str) -> None:
-    """What it costs is settled as the station accepts; asking again for longer changes nothing of that."""
+    """What it costs is settled as the station accepts; asking again for longer changes nothing of that.
+
+    Asked for somebody else's token, it is theirs from now on, by their tariff.
+    """
     with atomic():
         first = _move(pk, ReservationStatus.ACTIVE, detail=answer)
-        Reservation.objects.filter(pk=pk).update(**_as_accepted(command))
-        if first:
-            rows = Reservation.objects.select_related("station__site", "station__organization", "token")
-            reservation_costs.freeze(rows.get(pk=pk), at=clock.now())
+        rows = Reservation.objects.select_related("station__site", "station__organization", "token")
+        before = rows.get(pk=pk)
+        rows.filter(pk=pk).update(**_as_accepted(command))
+        now = rows.get(pk=pk)
+        if first or before.token_id != now.token_id:
+            reservation_costs.freeze(now, at=clock.now())
 
 
 def _as_accepted(command: Command) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def charge(invoice: Invoice, method: SavedMethod, *, by: Actor) -> Payment:
 def again(payment: Payment, *, by: Actor) -> Payment:
     """Ask anew for what the provider refused: the same card or a fresh page, for what is open by now.
 
-    The refused payment stays as it is; another takes its place. Raises :class:`Conflict` for one that did not fail.
+    The refused payment stays as it is; another takes its place, one at a time. Raises :class:`Conflict` for one that
+    did not fail.
     """
     by.require(Permission.INVOICES_MANAGE, payment)
     held = Payment.objects.select_for_update(of=("self",)).select_related("account").get(pk=payment.pk)
@@ -90,11 +91,24 @@ def again(payment: Payment, *, by: Actor) -> Payment:
         raise Conflict("Only a payment that the provider refused is tried again.")
     back = call.details.get("back", "").replace(str(held.pk), THIS_PAYMENT)
     if held.purpose == Purpose.TOP_UP:
-        return top_up(held.account, held.amount, back=back, save=call.details.get("save", False), by=by)
+        return _top_up_again(held, held.account, call, back, by)
     invoice = Invoice.objects.select_related("account").get(pk=call.details["invoice"])
     if call.action == CallAction.CHECKOUT:
         return pay_page(invoice, back=back, by=by)
     return charge(invoice, SavedMethod.objects.get(pk=call.details["method"]), by=by)
+
+
+def _top_up_again(
+    refused: Payment, account: BillingAccount, call: ProviderCall, back: str, by: Actor
+) -> Payment:
+    open_ = Payment.objects.filter(state=PaymentState.PENDING, pk=call.details.get("again"))
+    made = open_.first()
+    if made is None:
+        save = call.details.get("save", False)
+        made = top_up(account, refused.amount, back=back, save=save, by=by)
+        call.details["again"] = str(made.pk)
+        call.save(update_fields=["details"])
+    return made
 
 
 @atomic

@@ -7,10 +7,10 @@ from core import clock
 from core.access import Actor
 from drivers.models import Driver
 from stations.domain import intents
-from stations.models import FrozenTariff, Reservation, ReservedTariff
+from stations.models import Reservation, ReservedTariff
 from tests.factories import make_driver, make_token
 from tests.stations.ocpp.asking import ask
-from tests.stations.ocpp.charging import PER_KWH, Car, assign, priced, publish
+from tests.stations.ocpp.charging import PER_KWH, assign, priced, publish
 from tests.stations.ocpp.conftest import address, alice, charger
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.test_reservation_costs import RESERVED
@@ -37,22 +37,6 @@ def reserve(
     )  # fmt: skip
     ask(charger, socket, by, wish, {"status": "Accepted"})
     return Reservation.objects.filter(station=charger.station).latest("id")
-
-
-def test_t25_a_colleague_s_session_is_not_priced_by_the_contract_of_who_reserved(
-    charger: Charger, alice: Actor
-) -> None:
-    """Their cards are of one group, so the station lets her use the place that he reserved."""
-    for_all = priced(alice, PER_KWH, RESERVED)
-    with charger.dial("2.0.1") as socket:
-        socket.boot()
-        kept = reserve(charger, socket, alice, with_contract(alice))
-        car = Car(charger, socket, alice, hours_ago=0)
-        car.start(0, reservationId=kept.number)
-        session = car.session
-
-    assert session.driver_id is None
-    assert FrozenTariff.objects.get(transaction=session).version_id == for_all.pk
 
 
 def test_t25_a_reservation_that_was_renewed_for_somebody_else_is_theirs(

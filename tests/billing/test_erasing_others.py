@@ -1,7 +1,6 @@
 """What erasing a person leaves behind, and what it takes from others."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from smtplib import SMTPRecipientsRefused
 from typing import Any
@@ -9,19 +8,17 @@ from typing import Any
 import pytest
 from django.core.mail import EmailMessage
 
-from billing.models import Invoice
 from billing.services import erasing
 from core import clock
 from core.access import Actor
 from core.models import Mail
 from core.services import mails
-from drivers.models import Driver, DriverInvitation
+from drivers.models import DriverInvitation
 from drivers.services import invitations
-from stations.models import ChargingStation, RawFrame, SignedMeterData, Transaction
+from stations.models import ChargingStation, RawFrame, Transaction
 from stations.services import partitions
 from tests import factories
-from tests.billing.conftest import Charge, charge, settle, station
-from tests.billing.ocmf.test_judging import keep
+from tests.billing.conftest import charge, station
 from tests.billing.test_erasing import (
     alice,
     bill,
@@ -29,7 +26,6 @@ from tests.billing.test_erasing import (
     erika,
     member,
     organization,
-    pay,
     rows_with,
     search_logs,
 )
@@ -94,34 +90,3 @@ def test_w29_a_code_that_is_a_word_of_the_protocol_changes_no_messages_of_others
     search_logs()
 
     assert json.loads(RawFrame.objects.get(pk=frame.pk).text) == json.loads(text)
-
-
-def test_w29_signed_values_that_no_record_is_made_of_lose_the_card(
-    alice: Actor, erika: Driver, station: ChargingStation, charge: Charge, bill: Callable[[Driver], Invoice]
-) -> None:
-    """An OCMF document names the card (IT, ID); a session that was free is kept by no law."""
-    card = factories.make_token(alice, driver=erika)
-    session = sessions.end(sessions.begin(station, token=card.value, minutes=5), 0)
-    keep(session, f'OCMF|{{"FV":"1.0","IT":"ISO14443","ID":"{card.value}"}}|{{"SD":"00"}}')
-    settle()
-    pay(bill(erika), alice)
-    if (waiting := erasing.obstacles(erika)) != []:
-        pytest.fail(f"not erasable here: {waiting}")
-    erasing.erase(erika, by=alice)
-    search_logs()
-
-    assert card.value not in SignedMeterData.objects.get(transaction=session).data
-
-
-def test_w29_a_session_that_a_station_tells_of_later_is_under_the_pseudonym_too(
-    alice: Actor, station: ChargingStation
-) -> None:
-    """It was offline for three days with the start in its queue."""
-    sven = factories.make_driver(alice, "Sven")
-    card = factories.make_token(alice, driver=sven)
-    number = card.value
-    erasing.erase(sven, by=alice)
-    search_logs()
-    sessions.end(sessions.begin(station, token=number, minutes=60 * 24 * 3), 1_000)
-
-    assert "stations_transaction" not in set(rows_with(number))

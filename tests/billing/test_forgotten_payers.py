@@ -7,14 +7,11 @@ import pytest
 from django.test import Client
 
 from billing.models import BillingAccount, Cdr, Invoice, Method, Payment, PaymentState, Purpose
-from billing.services import erasing, signed_values
+from billing.services import erasing
 from core.access import Actor
 from core.models import Organization
 from drivers.models import Driver
-from tests import factories
-from tests.billing.conftest import Charge, charge, station
-from tests.billing.ocmf.signing import Meter, reading
-from tests.billing.ocmf.test_judging import keep
+from tests.billing.conftest import charge, station
 from tests.billing.pages import browser
 from tests.billing.test_erasing import alice, bill, erika, member, organization, pay
 from tests.billing.test_record_pages import home, nobodys
@@ -51,18 +48,3 @@ def test_b67_nothing_new_is_given_to_pay_to_who_was_forgotten(
 
     assert not offered
     assert answer.status_code in (404, 409, 422)
-
-
-def test_b61_a_session_from_before_the_meter_was_replaced_is_checked_with_the_key_of_then(
-    charge: Charge, alice: Actor, organization: Organization
-) -> None:
-    serial = factories.unique("M")
-    then, now = Meter(serial=serial), Meter(serial=serial)
-    session = charge(minutes=1)
-    keep(session, then.record(reading("B", 1)), then.record(reading("E", 2)))
-    key = signed_values.register_key(organization, serial, then.public_key, by=alice)
-    before = signed_values.judge(session).state
-    signed_values.retire_key(key, by=alice)
-    signed_values.register_key(organization, serial, now.public_key, by=alice)
-
-    assert (before, signed_values.judge(session).state) == ("valid", "valid")
