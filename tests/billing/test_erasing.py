@@ -33,7 +33,6 @@ from tests.billing.conftest import THIS_MONTH, Charge, settle
 from tests.billing.documents.test_documents import made as files_of
 
 pytestmark = pytest.mark.usefixtures("committed")
-SECRETS = ("Erika Mustermann", "Eigene Straße 7", "Erikas Karte")
 
 
 @pytest.fixture
@@ -70,7 +69,9 @@ def desk(member: Membership) -> Client:
 @pytest.fixture
 def erika(alice: Actor) -> Driver:
     email = f"{factories.unique('erika')}@example.org"
-    driver = factories.make_driver(alice, "Erika Mustermann", email=email, reference=factories.unique("K"))
+    driver = factories.make_driver(
+        alice, factories.unique("Erika Mustermann "), email=email, reference=factories.unique("K")
+    )
     drivers.give_account(driver, User.objects.create_user(email, "x" * 12), by=alice)
     budgets.set_(driver, [("energy_wh", Decimal(900_000), "month")], by=alice)
     return driver
@@ -82,12 +83,12 @@ def bill(charge: Charge, alice: Actor) -> Callable[[Driver], Invoice]:
 
     def made(driver: Driver) -> Invoice:
         session = charge(12_345, driver=driver)
-        IdToken.objects.filter(driver=driver).update(label="Erikas Karte")
+        IdToken.objects.filter(driver=driver).update(label=f"Karte von {driver.name}")
         settle()
         account = Cdr.objects.get(transaction=session).account
         assert account is not None
-        address = {"name": driver.name, "street": "Eigene Straße 7", "postal_code": "20457", "city": "Hamburg",
-                   "country": "DE", "email": driver.email}  # fmt: skip
+        address = {"name": driver.name, "street": f"Straße von {driver.name}", "postal_code": "20457",
+                   "city": "Hamburg", "country": "DE", "email": driver.email}  # fmt: skip
         parties.save_buyer(account, address, by=alice)
         debits.sign(account, iban="NL91ABNA0417164300", holder="E. M.", signed_on=date(2026, 1, 2), by=alice)
         return issuing.issue(drafting.draft(account, THIS_MONTH, by=alice)[0], by=alice)
@@ -99,8 +100,10 @@ def pay(invoice: Invoice, by: Actor) -> None:
     receiving.record(invoice, invoice.due, received_on=clock.now().date(), by=by)
 
 
-def erase(desk: Client, driver: Driver, typed: str = "Erika Mustermann") -> Any:
-    return desk.post(f"/o/{driver.organization.slug}/drivers/{driver.pk}/erase/", {"typed": typed})
+def erase(desk: Client, driver: Driver, typed: str = "") -> Any:
+    return desk.post(
+        f"/o/{driver.organization.slug}/drivers/{driver.pk}/erase/", {"typed": typed or driver.name}
+    )
 
 
 def search_logs() -> None:
@@ -129,7 +132,7 @@ def rows_with(*texts: str) -> Iterator[str]:
 def test_w29_b67_a_person_is_forgotten_everywhere_but_where_the_law_says_keep(
     desk: Client, erika: Driver, alice: Actor, station: ChargingStation, bill: Callable[[Driver], Invoice]
 ) -> None:
-    invoice = bill(erika)
+    invoice, name = bill(erika), erika.name
     card = erika.tokens.get()
     finding.mark(erika, station, by=alice)
     wish = intents.ReserveNow(evse_id=1, token_value=card.value, expires_at=clock.now() + timedelta(hours=1))
@@ -149,7 +152,7 @@ def test_w29_b67_a_person_is_forgotten_everywhere_but_where_the_law_says_keep(
     erika.refresh_from_db()
     invoice.refresh_from_db()
     erasure = Erasure.objects.get(driver=erika)
-    left = set(rows_with(*SECRETS, email, card.value))
+    left = set(rows_with(name, email, card.value))
 
     assert answer.status_code == 302
     assert (erasure.state, erasure.sealed, erasure.kept) == ("done", "", {"invoices": 1, "sessions": 1})
@@ -160,7 +163,7 @@ def test_w29_b67_a_person_is_forgotten_everywhere_but_where_the_law_says_keep(
     assert account is not None
     assert not User.objects.filter(pk=account.pk).exists()
     assert left == {"billing_cdr", "billing_invoice"}
-    assert invoice.snapshot["buyer"]["name"] == "Erika Mustermann"
+    assert invoice.snapshot["buyer"]["name"] == name
     assert Mandate.objects.get(account=invoice.account).state == "stopped"
     assert list(sums) == before
     assert Transaction.objects.get(driver=erika).token_value.startswith("erased-")
@@ -200,7 +203,7 @@ def test_b67_what_is_open_is_settled_first(
     assert unpaid == [erasing.OWED]
     assert (refused.status_code, "An invoice is not paid yet." in refused.content.decode()) == (409, True)
     assert "An invoice is not paid yet." in page
-    assert kept == "Erika Mustermann"
+    assert kept.startswith("Erika Mustermann")
     assert erasing.obstacles(erika) == []
 
 
