@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
@@ -97,7 +97,9 @@ class StationForm(forms.Form):
 
     def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
         super().__init__(*args, **values)
-        self.fields["site"].queryset = Site.objects.visible_to(actor).live()
+        site = cast(forms.ModelChoiceField, self.fields["site"])
+        site.queryset = Site.objects.visible_to(actor).live()
+        site.choices = [one for one in site.choices]
         if not settings.HTTPS:
             self.fields["security_profile"].initial = 1
             self.fields["security_profile"].help_text = _(
@@ -137,7 +139,9 @@ class SettingsForm(forms.Form):
 
     def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
         super().__init__(*args, **values)
-        self.fields["site"].queryset = Site.objects.visible_to(actor).live()
+        site = cast(forms.ModelChoiceField, self.fields["site"])
+        site.queryset = Site.objects.visible_to(actor).live()
+        site.choices = [one for one in site.choices]
 
     def clean_free_evses(self) -> list[int]:
         words = [word.strip() for word in self.cleaned_data["free_evses"].split(",") if word.strip()]

@@ -1,6 +1,7 @@
 """The tariff of a site, a station or an EVSE: what holds there, where it comes from, and changing it (T-43)."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -65,7 +66,7 @@ def of_site(request: OperatorRequest, site: Site) -> dict[str, Any]:
 
 
 def of_station(request: OperatorRequest, station: ChargingStation) -> dict[str, Any]:
-    evses = list(station.evses.order_by("evse_id"))
+    evses = list(station.evses.select_related("station").order_by("evse_id"))
     return _card(request, [station, *evses], address(request, "station_tariff", station.pk))
 
 
@@ -112,26 +113,31 @@ def _change(request: OperatorRequest, place: Somewhere, tariff: Tariff | None) -
     return _("The place has no tariff of its own any more: that of the next larger one holds.")
 
 
-def _card(request: OperatorRequest, places: Iterable[Somewhere], save_at: str) -> dict[str, Any]:
+def _card(request: OperatorRequest, places: Sequence[Somewhere], save_at: str) -> dict[str, Any]:
     tariffs = Tariff.objects.visible_to(request.actor).filter(retired_at=None).order_by("name")
     return {
-        "tariffs_held": [_holding(request.actor.home, place) for place in places],
+        "tariffs_held": _holdings(request.actor.home, places),
         "tariffs_offered": tariffs[:OFFERED],
         "tariff_save_at": save_at,
     }
 
 
-def _holding(organization_id: UUID, place: Somewhere) -> Holding:
-    rows = list(tariff_assignments.at_exactly(place, organization_id))
+def _holdings(organization_id: UUID, places: Sequence[Somewhere]) -> list[Holding]:
+    assigned: dict[UUID, list[TariffAssignment]] = defaultdict(list)
+    for one in tariff_assignments.at_exactly(places, organization_id):
+        assigned[one.evse_id or one.station_id or one.site_id].append(one)
+    where = [_where(organization_id, place) for place in places]
+    kinds = (TariffType.REGULAR, TariffType.AD_HOC_PAYMENT)
+    found = iter(_effective([(place, kind) for place in where for kind in kinds]))
+    return [_holding(place, assigned[place.pk], next(found), next(found)) for place in places]
+
+
+def _holding(
+    place: Somewhere, rows: list[TariffAssignment], contract: Effective | None, ad_hoc: Effective | None
+) -> Holding:
     own = next((one for one in rows if not one.role and not one.connector_type), None)
-    where = _where(organization_id, place)
-    return Holding(
-        place=place,
-        own=own,
-        others=[one for one in rows if one is not own],
-        contract=_effective(where, TariffType.REGULAR),
-        ad_hoc=_effective(where, TariffType.AD_HOC_PAYMENT),
-    )
+    others = [one for one in rows if one is not own]
+    return Holding(place=place, own=own, others=others, contract=contract, ad_hoc=ad_hoc)
 
 
 def _where(organization_id: UUID, place: Somewhere) -> Place:
@@ -142,8 +148,7 @@ def _where(organization_id: UUID, place: Somewhere) -> Place:
     return Place(organization_id, place.station.site_id, place.station_id, place.pk)
 
 
-def _effective(where: Place, kind: TariffType) -> Effective | None:
-    found = tariff_choice.applicable(where, clock.now(), kind=kind)
-    if found is None:
-        return None
-    return Effective(found.tariff_id, str(Tariff.objects.get(pk=found.tariff_id)), found.level)
+def _effective(asked: Sequence[tuple[Place, TariffType]]) -> list[Effective | None]:
+    found = tariff_choice.applicable_at(asked, clock.now())
+    tariffs = Tariff.objects.in_bulk({one.tariff_id for one in found if one is not None})
+    return [one and Effective(one.tariff_id, str(tariffs[one.tariff_id]), one.level) for one in found]

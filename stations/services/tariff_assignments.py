@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
 from django.conf import settings
@@ -107,9 +109,10 @@ def at_place(place: Place, organization_id: UUID) -> TariffAssignment | None:
     return rows.filter(**_columns(place)).select_related("tariff").first()
 
 
-def at_exactly(place: Place, organization_id: UUID) -> QuerySet[TariffAssignment]:
-    """All that holds at exactly that place, also what is for some roles or connectors only."""
-    rows = TariffAssignment.objects.current().filter(organization_id=organization_id, **_columns(place))
+def at_exactly(places: Sequence[Place], organization_id: UUID) -> QuerySet[TariffAssignment]:
+    """All that holds at exactly these places, also what is for some roles or connectors only."""
+    wanted = reduce(or_, (Q(**_columns(place)) for place in places), Q(pk__in=[]))
+    rows = TariffAssignment.objects.current().filter(wanted, organization_id=organization_id)
     return rows.select_related("tariff").order_by("role", "connector_type")
 
 

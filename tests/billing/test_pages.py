@@ -18,7 +18,7 @@ from billing.models import (
     RunState,
     Settlement,
 )
-from billing.services import issuing, reconciling, running
+from billing.services import parties, reconciling, running
 from core import clock
 from core.access import Actor
 from core.models import AuditEntry, Organization
@@ -178,22 +178,23 @@ def wrong(charge: Charge) -> Transaction:
 
 
 def test_b34_a_payer_that_no_run_could_invoice_is_listed_until_one_does(
-    browser: Client, limited: Client, home: str, billed: Driver, charge: Charge, alice: Actor
+    browser: Client, limited: Client, home: str, charge: Charge, alice: Actor, organization: Organization
 ) -> None:
-    first = invoice_of(billed)
-    issuing.issue(first, by=alice)
-    charge(12_345, driver=billed)
+    driver = factories.make_driver(alice, "Dora Driver")
+    charge(12_345, driver=driver)
     settle()
-    running.start(first.organization, THIS_MONTH, issue=True, by=alice)
+    account = Cdr.objects.get(account__driver=driver).account
+    parties.save_buyer(account, {"country": "AT", "vat_id": "ATU13585627", "reseller": True}, by=alice)
+    running.start(organization, THIS_MONTH, issue=True, by=alice)
     running.work()
     page = browser.get(f"{home}exceptions/?tab=accounts").content.decode()
 
     assert "Dora Driver" in page
-    assert "next month" in page
-    assert f"/payments/accounts/{first.account_id}/" in page
+    assert "has a price with taxes, but its payer owes the VAT." in page
+    assert f"/payments/accounts/{account.pk}/" in page
     assert "Dora Driver" not in browser.get(f"{home}exceptions/").content.decode()
     assert "Dora Driver" not in limited.get(f"{home}exceptions/?tab=accounts").content.decode()
-    AccountException.objects.filter(account=first.account_id).update(closed_at=clock.now())
+    AccountException.objects.filter(account=account).update(closed_at=clock.now())
     assert "Dora Driver" not in browser.get(f"{home}exceptions/?tab=accounts").content.decode()
 
 

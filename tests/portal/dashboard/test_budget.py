@@ -74,6 +74,9 @@ def test_a_list_needs_few_queries(browser: Client, home: str, many: list[Chargin
 def test_a_tab_of_a_station_needs_few_queries(
     browser: Client, home: str, station: ChargingStation, tab: str
 ) -> None:
+    for number in range(1, 4):
+        stations.add_evse(station, number)
+
     assert queries(browser, f"{home}stations/{station.pk}/{tab}") <= TAB
 
 
