@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
+from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -38,6 +39,13 @@ def done(form: forms.Form, act: Callable[[], object]) -> bool:
 def refuse(form: Form, error: DomainError) -> None:
     """Show what a service refused at the field that it names."""
     form.add_error(error.field if error.field in form.fields else None, told(error.message))
+
+
+def offer(field: forms.Field, rows: QuerySet[Any]) -> None:
+    """Let the field be one of the rows, which are read once: Django's own choices are read twice to be shown."""
+    assert isinstance(field, forms.ModelChoiceField)
+    field.queryset = rows
+    field.choices = list(iter(field.choices))  # without iter() it would count them first
 
 
 def amount_of(request: HttpRequest, name: str = "amount") -> Decimal:
@@ -97,9 +105,7 @@ class StationForm(forms.Form):
 
     def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
         super().__init__(*args, **values)
-        site = cast(forms.ModelChoiceField, self.fields["site"])
-        site.queryset = Site.objects.visible_to(actor).live()
-        site.choices = [one for one in site.choices]
+        offer(self.fields["site"], Site.objects.visible_to(actor).live())
         if not settings.HTTPS:
             self.fields["security_profile"].initial = 1
             self.fields["security_profile"].help_text = _(
@@ -139,9 +145,7 @@ class SettingsForm(forms.Form):
 
     def __init__(self, *args: Any, actor: Actor, **values: Any) -> None:
         super().__init__(*args, **values)
-        site = cast(forms.ModelChoiceField, self.fields["site"])
-        site.queryset = Site.objects.visible_to(actor).live()
-        site.choices = [one for one in site.choices]
+        offer(self.fields["site"], Site.objects.visible_to(actor).live())
 
     def clean_free_evses(self) -> list[int]:
         words = [word.strip() for word in self.cleaned_data["free_evses"].split(",") if word.strip()]
