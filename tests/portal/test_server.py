@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import websockets
+from django.core.management import CommandError, call_command
 
 from tests.portal.probing import UPGRADE, Peer, Probe, frame, serving
 from tests.waiting import eventually
@@ -256,3 +257,8 @@ def test_a_taken_port_is_one_clear_line(probe: Probe) -> None:
     assert done.stderr.strip() == (
         f"CommandError: Cannot listen on 127.0.0.1:{probe.port}: Address already in use. Choose another --port."
     )
+
+
+def test_a_name_that_presences_cannot_keep_is_refused_before_anything_is_served() -> None:
+    with pytest.raises(CommandError, match="65 characters; choose one of at most 64"):
+        call_command("serve", port=0, gateway_id="g" * 65)

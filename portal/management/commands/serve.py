@@ -19,6 +19,8 @@ LAST_WRITES_S = 3.0
 TURN_S = (
     0.0005  # a page or an export on its thread makes a charger wait for so long, not for Python's usual 5 ms
 )
+LONGEST_NAME = 64
+"""Of a gateway, as presences keep it."""
 
 
 class Command(BaseCommand):
@@ -34,12 +36,18 @@ class Command(BaseCommand):
         parser.add_argument("--data-dir", default="", help="data directory (default var)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["gateway_id"]:
-            os.environ["GATEWAY_ID"] = options["gateway_id"]
+        name = options["gateway_id"] or os.environ.get("GATEWAY_ID", "")
+        if len(name) > LONGEST_NAME:
+            raise CommandError(
+                f"The name of this process (--gateway-id, GATEWAY_ID) has {len(name)} characters; "
+                f"choose one of at most {LONGEST_NAME}."
+            )
+        if name:
+            os.environ["GATEWAY_ID"] = name
         port = options["port"] if options["port"] is not None or options["uds"] else 8000
         try:
             if options["reuse_port"]:
-                figures.share(settings.DATA_DIR / "figures", options["gateway_id"] or str(os.getpid()))
+                figures.share(settings.DATA_DIR / "figures", name or str(os.getpid()))
             serve(host=options["host"], port=port, unix_path=options["uds"], reuse_port=options["reuse_port"])
         except server.CannotListen as error:
             raise CommandError(str(error)) from error
