@@ -14,7 +14,7 @@ DEPLOYED := SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(
 	DATA_KEYS=check:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY= DATABASE_URL=postgres:///chargeyard \
 	ALLOWED_HOSTS=portal.example.org PUBLIC_URL=https://portal.example.org
 
-.PHONY: help setup run test check schemathesis clients lock bench bench-quick bench-growth format venv
+.PHONY: help setup run test check schema schemathesis clients lock bench bench-quick bench-growth format venv
 help:
 	@echo "make run [ARGS='--port 9000']   the portal with demo chargers, from nothing"
 	@echo "make setup                      install what the portal needs, start nothing"
@@ -22,6 +22,7 @@ help:
 	@echo "make check                      format, lint, types, directions, migrations, deployment settings"
 	@echo "make schemathesis [EXAMPLES=200] every operation of the API, by requests made from its schema"
 	@echo "make clients                    Python and TypeScript clients from the schema, tried against a portal (needs the network)"
+	@echo "make schema                     record anew, after a migration was added, what they do to an empty database"
 	@echo "make lock                       choose exact versions of all packages anew"
 	@echo "make bench, make bench-quick    measure"
 	@echo "make bench-growth [ARGS='--scale 0.1']   100 million readings, 5 million sessions, or a part of them"
@@ -43,6 +44,9 @@ check: $(DEV) $(SPRITE)
 	.venv/bin/lint-imports
 	@$(DEPLOYED) $(PY) scripts/with_database.py $(PY) manage.py makemigrations --check --dry-run
 	@$(DEPLOYED) $(PY) manage.py check --deploy --fail-level WARNING
+
+schema: $(DEV)
+	@$(DEPLOYED) $(PY) scripts/with_database.py $(PY) manage.py migrate --one-by-one --record portal/schema.sql --verbosity 0
 
 schemathesis: $(DEV)
 	SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),200) $(PY) -m pytest tests/portal/api/test_schemathesis.py -s $(ARGS)
