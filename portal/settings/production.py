@@ -1,6 +1,7 @@
 """Production: what `manage.py up` runs with. Refuses to start without keys, database and hosts."""
 
 from django.core.exceptions import ImproperlyConfigured
+from whitenoise.compress import Compressor
 
 from portal.settings.base import *
 
@@ -16,3 +17,7 @@ if MISSING:
     )
 
 STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [
+    *Compressor.SKIP_COMPRESS_EXTENSIONS,
+    "map",
+]  # for who looks into scripts

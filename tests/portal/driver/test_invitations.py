@@ -233,5 +233,5 @@ def test_f25_a_mail_that_never_leaves_is_given_up_and_its_text_forgotten(
             mails.send_due()
     row = Mail.objects.get()
 
-    assert (row.state, row.sealed, row.reason) == ("failed", "", "no route")
+    assert (row.state, row.sealed, row.reason) == ("failed", "", "OSError")
     assert "could not be sent" in text_of(desk.get(page_of(anna)))
