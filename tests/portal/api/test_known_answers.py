@@ -21,7 +21,7 @@ from core.models import AccessToken, ApiKey, Organization
 from core.services import access_tokens, keys
 from portal.api import freshness
 from portal.api.known_answers import KnownAnswers
-from stations.models import ChargingStation, Connector, Evse, Presence, Transaction
+from stations.models import ChargingStation, Connector, Evse, Gateway, Presence, Transaction
 from stations.services import access, sites, stations, tariff_assignments
 from tariffs import publishing
 from tests import factories
@@ -106,6 +106,11 @@ def key(secret: str) -> ApiKey:
 def station(alice: Actor) -> ChargingStation:
     """Connected, with a connector and a session that runs."""
     station, _ = factories.make_station(alice)
+    alive = {
+        "started_at": clock.now(),
+        "seen_at": clock.now(),
+    }  # a portal that runs would free a dead one's stations
+    Gateway.objects.update_or_create(id="elsewhere", defaults=alive)
     Presence.objects.filter(pk=station.pk).update(connected=True, gateway="elsewhere", epoch=1)
     session = sessions.begin(station)
     evse = Evse.objects.get(station=station, evse_id=1)
@@ -128,13 +133,13 @@ def bearer(secret: str) -> dict[str, str]:
 
 
 def warm(portal: Portal, station: ChargingStation, secret: str, **headers: str) -> Answer:
-    """Asked until it is known; the answer by the short way."""
-    for _ in range(2):
-        portal.ask(address(station), **bearer(secret), **headers)
-    before = portal.long
-    answer = portal.ask(address(station), **bearer(secret), **headers)
-    assert portal.long == before, "it went the long way"
-    return answer
+    """Asked until it is known; the answer by the short way. A portal that runs may touch the station meanwhile."""
+    for _ in range(10):
+        before = portal.long
+        answer = portal.ask(address(station), **bearer(secret), **headers)
+        if portal.long == before:
+            return answer
+    raise AssertionError("it always went the long way")
 
 
 def test_the_short_way_says_what_the_long_way_says(
