@@ -24,6 +24,8 @@ PARTS_OF_TABLES = ("stations_*_2*", "stations_*_default")
 SHIPPED = """
 SELECT reason, enabled, lenient, tolerances, call_timeout_s, energy_factor FROM stations_quirk ORDER BY reason
 """
+DRAWN = "SELECT key FROM stations_numbering"
+"""A secret of each installation."""
 APPLIED = "SELECT app, name FROM django_migrations ORDER BY id"
 PARTS = """
 SELECT inhparent::regclass::text, pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits
@@ -76,6 +78,7 @@ def test_an_empty_database_is_told_at_once_what_the_migrations_would_tell_it(
         for query in (APPLIED, SHIPPED, PARTS):
             assert (found := one.execute(query).fetchall()) == other.execute(query).fetchall()
             assert found
+        assert one.execute(DRAWN).fetchone() != other.execute(DRAWN).fetchone()
 
 
 def test_a_record_of_other_migrations_than_those_that_are_there_is_not_used(
