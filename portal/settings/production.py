@@ -17,7 +17,5 @@ if MISSING:
     )
 
 STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
-WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [
-    *Compressor.SKIP_COMPRESS_EXTENSIONS,
-    "map",
-]  # for who looks into scripts
+# Maps are for who looks into scripts; they took half of the time that all files took.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [*Compressor.SKIP_COMPRESS_EXTENSIONS, "map"]

@@ -100,6 +100,7 @@ def test_a_record_of_other_migrations_than_those_that_are_there_is_not_used(
 def test_a_newer_migration_than_the_record_knows_is_applied_after_it(
     server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, django_db_blocker: Any
 ) -> None:
+    migrate(server, "recorded")
     whole = schema.RECORD.read_text()
     *_, last = schema.HEADER.finditer(whole)
     older = tmp_path / "schema.sql"

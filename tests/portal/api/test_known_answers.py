@@ -106,10 +106,8 @@ def key(secret: str) -> ApiKey:
 def station(alice: Actor) -> ChargingStation:
     """Connected, with a connector and a session that runs."""
     station, _ = factories.make_station(alice)
-    alive = {
-        "started_at": clock.now(),
-        "seen_at": clock.now(),
-    }  # a portal that runs would free a dead one's stations
+    # A portal that runs would free the stations of a gateway that is silent.
+    alive = {"started_at": clock.now(), "seen_at": clock.now()}
     Gateway.objects.update_or_create(id="elsewhere", defaults=alive)
     Presence.objects.filter(pk=station.pk).update(connected=True, gateway="elsewhere", epoch=1)
     session = sessions.begin(station)

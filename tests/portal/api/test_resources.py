@@ -289,9 +289,8 @@ def test_readings_are_narrowed_to_a_measurand_and_thinned_out(api: APIClient, al
     """One that names no measurand is of the register."""
     transaction = make_transaction(alice)
     register, power = "Energy.Active.Import.Register", "Power.Active.Import"
-    begin = datetime.fromtimestamp(
-        transaction.started_at.timestamp() // 300 * 300, UTC
-    )  # 60 and 50 divide it
+    # Both resolutions below divide 300 s, so each of their spells begins there.
+    begin = datetime.fromtimestamp(transaction.started_at.timestamp() // 300 * 300, UTC)
     sampled = [[{"value": "1"}], [{"value": "2", "measurand": power}],
                [{"value": "3", "measurand": register}, {"value": "4", "measurand": power}]]  # fmt: skip
     for number, samples in enumerate(sampled):
