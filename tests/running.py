@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 40
+OUR_PORTS = range(15_000, 32_000)
 
 
 @dataclass
@@ -55,9 +57,15 @@ class Server:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens at, below those the kernel lends to outgoing connections.
+
+    A server may open it half a minute later; one the kernel chose could be lent to a client by then.
+    """
+    for port in random.SystemRandom().sample(OUR_PORTS, 50):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port among 50 below 32,768")
 
 
 def launch(port: int, gateway_id: str = "", **settings: str) -> Server:
