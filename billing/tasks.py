@@ -4,12 +4,13 @@ from celery import shared_task
 
 from billing.services import delivering, documents, receipts, reconciling, running, settling
 from billing.services.payments import calls, events, holds, wallets, watching
+from core.turns import TURN_S
 
 
 @shared_task
 def settle() -> None:
-    """Seal sessions whose readings have settled; every 30 seconds."""
-    settling.run()
+    """Seal sessions whose readings have settled; every 30 seconds, for a turn."""
+    settling.run(TURN_S)
 
 
 @shared_task
@@ -21,7 +22,7 @@ def find_forgotten() -> None:
 @shared_task
 def run_month_end() -> None:
     """Serve the open month-end runs; every ten seconds, by any number of workers."""
-    running.work()
+    running.work(TURN_S)
 
 
 @shared_task
@@ -55,8 +56,8 @@ def prove_wallets() -> None:
 @shared_task
 def make_documents() -> None:
     """Make files of issued invoices and send what is ready; every ten seconds, by any number of workers."""
-    documents.make_due()
-    delivering.send_due()
+    documents.make_due(TURN_S)
+    delivering.send_due(TURN_S)
 
 
 @shared_task

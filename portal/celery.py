@@ -12,7 +12,7 @@ from portal import runtime
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", runtime.settings_module())
 
-app = Celery("chargeyard")
+app = Celery("chargeyard", task_cls="portal.lengthy:Fair")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.set_default()

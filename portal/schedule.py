@@ -2,6 +2,17 @@
 
 from typing import Any
 
+PROMPT = frozenset(
+    {
+        "portal.tasks.send_webhooks",
+        "stations.tasks.advance_rollouts",
+        "stations.tasks.follow_sessions",
+        "stations.tasks.run_scheduled",
+        "stations.tasks.sweep",
+    }
+)
+"""Tasks that have to be on time. The others may be lengthy and leave one process of each worker to these."""
+
 TIMETABLE: dict[str, dict[str, Any]] = {
     "repair what was lost": {"task": "stations.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "issue planned commands": {

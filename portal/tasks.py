@@ -4,6 +4,7 @@ from celery import shared_task
 from django.core.management import call_command
 
 from core.services import access_tokens, audit_chain, deliveries, mails, outbox
+from core.turns import TURN_S
 from portal.api import idempotency
 
 
@@ -43,4 +44,4 @@ def forget_events() -> None:
 @shared_task
 def send_mails() -> None:
     """Send the mails that wait."""
-    mails.send_due()
+    mails.send_due(TURN_S)

@@ -5,6 +5,7 @@ dies between the two, the row is found by the sweeper and left to a person inste
 """
 
 import logging
+import math
 from datetime import timedelta
 
 from django.conf import settings
@@ -22,7 +23,7 @@ from billing.models import (
     InvoiceDocument,
 )
 from billing.services import documents, parties
-from core import audit, clock
+from core import audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 
@@ -58,10 +59,10 @@ def send(invoice: Invoice, address: str, *, by: Actor) -> InvoiceDelivery:
     return row
 
 
-def send_due(limit: int = 100) -> int:
+def send_due(turn_s: float = math.inf) -> int:
     """Send what waits and whose files are ready; how many were tried."""
     _give_up_stuck()
-    return next((done for done in range(limit) if not _send_next()), limit)
+    return turns.repeat(_send_next, turn_s)
 
 
 def _due() -> QuerySet[InvoiceDelivery]:

@@ -7,6 +7,7 @@ failed and keeps the invoice from being sent, not from being issued.
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
@@ -20,7 +21,7 @@ from billing.documents import cii, figures, pdf, ubl, xml
 from billing.documents.figures import Figures
 from billing.models import DocumentKind, DocumentState, Invoice, InvoiceDocument, Letterhead, Seller
 from billing.services import alarms, snapshots
-from core import audit, clock
+from core import audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, DomainError, NotFound
 
@@ -54,9 +55,9 @@ def sweep() -> int:
         return int(cursor.rowcount)
 
 
-def make_due(limit: int = 200) -> int:
+def make_due(turn_s: float = math.inf) -> int:
     """Make waiting files, each in a transaction of its own; how many were looked at."""
-    return next((done for done in range(limit) if not _make_next()), limit)
+    return turns.repeat(_make_next, turn_s)
 
 
 def read(invoice: Invoice, kind: str, *, by: Actor) -> bytes:

@@ -6,6 +6,7 @@ records, the series.
 """
 
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,7 +32,7 @@ from billing.models import (
     RunState,
 )
 from billing.services import alarms, drafting, issuing
-from core import access, audit, clock
+from core import access, audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, DomainError, NotFound
 from core.models import Organization
@@ -89,14 +90,18 @@ def preview(organization: Organization, period: str, *, by: Actor) -> list[Previ
     return [found for account in accounts.order_by("pk") for found in _previewed(account, period)]
 
 
-def work() -> int:
-    """Serve every open run until nothing is left; how many accounts were done here."""
-    done = 0
+def work(turn_s: float = math.inf) -> int:
+    """Serve every open run until nothing is left or the time is up; how many accounts were done here."""
+    return turns.repeat(_work_on, turn_s)
+
+
+def _work_on() -> bool:
+    """One account of the first run that has one left; runs without are finished."""
     for run in BillingRun.objects.filter(state=RunState.OPEN).order_by("id"):
-        while _do_next(run):
-            done += 1
+        if _do_next(run):
+            return True
         _finish(run)
-    return done
+    return False
 
 
 def _do_next(run: BillingRun) -> bool:

@@ -6,7 +6,9 @@ a repeated task or a kill at any statement end in the state of one clean run (B-
 """
 
 import logging
+import math
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import connection
@@ -16,7 +18,7 @@ from django.db.transaction import atomic
 from billing.models import Cause, EventCursor, Outcome, Settlement
 from billing.services import alarms, late_data, origins, sealing
 from billing.services.checks import Doubt
-from core import clock
+from core import clock, turns
 from core.models import Event
 from core.services import outbox
 from stations.models import Presence, Transaction
@@ -37,10 +39,10 @@ _BEGUN = "transaction.started"
 _TOLD = ("transaction.ended", "transaction.updated")
 
 
-def run() -> int:
+def run(turn_s: float = math.inf) -> int:
     """Take in what was told and settle what is due; how many sessions got an outcome."""
     listen()
-    return settle_due(clock.now())
+    return settle_due(clock.now(), turn_s)
 
 
 def listen() -> int:
@@ -61,12 +63,9 @@ def sweep() -> int:
         return int(cursor.rowcount)
 
 
-def settle_due(now: datetime) -> int:
+def settle_due(now: datetime, turn_s: float = math.inf) -> int:
     """Give every session that has settled its outcome, each in a transaction of its own; how many were looked at."""
-    count = 0
-    while _settle_next(now):
-        count += 1
-    return count
+    return turns.repeat(partial(_settle_next, now), turn_s)
 
 
 def _listen_some() -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ twice goes this way (invoices have their own, `billing.services.delivering`).
 
 import json
 import logging
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from smtplib import SMTPException
@@ -16,7 +17,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.transaction import atomic
 
-from core import clock, keys
+from core import clock, keys, turns
 from core.models import Mail, MailState
 
 logger = logging.getLogger(__name__)
@@ -44,9 +45,9 @@ def take_back(kind: str, about: UUID) -> None:
     Mail.objects.filter(kind=kind, about=about, state=MailState.WAITING).delete()
 
 
-def send_due(limit: int = 100) -> int:
+def send_due(turn_s: float = math.inf) -> int:
     """Send what waits; how many were tried. Safe to run twice at once."""
-    return next((done for done in range(limit) if not _send_next()), limit)
+    return turns.repeat(_send_next, turn_s)
 
 
 def forget() -> int:
