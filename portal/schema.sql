@@ -786,7 +786,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21a4b29fb7915b7e3eab15df9308f,01a21a4b29fb72b58cae21f93eb86430,01a21a4b29fb7761b4b0496b5bba1d36,01a21a4b29fb7b2e9760f1e9c91b11d3,01a21a4b29fb71cc9871d638760013a4,01a21a4b29fb778c94c1a74a7d6b36fd,01a21a4b29fb77f9847cf1384f2142f3,01a21a4b29fb71df82a0a7f5545fb923}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-26 23:57:43.292036+00:00","2026-11-26 23:57:43.292078+00:00","2026-11-26 23:57:43.292097+00:00","2026-11-26 23:57:43.292111+00:00","2026-11-26 23:57:43.292124+00:00","2026-11-26 23:57:43.292137+00:00","2026-11-26 23:57:43.292157+00:00","2026-11-26 23:57:43.292178+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21cca695370f5aafb48e3ccc5f6ef,01a21cca69537f699a8290de28d8f809,01a21cca69537a3a948cb3a04823927a,01a21cca69537a5aa84c716d7d4a7cdf,01a21cca69537ad49451da00ff22cff7,01a21cca6953744a908a111caadc84ee,01a21cca6953733789f09e6a7ea73830,01a21cca695379ebbd482ce5ad88f135}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 11:35:57.011625+00:00","2026-11-27 11:35:57.011657+00:00","2026-11-27 11:35:57.011671+00:00","2026-11-27 11:35:57.011682+00:00","2026-11-27 11:35:57.011694+00:00","2026-11-27 11:35:57.011706+00:00","2026-11-27 11:35:57.011729+00:00","2026-11-27 11:35:57.011749+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2090,6 +2090,12 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails',
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration core.0009_webhooks_by_name f17863610b7bd20c
+CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration drivers.0009_invitations_and_registrations e42736466ed4178c
 ALTER TABLE "drivers_chargingpolicy" ADD COLUMN "any_card" boolean DEFAULT false NOT NULL;
 CREATE TABLE "drivers_cardregistration" ("id" uuid NOT NULL PRIMARY KEY, "value" varchar(255) NOT NULL, "label" varchar(100) NOT NULL, "station" uuid NOT NULL, "state" varchar(8) NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "ended_at" timestamp with time zone NULL, "driver_id" uuid NOT NULL, "organization_id" uuid NOT NULL, "token_id" uuid NULL, CONSTRAINT "card_registration_ends" CHECK ((("state" = 'open' OR "ended_at" IS NOT NULL) AND 1 = (CASE WHEN "state" = 'open' THEN 1 ELSE 0 END + CASE WHEN "ended_at" IS NOT NULL THEN 1 ELSE 0 END))));
@@ -2123,6 +2129,16 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('drivers', '0010_eras
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration drivers.0011_lists_by_creation 5e5b74361d73d1ff
+CREATE INDEX "driver_by_creation" ON "drivers_driver" ("organization_id", "created_at", "id");
+CREATE INDEX "driver_group_by_creation" ON "drivers_drivergroup" ("organization_id", "created_at", "id");
+CREATE INDEX "token_by_value" ON "drivers_idtoken" ("organization_id", "value", "id");
+CREATE INDEX "token_by_creation" ON "drivers_idtoken" ("organization_id", "created_at", "id");
+CREATE INDEX "token_group_by_creation" ON "drivers_tokengroup" ("organization_id", "created_at", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('drivers', '0011_lists_by_creation', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration mfa.0001_initial a42b6353f2ed5dd7
 CREATE TABLE "mfa_authenticator" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "type" varchar(20) NOT NULL, "data" jsonb NOT NULL, "user_id" uuid NOT NULL);
 ALTER TABLE "mfa_authenticator" ADD CONSTRAINT "mfa_authenticator_user_id_type_798d27ea_uniq" UNIQUE ("user_id", "type");
@@ -2133,7 +2149,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-26 23:58:31.380151+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 11:36:40.590332+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2213,6 +2229,18 @@ SET CONSTRAINTS ALL DEFERRED;
 -- migration stations.0039_alerts_by_id f580cbfe871c9708
 CREATE INDEX "alert_by_org" ON "stations_alert" ("organization_id", "id" DESC);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0039_alerts_by_id', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0040_data_transfer_rules_by_vendor 4e7f5ef77e66defd
+CREATE INDEX "data_transfer_rule_by_vendor" ON "stations_datatransferrule" ("organization_id", "vendor_id", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0040_data_transfer_rules_by_vendor', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration tariffs.0003_lists_by_creation 1b11935c3040f97a
+CREATE INDEX "tariff_by_creation" ON "tariffs_tariff" ("organization_id", "created_at", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('tariffs', '0003_lists_by_creation', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 

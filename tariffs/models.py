@@ -78,7 +78,10 @@ class Tariff(models.Model):
                 name="tariff_once_per_owner",
             )
         ]
-        indexes = [models.Index(fields=["organization", "name", "id"], name="tariff_by_name")]
+        indexes = [
+            models.Index(fields=["organization", "name", "id"], name="tariff_by_name"),
+            models.Index(fields=["organization", "created_at", "id"], name="tariff_by_creation"),
+        ]
 
     def __str__(self) -> str:
         return self.name

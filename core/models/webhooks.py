@@ -59,6 +59,7 @@ class Webhook(models.Model):
                 condition=models.Q(state__in=["active", "paused", "disabled"]), name="webhook_state_known"
             )
         ]
+        indexes = [models.Index(fields=["organization", "name", "id"], name="webhook_by_name")]
 
     def __str__(self) -> str:
         return self.name or self.url

@@ -43,7 +43,10 @@ class DriverGroup(models.Model):
                 name="driver_group_name_once",
             ),
         ]
-        indexes = [models.Index(fields=["organization", "name", "id"], name="driver_group_by_name")]
+        indexes = [
+            models.Index(fields=["organization", "name", "id"], name="driver_group_by_name"),
+            models.Index(fields=["organization", "created_at", "id"], name="driver_group_by_creation"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -114,7 +117,10 @@ class Driver(models.Model):
                 condition=models.Q(status__in=DriverStatus.values), name="driver_status_known"
             ),
         ]
-        indexes = [models.Index(fields=["organization", "name", "id"], name="driver_by_name")]
+        indexes = [
+            models.Index(fields=["organization", "name", "id"], name="driver_by_name"),
+            models.Index(fields=["organization", "created_at", "id"], name="driver_by_creation"),
+        ]
 
     def __str__(self) -> str:
         return self.name

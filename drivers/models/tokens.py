@@ -80,7 +80,10 @@ class TokenGroup(models.Model):
                 name="token_group_token_once",
             ),
         ]
-        indexes = [models.Index(fields=["organization", "name", "id"], name="token_group_by_name")]
+        indexes = [
+            models.Index(fields=["organization", "name", "id"], name="token_group_by_name"),
+            models.Index(fields=["organization", "created_at", "id"], name="token_group_by_creation"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -142,6 +145,10 @@ class IdToken(models.Model):
                 | models.Q(valid_from__lt=models.F("expires_at")),
                 name="token_valid_before_it_expires",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "value", "id"], name="token_by_value"),
+            models.Index(fields=["organization", "created_at", "id"], name="token_by_creation"),
         ]
 
     def __str__(self) -> str:

@@ -79,6 +79,9 @@ class DataTransferRule(models.Model):
 
     class Meta:
         ordering = ["vendor_id", "message_id", "id"]
+        indexes = [
+            models.Index(fields=["organization", "vendor_id", "id"], name="data_transfer_rule_by_vendor")
+        ]
         constraints = [
             models.UniqueConstraint(
                 "organization",
