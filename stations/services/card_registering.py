@@ -6,12 +6,13 @@ ten minutes; until then nothing is told of the number, not even whether it is kn
 
 import re
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.transaction import atomic
 
-from core import audit, clock
+from core import audit, clock, turns
 from core.access import Actor, system
 from core.errors import Conflict, Invalid
 from core.ids import uuid7_of
@@ -74,7 +75,7 @@ def begin(
 def settle_due(now: datetime) -> int:
     """Look for the cards that are waited for, and end the waits that are over; how many ended."""
     waiting = CardRegistration.objects.open().order_by("created_at").values_list("pk", flat=True)[:AT_ONCE]
-    return sum(settle(key, now) for key in list(waiting))
+    return sum(turns.guarded(key, partial(settle, key, now)) for key in list(waiting))
 
 
 def settle(key: UUID, now: datetime) -> bool:

@@ -7,12 +7,13 @@ tell of a session after all. Who locks what: the copy's row, in either case.
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from django.db.models import Q
 from django.db.transaction import atomic
 
-from core import clock
+from core import clock, turns
 from stations.domain.reservations import ReservationStatus
 from stations.domain.words import Flag
 from stations.models import (
@@ -124,12 +125,8 @@ def sweep(now: datetime) -> int:
         settled_at=None,
         reservation__ended_at__lt=now - SETTLING,
     )
-    keys = list(due.order_by("accepted_at").values_list("pk", flat=True)[:AT_ONCE])
-    for key in keys:
-        with atomic():
-            kept = ReservedTariff.objects.select_for_update(of=("self",)).select_related("reservation")
-            _settle(kept.get(pk=key), now)
-    return len(keys)
+    keys = due.order_by("accepted_at").values_list("pk", flat=True)[:AT_ONCE]
+    return sum(turns.guarded(key, partial(_settle, key, now)) for key in list(keys))
 
 
 def _kept_for(transaction: Transaction) -> ReservedTariff | None:
@@ -152,13 +149,17 @@ def _to_be_priced(transaction: Transaction, now: datetime) -> None:
         transaction.save(update_fields=["flags"])
 
 
-def _settle(kept: ReservedTariff, now: datetime) -> None:
+@atomic
+def _settle(key: UUID, now: datetime) -> bool:
+    rows = ReservedTariff.objects.select_for_update(of=("self",)).select_related("reservation")
+    kept = rows.get(pk=key)
     if kept.settled_at is not None:
-        return
+        return False
     if kept.reservation.status in _PRICED:
         _price(kept, now)
     kept.settled_at = now
     kept.save(update_fields=["settled_at"])
+    return True
 
 
 def _price(kept: ReservedTariff, now: datetime) -> None:

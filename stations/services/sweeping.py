@@ -1,13 +1,14 @@
 """What repairs the losses: idempotent jobs, each under an advisory lock so that one runs at a time (M-07)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import connection
 from django.db.transaction import atomic
 
-from core import clock
+from core import clock, turns
 from stations.models import Connection, ConnectorState
 from stations.services import (
     authorization_log,
@@ -54,6 +55,11 @@ def alone(name: str, job: Callable[[], int]) -> int | None:
             cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [f"sweep:{name}"])
 
 
+def _each(jobs: Mapping[str, Callable[[], int]]) -> dict[str, int | None]:
+    """One that stumbles, which is logged, keeps no other from its turn."""
+    return {name: alone(name, partial(turns.guarded, name, job)) for name, job in jobs.items()}
+
+
 def sweep() -> dict[str, int | None]:
     """Everything that is due often; answers with what each job repaired."""
     now = clock.now()
@@ -69,7 +75,7 @@ def sweep() -> dict[str, int | None]:
         "cards": lambda: card_registering.settle_due(now),
         "session_states": lambda: asking.ask_after_reconnect(now),
     }
-    return {name: alone(name, job) for name, job in jobs.items()}
+    return _each(jobs)
 
 
 def follow_sessions() -> dict[str, int | None]:
@@ -81,7 +87,7 @@ def follow_sessions() -> dict[str, int | None]:
         "reservation_costs": lambda: reservation_costs.sweep(now),
         "costs_told": lambda: cost_displays.tell_running(now),
     }
-    return {name: alone(name, job) for name, job in jobs.items()}
+    return _each(jobs)
 
 
 def advance_rollouts() -> int:
@@ -121,7 +127,7 @@ def tidy() -> dict[str, int | None]:
         "firmware": lambda: firmware_images.tidy(now),
         "log_files": lambda: log_files.forget(now),
     }
-    return {name: alone(name, job) for name, job in jobs.items()}
+    return _each(jobs)
 
 
 def _forget_connector_states() -> int:

@@ -321,3 +321,16 @@ def test_b67_the_export_has_the_invoices_and_their_files(
     assert data["invoices"][0]["number"] == invoice.number
     assert sorted(data["invoices"][0]["files"]) == sorted(set(files) - {"data.json", "sessions.csv"})
     assert len(data["sessions"]) == 1
+
+
+def test_m07_an_erasure_that_stumbles_keeps_nobody_else_in_the_logs(
+    desk: Client, erika: Driver, alice: Actor
+) -> None:
+    erase(desk, erika)
+    Erasure.objects.filter(driver=erika).update(sealed="not to be opened")
+    other = factories.make_driver(alice)
+    erase(desk, other)
+    search_logs()
+    states = dict(Erasure.objects.filter(driver__in=[erika, other]).values_list("driver", "state"))
+
+    assert states == {erika.pk: "running", other.pk: "done"}

@@ -4,8 +4,6 @@ One transaction a step: judge who is at it, close waves, send some. What a step 
 commands, or not at all.
 """
 
-import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -13,7 +11,7 @@ from uuid import UUID
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.transaction import atomic
 
-from core import clock
+from core import clock, turns
 from core.errors import DomainError
 from stations.domain.rollouts import (
     LOST,
@@ -34,7 +32,6 @@ from stations.models import (
 from stations.services import firmware_images
 from stations.services.rollouts import deciding, judging, sending, telling
 
-logger = logging.getLogger(__name__)
 SENT_AT_ONCE = 20
 MOST_STEPS = 50
 MOST_UNSENT = 200
@@ -44,23 +41,14 @@ LATE = timedelta(days=7)
 
 def advance(now: datetime) -> int:
     """Every rollout that is not over; answers with how many steps changed something."""
-    _guarded("late", lambda: believe_late(now))
+    turns.guarded("late rollouts", lambda: believe_late(now))
     unfinished = Exists(RolloutStation.objects.filter(rollout=OuterRef("pk"), finished_at=None))
     active = Q(status__in=[RolloutStatus.RUNNING, RolloutStatus.PAUSED])
     rollouts = FirmwareRollout.objects.filter(active | Q(status=RolloutStatus.ABORTED) & unfinished)
     return sum(
-        _guarded(pk, partial(_advance_one, pk))
+        turns.guarded(pk, partial(_advance_one, pk))
         for pk in list(rollouts.order_by("id").values_list("pk", flat=True))
     )
-
-
-def _guarded(what: object, work: Callable[[], int]) -> int:
-    """What goes wrong in one rollout holds up no other; it is tried again at the next turn."""
-    try:
-        return work()
-    except Exception:  # whatever it is, the others go on
-        logger.exception("rollout.stumbled", extra={"rollout": str(what)})
-        return 0
 
 
 def believe_late(now: datetime) -> int:

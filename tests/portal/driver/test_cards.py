@@ -244,3 +244,32 @@ def test_7_cards_are_listed_page_by_page(phone: Client, dora: Driver, card: IdTo
     assert "More cards" not in text_of(second)
     assert CARD[-4:] in text_of(first)
     assert phone.get("/me/cards/?after=nonsense").status_code == 200
+
+
+def test_m07_a_card_that_stumbles_and_a_job_that_does_keep_no_other_card_waiting(
+    phone: Client,
+    actor: Actor,
+    dora: Driver,
+    pool: IdToken,
+    station: ChargingStation,
+    evse: Evse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    poison = CardRegistration.objects.create(
+        organization=dora.organization, driver=factories.make_driver(actor), value="POISON1", station=station.pk,
+        created_at=clock.now() - timedelta(minutes=2), expires_at=clock.now() + timedelta(minutes=8),
+    )  # fmt: skip
+    add(phone, evse)
+    hold(station)
+    settle = card_registering.settle
+
+    def stumble(key: object, *rest: Any) -> bool:
+        if key == poison.pk:
+            raise ValueError(key)
+        return settle(key, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(card_registering, "settle", stumble)
+    monkeypatch.setattr(sweeping.commands, "sweep", stumble)
+    look()
+
+    assert holder() == dora

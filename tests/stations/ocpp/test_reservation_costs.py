@@ -139,6 +139,22 @@ def test_t09_nothing_is_to_be_paid_where_the_station_gave_up_or_no_price_is_for_
     assert not ReservationCost.objects.filter(reservation=kept).exists()
 
 
+def test_m07_a_reservation_that_stumbles_keeps_no_other_from_its_price(
+    charger: Charger, alice: Actor
+) -> None:
+    priced(alice, *PRICES)
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        poisoned, sound = (reserve(charger, socket, alice, ago=ago) for ago in (210, 200))
+        ReservedTariff.objects.filter(pk=poisoned.pk).update(document="no tariff at all")
+        over(poisoned, "expired")
+        over(sound, "expired")
+    waiting = ReservedTariff.objects.filter(pk__in=[poisoned.pk, sound.pk], settled_at=None)
+
+    assert [one.pk for one in waiting] == [poisoned.pk]
+    assert ReservationCost.objects.get(reservation=sound).state == "final"
+
+
 def test_t25_a_reservation_that_no_tariff_was_found_for_waits_for_a_person(
     charger: Charger, alice: Actor
 ) -> None:
