@@ -50,13 +50,18 @@ def freeze(reservation: Reservation, *, at: datetime) -> None:
 
     Takes the place of what was copied before.
     """
-    station, token = reservation.station, reservation.token
+    token = reservation.token
+    _copy(reservation, at, token.driver_id if token else None)
+
+
+def _copy(reservation: Reservation, at: datetime, driver_id: UUID | None) -> None:
+    station = reservation.station
     place = Place(
         station.organization_id,
         station.site_id,
         station.pk,
         reservation.evse_id,
-        driver_id=token.driver_id if token else None,
+        driver_id=driver_id,
     )
     found = tariff_choice.applicable(place, at, kind=kind_of(reservation.token_type))
     if found is None and not TariffAssignment.objects.filter(organization=station.organization_id).exists():
@@ -81,9 +86,15 @@ def freeze(reservation: Reservation, *, at: datetime) -> None:
 
 
 def carry(transaction: Transaction) -> bool:
-    """Let the session have the tariff of the reservation that it uses; ``False`` where there is none."""
+    """Let the session have the tariff of the reservation that it uses; ``False`` where there is none.
+
+    Who charges may be another than who reserved (of one group, say): then it is what held for them at that time.
+    """
     with atomic():
         kept = _kept_for(transaction)
+        if kept is not None and kept.driver_id != transaction.driver_id:
+            _copy(kept.reservation, kept.accepted_at, transaction.driver_id)
+            kept.refresh_from_db()
         if kept is None or kept.version_id is None:
             return False
         now = clock.now()

@@ -8,11 +8,12 @@ import pytest
 
 from core import clock
 from core.access import Actor
+from drivers.models import Driver
 from stations.domain import intents
 from stations.models import FrozenTariff, Reservation, ReservationCost, ReservedTariff, SessionCost
 from stations.services import reservation_costs, session_costs, sites
 from tariffs import publishing
-from tests.factories import make_token
+from tests.factories import make_driver, make_token
 from tests.stations.ocpp.asking import VERSIONS, ask
 from tests.stations.ocpp.charging import MINUTE, PER_KWH, Car, priced
 from tests.stations.ocpp.knocking import Charger
@@ -25,10 +26,16 @@ PRICES = (PER_KWH, RESERVED, EXPIRES)
 
 
 def reserve(
-    charger: Charger, socket: WireStation, by: Actor, *, ago: float = 50, **wishes: Any
+    charger: Charger,
+    socket: WireStation,
+    by: Actor,
+    *,
+    ago: float = 50,
+    driver: Driver | None = None,
+    **wishes: Any,
 ) -> Reservation:
     """A reservation at EVSE 1 that the station accepted so many minutes ago, as is written back."""
-    value = make_token(by, type_="ISO14443").value
+    value = make_token(by, type_="ISO14443", driver=driver).value
     wish = {"evse_id": 1, "expires_at": clock.now() + timedelta(hours=1), **wishes}
     ask(
         charger,
@@ -137,6 +144,29 @@ def test_t09_nothing_is_to_be_paid_where_the_station_gave_up_or_no_price_is_for_
         assert over(kept, status) == 1
 
     assert not ReservationCost.objects.filter(reservation=kept).exists()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_t25_a_colleague_who_uses_a_reservation_is_not_priced_by_the_contract_of_its_holder(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    holder = make_driver(alice)
+    priced(alice, *PRICES)
+    priced(alice, element(component("ENERGY", "0.10", "19")), place=holder)
+    with charger.dial(version) as socket:
+        socket.boot()
+        kept = reserve(charger, socket, alice, ago=55, driver=holder)
+        before = ReservedTariff.objects.get(pk=kept.pk).level
+        car = charge(charger, socket, alice, kept, started=30)
+    frozen = FrozenTariff.objects.get(transaction=car.session)
+    cost = SessionCost.objects.get(transaction=car.session)
+
+    assert before == "contract"
+    assert (frozen.level, frozen.reserved_from) == (
+        "organization",
+        ReservedTariff.objects.get(pk=kept.pk).accepted_at,
+    )
+    assert cost.answer["total_reservation_cost"]["excl_vat"] != "0.0000"
 
 
 def test_m07_a_reservation_that_stumbles_keeps_no_other_from_its_price(
