@@ -456,7 +456,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         (
             Entry("tariffs", _("Tariffs"), icon="file-text", permission=_P.STATIONS_VIEW),
             Entry("invoices", _("Invoices"), icon="receipt", permission=_P.INVOICES_MANAGE),
-            Entry("payments", _("Payments"), icon="receipt", permission=_P.INVOICES_MANAGE),
+            Entry("payments", _("Payments"), icon="coins", permission=_P.INVOICES_MANAGE),
             Entry("drivers", _("Drivers"), icon="user-circle", permission=_P.DRIVERS_VIEW),
             Entry("tokens", _("Tokens"), icon="id-badge-2", permission=_P.DRIVERS_VIEW),
             Entry(
@@ -473,7 +473,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             Entry("users", _("Users & roles"), icon="users", permission=_P.ORG_USERS),
             Entry("invoice_settings", _("Invoice details"), icon="file-text", permission=_P.ORG_SETTINGS),
             Entry("bank_settings", _("Bank account"), icon="building-bank", permission=_P.ORG_SETTINGS),
-            Entry("provider_settings", _("Payment provider"), icon="receipt", permission=_P.ORG_SETTINGS),
+            Entry("provider_settings", _("Payment provider"), icon="credit-card", permission=_P.ORG_SETTINGS),
             Entry("meter_keys", _("Meter keys"), icon="certificate", permission=_P.ORG_SETTINGS),
             Entry("developer", _("API keys"), icon="key", permission=_P.ORG_API),
             Entry("webhooks", _("Webhooks"), icon="send", permission=_P.ORG_API),
