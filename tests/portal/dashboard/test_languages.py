@@ -24,7 +24,7 @@ def test_every_text_of_a_template_is_translated(german: gettext.GNUTranslations)
         for path in Path(settings.BASE_DIR, "templates").rglob("*.html")
         for pair in TRANSLATED.findall(path.read_text(encoding="utf-8"))
         for text in pair
-        if text and text not in german._catalog
+        if text and text.replace("%", "%%") not in german._catalog  # as Django looks for it
     }
     assert missing == set()
 

@@ -68,6 +68,14 @@ def test_the_version_the_days_and_the_site_are_chosen(
     assert "The end comes after the beginning" in text_of(backwards)
 
 
+def test_its_days_are_filled_in_whatever_the_language(browser: Client, home: str, followed: Tariff) -> None:
+    browser.post(f"{home}preferences/", {"language": "de"})
+    page = browser.get(f"{home}tariffs/{followed.pk}/trial/").content.decode()
+
+    assert len(re.findall(r'type="date" name="\w+" value="\d{4}-\d\d-\d\d"', page)) == 2
+    assert "Um mehr als 20 % teurer" in page
+
+
 def test_a_session_that_cannot_be_priced_by_it_says_why(
     browser: Client, home: str, actor: Actor, station: ChargingStation
 ) -> None:
