@@ -52,12 +52,13 @@ UNITS: Mapping[str | None, Text] = {"kWh": "kWh", "h": "h", "session": "", None:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a price in the reader's words."""
+    """One line of a price in the reader's words; ``price`` is without VAT, ``gross`` with it."""
 
     name: Text
     measured: str
     billed: str
     price: str
+    gross: str
     rate: str
     excl_vat: str
     incl_vat: str
@@ -151,7 +152,8 @@ def _line(cost: SessionCost, line: Mapping[str, Any], why: str) -> Line:
         name=DIMENSION.get(line["dimension"], line["dimension"]),
         measured=_quantity(line["measured"], unit) if counted else "",
         billed=_quantity(line["billed"], unit) if counted else "",
-        price="" if line["price"] is None else _price(line["price"], unit, cost.currency),
+        price="" if line["price"] is None else _price(Fraction(line["price"]), unit, cost.currency),
+        gross="" if line["price"] is None else _price(_with_vat(line), unit, cost.currency),
         rate="" if line["vat"] is None else f"{number(Decimal(line['vat']))} %",
         excl_vat=_amount(line["excl_vat"], cost.currency),
         incl_vat=_amount(line["incl_vat"], cost.currency),
@@ -159,8 +161,12 @@ def _line(cost: SessionCost, line: Mapping[str, Any], why: str) -> Line:
     )
 
 
-def _price(value: str, unit: str, currency: str) -> str:
-    words = amount(Fraction(Decimal(value)), currency)
+def _with_vat(line: Mapping[str, Any]) -> Fraction:
+    return Fraction(line["price"]) * (1 + Fraction(line["vat"] or 0) / 100)
+
+
+def _price(value: Fraction, unit: str, currency: str) -> str:
+    words = amount(value, currency)
     return f"{words}/{unit}" if unit else words
 
 

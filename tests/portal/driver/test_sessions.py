@@ -73,7 +73,7 @@ def test_past_sessions_stand_by_month_with_their_price_lines_on_their_page(
 
     assert "Running now" not in listed
     assert f"<h2>{ended.started_at:%B %Y}</h2>" in listed
-    for words in ("12.35", "12.345 kWh × 0.50 €/kWh", "Total", "7.35 €", "The session has ended."):
+    for words in ("12.35", "12.345 kWh × 0.595 €/kWh", "Total", "7.35 €", "The session has ended."):
         assert words in shown, words
     assert "Stop charging" not in shown
 
