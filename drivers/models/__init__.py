@@ -2,7 +2,7 @@
 
 from drivers.models.budgets import Budget, BudgetKind, BudgetPeriod
 from drivers.models.drivers import Driver, DriverGroup, DriverStatus
-from drivers.models.erasures import Erasure, ErasureState
+from drivers.models.erasures import ErasedToken, Erasure, ErasureState
 from drivers.models.invitations import DriverInvitation
 from drivers.models.policies import ChargingPolicy
 from drivers.models.registrations import CardRegistration, CardRegistrationState
@@ -20,6 +20,7 @@ __all__ = [
     "DriverGroup",
     "DriverInvitation",
     "DriverStatus",
+    "ErasedToken",
     "Erasure",
     "ErasureState",
     "IdToken",

@@ -73,3 +73,32 @@ class Erasure(models.Model):
     def due_at(self) -> datetime:
         """By when it has to be answered (GDPR, Article 12)."""
         return self.asked_at + ANSWERED_WITHIN
+
+
+class ErasedTokenQuerySet(ScopedQuerySet["ErasedToken"]):
+    pass
+
+
+class ErasedToken(models.Model):
+    """A keyed hash of what somebody showed to stations who is forgotten: they may tell of it later."""
+
+    id = models.BigAutoField(primary_key=True)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False)
+    key_id = models.CharField(max_length=40)
+    digest = models.CharField(max_length=64)
+    name = models.CharField(max_length=40)
+    erased_at = models.DateTimeField()
+
+    objects = ErasedTokenQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "key_id", "digest"], name="erased_token_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def limit_id(self) -> UUID:
+        return EVERYWHERE

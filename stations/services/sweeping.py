@@ -19,6 +19,7 @@ from stations.services import (
     cost_displays,
     credentials,
     data_transfers,
+    erased_tokens,
     erasing,
     firmware_fetching,
     firmware_images,
@@ -124,6 +125,7 @@ def tidy() -> dict[str, int | None]:
         "monitoring": lambda: monitoring.forget_old(now),
         "authorizations": lambda: authorization_log.forget(now),
         "card_registrations": lambda: card_registering.forget(now),
+        "erased_tokens": lambda: erased_tokens.replace_late(now) + erased_tokens.forget(now),
         "firmware": lambda: firmware_images.tidy(now),
         "log_files": lambda: log_files.forget(now),
     }

@@ -25,12 +25,13 @@ from core.services import mails
 from drivers.models import Driver, Erasure, IdToken
 from drivers.services import budgets, drivers
 from stations.domain import intents
-from stations.models import ChargingStation, RawFrame, Transaction
+from stations.models import ChargingStation, LocalList, LocalListEntry, RawFrame, Transaction
 from stations.services import commands, finding, partitions, sweeping
 from stations.services.access import actor_of_member
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
 from tests.billing.documents.test_documents import made as files_of
+from tests.factories import sessions
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -334,3 +335,67 @@ def test_m07_an_erasure_that_stumbles_keeps_nobody_else_in_the_logs(
     states = dict(Erasure.objects.filter(driver__in=[erika, other]).values_list("driver", "state"))
 
     assert states == {erika.pk: "running", other.pk: "done"}
+
+
+def test_w29_what_a_station_tells_later_of_somebody_forgotten_gets_the_pseudonym_too(
+    desk: Client, erika: Driver, alice: Actor, station: ChargingStation
+) -> None:
+    value = factories.make_token(alice, driver=erika).value
+    erase(desk, erika)
+    search_logs()
+    sessions.begin(station, token=value.lower())
+    stranger = actor_of_member(factories.make_member(factories.make_organization()))
+    elsewhere = sessions.begin(factories.make_station(stranger)[0], token=value)
+    tell_frame(station, value)
+    before = set(rows_with(value))
+    sweeping.tidy()
+    mine = Transaction.objects.get(station=station)
+
+    assert "stations_transaction" in before
+    assert mine.token_value == erika.tokens.get().value
+    assert mine.token_value.startswith("erased-")
+    assert value not in RawFrame.objects.filter(station=station).latest("at").text
+    elsewhere.refresh_from_db()
+    assert elsewhere.token_value == value
+    assert not IdToken.objects.filter(value__iexact=value).exists()
+
+
+def test_w29_a_number_that_has_a_new_holder_is_theirs_and_keeps_its_name(
+    desk: Client, erika: Driver, alice: Actor, station: ChargingStation
+) -> None:
+    value = factories.make_token(alice, driver=erika).value
+    erase(desk, erika)
+    search_logs()
+    factories.make_token(alice, value)
+    session = sessions.begin(station, token=value)
+    sweeping.tidy()
+    session.refresh_from_db()
+
+    assert session.token_value == value
+
+
+def tell_frame(station: ChargingStation, value: str) -> None:
+    """A message that names the token, as it is written to the log."""
+    RawFrame.objects.create(
+        at=clock.now(), station=station, epoch=1, direction="in", message_id="9", action="StartTransaction",
+        size_bytes=9, verdict="ok", text=json.dumps([2, "9", "StartTransaction", {"idTag": value}]),
+    )  # fmt: skip
+
+
+def test_w29_a_station_that_stays_away_for_a_month_keeps_nobody_from_being_forgotten(
+    desk: Client, erika: Driver, alice: Actor, station: ChargingStation
+) -> None:
+    value = factories.make_token(alice, driver=erika).value
+    held = LocalList.objects.create(station=station, automatic=True)
+    LocalListEntry.objects.create(local_list=held, value=value, type="ISO14443", status="accepted")
+    erase(desk, erika)
+    search_logs()
+    meanwhile = Erasure.objects.get(driver=erika).state
+    with time_machine.travel(clock.now() + timedelta(days=31)):
+        for _ in range(20):
+            sweeping.erase_in_logs()
+    held.refresh_from_db()
+
+    assert (meanwhile, Erasure.objects.get(driver=erika).state) == ("running", "done")
+    assert not held.certain
+    assert not LocalListEntry.objects.filter(value=value).exists()
