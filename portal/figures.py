@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 EVERY_S = 5.0
 FRESH_S = 20.0
+FORGOTTEN_S = 3600.0
 SUFFIX = ".prom"
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,14 @@ class Shared(Collector):
         draft = self._directory / f".{os.getpid()}"
         draft.write_bytes(generate_latest())
         draft.replace(self._file)
+        self._forget()
+
+    def _forget(self) -> None:
+        """A process that was killed could not take its figures away."""
+        for path in self._directory.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # somebody else was faster
+                if time.time() - path.stat().st_mtime > FORGOTTEN_S:
+                    path.unlink()
 
     def withdraw(self) -> None:
         """A process that ends is no longer told of."""

@@ -131,6 +131,14 @@ def test_whichever_process_is_asked_tells_the_figures_of_both(fleet: Fleet) -> N
     assert eventually(lambda: [told() for _ in range(6)] == [held] * 6, within_s=20)
 
 
+def test_figures_of_a_process_that_was_killed_long_ago_are_taken_away(fleet: Fleet) -> None:
+    left = fleet.up.data_dir / "figures" / "killed.prom"
+    left.write_text("")
+    os.utime(left, (time.time() - 7200,) * 2)
+
+    eventually(lambda: not left.exists(), within_s=15)
+
+
 def test_p272_a_command_taken_by_either_process_reaches_the_station_wherever_it_is(fleet: Fleet) -> None:
     for station in list(fleet.sockets)[:8]:
         assert fleet.command(station)["status"] == "accepted"
