@@ -28,7 +28,7 @@ from django.db.transaction import atomic
 from core import access, audit, clock, egress
 from core.ids import uuid7_of
 from core.models import Delivery, DeliveryAttempt, Webhook
-from core.services import outbox, webhooks
+from core.services import outbox, webhook_mails, webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,8 @@ PER_WEBHOOK = 8
 BUDGET_S = 25.0
 TOGETHER_S = 0.01
 LEASE = timedelta(seconds=60)
-BACK_OFF_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)
+BACK_OFF_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 30_600)
+"""The last try is made after more than a day, so that an address that failed throughout is switched off by it."""
 SWITCHED_OFF_AFTER = timedelta(hours=24)
 PROBE_AT_LEAST = timedelta(seconds=5)
 PROBE_AT_MOST = timedelta(minutes=10)
@@ -291,6 +292,7 @@ def _tell_disabled(webhook: Webhook, failure: str) -> None:
         object_id=webhook.pk,
         data={"webhook": str(webhook.pk), "name": webhook.name, "failure": failure},
     )
+    webhook_mails.tell_disabled(webhook, failure)
 
 
 def _key(secret: str) -> bytes:

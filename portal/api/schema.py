@@ -57,6 +57,14 @@ class AutoSchema(SpectacularSchema):
         self._show_body(operation.get("requestBody"))
         return operation
 
+    def get_description(self) -> str:
+        """With the scope that a key needs."""
+        kind = "read" if self.method == "GET" else "write"
+        scopes = getattr(self.view, "scopes", {})
+        scope = scopes.get(self.method, scopes.get(kind))
+        said = super().get_description() or ""
+        return f"{said}\n\nScope: `{scope}`." if scope else said
+
     def get_override_parameters(self) -> list[Any]:
         if self.method != "POST":
             return []

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 import time_machine
+from django.core import mail
 from rest_framework.test import APIClient
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
@@ -14,7 +15,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from core import clock, egress, keys
 from core.access import Actor
 from core.models import AuditEntry, Delivery, Event, Organization, OutboxRow, Webhook
-from core.services import deliveries, outbox
+from core.services import deliveries, mails, outbox
 from portal import tasks
 from tests import factories
 from tests.portal.api.conftest import results
@@ -202,6 +203,27 @@ def test_an_address_that_failed_for_a_day_is_switched_off_told_and_its_backlog_k
     work(minutes=60 * 50)
 
     assert [row["status"] for row in listed(api, hook)] == ["delivered", "delivered"]
+
+
+def test_the_last_try_of_a_lone_event_switches_the_address_off_and_its_administrators_are_told(
+    api: APIClient, organization: Organization, alice: Actor, hook: dict[str, Any], target: Receiver
+) -> None:
+    target.status = 500
+    admin = factories.make_member(organization, name="anna").user
+    happen(alice)
+    passed = 0.0
+    work()
+    for seconds in deliveries.BACK_OFF_S:
+        passed += seconds / 60 + 0.5
+        work(minutes=passed)
+    shown = api.get(path(hook)).json()
+    mails.send_due()
+    told = [one for one in mail.outbox if one.to == [admin.email]]
+
+    assert shown["state"] == "disabled"
+    assert [row["status"] for row in listed(api, hook)] == ["failed"]
+    assert len(told) == 1
+    assert "The address answered 500 Internal Server Error." in told[0].body
 
 
 def test_two_secrets_sign_for_a_day_and_then_the_new_one_alone(
