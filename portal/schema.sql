@@ -317,6 +317,28 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('tariffs', '0001_init
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration core.0007_client_credentials 2b53880dbea95ec7
+ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
+ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
+ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
+CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
+ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
+CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration tariffs.0002_lists_by_name b10840784f0b3724
+CREATE INDEX "tariff_by_name" ON "tariffs_tariff" ("organization_id", "name", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('tariffs', '0002_lists_by_name', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration drivers.0001_initial abe529ac3d47c7b6
 CREATE TABLE "drivers_tokengroup" ("id" uuid NOT NULL PRIMARY KEY, "name" varchar(100) NOT NULL, "token" varchar(36) NOT NULL, "master_pass" boolean NOT NULL, "created_at" timestamp with time zone NOT NULL, "organization_id" uuid NOT NULL);
 CREATE TABLE "drivers_idtoken" ("id" uuid NOT NULL PRIMARY KEY, "value" varchar(255) NOT NULL, "type" varchar(20) NOT NULL, "label" varchar(100) NOT NULL, "status" varchar(10) NOT NULL, "expires_at" timestamp with time zone NULL, "retired_at" timestamp with time zone NULL, "created_at" timestamp with time zone NOT NULL, "organization_id" uuid NOT NULL, "group_id" uuid NULL);
@@ -786,7 +808,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21cee6d6472b485f48ac964a827e9,01a21cee6d6476fc981977aa13c79584,01a21cee6d64745481be1019045c587c,01a21cee6d64753ba6c66f57bdb40ba4,01a21cee6d647a9ba715496ed8940e97,01a21cee6d647afc9fa10ac805e4b0dd,01a21cee6d647faa950ba24630c6c05a,01a21cee6d647df1a76433039ffa8f91}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 12:15:17.349021+00:00","2026-11-27 12:15:17.349053+00:00","2026-11-27 12:15:17.349068+00:00","2026-11-27 12:15:17.349080+00:00","2026-11-27 12:15:17.349091+00:00","2026-11-27 12:15:17.349104+00:00","2026-11-27 12:15:17.349125+00:00","2026-11-27 12:15:17.349145+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21cf5129e795d8deac5e1a590b505,01a21cf5129e7a7eb8399e1b1e3f8a7d,01a21cf5129e70b28534c0dcbf334e2f,01a21cf5129e7c92ab7796a600db9283,01a21cf5129e7584bce171d274d28b9a,01a21cf5129e72c18895056e8faede98,01a21cf5129e77a99bac59cf92de4a57,01a21cf5129e73a49d44383263603973}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 12:22:32.862632+00:00","2026-11-27 12:22:32.862804+00:00","2026-11-27 12:22:32.862821+00:00","2026-11-27 12:22:32.862834+00:00","2026-11-27 12:22:32.862845+00:00","2026-11-27 12:22:32.862857+00:00","2026-11-27 12:22:32.862878+00:00","2026-11-27 12:22:32.862898+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -1389,22 +1411,6 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('drivers', '0007_mone
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration core.0007_client_credentials 2b53880dbea95ec7
-ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
-ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
-ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
-CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
-ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
-CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
 -- migration stations.0034_scheduled_commands 9a8535bc2ca4bea1
 CREATE TABLE "stations_scheduledcommand" ("id" uuid NOT NULL PRIMARY KEY, "command" varchar(40) NOT NULL, "parameters" jsonb NOT NULL, "sealed" text NOT NULL, "run_at" timestamp with time zone NOT NULL, "repeat" varchar(200) NOT NULL, "next_at" timestamp with time zone NULL, "expires_in" integer NOT NULL, "if_offline" varchar(4) NOT NULL, "reason" varchar(500) NOT NULL, "status" varchar(9) NOT NULL, "owner_kind" varchar(4) NOT NULL, "owner_id" uuid NOT NULL, "issued_by" varchar(200) NOT NULL, "created_at" timestamp with time zone NOT NULL, "ended_at" timestamp with time zone NULL, "cancelled_by" varchar(200) NOT NULL, "organization_id" uuid NOT NULL, "station_id" uuid NOT NULL, CONSTRAINT "scheduled_command_status_known" CHECK ("status" IN ('planned', 'done', 'cancelled')), CONSTRAINT "scheduled_command_comes_or_ended" CHECK ((("ended_at" IS NULL AND "next_at" IS NOT NULL AND "status" = 'planned') OR (NOT ("status" = 'planned') AND "ended_at" IS NOT NULL AND "next_at" IS NULL))));
 CREATE TABLE "stations_scheduledrun" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "due_at" timestamp with time zone NOT NULL, "outcome" varchar(7) NOT NULL, "detail" varchar(500) NOT NULL, "recorded_at" timestamp with time zone NOT NULL, "command_id" uuid NULL UNIQUE, "scheduled_id" uuid NOT NULL, CONSTRAINT "scheduled_run_once" UNIQUE ("scheduled_id", "due_at"), CONSTRAINT "scheduled_run_fits" CHECK ((("command_id" IS NOT NULL AND "outcome" = 'issued') OR ("command_id" IS NULL AND "outcome" IN ('missed', 'refused')))));
@@ -1499,6 +1505,73 @@ CREATE INDEX "driver_by_name" ON "drivers_driver" ("organization_id", "name", "i
 CREATE INDEX "driver_group_by_name" ON "drivers_drivergroup" ("organization_id", "name", "id");
 CREATE INDEX "token_group_by_name" ON "drivers_tokengroup" ("organization_id", "name", "id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('drivers', '0008_lists_by_name', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0037_tariffs_into_sessions cb701c6fc9d889bd
+CREATE TABLE "stations_reservationcost" ("currency" varchar(3) NOT NULL, "excl_vat" numeric(18, 4) NULL, "vat" numeric(18, 4) NULL, "incl_vat" numeric(18, 4) NULL, "answer" jsonb NOT NULL, "texts" jsonb NOT NULL, "computed_at" timestamp with time zone NOT NULL, "decision" varchar(6) NOT NULL, "reason" varchar(500) NOT NULL, "decided_by" varchar(200) NOT NULL, "decided_at" timestamp with time zone NULL, "reservation_id" uuid NOT NULL PRIMARY KEY, "state" varchar(7) NOT NULL, "cause" varchar(40) NOT NULL, "detail" varchar(300) NOT NULL, "since" timestamp with time zone NOT NULL, "started_at" timestamp with time zone NOT NULL, "ended_at" timestamp with time zone NOT NULL);
+CREATE TABLE "stations_reservedtariff" ("reservation_id" uuid NOT NULL PRIMARY KEY, "level" varchar(12) NOT NULL, "document" text NOT NULL, "currency" varchar(3) NOT NULL, "time_zone" varchar(64) NOT NULL, "policy" varchar(40) NOT NULL, "basis" varchar(5) NOT NULL, "free_cancellation" boolean NOT NULL, "accepted_at" timestamp with time zone NOT NULL, "settled_at" timestamp with time zone NULL);
+ALTER TABLE "stations_frozentariff" ADD COLUMN "reserved_from" timestamp with time zone NULL;
+ALTER TABLE "stations_frozentariff" ADD COLUMN "reserved_until" timestamp with time zone NULL;
+ALTER TABLE "stations_sessioncost" ADD COLUMN "decided_at" timestamp with time zone NULL;
+ALTER TABLE "stations_sessioncost" ADD COLUMN "decided_by" varchar(200) DEFAULT '' NOT NULL;
+ALTER TABLE "stations_sessioncost" ALTER COLUMN "decided_by" DROP DEFAULT;
+ALTER TABLE "stations_sessioncost" ADD COLUMN "decision" varchar(6) DEFAULT '' NOT NULL;
+ALTER TABLE "stations_sessioncost" ALTER COLUMN "decision" DROP DEFAULT;
+ALTER TABLE "stations_sessioncost" ADD COLUMN "reason" varchar(500) DEFAULT '' NOT NULL;
+ALTER TABLE "stations_sessioncost" ALTER COLUMN "reason" DROP DEFAULT;
+ALTER TABLE "stations_site" ADD COLUMN "free_cancellation" boolean DEFAULT false NOT NULL;
+ALTER TABLE "stations_site" ALTER COLUMN "free_cancellation" DROP DEFAULT;
+ALTER TABLE "stations_tariffassignment" ADD COLUMN "basis" varchar(5) DEFAULT '' NOT NULL;
+ALTER TABLE "stations_tariffassignment" ALTER COLUMN "basis" DROP DEFAULT;
+ALTER TABLE "stations_sessioncost" ADD CONSTRAINT "session_cost_decided_by_someone" CHECK ((("decided_at" IS NULL AND "decision" = '') OR (NOT ("decision" = '') AND "decided_at" IS NOT NULL AND "decided_by" > '' AND "reason" > '')));
+ALTER TABLE "stations_reservationcost" ADD CONSTRAINT "reservation_cost_review_has_cause" CHECK ((("cause" > '' AND "state" = 'review') OR ("cause" = '' AND "state" = 'final')));
+ALTER TABLE "stations_reservationcost" ADD CONSTRAINT "reservation_cost_decided_by_someone" CHECK ((("decided_at" IS NULL AND "decision" = '') OR (NOT ("decision" = '') AND "decided_at" IS NOT NULL AND "decided_by" > '' AND "reason" > '')));
+ALTER TABLE "stations_reservedtariff" ADD COLUMN "driver_id" uuid NULL CONSTRAINT "stations_reservedtariff_driver_id_7d199f7b_fk_drivers_driver_id" REFERENCES "drivers_driver"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "stations_reservedtariff_driver_id_7d199f7b_fk_drivers_driver_id" IMMEDIATE;
+ALTER TABLE "stations_reservedtariff" ADD COLUMN "site_id" uuid NULL CONSTRAINT "stations_reservedtariff_site_id_e678d18a_fk_stations_site_id" REFERENCES "stations_site"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "stations_reservedtariff_site_id_e678d18a_fk_stations_site_id" IMMEDIATE;
+ALTER TABLE "stations_reservedtariff" ADD COLUMN "version_id" uuid NULL CONSTRAINT "stations_reservedtar_version_id_defa49cf_fk_tariffs_t" REFERENCES "tariffs_tariffversion"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "stations_reservedtar_version_id_defa49cf_fk_tariffs_t" IMMEDIATE;
+CREATE INDEX "reserved_tariff_open" ON "stations_reservedtariff" ("accepted_at") WHERE "settled_at" IS NULL;
+ALTER TABLE "stations_reservationcost" ADD CONSTRAINT "stations_reservation_reservation_id_6623fe41_fk_stations_" FOREIGN KEY ("reservation_id") REFERENCES "stations_reservation" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "stations_reservedtariff" ADD CONSTRAINT "stations_reservedtar_reservation_id_8f1c1ce6_fk_stations_" FOREIGN KEY ("reservation_id") REFERENCES "stations_reservation" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "stations_reservedtariff_driver_id_7d199f7b" ON "stations_reservedtariff" ("driver_id");
+CREATE INDEX "stations_reservedtariff_site_id_e678d18a" ON "stations_reservedtariff" ("site_id");
+CREATE INDEX "stations_reservedtariff_version_id_defa49cf" ON "stations_reservedtariff" ("version_id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0037_tariffs_into_sessions', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0038_lists_by_age 9b2c76a52649cbca
+CREATE INDEX "station_by_name" ON "stations_chargingstation" ("organization_id", "name", "id");
+CREATE INDEX "station_by_creation" ON "stations_chargingstation" ("organization_id", "created_at", "id");
+CREATE INDEX "site_by_creation" ON "stations_site" ("organization_id", "created_at", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0038_lists_by_age', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0039_alerts_by_id f580cbfe871c9708
+CREATE INDEX "alert_by_org" ON "stations_alert" ("organization_id", "id" DESC);
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0039_alerts_by_id', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0008_mails 895746333c554fce
+CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
+ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
+CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0009_webhooks_by_name f17863610b7bd20c
+CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0040_data_transfer_rules_by_vendor 4e7f5ef77e66defd
+CREATE INDEX "data_transfer_rule_by_vendor" ON "stations_datatransferrule" ("organization_id", "vendor_id", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0040_data_transfer_rules_by_vendor', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -2081,18 +2154,9 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0024_exce
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration core.0008_mails 895746333c554fce
-CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
-ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
-CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0009_webhooks_by_name f17863610b7bd20c
-CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
+-- migration billing.0025_records_agree eeafe584ca107066
+ALTER TABLE "billing_cdr" ADD CONSTRAINT "cdr_vat_takes_nothing_away" CHECK (("total_excl_vat" IS NULL OR "total_incl_vat" IS NULL OR "total_excl_vat" <= 0 OR "total_incl_vat" >= ("total_excl_vat")));
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0025_records_agree', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -2156,7 +2220,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 12:15:37.783150+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 12:23:09.566331+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2184,64 +2248,6 @@ CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "
 CREATE INDEX "django_session_session_key_c0390e0f_like" ON "django_session" ("session_key" varchar_pattern_ops);
 CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date");
 INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', '0001_initial', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration tariffs.0002_lists_by_name b10840784f0b3724
-CREATE INDEX "tariff_by_name" ON "tariffs_tariff" ("organization_id", "name", "id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('tariffs', '0002_lists_by_name', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration stations.0037_tariffs_into_sessions cb701c6fc9d889bd
-CREATE TABLE "stations_reservationcost" ("currency" varchar(3) NOT NULL, "excl_vat" numeric(18, 4) NULL, "vat" numeric(18, 4) NULL, "incl_vat" numeric(18, 4) NULL, "answer" jsonb NOT NULL, "texts" jsonb NOT NULL, "computed_at" timestamp with time zone NOT NULL, "decision" varchar(6) NOT NULL, "reason" varchar(500) NOT NULL, "decided_by" varchar(200) NOT NULL, "decided_at" timestamp with time zone NULL, "reservation_id" uuid NOT NULL PRIMARY KEY, "state" varchar(7) NOT NULL, "cause" varchar(40) NOT NULL, "detail" varchar(300) NOT NULL, "since" timestamp with time zone NOT NULL, "started_at" timestamp with time zone NOT NULL, "ended_at" timestamp with time zone NOT NULL);
-CREATE TABLE "stations_reservedtariff" ("reservation_id" uuid NOT NULL PRIMARY KEY, "level" varchar(12) NOT NULL, "document" text NOT NULL, "currency" varchar(3) NOT NULL, "time_zone" varchar(64) NOT NULL, "policy" varchar(40) NOT NULL, "basis" varchar(5) NOT NULL, "free_cancellation" boolean NOT NULL, "accepted_at" timestamp with time zone NOT NULL, "settled_at" timestamp with time zone NULL);
-ALTER TABLE "stations_frozentariff" ADD COLUMN "reserved_from" timestamp with time zone NULL;
-ALTER TABLE "stations_frozentariff" ADD COLUMN "reserved_until" timestamp with time zone NULL;
-ALTER TABLE "stations_sessioncost" ADD COLUMN "decided_at" timestamp with time zone NULL;
-ALTER TABLE "stations_sessioncost" ADD COLUMN "decided_by" varchar(200) DEFAULT '' NOT NULL;
-ALTER TABLE "stations_sessioncost" ALTER COLUMN "decided_by" DROP DEFAULT;
-ALTER TABLE "stations_sessioncost" ADD COLUMN "decision" varchar(6) DEFAULT '' NOT NULL;
-ALTER TABLE "stations_sessioncost" ALTER COLUMN "decision" DROP DEFAULT;
-ALTER TABLE "stations_sessioncost" ADD COLUMN "reason" varchar(500) DEFAULT '' NOT NULL;
-ALTER TABLE "stations_sessioncost" ALTER COLUMN "reason" DROP DEFAULT;
-ALTER TABLE "stations_site" ADD COLUMN "free_cancellation" boolean DEFAULT false NOT NULL;
-ALTER TABLE "stations_site" ALTER COLUMN "free_cancellation" DROP DEFAULT;
-ALTER TABLE "stations_tariffassignment" ADD COLUMN "basis" varchar(5) DEFAULT '' NOT NULL;
-ALTER TABLE "stations_tariffassignment" ALTER COLUMN "basis" DROP DEFAULT;
-ALTER TABLE "stations_sessioncost" ADD CONSTRAINT "session_cost_decided_by_someone" CHECK ((("decided_at" IS NULL AND "decision" = '') OR (NOT ("decision" = '') AND "decided_at" IS NOT NULL AND "decided_by" > '' AND "reason" > '')));
-ALTER TABLE "stations_reservationcost" ADD CONSTRAINT "reservation_cost_review_has_cause" CHECK ((("cause" > '' AND "state" = 'review') OR ("cause" = '' AND "state" = 'final')));
-ALTER TABLE "stations_reservationcost" ADD CONSTRAINT "reservation_cost_decided_by_someone" CHECK ((("decided_at" IS NULL AND "decision" = '') OR (NOT ("decision" = '') AND "decided_at" IS NOT NULL AND "decided_by" > '' AND "reason" > '')));
-ALTER TABLE "stations_reservedtariff" ADD COLUMN "driver_id" uuid NULL CONSTRAINT "stations_reservedtariff_driver_id_7d199f7b_fk_drivers_driver_id" REFERENCES "drivers_driver"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "stations_reservedtariff_driver_id_7d199f7b_fk_drivers_driver_id" IMMEDIATE;
-ALTER TABLE "stations_reservedtariff" ADD COLUMN "site_id" uuid NULL CONSTRAINT "stations_reservedtariff_site_id_e678d18a_fk_stations_site_id" REFERENCES "stations_site"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "stations_reservedtariff_site_id_e678d18a_fk_stations_site_id" IMMEDIATE;
-ALTER TABLE "stations_reservedtariff" ADD COLUMN "version_id" uuid NULL CONSTRAINT "stations_reservedtar_version_id_defa49cf_fk_tariffs_t" REFERENCES "tariffs_tariffversion"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "stations_reservedtar_version_id_defa49cf_fk_tariffs_t" IMMEDIATE;
-CREATE INDEX "reserved_tariff_open" ON "stations_reservedtariff" ("accepted_at") WHERE "settled_at" IS NULL;
-ALTER TABLE "stations_reservationcost" ADD CONSTRAINT "stations_reservation_reservation_id_6623fe41_fk_stations_" FOREIGN KEY ("reservation_id") REFERENCES "stations_reservation" ("id") DEFERRABLE INITIALLY DEFERRED;
-ALTER TABLE "stations_reservedtariff" ADD CONSTRAINT "stations_reservedtar_reservation_id_8f1c1ce6_fk_stations_" FOREIGN KEY ("reservation_id") REFERENCES "stations_reservation" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "stations_reservedtariff_driver_id_7d199f7b" ON "stations_reservedtariff" ("driver_id");
-CREATE INDEX "stations_reservedtariff_site_id_e678d18a" ON "stations_reservedtariff" ("site_id");
-CREATE INDEX "stations_reservedtariff_version_id_defa49cf" ON "stations_reservedtariff" ("version_id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0037_tariffs_into_sessions', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration stations.0038_lists_by_age 9b2c76a52649cbca
-CREATE INDEX "station_by_name" ON "stations_chargingstation" ("organization_id", "name", "id");
-CREATE INDEX "station_by_creation" ON "stations_chargingstation" ("organization_id", "created_at", "id");
-CREATE INDEX "site_by_creation" ON "stations_site" ("organization_id", "created_at", "id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0038_lists_by_age', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration stations.0039_alerts_by_id f580cbfe871c9708
-CREATE INDEX "alert_by_org" ON "stations_alert" ("organization_id", "id" DESC);
-INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0039_alerts_by_id', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration stations.0040_data_transfer_rules_by_vendor 4e7f5ef77e66defd
-CREATE INDEX "data_transfer_rule_by_vendor" ON "stations_datatransferrule" ("organization_id", "vendor_id", "id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0040_data_transfer_rules_by_vendor', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 

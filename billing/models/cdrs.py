@@ -86,6 +86,13 @@ class Cdr(models.Model):
                 | models.Q(meter_end_wh__gte=models.F("meter_start_wh")),
                 name="cdr_registers_rise",
             ),
+            models.CheckConstraint(
+                condition=models.Q(total_excl_vat=None)
+                | models.Q(total_incl_vat=None)
+                | models.Q(total_excl_vat__lte=0)
+                | models.Q(total_incl_vat__gte=models.F("total_excl_vat")),
+                name="cdr_vat_takes_nothing_away",
+            ),
             models.CheckConstraint(condition=models.Q(basis__in=["gross", "net"]), name="cdr_basis_known"),
         ]
         indexes = [

@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.db.models import Max
 
 from billing.models import Cause, SigningRule
-from billing.services import signed_values
+from billing.services import agreement, signed_values
 from stations.domain.words import Flag
 from stations.models import Connector, CostState, SessionCost, Transaction
 
@@ -76,6 +76,11 @@ def _adds_up(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
         yield Doubt(Cause.TOTALS_DIFFER, f"{counted} kWh priced, {read} kWh read")
 
 
+def _agrees(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
+    for difference in agreement.differences(session, cost):
+        yield Doubt(Cause.TOTALS_DIFFER, difference)
+
+
 def _lasts(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
     assert session.ended_at is not None
     if session.ended_at - session.started_at > LONGEST:
@@ -140,4 +145,15 @@ def _signed(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
 
 Check = Callable[[Transaction, SessionCost], Iterator[Doubt]]
 _HARD: tuple[Check, ...] = (_has_price, _ends, _rises)
-_CHECKS: tuple[Check, ...] = (*_HARD, _lasts, _adds_up, _clock, _power, _token, _alone, _energy, _signed)
+_CHECKS: tuple[Check, ...] = (
+    *_HARD,
+    _lasts,
+    _adds_up,
+    _agrees,
+    _clock,
+    _power,
+    _token,
+    _alone,
+    _energy,
+    _signed,
+)

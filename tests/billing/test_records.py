@@ -1,8 +1,9 @@
 """Every ended session becomes exactly one record or one open exception (billing B-01 to B-13)."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -217,6 +218,49 @@ def test_b10_a_stranger_and_who_lacks_the_permission_credit_nothing(
         corrections.credit(record_of(session), by=bob, reason="please")
 
     assert not Cdr.objects.filter(transaction=session, credit=True).exists()
+
+
+def decided(session: Transaction, **values: Any) -> None:
+    """As a person left it, so that it is not priced anew."""
+    who = {"decision": "tariff", "decided_by": "user:anna", "decided_at": clock.now(), "reason": "by hand"}
+    SessionCost.objects.filter(transaction=session).update(**who, **values)
+
+
+def tampered(name: str, answer: dict[str, Any]) -> dict[str, Any]:
+    line, *_ = answer["lines"]
+    (begin, end), hour = line["periods"][0], timedelta(hours=1)
+    later = (datetime.fromisoformat(end) + hour).isoformat()
+    return {
+        "total_time": lambda: answer | {"total_time": "7"},
+        "parking": lambda: answer | {"total_parking_time": "1.5"},
+        "after the end": lambda: answer | {"lines": [line | {"periods": [[begin, later]]}]},
+        "out of order": lambda: answer | {"lines": [line | {"periods": [[begin, end], [begin, end]]}]},
+        "a part": lambda: answer | {"total_energy_cost": {"excl_vat": "1.0000", "incl_vat": "1.1900"}},
+        "less with VAT": lambda: answer | {"total_cost": answer["total_cost"] | {"incl_vat": "1.0000"}},
+    }[name]()
+
+
+@pytest.mark.parametrize(
+    "name", ["total_time", "parking", "after the end", "out of order", "a part", "less with VAT"]
+)
+def test_b05_a_price_that_does_not_agree_with_itself_or_its_session_is_not_sealed(
+    charge: Charge, name: str
+) -> None:
+    session = charge()
+    cost = SessionCost.objects.get(transaction=session)
+    decided(session, answer=tampered(name, cost.answer))
+    settle()
+
+    assert doubt_of(session).cause == Cause.TOTALS_DIFFER
+    assert not Cdr.objects.filter(transaction=session).exists()
+
+
+def test_b05_a_price_in_another_currency_than_its_tariff_is_not_sealed(charge: Charge) -> None:
+    session = charge()
+    decided(session, currency="SEK")
+    settle()
+
+    assert doubt_of(session).cause == Cause.TOTALS_DIFFER
 
 
 def test_b06_too_much_energy_waits_for_a_person(charge: Charge, station: ChargingStation) -> None:
