@@ -44,6 +44,34 @@ CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
+ASKED_BY = {"POST": "Idempotency-Key", "PUT": "If-Match", "PATCH": "If-Match"}
+MEANT_BY = {
+    "Idempotency-Key": "Repeats get the first answer for 24 h.",
+    "If-Match": "The `ETag` that you read: refused with 412 where it was changed meanwhile. May be left out.",
+    "If-None-Match": "The `ETag` that you know: answered with 304 where nothing changed.",
+}
+ALWAYS = {
+    "X-Request-Id": "Yours, or one made for it; it stands in the logs",
+    "RateLimit": "What is left of the limit, and until when",
+    "RateLimit-Policy": "How many requests the key may send in what time",
+}
+AT_STATUS = {
+    201: {"Location": "Where it is read"},
+    202: {"Location": "Where it is read"},
+    401: {"WWW-Authenticate": "How to name yourself"},
+    429: {"Retry-After": "After how many seconds to ask again"},
+    503: {"Retry-After": "After how many seconds to ask again"},
+}
+
+
+def _headers(status: int, *, conditional: bool) -> dict[str, Any]:
+    """The headers that an answer may have."""
+    told = {**ALWAYS, **AT_STATUS.get(status, {})}
+    if conditional and status in {200, 304}:
+        told["ETag"] = "Of this state, for `If-None-Match` and `If-Match`"
+    return {name: {"description": text, "schema": {"type": "string"}} for name, text in told.items()}
+
+
 class AutoSchema(SpectacularSchema):
     """Adds what every operation has in common."""
 
@@ -53,6 +81,10 @@ class AutoSchema(SpectacularSchema):
             return None
         self._tidy_answers(operation["responses"])
         operation["responses"].update(self._errors(operation["responses"]))
+        if self._is_conditional():
+            operation["responses"]["304"] = {"description": "It is as you know it (If-None-Match)"}
+        for code, answer in operation["responses"].items():
+            answer["headers"] = _headers(int(code), conditional=self._is_conditional())
         operation["parameters"] = [*self._own_parameters(operation), *self._filters()]
         self._show_body(operation.get("requestBody"))
         return operation
@@ -66,16 +98,14 @@ class AutoSchema(SpectacularSchema):
         return f"{said}\n\nScope: `{scope}`." if scope else said
 
     def get_override_parameters(self) -> list[Any]:
-        if self.method != "POST":
+        name = "If-None-Match" if self._is_conditional() else ASKED_BY.get(self.method, "")
+        if not name:
             return []
-        return [
-            OpenApiParameter(
-                "Idempotency-Key",
-                str,
-                OpenApiParameter.HEADER,
-                description="Repeats get the first answer for 24 h.",
-            )
-        ]
+        return [OpenApiParameter(name, str, OpenApiParameter.HEADER, description=MEANT_BY[name])]
+
+    def _is_conditional(self) -> bool:
+        """Whether it reads one object, which has an ETag."""
+        return self.method == "GET" and self.path.endswith("{id}/")
 
     def map_parsers(self) -> list[str]:
         return [JSON]

@@ -10,8 +10,11 @@ from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
 from core.access import Actor
+from core.models import Organization
+from stations.services import access
 from tests import factories
 from tests.portal.api.conftest import results
+from tests.portal.walking import furnish
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -151,3 +154,38 @@ def test_a_real_answer_has_the_fields_of_its_example(api: APIClient, alice: Acto
 
     assert set(real) == set(content["examples"]["Answer"]["value"])
     assert list(Draft202012Validator(document).iter_errors(real)) == []
+
+
+def test_every_single_object_is_read_with_the_etag_that_the_schema_tells_of(
+    api: APIClient, organization: Organization
+) -> None:
+    alice = factories.make_member(organization)
+    things = furnish(organization, alice, access.actor_of_member(alice))
+    read, wrong = 0, []
+    for path, methods in schema()["paths"].items():
+        segment = path.removeprefix("/api/v1/").removesuffix("{id}/").strip("/")
+        if "get" not in methods or segment not in things or not path.endswith("{id}/"):
+            continue
+        headers = methods["get"]["responses"]["200"]["headers"]
+        answer = api.get(path.replace("{id}", str(things[segment])))
+        again = api.get(
+            path.replace("{id}", str(things[segment])), HTTP_IF_NONE_MATCH=answer.headers.get("ETag", "")
+        )
+        read += 1
+        if (answer.status_code, again.status_code, "ETag" in headers) != (200, 304, True):
+            wrong.append(f"{path}: {answer.status_code}, {again.status_code}")
+
+    assert wrong == []
+    assert read > 25
+
+
+def test_every_operation_tells_its_scope_its_conditions_and_the_headers_of_its_answers() -> None:
+    for name in operations():
+        operation = found(name)
+        sent = {one["name"] for one in operation["parameters"] if one["in"] == "header"}
+        wanted = {"post": "Idempotency-Key", "put": "If-Match", "patch": "If-Match"}.get(name.split(" ")[0])
+
+        assert "Scope: `" in operation["description"], name
+        assert wanted is None or wanted in sent, name
+        assert all("RateLimit" in answer["headers"] for answer in operation["responses"].values()), name
+        assert "Retry-After" in operation["responses"]["429"]["headers"], name
