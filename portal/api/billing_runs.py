@@ -46,6 +46,14 @@ class SumView(serializers.Serializer):
     total = Amount(source="due")
 
 
+class RateView(serializers.Serializer):
+    currency = serializers.CharField()
+    category = serializers.CharField(help_text="Of VAT, by UNTDID 5305: `S`, `AE`, `Z` ...")
+    vat_rate = serializers.DecimalField(max_digits=5, decimal_places=2, source="rate", help_text="Percent")
+    total_excl_vat = Amount(source="net")
+    vat = Amount()
+
+
 class FailedView(serializers.Serializer):
     account = serializers.UUIDField(source="account_id")
     error = serializers.CharField()
@@ -60,6 +68,7 @@ class ProgressView(serializers.Serializer):
 class RunDetailView(RunView):
     accounts = ProgressView()
     documents = SumView(many=True, help_text="Of the month, by currency")
+    rates = RateView(many=True, help_text="Of the same documents, by currency, category and rate of VAT")
     failed = FailedView(many=True)
 
 
@@ -179,6 +188,7 @@ def _shown(run: BillingRun, actor: Actor) -> dict[str, Any]:
         **{name: getattr(run, name) for name in _OF_RUN},
         "accounts": running.progress(run, by=actor),
         "documents": list(running.amounts(run)),
+        "rates": running.rates(run),
         "failed": list(failed[:FAILED_SHOWN]),
     }
 

@@ -295,6 +295,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "ProviderAnswer": {"answer": "acct_1 (EUR)"},
     "ProviderChange": {"key": "sk_live_1", "webhook_secret": "whsec_1", "hold_amount": "60.00"},
     "ProviderView": {"kind": "stripe", "configured": True, "hold_amount": "60.00"},
+    "RateView": {"currency": "EUR", "category": "S", "vat_rate": "19.00", "total_excl_vat": "6.18", "vat": "1.17"},
     "ReasonBody": {"reason": "The tariff was wrong."},
     "ReceivedBody": {"amount": "7.35", "received_on": "2026-12-03", "method": "bank_transfer", "note": ""},
     "CountsView": {"billed": 1180, "unbilled": 12, "no_payer": 2, "zero": 31, "credited": 1, "waiting": 3,

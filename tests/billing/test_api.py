@@ -225,6 +225,9 @@ def test_b33_a_dry_run_writes_nothing_and_equals_what_is_issued(
     ]
     assert (told["status"], told["accounts"]) == ("finished", {"open": 0, "done": 1, "failed": 0})
     assert [(one["documents"], one["total"]) for one in told["documents"]] == [(1, "7.35")]
+    assert told["rates"] == [
+        {"currency": "EUR", "category": "S", "vat_rate": "19.00", "total_excl_vat": "6.18", "vat": "1.17"}
+    ]
     assert ours(Invoice, organization).get().state == InvoiceState.ISSUED
 
 
