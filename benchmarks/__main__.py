@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+from collections.abc import Callable
 
 from benchmarks import (
     api,
@@ -19,7 +20,7 @@ from benchmarks import (
     sizes,
 )
 
-ALL = {
+ALL: dict[str, Callable[..., list[harness.Row]]] = {
     "door": door.run,
     "readings": readings.run,
     "quiet": quiet.run,

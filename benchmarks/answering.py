@@ -24,4 +24,5 @@ async def main(url: str, identity: str, password: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3], sys.stdin.readline().strip()))
+    url, identity = sys.argv[1:3]
+    asyncio.run(main(url, identity, sys.stdin.readline().strip()))

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from benchmarks import builds
 from benchmarks.harness import ROOT, CpuMeter, MachineMeter, Place, Row, others_during
@@ -111,7 +112,7 @@ def _fan_out(place: Place, events: int) -> Row:
     )
 
 
-def _webhooks(port: int) -> object:
+def _webhooks(port: int) -> UUID:
     from django.conf import settings
 
     from core.models import Membership
@@ -126,7 +127,7 @@ def _webhooks(port: int) -> object:
     return member.organization_id
 
 
-def _commit(organization: object, events: int) -> float:
+def _commit(organization: UUID, events: int) -> float:
     """All of them in one transaction; the time of its commit."""
     from core.ids import uuid7
     from core.models import OutboxRow

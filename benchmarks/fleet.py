@@ -108,7 +108,7 @@ def _wait_for_sessions(count: int, patience_s: float) -> tuple[float, int]:
         if time.monotonic() > deadline:
             break
         time.sleep(0.5)
-    times = sorted(connected.values_list("connected_since", flat=True))
+    times = sorted(filter(None, connected.values_list("connected_since", flat=True)))
     return (times[-1] - times[0]).total_seconds(), charging.count()
 
 

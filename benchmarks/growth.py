@@ -76,7 +76,7 @@ def run(place: Place, sessions: int) -> list[Row]:
 
 
 def _messages(place: Place, stations: list[tuple[str, str]]) -> list[door.Figures]:
-    with builds.portal() as build:
+    with builds.portal(place) as build:
         return [asyncio.run(_turn(place, build, stations)) for _ in range(3)]
 
 

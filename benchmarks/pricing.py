@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,7 +33,7 @@ def run(_place: Place | None = None, *, quick: bool = False) -> list[Row]:
     ):
         tariff = parsing.parse_tariff(of)
         price = pricing.price(tariff, session, zone=BERLIN)
-        took = _median(lambda tariff=tariff: pricing.price(tariff, session, zone=BERLIN), rounds)
+        took = _median(partial(pricing.price, tariff, session, zone=BERLIN), rounds)
         note = f"{len(price.periods)} periods, {len(price.lines)} lines, {what}"
         rows.append(
             Row(f"price of a session with {READINGS:,} readings", f"{took * 1000:.1f} ms", "<= 5 ms", note)

@@ -808,7 +808,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21cf5129e795d8deac5e1a590b505,01a21cf5129e7a7eb8399e1b1e3f8a7d,01a21cf5129e70b28534c0dcbf334e2f,01a21cf5129e7c92ab7796a600db9283,01a21cf5129e7584bce171d274d28b9a,01a21cf5129e72c18895056e8faede98,01a21cf5129e77a99bac59cf92de4a57,01a21cf5129e73a49d44383263603973}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 12:22:32.862632+00:00","2026-11-27 12:22:32.862804+00:00","2026-11-27 12:22:32.862821+00:00","2026-11-27 12:22:32.862834+00:00","2026-11-27 12:22:32.862845+00:00","2026-11-27 12:22:32.862857+00:00","2026-11-27 12:22:32.862878+00:00","2026-11-27 12:22:32.862898+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21cff9eab788b83439d9209b32670,01a21cff9eab76cb9055095e85db8211,01a21cff9eab71179aea5a36ddd1087a,01a21cff9eab74ea9964a285eca882ae,01a21cff9eab77bbbf2dcf9c60a50c08,01a21cff9eab784abc0110b35417f017,01a21cff9eab778da8383b765ce97310,01a21cff9eab7cd7b5d59fe13c5203f7}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 12:34:04.076209+00:00","2026-11-27 12:34:04.076264+00:00","2026-11-27 12:34:04.076278+00:00","2026-11-27 12:34:04.076291+00:00","2026-11-27 12:34:04.076302+00:00","2026-11-27 12:34:04.076314+00:00","2026-11-27 12:34:04.076335+00:00","2026-11-27 12:34:04.076354+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2160,6 +2160,12 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0025_reco
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
+CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration drivers.0009_invitations_and_registrations e42736466ed4178c
 ALTER TABLE "drivers_chargingpolicy" ADD COLUMN "any_card" boolean DEFAULT false NOT NULL;
 CREATE TABLE "drivers_cardregistration" ("id" uuid NOT NULL PRIMARY KEY, "value" varchar(255) NOT NULL, "label" varchar(100) NOT NULL, "station" uuid NOT NULL, "state" varchar(8) NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "ended_at" timestamp with time zone NULL, "driver_id" uuid NOT NULL, "organization_id" uuid NOT NULL, "token_id" uuid NULL, CONSTRAINT "card_registration_ends" CHECK ((("state" = 'open' OR "ended_at" IS NOT NULL) AND 1 = (CASE WHEN "state" = 'open' THEN 1 ELSE 0 END + CASE WHEN "ended_at" IS NOT NULL THEN 1 ELSE 0 END))));
@@ -2220,7 +2226,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 12:23:09.566331+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 12:35:05.682277+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2248,6 +2254,12 @@ CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "
 CREATE INDEX "django_session_session_key_c0390e0f_like" ON "django_session" ("session_key" varchar_pattern_ops);
 CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date");
 INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', '0001_initial', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0041_security_events_newest 4403ee8f5fca6a83
+CREATE INDEX "security_event_newest" ON "stations_securityevent" ("station_id", "occurred_at" DESC, "id" DESC);
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0041_security_events_newest', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 

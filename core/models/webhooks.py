@@ -107,7 +107,8 @@ class Delivery(models.Model):
         indexes = [
             models.Index(
                 fields=["webhook", "next_try_at"], condition=models.Q(status="pending"), name="delivery_due"
-            )
+            ),
+            models.Index(fields=["webhook", "-id"], name="delivery_newest"),
         ]
 
     def __str__(self) -> str:

@@ -61,6 +61,7 @@ class MessageList(BelowStation):
     serializer_class = MessageView
     filter_class = filterset_class = MessageFilter
     ordering: ClassVar[tuple[str, ...]] = ("-at", "-id")
+    ordering_fields: ClassVar[tuple[str, ...]] = ("at",)
 
     def rows(self) -> QuerySet[RawFrame]:
         return RawFrame.objects.filter(station=self.station())

@@ -254,6 +254,7 @@ class ReadingList(ListResource):
     serializer_class = ReadingView
     filter_class = filterset_class = ReadingFilter
     ordering: ClassVar[tuple[str, ...]] = ("occurred_at", "id")
+    ordering_fields: ClassVar[tuple[str, ...]] = ("occurred_at",)
 
     def rows(self) -> QuerySet[MeterReading]:
         transaction = found(Transaction.objects.visible_to(self.actor), self.kwargs["pk"])

@@ -74,6 +74,9 @@ class SecurityEvent(models.Model):
                 fields=["station", "type", "occurred_at", "tech_info"], name="security_event_once"
             )
         ]
+        indexes = [
+            models.Index(fields=["station", "-occurred_at", "-id"], name="security_event_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} · {self.station}"

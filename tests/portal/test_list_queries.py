@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
@@ -13,11 +15,11 @@ from zeal.errors import NPlusOneError
 
 from core import clock
 from core.access import Role
-from core.models import Organization
+from core.models import Organization, Webhook
 from portal.api.resource import ListResource
 from portal.api.statistics import StatisticsList
 from portal.dashboard import stations
-from stations.models import ChargingStation, RawFrame
+from stations.models import ChargingStation, RawFrame, Transaction
 from stations.services import sites
 from stations.services.access import actor_of_member
 from tests import factories
@@ -36,6 +38,13 @@ OTHER_LISTS = (
     "authorizations/", "reservations/", "local-lists/", "certificates/", "data-transfer-rules/",
     "charging-profiles/", "events/", "statistics/?by=day,station",
 )  # fmt: skip
+
+
+PARENTS: dict[str, type[Model]] = {
+    "v1/stations/": ChargingStation,
+    "v1/webhooks/": Webhook,
+    "v1/transactions/": Transaction,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -165,12 +174,13 @@ def counts_all(sql: str) -> bool:
 
 
 def ordered_lists() -> Iterator[str]:
-    """Every list of the API that needs no object, in each of its orders."""
+    """Every list of the API, in each of its orders; those below a station, a webhook or a session as well."""
     for pattern in get_resolver("portal.api.urls").url_patterns:
         view, route = getattr(pattern.callback, "view_class", object), str(pattern.pattern)
-        if (
-            "<" in route or not issubclass(view, ListResource) or view is StatisticsList
-        ):  # which reads no list
+        parent = route.partition("<")[0]
+        if not issubclass(view, ListResource) or view is StatisticsList:  # which reads no list
+            continue
+        if route.count("<") > 1 or (parent != route and parent not in PARENTS):
             continue
         yield route
         yield from (f"{route}?ordering={sign}{field}" for field in view.ordering_fields for sign in ("", "-"))
@@ -183,7 +193,8 @@ def test_a_list_in_any_of_its_orders_is_read_in_order_and_never_sorted(
     """By an index, where sorting is the last thing that the planner may do."""
     add_rows(organization, 2)
     add_people(organization, 2)
-    pages = [sql for sql in queries_of(api, f"/api/{name}") if "LIMIT 51" in sql]
+    path = f"/api/{name}".replace("<uuid:pk>", str(parent_of(name, organization)))
+    pages = [sql for sql in queries_of(api, path) if "LIMIT 51" in sql]
     with connection.cursor() as cursor:
         cursor.execute(
             "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off"
@@ -193,6 +204,17 @@ def test_a_list_in_any_of_its_orders_is_read_in_order_and_never_sorted(
     assert plans
     sorting = [line for plan in plans for line in plan if re.match(r"\s*(-> +)?Sort +\(", line)]
     assert sorting == [], plans  # an incremental one sorts what is equal in the first field alone
+
+
+def parent_of(name: str, organization: Organization) -> UUID | None:
+    """An object of the kind that the list is below of."""
+    kind = PARENTS.get(name.partition("<")[0])
+    if kind is None:
+        return None
+    if kind is Webhook:
+        return Webhook.objects.create(organization=organization, url="https://93.184.216.34/hook").pk
+    found: UUID = kind._default_manager.filter(organization=organization).latest("id").pk
+    return found
 
 
 def explained(cursor: Any, sql: str) -> list[str]:
