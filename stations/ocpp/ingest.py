@@ -198,10 +198,8 @@ class Ingest:
         self._writing_since = time.monotonic()
         outcome = writer.store(batch, log)
         self._writing_since = None
-        now = time.monotonic()
         if batch:
             metrics.BATCH_SIZE.observe(len(batch))
-            metrics.count_commit([now - item.arrived_s for item in batch])
         self._note_troubles(writer)
         blocked = [item for item, error in zip(batch, outcome.errors, strict=True) if _is_blocked(error)]
         if blocked:
@@ -214,6 +212,9 @@ class Ingest:
 
     def _hand_over(self, batch: Sequence[Item], outcome: Outcome) -> None:
         """Tell what was stored, or was not; called by both writing threads."""
+        now = time.monotonic()
+        told = zip(batch, outcome.errors, strict=True)
+        metrics.count_commit([now - item.arrived_s for item, error in told if error is None])
         self._announcer.take(outcome.announcements, outcome.figures)
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell

@@ -1,5 +1,6 @@
 """What `/metrics` tells of the chargers' door: messages, commits, queues, connections, commands (M-19)."""
 
+import time
 import urllib.request
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ from stations.services import commands
 from tests.factories import make_station
 from tests.running import Server, start_server
 from tests.stations.ocpp.knocking import Charger, next_address
+from tests.stations.ocpp.test_locked_rows import held, status
 from tests.waiting import eventually
 
 TOKEN = "a token of the metrics"
@@ -82,3 +84,26 @@ def test_commands_are_timed_by_their_outcome(watched: Server, alice: Actor) -> N
 
 def counted(outcome: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     return "ocpp_command_seconds_count", (("outcome", outcome),)
+
+
+def test_a_fact_that_waited_for_a_row_is_counted_once_with_its_whole_wait(
+    watched: Server, alice: Actor
+) -> None:
+    charger = Charger(watched.ocpp_url, *make_station(alice), next_address())
+    with charger.dial() as socket:
+        socket.boot()
+        socket.call("StatusNotification", status("Available"))
+        before = told(watched)
+        with held("connector", charger.station) as let_go:
+            socket.send([2, "s", "StatusNotification", status("Preparing")])
+            eventually(lambda: told(watched)["ocpp_facts_set_aside", ()] == 1)
+            eventually(lambda begun=time.monotonic(): time.monotonic() - begun > 0.6)
+            waiting = told(watched)
+            let_go()
+            assert socket.receive()[:2] == [3, "s"]
+    after = told(watched)
+
+    count, total = ("ocpp_commit_seconds_count", ()), ("ocpp_commit_seconds_sum", ())
+    assert waiting[count] == before[count]
+    assert after[count] == before[count] + 1
+    assert after[total] - before[total] > 0.6
