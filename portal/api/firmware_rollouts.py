@@ -169,7 +169,7 @@ class StartRollout(Decision):
         Above the threshold for a second person it is `awaiting_approval` until another person or key approves;
         what one person started alone within a day counts together, and the key of a person is that person.
         """
-        rollout, given = self.rollout(pk), self.body(StartBody) if self.request.data else {}
+        rollout, given = self.rollout(pk), self.body(StartBody)
         expected = given.get("expected", "")
         return self.once(lambda: Response(_shown(rollouts.start(rollout, by=self.actor, expected=expected))))
 

@@ -151,6 +151,17 @@ def test_what_is_wrong_is_refused_by_its_field(
     assert not FirmwareRollout.objects.exists()
 
 
+@pytest.mark.parametrize("body", ["null", "[]", '""', "0"])
+def test_a_start_with_a_body_that_is_no_object_starts_nothing(
+    api: APIClient, image: FirmwareImage, body: str
+) -> None:
+    drafted = api.post(URL, {"image": str(image.pk), "filter": {"model": "AC22"}}).json()
+    answer = api.generic("POST", f"{URL}{drafted['id']}/start/", body, content_type="application/json")
+
+    assert answer.status_code == 400, answer.content
+    assert FirmwareRollout.objects.get().status == "draft"
+
+
 def test_a_repeated_request_drafts_once(api: APIClient, image: FirmwareImage) -> None:
     body = {"image": str(image.pk), "filter": {"model": "AC22"}}
     first, second = (api.post(URL, body, headers={"Idempotency-Key": "one"}) for _ in range(2))

@@ -97,7 +97,8 @@ def test_a_fact_that_waited_for_a_row_is_counted_once_with_its_whole_wait(
         with held("connector", charger.station) as let_go:
             socket.send([2, "s", "StatusNotification", status("Preparing")])
             eventually(lambda: told(watched)["ocpp_facts_set_aside", ()] == 1)
-            eventually(lambda begun=time.monotonic(): time.monotonic() - begun > 0.6)
+            begun = time.monotonic()
+            eventually(lambda: time.monotonic() - begun > 0.6)
             waiting = told(watched)
             let_go()
             assert socket.receive()[:2] == [3, "s"]
