@@ -53,6 +53,19 @@ def test_b04_session_record_and_invoice_lead_to_each_other(
     assert viewer.get(f"{home}invoices/records/{record.pk}/").status_code == 403
 
 
+def test_records_are_found_by_their_number_and_by_a_part_of_the_payers_name(
+    browser: Client, home: str, issued: Issued
+) -> None:
+    invoice = issued()
+    record = Cdr.objects.get(lines__invoice=invoice)
+    assert record.account is not None
+    at, listed = f"{home}invoices/records/{record.pk}/", f"{home}invoices/records/"
+
+    for words in (record.reference.upper(), record.account.name[1:].upper()):
+        assert at in browser.get(listed, {"q": words}).content.decode()
+    assert at not in browser.get(listed, {"q": "nobody of this name"}).content.decode()
+
+
 def test_b10_a_record_without_a_payer_gets_one_as_a_credit_and_a_like_record_on_the_next_invoice(
     browser: Client, home: str, nobodys: Cdr, alice: Actor, organization: Organization
 ) -> None:
