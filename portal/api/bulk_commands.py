@@ -1,6 +1,7 @@
 """``/commands/``: commands of all stations, one of them, and one wish towards many."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.command_bodies import BODIES, EXAMPLES, CommandBody
 from portal.api.commands import CommandFilter, CommandView, ShownParameters, is_planned, validated
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
@@ -65,6 +67,20 @@ class BulkBody(serializers.Serializer):
     dry_run = serializers.BooleanField(
         required=False, default=False, help_text="Only say whom it would reach"
     )
+
+
+@cache
+def _to_many(body: type[CommandBody]) -> type[CommandBody]:
+    """What a command takes, and whom to tell; it cannot be planned."""
+    beside = {name: BulkBody().fields[name] for name in OF_BULK}
+    return type(f"{body.__name__}ToMany", (body,), {**beside, "run_at": None, "repeat": None})
+
+
+Bodies = PolymorphicProxySerializer(
+    component_name="NewCommandToMany",
+    serializers={name: _to_many(body) for name, body in BODIES.items() if name not in ALONE},
+    resource_type_field_name="command",
+)
 
 
 class RefusalView(serializers.Serializer):
@@ -126,7 +142,7 @@ class CommandList(ListResource):
 
     @extend_schema(
         operation_id="send_command_to_many",
-        request=BulkBody,
+        request=Bodies,
         responses={
             200: OpenApiResponse(TrialView, description="`dry_run`: whom it would reach"),
             202: OpenApiResponse(BulkView, description="Stored; read it at `Location`"),
@@ -136,7 +152,14 @@ class CommandList(ListResource):
                 "Restart a site's idle stations",
                 {"command": "reset", "kind": "on_idle", "filter": {"site": STATION}, "dry_run": True},
                 request_only=True,
-            )
+            ),
+            *(
+                OpenApiExample(
+                    name, {"command": name, **body, "filter": {"vendor": "Amperix"}}, request_only=True
+                )
+                for name, body in EXAMPLES.items()
+                if name not in ALONE
+            ),
         ],
     )
     def post(self, request: Request) -> Response:

@@ -235,7 +235,8 @@ def name_commands(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """A postprocessing hook: the body of a command takes its own name only, so that each body is of one kind."""
     names: dict[str, list[str]] = defaultdict(list)
     for name, body in BODIES.items():
-        names[f"{body.__name__}Request"].append(name)
+        for ending in ("Request", "ToManyRequest"):
+            names[f"{body.__name__}{ending}"].append(name)
     for component, words in names.items():
         schema = result["components"]["schemas"].get(component)
         if schema is not None:
