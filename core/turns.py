@@ -28,7 +28,7 @@ def guarded(what: object, work: Callable[[], int]) -> int:
     """
     try:
         return work()
-    except Exception:
+    except Exception:  # whatever it is, the others go on
         if not connection.is_usable():
             raise
         logger.exception("turn.stumbled", extra={"what": str(what)})

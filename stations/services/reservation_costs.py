@@ -89,10 +89,11 @@ def carry(transaction: Transaction) -> bool:
     """Let the session have the tariff of the reservation that it uses; ``False`` where there is none.
 
     Who charges may be another than who reserved (of one group, say): then it is what held for them at that time.
+    Where the session does not tell who charges, it is taken for who reserved.
     """
     with atomic():
         kept = _kept_for(transaction)
-        if kept is not None and kept.driver_id != transaction.driver_id:
+        if kept is not None and transaction.token_value and kept.driver_id != transaction.driver_id:
             _copy(kept.reservation, kept.accepted_at, transaction.driver_id)
             kept.refresh_from_db()
         if kept is None or kept.version_id is None:

@@ -166,6 +166,28 @@ def test_t25_a_colleague_who_uses_a_reservation_is_not_priced_by_the_contract_of
     assert (frozen.level, frozen.reserved_from) == ("organization", copy.get().accepted_at)
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_t25_who_reserved_keeps_their_contract_also_where_the_start_names_nobody(
+    charger: Charger, alice: Actor, named: bool
+) -> None:
+    holder = make_driver(alice)
+    priced(alice, *PRICES)
+    priced(alice, element(component("ENERGY", "0.10", "19")), place=holder)
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        kept = reserve(charger, socket, alice, ago=0, driver=holder)
+        ReservedTariff.objects.filter(pk=kept.pk).update(accepted_at=clock.now())
+        token = {"idToken": {"idToken": kept.token_value, "type": "ISO14443"}} if named else {}
+        socket.call("TransactionEvent", {
+            "eventType": "Started", "timestamp": clock.to_wire(clock.now()), "triggerReason": "CablePluggedIn",
+            "seqNo": 0, "transactionInfo": {"transactionId": "own", "chargingState": "EVConnected"},
+            "evse": {"id": 1, "connectorId": 1}, "reservationId": kept.number, **token,
+        })  # fmt: skip
+    frozen = FrozenTariff.objects.get(transaction__station=charger.station)
+
+    assert frozen.level == "contract"
+
+
 def test_m07_a_reservation_that_stumbles_keeps_no_other_from_its_price(
     charger: Charger, alice: Actor
 ) -> None:
