@@ -10,6 +10,9 @@ from portal.api.resource import StrictSerializer
 from stations.domain import intents
 from stations.domain.intents import Intent, VariableItem
 
+REPORT_CRITERIA = ["active", "available", "enabled", "problem"]
+REPORTS = ["configuration_inventory", "full_inventory", "summary_inventory"]
+
 
 class ItemPart(StrictSerializer):
     component = serializers.CharField(max_length=50, required=False, default="")
@@ -56,12 +59,12 @@ class SetVariablesBody(CommandBody):
 
 
 class GetBaseReportBody(CommandBody):
-    kind = serializers.ChoiceField(["configuration_inventory", "full_inventory", "summary_inventory"])
+    kind = serializers.ChoiceField(REPORTS)
 
 
 class GetReportBody(CommandBody):
     criteria = serializers.ListField(
-        child=serializers.ChoiceField(["active", "available", "enabled", "problem"]),
+        child=serializers.ChoiceField(REPORT_CRITERIA),
         required=False,
         default=list,
         max_length=4,

@@ -10,6 +10,7 @@ from portal.api.command_bodies.base import CommandBody
 
 SCHEMES = ("http", "https", "ftp", "ftps", "sftp")
 CHECKSUM = r"^[0-9A-Fa-f]{32}$"
+LOGS = ["diagnostics", "security", "data_collector"]
 
 
 class Location(serializers.CharField):
@@ -86,7 +87,7 @@ class UnpublishFirmwareBody(CommandBody):
 
 
 class GetLogBody(Retries):
-    kind = serializers.ChoiceField(["diagnostics", "security", "data_collector"])
+    kind = serializers.ChoiceField(LOGS)
     location = Location(
         required=False, help_text="Where the station uploads to; without it, to us, once and within a day"
     )

@@ -21,6 +21,7 @@ MONITOR_TYPES = [
     "target_delta_relative",
 ]
 HASHES = ["SHA256", "SHA384", "SHA512"]
+MONITORING_CRITERIA = ["threshold", "delta", "periodic"]
 
 
 class Count(serializers.IntegerField):
@@ -65,7 +66,7 @@ class ClearVariableMonitoringBody(CommandBody):
 
 class GetMonitoringReportBody(CommandBody):
     criteria = serializers.ListField(
-        child=serializers.ChoiceField(["threshold", "delta", "periodic"]),
+        child=serializers.ChoiceField(MONITORING_CRITERIA),
         required=False,
         default=list,
         max_length=3,

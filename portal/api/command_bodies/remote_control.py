@@ -27,6 +27,7 @@ TRIGGERS = [
     "sign_v2g20_certificate",
     "custom_trigger",
 ]
+RESETS = ["immediate", "on_idle", "immediate_and_resume"]
 
 
 class RequestStartTransactionBody(CommandBody):
@@ -52,7 +53,7 @@ class RequestStopTransactionBody(CommandBody):
 
 
 class ResetBody(CommandBody):
-    kind = serializers.ChoiceField(["immediate", "on_idle", "immediate_and_resume"])
+    kind = serializers.ChoiceField(RESETS)
     evse_id = EvseId(required=False)
 
 
