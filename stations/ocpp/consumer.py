@@ -31,6 +31,7 @@ INVALID_TEXT = 1007
 POLICY_VIOLATION = 1008
 SERVICE_RESTART = 1012
 MANY_WAITING = 32
+OUTBOX_MAX = 1000
 
 
 class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -128,15 +129,25 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     def _say(self, text: str) -> None:
         """Send without a task where the server takes it at once, as ours does."""
         if self._outbox is not None:
-            self._outbox.put_nowait(text)
+            self._queue(self._outbox, text)
             return
         sending = self._send_message({"type": "websocket.send", "text": text})
         try:
             waiting_for = sending.send(None)
         except StopIteration:
             return
-        self._outbox = asyncio.Queue()
+        self._outbox = asyncio.Queue(OUTBOX_MAX)
         self._writer = asyncio.create_task(self._write(_resumed(sending, waiting_for)))
+
+    def _queue(self, outbox: "asyncio.Queue[str]", text: str) -> None:
+        """A station that reads none of so many answers is told to come back; it sends again what it missed."""
+        if outbox.full():
+            if self._writer is not None and not self._writer.cancelling():
+                self._writer.cancel()
+                logger.warning("ocpp.answers_unread", extra={"station": self.station.identity})
+                self._start(self._close(POLICY_VIOLATION, "The answers are not read."))
+            return
+        outbox.put_nowait(text)
 
     async def _write(self, begun: Awaitable[None]) -> None:
         """Another server may make us wait: then answers queue behind each other until it is done."""

@@ -57,7 +57,7 @@ class Ingest:
         self._writing_since: float | None = None
         self._connection: Any = None
         self._stopping = False
-        self._resume: list[Callable[[], None]] = []
+        self._resume: dict[Callable[[], None], None] = {}
         self._announcer = Announcer()
         self._aside = Aside(self._hand_over)
         metrics.watch("facts_waiting", lambda: len(self._items))
@@ -72,8 +72,8 @@ class Ingest:
         return len(self._items) >= ITEMS_MAX or aside.count >= ITEMS_MAX or bytes_waiting >= BYTES_MAX
 
     def when_room(self, resume: Callable[[], None]) -> None:
-        """Call back once, after the next batch."""
-        self._resume.append(resume)
+        """Call back once, after the next batch, however often it is asked."""
+        self._resume[resume] = None
 
     def submit(self, item: Item) -> None:
         """Write with the next batch; ``item.done`` is called on the loop after the commit."""
@@ -140,7 +140,7 @@ class Ingest:
     def _tell(self, batch: Sequence[Item], errors: Sequence[Exception | None]) -> None:
         for item, error in zip(batch, errors, strict=True):
             item.done(error)
-        waiting, self._resume = self._resume, []
+        waiting, self._resume = self._resume, {}
         for resume in waiting:
             resume()
 
@@ -198,8 +198,6 @@ class Ingest:
         self._writing_since = time.monotonic()
         outcome = writer.store(batch, log)
         self._writing_since = None
-        if batch:
-            metrics.BATCH_SIZE.observe(len(batch))
         self._note_troubles(writer)
         blocked = [item for item, error in zip(batch, outcome.errors, strict=True) if _is_blocked(error)]
         if blocked:
@@ -212,6 +210,8 @@ class Ingest:
 
     def _hand_over(self, batch: Sequence[Item], outcome: Outcome) -> None:
         """Tell what was stored, or was not; called by both writing threads."""
+        if batch:
+            metrics.BATCH_SIZE.observe(len(batch))
         now = time.monotonic()
         told = zip(batch, outcome.errors, strict=True)
         metrics.count_commit([now - item.arrived_s for item, error in told if error is None])

@@ -13,31 +13,35 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from queue import Full
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection, connections
 
 from stations.ocpp import metrics
-from stations.ocpp.workers import Workers
+from stations.ocpp.workers import WAITING_MAX, Workers
 
 Result = TypeVar("Result")
 Arguments = ParamSpec("Arguments")
 
-AWAY = (DatabaseError, InterfaceError, TimeoutError)
-"""What a call raises while the database cannot be reached."""
+AWAY = (DatabaseError, InterfaceError, TimeoutError, Full)
+"""What a call raises while the database cannot be reached or is far behind."""
 
 
 class DatabaseThreads:
-    """A fixed number of threads; calls wait in order. ``deadline_s`` bounds waiting and running together.
+    """A fixed number of threads; calls wait in order, at most ``waiting_max`` of them: one more fails at once
+    with ``queue.Full``. ``deadline_s`` bounds waiting and running together.
 
     ``keep_s`` is how long a thread without work keeps its connection: getting one costs more than a
     statement, so whoever is waited for keeps it from one step to the next.
     """
 
-    def __init__(self, name: str, size: int, *, deadline_s: float, keep_s: float = 0.0) -> None:
+    def __init__(
+        self, name: str, size: int, *, deadline_s: float, keep_s: float = 0.0, waiting_max: int = WAITING_MAX
+    ) -> None:
         self.deadline_s = deadline_s
         self._keep_s = keep_s
-        self._workers = Workers(name, size, rest_after_s=keep_s or None, rest=_close)
+        self._workers = Workers(name, size, rest_after_s=keep_s or None, rest=_close, waiting_max=waiting_max)
         self._lock = threading.Lock()
         self._waiting = 0
         self._running: dict[int, tuple[float, Any]] = {}
@@ -62,7 +66,21 @@ class DatabaseThreads:
         loop = asyncio.get_running_loop()
         with self._lock:
             self._waiting += 1
-        self._workers.submit(lambda: _hand_over(loop, done, self._carry_out(work)))
+        try:
+            self._workers.submit(lambda: _hand_over(loop, done, self._carry_out(work)))
+        except Full as full:
+            self._turn_away(loop, done, full)
+
+    def _turn_away(
+        self, loop: asyncio.AbstractEventLoop, done: Callable[["Future[Result]"], None], full: Full
+    ) -> None:
+        """Said on the loop's next turn: who asks may be in the middle of his own list."""
+        with self._lock:
+            self._waiting -= 1
+        metrics.count_event("calls_turned_away")
+        ended: Future[Result] = Future()
+        ended.set_exception(full)
+        loop.call_soon(done, ended)
 
     def cut_stuck(self, longer_than_s: float) -> int:
         """Shut the database lines of calls that run longer than this, so that they fail; how many."""

@@ -3,11 +3,12 @@
 import atexit
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import Empty, Full, SimpleQueue
 
 Job = Callable[[], None]
 
 LAST_JOBS_S = 20.0
+WAITING_MAX = 20_000
 
 
 class Workers:
@@ -17,9 +18,18 @@ class Workers:
     end of the process jobs that have begun are waited for, within bounds.
     """
 
-    def __init__(self, name: str, size: int, *, rest_after_s: float | None, rest: Job) -> None:
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        *,
+        rest_after_s: float | None,
+        rest: Job,
+        waiting_max: int = WAITING_MAX,
+    ) -> None:
         self._name = name
         self._size = size
+        self._waiting_max = waiting_max
         self._rest_after_s = rest_after_s
         self._rest = rest
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
@@ -30,10 +40,12 @@ class Workers:
         atexit.register(self._finish)
 
     def submit(self, job: Job) -> None:
-        """Raises ``RuntimeError`` once they are closed."""
+        """Raises ``queue.Full`` where too many wait, and ``RuntimeError`` once they are closed."""
         with self._lock:
             if self._closed:
                 raise RuntimeError(f"{self._name} takes no more jobs.")
+            if self._jobs.qsize() >= self._waiting_max:
+                raise Full(f"{self._waiting_max} jobs wait for {self._name}.")
             self._jobs.put(job)
             if self._idle:
                 self._idle -= 1

@@ -1,9 +1,10 @@
 """Answers leave in order whether the server takes each at once or makes us wait."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
-from stations.ocpp.consumer import StationConsumer
+from stations.ocpp.consumer import OUTBOX_MAX, StationConsumer
 
 
 class Server:
@@ -17,12 +18,13 @@ class Server:
         if self.gate is not None:
             await self.gate.wait()
             await asyncio.sleep(0)
-        self.taken.append(message["text"])
+        self.taken.append(message.get("text") or message["type"])
 
 
 def talking(server: Server) -> StationConsumer:
     consumer = StationConsumer()
     consumer._send_message, consumer._outbox, consumer._writer = server.send, None, None
+    consumer.station = SimpleNamespace(identity="SLOW-1")  # type: ignore[assignment]
     return consumer
 
 
@@ -51,3 +53,20 @@ async def _speak_to_a_slow_peer(server: Server) -> None:
     await consumer._writer
     server.gate = None
     consumer._say("d")
+
+
+def test_a_peer_that_reads_none_of_a_thousand_answers_is_cut_off_once() -> None:
+    server = Server()
+    asyncio.run(_speak_to_one_who_never_reads(server))
+    assert server.taken == ["websocket.close"]
+
+
+async def _speak_to_one_who_never_reads(server: Server) -> None:
+    consumer = talking(server)
+    server.gate = asyncio.Event()
+    for text in map(str, range(OUTBOX_MAX + 3)):
+        consumer._say(text)
+    await asyncio.sleep(0)
+    server.gate.set()
+    await consumer._closing
+    await asyncio.sleep(0)

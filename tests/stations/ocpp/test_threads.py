@@ -1,7 +1,9 @@
 """Threads with database connections: how long they keep them, what they answer, when they end."""
 
 import asyncio
+import threading
 from collections.abc import Callable
+from queue import Full
 from typing import Any
 
 import pytest
@@ -79,3 +81,28 @@ def test_closed_threads_take_no_more_calls(made: Callable[..., DatabaseThreads])
 
     with pytest.raises(RuntimeError):
         asyncio.run(threads.run(lambda: None))
+
+
+def test_one_more_call_than_may_wait_fails_at_once_and_the_others_are_carried_out(
+    made: Callable[..., DatabaseThreads],
+) -> None:
+    threads = made(waiting_max=1)
+    done: list[str] = []
+
+    async def crowd() -> Any:
+        free = threading.Event()
+        busy = asyncio.create_task(threads.run(free.wait, 5))
+        await asyncio.to_thread(eventually, lambda: not threads.waiting)
+        second = asyncio.create_task(threads.run(done.append, "second"))
+        await asyncio.sleep(0)
+        third = asyncio.create_task(threads.run(done.append, "third"))
+        await asyncio.wait([third], timeout=5)
+        free.set()
+        await asyncio.gather(busy, second)
+        return third.exception()
+
+    error = asyncio.run(crowd())
+
+    assert isinstance(error, Full)
+    assert done == ["second"]
+    assert threads.waiting == 0
