@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -145,8 +145,9 @@ def _found(request: OperatorRequest, query: dict[str, str]) -> QuerySet[Driver]:
 
 def _note_last_sessions(request: OperatorRequest, page: Page) -> None:
     """When each driver of the page charged last, as far as the person sees it, and with how many tokens."""
-    sessions = Transaction.objects.visible_to(request.actor).filter(driver__in=page.rows)
-    last = dict(sessions.order_by().values_list("driver").annotate(Max("started_at")))
+    sessions = Transaction.objects.visible_to(request.actor).filter(driver=OuterRef("pk"))
+    newest = Subquery(sessions.order_by("-started_at").values("started_at")[:1])
+    last = dict(Driver.objects.filter(pk__in=[one.pk for one in page.rows]).values_list("pk", newest))
     held = count_of(IdToken.objects.live().filter(driver__in=page.rows), "driver")
     for driver in page.rows:
         driver.last_session_at, driver.token_count = last.get(driver.pk), held.get(driver.pk, 0)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -39,12 +40,11 @@ def own_invoices(request: DriverRequest) -> QuerySet[Invoice]:
 @require_safe
 @own
 def listing(request: DriverRequest) -> HttpResponse:
-    start = _page_of(request)
-    rows = list(own_invoices(request).order_by("-id")[start : start + AT_ONCE + 1])
+    rows = list(_beyond(own_invoices(request), request).order_by("-id")[: AT_ONCE + 1])
     wallets = Wallet.objects.filter(account__driver__in=request.drivers)
     context = {
         "invoices": [_figures(one) for one in rows[:AT_ONCE]],
-        "more": start + AT_ONCE if len(rows) > AT_ONCE else 0,
+        "more": rows[AT_ONCE - 1].pk if len(rows) > AT_ONCE else "",
         "wallets": [
             (one, session_price.told(one.balance, one.currency))
             for one in wallets.select_related("account__organization").order_by("id")
@@ -84,8 +84,7 @@ def show(request: DriverRequest, pk: Any) -> HttpResponse:
 def wallet(request: DriverRequest, pk: Any) -> HttpResponse:
     rows = Wallet.objects.filter(account__driver__in=request.drivers).select_related("account__organization")
     held: Wallet = load(rows, pk)
-    start = _page_of(request)
-    entries = list(entries_of(held)[start : start + AT_ONCE + 1])
+    entries = list(_beyond(entries_of(held), request)[: AT_ONCE + 1])
     context = {
         "wallet": held,
         "balance": session_price.told(held.balance, held.currency),
@@ -96,7 +95,7 @@ def wallet(request: DriverRequest, pk: Any) -> HttpResponse:
         "least": session_price.told(asking.LEAST, held.currency),
         "most": session_price.told(asking.MOST, held.currency),
         "entries": [_entry(one, held.currency) for one in entries[:AT_ONCE]],
-        "more": start + AT_ONCE if len(entries) > AT_ONCE else 0,
+        "more": entries[AT_ONCE - 1].pk if len(entries) > AT_ONCE else "",
         "here": "invoices",
     }
     return render(request, "driver/wallet.html", context)
@@ -135,6 +134,10 @@ def _entry(entry: Any, currency: str) -> dict[str, Any]:
     }
 
 
-def _page_of(request: DriverRequest) -> int:
-    text = request.GET.get("from", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+def _beyond(rows: QuerySet[Any], request: DriverRequest) -> QuerySet[Any]:
+    """What is older than the row that ``before`` names; all where it names none."""
+    try:
+        key = rows.model._meta.pk.clean(request.GET.get("before", ""), None)
+    except ValidationError:
+        return rows
+    return rows.filter(pk__lt=key)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import Upper
 
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
@@ -68,6 +69,7 @@ class AuthorizationAnswer(models.Model):
                 name="authorization_refused",
             ),
             models.Index(fields=["station", "-id"], name="authorization_by_station"),
+            models.Index(Upper("token_value"), "organization", name="authorization_by_value"),
             models.Index(
                 fields=["token", "-id"], condition=~models.Q(token=None), name="authorization_by_token"
             ),

@@ -1,5 +1,6 @@
 """A driver pays, fills the wallet, takes a card away and says where invoices go (driver 7, billing B-36, B-50)."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -7,11 +8,13 @@ import pytest
 from django.test import Client
 
 from billing.models import BillingAccount, Buyer, Invoice, Payment, SavedMethod, Wallet
+from billing.services import crediting
 from billing.services.payments import wallets
 from core.access import Actor
 from core.models import AuditEntry, Organization, User
 from drivers.models import Driver
 from drivers.services import drivers
+from portal.driver import invoices
 from tests import factories
 from tests.billing.conftest import Charge, charge, station
 from tests.billing.pages import alice, browser_of, member, organization
@@ -135,6 +138,37 @@ def test_a_driver_says_where_invoices_go_and_a_session_leads_to_its_invoice(
     assert "office" not in str(entry.changes)
     session = invoice.lines.get().cdr.transaction_id
     assert f"/me/invoices/{invoice.pk}/" in phone.get(f"/me/sessions/{session}/").content.decode()
+
+
+def test_d7_invoices_and_entries_of_the_wallet_go_on_where_the_page_before_ended(
+    phone: Client,
+    dora: Driver,
+    stripe: StandIn,
+    issued: Issued,
+    alice: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(invoices, "AT_ONCE", 1)
+    made = [issued(driver=dora)]
+    made.append(crediting.credit(made[0], by=alice, reason="Charged twice"))
+
+    seen, address = [], "/me/invoices/"
+    while address:
+        page = phone.get(address).content.decode()
+        seen += [one.number for one in made if f"/me/invoices/{one.pk}/" in page]
+        more = re.search(r'href="(\?before=[^"]+)"', page)
+        address = f"/me/invoices/{more[1]}" if more else ""
+    assert seen == [one.number for one in reversed(made)]
+    assert phone.get("/me/invoices/?before=nothing").status_code == 200
+
+    page = f"/me/wallets/{wallets.open_(made[0].account, by=alice).pk}/"
+    for euros in ("20.00", "30.00"):
+        paid_on_the_page(stripe, phone, phone.post(f"{page}top-up/", {"amount": euros}))
+    newest = phone.get(page).content.decode()
+    older = phone.get(page + re.findall(r'href="(\?before=[^"]+)"', newest)[0]).content.decode()
+    assert ("30.00" in newest, "+ 20.00" in newest) == (True, False)
+    assert "20.00" in older
+    assert "?before=" not in older
 
 
 def test_w01_another_driver_pays_fills_reads_and_changes_nothing_of_hers(
