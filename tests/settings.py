@@ -2,6 +2,7 @@
 
 from portal.settings.test import *  # noqa: F403
 from portal.settings.test import INSTALLED_APPS as APPS
+from portal.settings.test import MIDDLEWARE as LAYERS
 
-# Only patches the lazy loading of Django; who turns it on (tests/portal/test_list_queries.py) makes N+1 raise.
 INSTALLED_APPS = [*APPS, "zeal"]
+MIDDLEWARE = ["tests.watching.watch_reads", *LAYERS]

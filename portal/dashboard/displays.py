@@ -131,6 +131,7 @@ def _sent(form: DisplayForm, station: ChargingStation, request: OperatorRequest)
 def _context(request: OperatorRequest, station: ChargingStation, form: DisplayForm) -> dict[str, Any]:
     sees_messages = request.actor.can(Permission.MESSAGES_VIEW)
     transfers = DataTransfer.objects.filter(station=station)[:SHOWN] if sees_messages else []
+    sent = station.commands.filter(command__in=tariff_forms.BY_NAME)
     return {
         **frame(request, station, "station_displays"),
         "form": form,
@@ -142,7 +143,7 @@ def _context(request: OperatorRequest, station: ChargingStation, form: DisplayFo
         if request.actor.can(Permission.SESSIONS_VIEW)
         else [],
         "transfers": transfers,
-        "commands": station.commands.filter(command__in=tariff_forms.BY_NAME).order_by("-id")[:6],
+        "commands": sent.select_related("transaction").order_by("-id")[:6],
         **_pricing(request, station),
     }
 

@@ -15,7 +15,9 @@ def context(request: OperatorRequest, holder: Driver | IdToken) -> dict[str, Any
     """For `components/last_seen.html`, `places.html` and `budgets.html`, as far as the person sees it."""
     name = budgets.PAGE[type(holder)]
     sessions = Transaction.objects.visible_to(request.actor).filter(**{name: holder})
-    sessions = sessions.select_related("station", "evse", "site", "token").order_by("-started_at", "-id")
+    sessions = sessions.select_related("station", "evse", "site", "token", "cost").order_by(
+        "-started_at", "-id"
+    )
     return {
         name: holder,
         "page": Page(list(sessions[:SESSIONS_SHOWN])),

@@ -47,12 +47,6 @@ PARENTS: dict[str, type[Model]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def one_query_for_a_row_raises(settings: Any) -> None:
-    """django-zeal in every request of these tests: what is loaded row by row ends in an error."""
-    settings.MIDDLEWARE = ["zeal.middleware.zeal_middleware", *settings.MIDDLEWARE]
-
-
 @pytest.fixture
 def organization(db: None) -> Organization:
     return factories.make_organization(demo=True)
