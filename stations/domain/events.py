@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 Json = Mapping[str, Any]
@@ -64,8 +64,7 @@ class ConnectorStatusReported:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeterSample:
+class MeterSample(NamedTuple):
     """One meter value of one instant: typed columns for what is plotted and billed, the rest verbatim.
 
     Units: Wh, W, A, V, percent, degrees Celsius. ``None`` means not reported, never zero.
@@ -87,6 +86,11 @@ class MeterSample:
     offered_power_w: Decimal | None = None
     offered_current_a: Decimal | None = None
     flags: tuple[str, ...] = ()
+
+    @property
+    def figures(self) -> tuple[Decimal | None, ...]:
+        """From ``energy_wh`` to ``offered_current_a``, in the order of the fields."""
+        return self[3:15]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,9 @@ POWER_MAX = 1000
 MAX_REGISTER_WH = Decimal("9999999999999.999")
 
 
+Phases = tuple[Decimal | None, Decimal | None, Decimal | None]
+
+
 class SampleFlag(StrEnum):
     """Why a person should look at a meter value."""
 
@@ -42,6 +45,17 @@ class Quantity(NamedTuple):
 
     figures: Mapping[Any, str]
     powers: Mapping[Any, int]
+
+
+class Target(NamedTuple):
+    """The figure that a sample becomes, its power of ten, and what fits: any number of fewer digits before the
+    point than ``digits``, else up to ``limit``, rounded to ``step``."""
+
+    figure: str
+    shift: int
+    digits: int
+    limit: Decimal
+    step: Decimal
 
 
 def _phased(name: str) -> dict[str | None, str]:
@@ -101,6 +115,8 @@ _VERBATIM_BY_LOWER = frozenset(name.lower() for name in VERBATIM_ONLY)
 
 _ANY_LOCATION = frozenset({"soc", "temperature"})
 _OUTLET = frozenset({None, "", "Outlet"})
+_CURRENTS = ("current.1", "current.2", "current.3")
+_VOLTAGES = ("voltage.1", "voltage.2", "voltage.3")
 _WH = Decimal("0.001")
 _TENTH = Decimal("0.1")
 _HUNDREDTH = Decimal("0.01")
@@ -114,9 +130,23 @@ _LIMITS: Mapping[str, tuple[Decimal, Decimal]] = {
     "offered_power": (Decimal("99999999999.9"), _TENTH),
     "offered_current": (Decimal("999999.99"), _HUNDREDTH),
 }
-_FIT: Mapping[str, tuple[Decimal, Decimal]] = {
-    **_LIMITS,
-    **{f"{name}.{n}": _LIMITS[name] for name in ("energy", "power", "current", "voltage") for n in (1, 2, 3)},
+
+
+def _target(quantity: Quantity, phase: Any, shift: int) -> Target | None:
+    figure = quantity.figures.get(phase or None)
+    if figure is None:
+        return None
+    limit, step = _LIMITS[figure.partition(".")[0]]
+    return Target(figure, shift, limit.adjusted(), limit, step)
+
+
+# What most stations say word for word, found by one look.
+_TARGETS: Mapping[Any, Target] = {
+    (measurand, unit, phase): target
+    for measurand, quantity in QUANTITIES.items()
+    for unit, shift in quantity.powers.items()
+    for phase in quantity.figures
+    if (target := _target(quantity, phase, shift))
 }
 
 
@@ -202,7 +232,12 @@ def packed(samples: Sequence[Json]) -> bytes:
 
 def digest(samples: Sequence[Json]) -> int:
     """What a repeated meter value is known by (M-02): 64 bits, signed as the column is."""
-    return int.from_bytes(hashlib.blake2b(packed(samples), digest_size=8).digest(), "big", signed=True)
+    return digest_of(packed(samples))
+
+
+def digest_of(text: bytes) -> int:
+    """The :func:`digest` of sampled values that are packed already."""
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
 
 
 def signed_values(samples: Iterable[Json]) -> list[tuple[Json, str]]:
@@ -232,27 +267,30 @@ class _Tally:
     def add(
         self, measurand: Any, unit: Any, power: int, phase: Any, location: Any, context: Any, value: Any
     ) -> None:
-        quantity = QUANTITIES.get(measurand) or self._loosely_known(measurand)
-        if quantity is None:
-            return
-        figure = quantity.figures.get(phase or None)
-        if figure is None:
-            return
-        shift = quantity.powers.get(unit)
-        if shift is None and (shift := _loose_power(quantity, unit)) is None:
-            self.flags.append(SampleFlag.UNIT_MISMATCH)
+        target = _TARGETS.get((measurand, unit, phase)) or self._loosely_meant(measurand, unit, phase)
+        if target is None:
             return
         number = _number(value)
         if number is None:
             self.flags.append(SampleFlag.NOT_A_NUMBER)
             return
+        figure, shift, digits, limit, step = target
         if shift or power:
             number = _scaled(number, shift, power)
-        limit, step = _FIT[figure]
-        if number.adjusted() > 20 or not -limit <= number <= limit:
+        if (size := number.adjusted()) >= digits and (size > 20 or abs(number) > limit):
             self.flags.append(SampleFlag.OUT_OF_RANGE)
             return
         self._keep(figure, number.quantize(step), location, context)
+
+    def _loosely_meant(self, measurand: Any, unit: Any, phase: Any) -> Target | None:
+        quantity = QUANTITIES.get(measurand) or self._loosely_known(measurand)
+        if quantity is None or (phase or None) not in quantity.figures:
+            return None
+        shift = quantity.powers.get(unit)
+        if shift is None and (shift := _loose_power(quantity, unit)) is None:
+            self.flags.append(SampleFlag.UNIT_MISMATCH)
+            return None
+        return _target(quantity, phase, shift)
 
     def _keep(self, figure: str, number: Decimal, location: Any, context: Any) -> None:
         register = figure[:6] == "energy"
@@ -280,26 +318,26 @@ class _Tally:
         energy = self._total("energy")
         if energy is not None and factor is not None:
             energy = self._fitting(energy * factor)
-        phases = figure("current.1"), figure("current.2"), figure("current.3")
-        voltages = figure("voltage.1"), figure("voltage.2"), figure("voltage.3")
         return MeterSample(
-            occurred_at=occurred_at,
-            samples=sampled,
-            context=(self.context or DEFAULT_CONTEXT)[:CONTEXT_MAX],
-            energy_wh=energy,
-            power_w=self._total("power"),
-            current_l1_a=figure("current") if phases == (None, None, None) else phases[0],
-            current_l2_a=phases[1],
-            current_l3_a=phases[2],
-            voltage_l1_v=figure("voltage") if voltages == (None, None, None) else voltages[0],
-            voltage_l2_v=voltages[1],
-            voltage_l3_v=voltages[2],
-            soc_percent=figure("soc"),
-            temperature_c=figure("temperature"),
-            offered_power_w=figure("offered_power"),
-            offered_current_a=figure("offered_current"),
-            flags=tuple(dict.fromkeys(str(flag) for flag in self.flags)) if self.flags else (),
+            occurred_at,
+            sampled,
+            (self.context or DEFAULT_CONTEXT)[:CONTEXT_MAX],
+            energy,
+            self._total("power"),
+            *self._phases("current", _CURRENTS),
+            *self._phases("voltage", _VOLTAGES),
+            figure("soc"),
+            figure("temperature"),
+            figure("offered_power"),
+            figure("offered_current"),
+            tuple(dict.fromkeys(str(flag) for flag in self.flags)) if self.flags else (),
         )
+
+    def _phases(self, whole: str, names: Sequence[str]) -> Phases:
+        """L1, L2 and L3; what was told of no phase counts as the first's."""
+        figure = self.figures.get
+        l1, l2, l3 = figure(names[0]), figure(names[1]), figure(names[2])
+        return (figure(whole), None, None) if l1 is l2 is l3 is None else (l1, l2, l3)
 
     def _total(self, name: str) -> Decimal | None:
         """The total, else the sum of the phases (P173), else what was measured elsewhere than at the outlet."""

@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
-
-import orjson
 
 from stations.domain import metering
 from stations.domain.events import MeterSample
@@ -39,12 +37,12 @@ class Measured(NamedTuple):
 
 def write(measured: Sequence[Measured], *, carefully: bool) -> None:
     """Add the readings to the history; ``carefully`` where some may be there already."""
-    keyed = [(key, one, sample) for one in measured for sample in one.samples for key in (_key(one, sample),)]
+    found = [_found(one, sample) for one in measured for sample in one.samples]
     if carefully:
-        known = _known({key for key, _, _ in keyed})
-        keyed = list({key: (key, one, sample) for key, one, sample in keyed if key not in known}.values())
-    if keyed:
-        copy(COPY, [_row(key, one, sample) for key, one, sample in keyed])
+        known = _known({each.key for each in found})
+        found = list({each.key: each for each in found if each.key not in known}.values())
+    if found:
+        copy(COPY, [_row(*each) for each in found])
     for one in measured:
         if any(SampleFlag.SIGNED in sample.flags for sample in one.samples):
             readings.store_signed(
@@ -103,8 +101,19 @@ JOIN stations_meterreading r USING (station_id, evse_id, occurred_at, digest)
 Key = tuple[UUID, int, datetime, int]
 
 
-def _key(one: Measured, sample: MeterSample) -> Key:
-    return (one.station.station_id, one.evse_id, sample.occurred_at, metering.digest(sample.samples))
+class Found(NamedTuple):
+    """A meter value, what it is known by, and its sampled values as text, which the key is made from."""
+
+    key: Key
+    text: bytes
+    one: Measured
+    sample: MeterSample
+
+
+def _found(one: Measured, sample: MeterSample) -> Found:
+    text = metering.packed(sample.samples)
+    key = (one.station.station_id, one.evse_id, sample.occurred_at, metering.digest_of(text))
+    return Found(key, text, one, sample)
 
 
 def _known(keys: set[Key]) -> set[Key]:
@@ -113,32 +122,11 @@ def _known(keys: set[Key]) -> set[Key]:
     return {(row[0], row[1], row[2], row[3]) for row in run(_KNOWN, columns_of(keys))}
 
 
-def _row(key: Key, one: Measured, sample: MeterSample) -> str:
-    figures_text = "\t".join(
-        NULL if value is None else str(value)
-        for value in (
-            sample.energy_wh,
-            sample.power_w,
-            sample.current_l1_a,
-            sample.current_l2_a,
-            sample.current_l3_a,
-            sample.voltage_l1_v,
-            sample.voltage_l2_v,
-            sample.voltage_l3_v,
-            sample.soc_percent,
-            sample.temperature_c,
-            sample.offered_power_w,
-            sample.offered_current_a,
-        )
-    )
-    samples = escaped(orjson.dumps(sample.samples, default=_number).decode())
+def _row(key: Key, text: bytes, one: Measured, sample: MeterSample) -> str:
+    figures_text = "\t".join([NULL if value is None else str(value) for value in sample.figures])
+    samples = escaped(text.decode())
     return (
         f"{id_text(key[0])}\t{key[1]}\t{id_text(one.transaction_id) if one.transaction_id else NULL}\t"
         f"{key[2].isoformat()}\t{one.received_at.isoformat()}\t{key[3]}\t"
         f"{escaped(sample.context)}\t{array(sample.flags) if sample.flags else NULL}\t{samples}\t{figures_text}\n"
     )
-
-
-def _number(value: Any) -> orjson.Fragment:
-    """Decimals keep the digits that were sent."""
-    return orjson.Fragment(str(value).encode())
