@@ -12,13 +12,14 @@ from django.db.transaction import atomic
 from stdnum import get_cc_module
 from stdnum.exceptions import ValidationError
 
-from billing.models import BillingAccount, Buyer, Seller
-from billing.services import vat_treatment
+from billing.models import AccountKind, BillingAccount, Buyer, Seller
+from billing.services import accounts, vat_treatment
 from billing.services.vat_treatment import Treatment
 from core import audit, clock, countries
 from core.access import Actor, Permission
 from core.errors import Invalid
 from core.models import Organization
+from drivers.models import Driver
 
 LANGUAGES = ("en", "de")
 LARGEST_LOGO = 200_000
@@ -53,6 +54,25 @@ def save_buyer(account: BillingAccount, values: Mapping[str, Any], *, by: Actor)
     Issued documents stay as they are. Raises :class:`Invalid` naming the field.
     """
     by.require(Permission.INVOICES_MANAGE, account)
+    return _save_buyer(account, values, by=by)
+
+
+@atomic
+def save_driver(driver: Driver, values: Mapping[str, Any], *, company: bool | None, by: Actor) -> Buyer:
+    """The same for a driver's account, by who manages drivers; ``company``: documents are made out to one.
+
+    ``None`` leaves that as it is. A company's invoices need its address; a person's only above 250 (B-57).
+    """
+    by.require(Permission.DRIVERS_MANAGE, driver)
+    account = accounts.of_driver(driver)
+    if company is not None and (account.kind == AccountKind.COMPANY) != company:
+        before, account.kind = account.kind, AccountKind.COMPANY if company else AccountKind.DRIVER
+        account.save(update_fields=["kind"])
+        audit.record("billing_account.changed", account, by=by, changes={"kind": [before, account.kind]})
+    return _save_buyer(account, values, by=by)
+
+
+def _save_buyer(account: BillingAccount, values: Mapping[str, Any], *, by: Actor) -> Buyer:
     locked = BillingAccount.objects.select_for_update().get(pk=account.pk)
     row = Buyer.objects.filter(pk=locked.pk).first() or Buyer(account=locked, name=locked.name)
     before = row.vat_id
@@ -160,14 +180,14 @@ def _take(row: Seller | Buyer, values: Mapping[str, Any], allowed: frozenset[str
 def _check_party(row: Seller | Buyer) -> None:
     if not row.name:
         raise Invalid("A name is needed.", field="name")
+    if row.country:
+        row.country = countries.alpha_2(row.country)
     for field in row._meta.fields:
         value = getattr(row, field.name) if field.concrete and not field.is_relation else None
         if isinstance(value, str) and field.max_length is not None and len(value) > field.max_length:
             raise Invalid(f"This has more than {field.max_length} characters.", field=field.name)
         if isinstance(value, str) and not value.replace("\n", " ").isprintable():
             raise Invalid("This has characters that cannot be printed.", field=field.name)
-    if row.country:
-        row.country = countries.alpha_2(row.country)
     row.vat_id = checked_vat_id(row.vat_id, row.country)
     if row.email:
         try:

@@ -1,28 +1,38 @@
 """``/drivers/`` and ``/driver-groups/``"""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.db.transaction import atomic
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.access import Actor
 from drivers.models import Driver, DriverGroup, DriverStatus
 from drivers.services import drivers
 from portal.api.budgets import BudgetView, WithBudgets
 from portal.api.fields import OwnRow
+from portal.api.payer_details import FIELDS, AddressShown, KindShown, VatIdShown, WithPayer, keep_payer
 from portal.api.places import SitesShown, WithSites, written
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
 
 SCOPES = {"read": "drivers:read", "write": "drivers:write"}
 GROUP_SCOPES = {"read": "driver-groups:read", "write": "driver-groups:write"}
+A_COMPANY = {
+    "name": "Kurier Nord GmbH",
+    "kind": "company",
+    "address": {"street": "Hafenstraße 12", "postal_code": "20457", "city": "Hamburg", "country": "DE"},
+    "vat_id": "DE136695976",
+}
 OPTIONAL = ("email", "language", "reference", "group", "status", "blocked_reason")
 
 
-class DriverBody(WithBudgets, WithSites, StrictSerializer):
+class DriverBody(WithPayer, WithBudgets, WithSites, StrictSerializer):
     name = serializers.CharField(max_length=100)
     email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
     language = serializers.ChoiceField(drivers.LANGUAGES, required=False, allow_blank=True)
@@ -47,6 +57,9 @@ class DriverView(serializers.Serializer):
     blocked_reason = serializers.CharField()
     budgets = BudgetView(many=True, source="budgets.all")
     sites = SitesShown()
+    kind = KindShown()
+    address = AddressShown()
+    vat_id = VatIdShown()
     created_at = serializers.DateTimeField()
 
 
@@ -74,7 +87,8 @@ class DriverList(ListResource):
     ordering_fields: ClassVar[tuple[str, ...]] = ("id", "name", "created_at")
 
     def rows(self) -> QuerySet[Driver]:
-        return Driver.objects.live().visible_to(self.actor).prefetch_related("site_permissions", "budgets")
+        rows = Driver.objects.live().visible_to(self.actor).select_related("billing_account__buyer")
+        return rows.prefetch_related("site_permissions", "budgets")
 
     @extend_schema(operation_id="list_drivers", responses=DriverView(many=True))
     def get(self, request: Request) -> Any:
@@ -85,14 +99,17 @@ class DriverList(ListResource):
         operation_id="create_driver",
         request=DriverBody,
         responses={201: DriverView},
-        examples=[OpenApiExample("A driver", {"name": "Frida Abend", "language": "de"}, request_only=True)],
+        examples=[
+            OpenApiExample("A driver", {"name": "Frida Abend", "language": "de"}, request_only=True),
+            OpenApiExample("A company that pays", A_COMPANY, request_only=True),
+        ],
     )
     def post(self, request: Request) -> Response:
         """Keep a new driver."""
         return self.once(self._create)
 
     def _create(self) -> Response:
-        driver = written(
+        driver = _stored(
             self.body(DriverBody), lambda rest: drivers.create(**rest, by=self.actor), self.actor
         )
         location = f"/api/v1/drivers/{driver.pk}/"
@@ -129,14 +146,24 @@ class DriverDetail(Resource):
         return self._changed(self._driver(pk), values)
 
     def _changed(self, driver: Driver, values: dict[str, Any], *, whole: bool = False) -> Response:
-        written(values, lambda rest: drivers.update(driver, rest, by=self.actor), self.actor, whole=whole)
-        return Response(self.represent(driver))
+        _stored(values, lambda rest: drivers.update(driver, rest, by=self.actor), self.actor, whole=whole)
+        return Response(self.represent(self._driver(driver.pk)))
 
     @extend_schema(operation_id="retire_driver", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
         """End a driver and all of their tokens; sessions keep what they say of them."""
         drivers.retire(self._driver(pk), by=self.actor)
         return Response(status=204)
+
+
+def _stored(
+    values: dict[str, Any], save: Callable[[dict[str, Any]], Driver], by: Actor, *, whole: bool = False
+) -> Driver:
+    payer = {name: values.pop(name) for name in FIELDS if name in values}
+    with atomic():
+        driver = written(values, save, by, whole=whole)
+        keep_payer(driver, payer, by=by, whole=whole)
+    return driver
 
 
 class DriverGroupBody(WithSites, StrictSerializer):

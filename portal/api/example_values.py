@@ -414,7 +414,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "DriverBody": {"name": "Frida Abend", "language": "de", "status": "active"},
     "DriverGroupBody": {"name": "Tenants"},
     "DriverGroupView": {"name": "Tenants"},
-    "DriverView": {"name": "Frida Abend", "language": "de", "status": "active"},
+    "DriverView": {"name": "Frida Abend", "language": "de", "status": "active", "kind": "person", "vat_id": ""},
     "EntryView": {"value": "04A2B3C4D5E6F7", "status": "accepted", "expires_at": None},
     "EventStreamView": {"closed_at": None, "pending": 0, "values_per_message": 1},
     "EvseView": {"status": "charging"},

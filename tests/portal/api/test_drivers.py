@@ -1,6 +1,7 @@
 """``/drivers/`` and ``/driver-groups/``: kept, blocked, ended, and not by strangers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
@@ -46,6 +47,66 @@ def test_the_audit_says_that_a_name_changed_and_not_whose(api: APIClient, url: s
 def one_key(text: str) -> str:
     """The address of the member that acts, which the audit does name."""
     return text.split("'actor': '")[1].split("'")[0]
+
+
+COMPANY = {
+    "name": "Kurier Nord GmbH",
+    "kind": "company",
+    "address": {"street": "Hafenstr. 12", "postal_code": "20457", "city": "Hamburg", "country": "DEU"},
+    "vat_id": "DE 136 695 976",
+}
+NOWHERE = {"street": "", "postal_code": "", "city": "", "country": ""}
+
+
+def test_a_company_that_drives_has_its_address_and_vat_id_on_documents(api: APIClient) -> None:
+    made = api.post(URL, COMPANY)
+    assert made.status_code == 201, made.content
+    url = made["Location"]
+
+    address = {**COMPANY["address"], "country": "DE"}  # type: ignore[dict-item]
+    expected = ("company", address, "DE136695976")
+    for shown in (made.json(), api.get(url).json(), results(api.get(URL))[0]):
+        assert (shown["kind"], shown["address"], shown["vat_id"]) == expected
+    account = results(api.get(f"/api/v1/billing-accounts/?driver={made.json()['id']}"))[0]
+    buyer = api.get(f"/api/v1/billing-accounts/{account['id']}/").json()["buyer"]
+    assert (account["kind"], buyer["street"], buyer["vat_id"]) == ("company", "Hafenstr. 12", "DE136695976")
+
+    assert api.patch(url, {"language": "de"}).json()["vat_id"] == "DE136695976"
+    moved = api.patch(url, {"address": {"city": "Kiel", "country": "DE"}}).json()
+    assert (moved["kind"], moved["address"]["city"], moved["address"]["street"]) == ("company", "Kiel", "")
+    assert api.put(url, moved).json() == moved
+    plain = api.put(url, {"name": "Kurier Nord"}).json()
+    assert (plain["kind"], plain["address"], plain["vat_id"]) == ("person", NOWHERE, "")
+
+
+def test_a_driver_of_whom_no_address_is_said_is_a_person_and_pays_through_no_account_yet(
+    api: APIClient, url: str
+) -> None:
+    shown = api.get(url).json()
+
+    assert (shown["kind"], shown["address"], shown["vat_id"]) == ("person", NOWHERE, "")
+    assert results(api.get("/api/v1/billing-accounts/")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"vat_id": "DE136695977", "address": {"country": "DE"}}, "/vat_id"),
+        ({"vat_id": "DE136695976"}, "/vat_id"),
+        ({"address": {"country": "XX"}}, "/address/country"),
+        ({"address": {"town": "Kiel"}}, "/address/town"),
+        ({"kind": "club"}, "/kind"),
+    ],
+)
+def test_what_cannot_stand_on_a_document_is_named_and_nothing_is_kept(
+    api: APIClient, url: str, change: dict[str, Any], pointer: str
+) -> None:
+    refused = api.patch(url, {"name": "Otto", **change})
+
+    assert refused.status_code == 400, refused.content
+    assert refused.json()["errors"][0]["pointer"] == pointer
+    assert api.get(url).json()["name"] == "Frida Abend"
+    assert results(api.get("/api/v1/billing-accounts/")) == []
 
 
 @pytest.mark.parametrize(
