@@ -808,7 +808,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21d97922579958f7ec969d54fc949,01a21d97922574619ef5e6e877287f12,01a21d9792257e0b89477ea74f9f520b,01a21d97922579b38e31ace87596bef9,01a21d9792257fcda0f1996f18b1c49c,01a21d97922577e7ad8b2342f9a996b9,01a21d9792257c72b2b96e48eb6f5c7c,01a21d9792257acb8069dc0f5e63fbd7}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 15:20:02.341839+00:00","2026-11-27 15:20:02.341872+00:00","2026-11-27 15:20:02.341888+00:00","2026-11-27 15:20:02.341902+00:00","2026-11-27 15:20:02.341915+00:00","2026-11-27 15:20:02.341927+00:00","2026-11-27 15:20:02.341947+00:00","2026-11-27 15:20:02.341966+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21db5d13c7baeb9d45c7c1c986304,01a21db5d13c7fecbfa1a09019bcf832,01a21db5d13c7750ad89573c00652c03,01a21db5d13c72a0b2f5ef3927866f84,01a21db5d13c746d8fb913384c7559cf,01a21db5d13c7383a98fc72c70981965,01a21db5d13c7fbeb480b7bdb2ee6fd1,01a21db5d13c72d39b90afdee88912f4}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 15:53:04.572880+00:00","2026-11-27 15:53:04.572939+00:00","2026-11-27 15:53:04.572969+00:00","2026-11-27 15:53:04.572994+00:00","2026-11-27 15:53:04.573020+00:00","2026-11-27 15:53:04.573047+00:00","2026-11-27 15:53:04.573085+00:00","2026-11-27 15:53:04.573122+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2226,7 +2226,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 15:20:29.607486+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 15:53:37.147758+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2266,6 +2266,32 @@ SET CONSTRAINTS ALL DEFERRED;
 -- migration stations.0042_authorizations_by_value 4bfb22ea32a8db27
 CREATE INDEX "authorization_by_value" ON "stations_authorizationanswer" ((UPPER("token_value")), "organization_id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0042_authorizations_by_value', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0043_bulk_commands_planned_and_approved 7f35d60647b575d7
+ALTER TABLE "stations_bulkpart" DROP CONSTRAINT "bulk_part_sent_or_refused";
+ALTER TABLE "stations_bulkcommand" ADD COLUMN "approval" varchar(9) DEFAULT '' NOT NULL;
+ALTER TABLE "stations_bulkcommand" ALTER COLUMN "approval" DROP DEFAULT;
+ALTER TABLE "stations_bulkcommand" ADD COLUMN "decided_at" timestamp with time zone NULL;
+ALTER TABLE "stations_bulkcommand" ADD COLUMN "decided_by" varchar(200) DEFAULT '' NOT NULL;
+ALTER TABLE "stations_bulkcommand" ALTER COLUMN "decided_by" DROP DEFAULT;
+ALTER TABLE "stations_bulkcommand" ADD COLUMN "owner_id" uuid NULL;
+ALTER TABLE "stations_bulkcommand" ADD COLUMN "owner_kind" varchar(4) DEFAULT '' NOT NULL;
+ALTER TABLE "stations_bulkcommand" ALTER COLUMN "owner_kind" DROP DEFAULT;
+ALTER TABLE "stations_bulkcommand" ADD COLUMN "repeat" varchar(200) DEFAULT '' NOT NULL;
+ALTER TABLE "stations_bulkcommand" ALTER COLUMN "repeat" DROP DEFAULT;
+ALTER TABLE "stations_bulkcommand" ADD COLUMN "requested_owner" varchar(200) DEFAULT '' NOT NULL;
+ALTER TABLE "stations_bulkcommand" ALTER COLUMN "requested_owner" DROP DEFAULT;
+ALTER TABLE "stations_bulkcommand" ADD COLUMN "run_at" timestamp with time zone NULL;
+ALTER TABLE "stations_bulkcommand" ADD COLUMN "sealed" text DEFAULT '' NOT NULL;
+ALTER TABLE "stations_bulkcommand" ALTER COLUMN "sealed" DROP DEFAULT;
+ALTER TABLE "stations_bulkpart" ADD COLUMN "plan_id" uuid NULL UNIQUE CONSTRAINT "stations_bulkpart_plan_id_6423704d_fk_stations_" REFERENCES "stations_scheduledcommand"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "stations_bulkpart_plan_id_6423704d_fk_stations_" IMMEDIATE;
+CREATE INDEX "bulk_command_newest" ON "stations_bulkcommand" ("organization_id", "id" DESC);
+ALTER TABLE "stations_bulkcommand" ADD CONSTRAINT "bulk_command_approval_known" CHECK ("approval" IN ('', 'awaited', 'approved', 'withdrawn'));
+ALTER TABLE "stations_bulkcommand" ADD CONSTRAINT "bulk_command_sealed_while_awaited" CHECK ((("approval" = 'awaited' AND "owner_id" IS NOT NULL AND NOT ("sealed" = '')) OR (NOT ("approval" = 'awaited') AND "sealed" = '')));
+ALTER TABLE "stations_bulkpart" ADD CONSTRAINT "bulk_part_has_one_end" CHECK ((("command_id" IS NULL AND "plan_id" IS NULL) OR ("command_id" IS NULL AND "refusal" = '') OR ("plan_id" IS NULL AND "refusal" = '')));
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0043_bulk_commands_planned_and_approved', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiResponse,
@@ -23,8 +24,10 @@ from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 from stations.domain.intents import Intent
 from stations.domain.words import CommandStatus
-from stations.models import BulkCommand, ChargingStation, Command, Site
+from stations.models import BulkCommand, ChargingStation, Command, ScheduledCommand, Site
 from stations.services import bulk_commands, commands
+from stations.services.bulk_commands import Manners
+from stations.services.scheduled_commands import When
 
 # One station at a time: what is checked against the version that it is connected with.
 ALONE = frozenset({"call"})
@@ -32,9 +35,14 @@ OF_BULK = ("stations", "filter", "dry_run")
 STATION = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 
 
+# What a plan's status can be beside "cancelled", which is a command's as well.
+PLANS = (ScheduledCommand.Status.PLANNED.value, ScheduledCommand.Status.DONE.value)
 COUNTS = {
     "type": "object",
-    "properties": {str(word): {"type": "integer"} for word in (*CommandStatus, bulk_commands.REFUSED)},
+    "properties": {
+        str(word): {"type": "integer"}
+        for word in (*CommandStatus, *PLANS, bulk_commands.REFUSED, bulk_commands.AWAITING)
+    },
     "additionalProperties": False,
 }
 
@@ -71,9 +79,8 @@ class BulkBody(serializers.Serializer):
 
 @cache
 def _to_many(body: type[CommandBody]) -> type[CommandBody]:
-    """What a command takes, and whom to tell; it cannot be planned."""
-    beside = {name: BulkBody().fields[name] for name in OF_BULK}
-    return type(f"{body.__name__}ToMany", (body,), {**beside, "run_at": None, "repeat": None})
+    """What a command takes, and whom to tell."""
+    return type(f"{body.__name__}ToMany", (body,), {name: BulkBody().fields[name] for name in OF_BULK})
 
 
 Bodies = PolymorphicProxySerializer(
@@ -88,17 +95,35 @@ class RefusalView(serializers.Serializer):
     detail = serializers.CharField(source="refusal")
 
 
-class BulkView(serializers.Serializer):
+class BulkRowView(serializers.Serializer):
     id = serializers.UUIDField()
     command = serializers.CharField()
     parameters = ShownParameters()
     reason = serializers.CharField()
     issued_by = serializers.CharField()
     issued_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(
+        help_text="Of its commands; before the approval, of the wish itself"
+    )
+    run_at = serializers.DateTimeField(allow_null=True)
+    repeat = serializers.CharField()
+    approval = serializers.ChoiceField(
+        BulkCommand.Approval.choices,
+        allow_null=True,
+        help_text="`null`: one person may tell so many; `awaited`: another one has to approve it first",
+    )
+    decided_by = serializers.CharField(help_text="Who approved or withdrew it")
+    decided_at = serializers.DateTimeField(allow_null=True)
+
+    def to_representation(self, bulk: BulkCommand) -> Any:
+        shown = super().to_representation(bulk)
+        return {**shown, "approval": shown["approval"] or None}
+
+
+class BulkView(BulkRowView):
     count = serializers.SerializerMethodField(help_text="Stations")
     counts = serializers.SerializerMethodField(
-        help_text="Stations by the status of their command, or `refused`"
+        help_text="Stations by the status of their command or plan, `refused` or `awaiting_approval`"
     )
     refused = serializers.SerializerMethodField(help_text="Stations that could not be told, and why")
 
@@ -111,7 +136,7 @@ class BulkView(serializers.Serializer):
 
     @extend_schema_field(RefusalView(many=True))
     def get_refused(self, bulk: BulkCommand) -> list[dict[str, str]]:
-        refused = bulk.parts.filter(command=None).order_by("id")
+        refused = bulk.parts.exclude(refusal="").order_by("id")
         return [dict(row) for row in RefusalView(refused, many=True).data]
 
 
@@ -163,9 +188,11 @@ class CommandList(ListResource):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Send a command to many stations, at most 500; the answer counts how each took it.
+        """Send a command to many stations, at most 500, or plan it; the answer counts how each took it.
 
-        What a station of them cannot be told is listed under `refused` and holds up no other.
+        What a station of them cannot be told is listed under `refused` and holds up no other. Above 20 stations
+        (`SECOND_PERSON_ABOVE`), those told within a day counted together, resets, configuration, firmware and
+        certificates wait a day for another person's word: `approve/`.
         """
         return self.once(self._send)
 
@@ -175,11 +202,11 @@ class CommandList(ListResource):
         if self.wanted["dry_run"]:
             bulk_commands.check(whom, intent, by=self.actor)
             return Response({"count": len(whom), "stations": [station.pk for station in whom]})
-        bulk = bulk_commands.issue(whom, intent, by=self.actor, **manners)
+        bulk = bulk_commands.issue(whom, intent, by=self.actor, manners=manners)
         shown = BulkView(bulk, context={"actor": self.actor}).data
         return Response(shown, status=202, headers={"Location": f"/api/v1/commands/{bulk.pk}/"})
 
-    def _wish(self) -> tuple[Intent, dict[str, Any]]:
+    def _wish(self) -> tuple[Intent, Manners]:
         data = self.request.data
         own = (
             {name: value for name, value in data.items() if name not in OF_BULK}
@@ -189,19 +216,12 @@ class CommandList(ListResource):
         values, body = validated(own, self.actor)
         if values["command"] in ALONE:
             raise serializers.ValidationError({"command": "This goes to one station at a time."})
-        if is_planned(values):
-            raise serializers.ValidationError(
-                {"run_at": "Commands to many stations are sent at once. Plan them station by station."}
-            )
         to_whom = {name: data[name] for name in (*OF_BULK, "command") if name in data}
         checked = BulkBody(data=to_whom, context={"actor": self.actor})
         checked.is_valid(raise_exception=True)
         self.wanted = dict(checked.validated_data)
-        manners = {
-            "patience_s": values["expires_in"],
-            "if_offline": values["if_offline"],
-            "reason": values["reason"],
-        }
+        when = When(values.get("run_at"), values.get("repeat", "")) if is_planned(values) else None
+        manners = Manners(values["expires_in"], values["if_offline"], values["reason"], when)
         return body.intent(values), manners
 
     def _whom(self) -> list[ChargingStation]:
@@ -245,3 +265,41 @@ class CommandDetail(Resource):
 
     def _shown(self, bulk: BulkCommand) -> Any:
         return BulkView(bulk, context={"actor": self.actor}).data
+
+
+class BulkFilter(filters.FilterSet):
+    class Meta:
+        model = BulkCommand
+        fields = ["command", "approval", "issued_by"]
+
+
+class BulkList(ListResource):
+    """What was said to many stations at once."""
+
+    scopes: ClassVar[Mapping[str, str]] = {"read": "commands:read"}
+    serializer_class = BulkRowView
+    filter_class = filterset_class = BulkFilter
+
+    def rows(self) -> QuerySet[BulkCommand]:
+        return BulkCommand.objects.visible_to(self.actor)
+
+    @extend_schema(operation_id="list_bulk_commands", responses=BulkRowView(many=True))
+    def get(self, request: Request) -> Any:
+        """List the wishes towards many stations, newest first; `?approval=awaited` wait for a second person.
+
+        How the stations took one is read at `/commands/{id}/`.
+        """
+        return self.listing()
+
+
+class BulkApproval(Resource):
+    """The word of a second person."""
+
+    scopes: ClassVar[Mapping[str, str]] = {"write": "commands:send"}
+    serializer_class = BulkView
+
+    @extend_schema(operation_id="approve_bulk_command", request=None, responses={200: BulkView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Approve what somebody else asked for: it is sent, or planned, in their name."""
+        bulk: BulkCommand = found(BulkCommand.objects.visible_to(self.actor), pk)
+        return self.once(lambda: Response(self.represent(bulk_commands.approve(bulk, by=self.actor))))

@@ -168,8 +168,9 @@ class StationCommands(BelowStation):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Send a command, or plan it by `run_at` and `repeat`. The answer tells what was said, not what happened."""
-        station = self.station()
-        return self.once(lambda: self._send(station))
+        station, wait_s = self.station(), _wait_seconds(request)
+        sent = self.once(lambda: self._send(station))
+        return self._settled(sent, wait_s) if wait_s else sent
 
     def _send(self, station: Any) -> Response:
         values, body = validated(self.request.data, self.actor)
@@ -186,12 +187,17 @@ class StationCommands(BelowStation):
             if_offline=values["if_offline"],
             reason=values["reason"],
         )
-        wait = _wait_seconds(self.request)
-        if wait:
-            command = commands.wait_until_settled(command, wait)
-        code = 200 if wait and command.settled else 202
         location = f"/api/v1/commands/{command.pk}/"
-        return Response(self.represent(command), status=code, headers={"Location": location})
+        return Response(self.represent(command), status=202, headers={"Location": location})
+
+    def _settled(self, sent: Response, wait_s: int) -> Response:
+        """The same answer with what became of the command, where that came in time; plans are not waited for."""
+        command = Command.objects.filter(pk=sent.data["id"]).first()
+        if command is None:
+            return sent
+        command = commands.wait_until_settled(command, wait_s)
+        headers = {name: sent[name] for name in ("Location", "Idempotent-Replayed") if name in sent}
+        return Response(self.represent(command), status=200 if command.settled else 202, headers=headers)
 
     def _plan(self, station: Any, values: dict[str, Any], body: CommandBody) -> Response:
         scheduled = scheduled_commands.plan(

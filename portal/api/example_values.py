@@ -235,6 +235,7 @@ DOCUMENT = {"number": "2026-000431", "status": "issued", "overdue": False, "docu
             "issued_on": "2026-12-01", "due_on": "2026-12-15"}  # fmt: skip
 SUMS = {"total_excl_vat": "6.18", "vat": "1.17", "total": "7.35"}
 RUN = {"period": "2026-11", "issue": False, "status": "finished", "started_by": "key:ci"}
+ADDRESS = {"street": "Hafenstraße 12", "postal_code": "20457", "city": "Hamburg", "country": "DE"}
 BUYER = {"name": "Frida Abend", "street": "Am Kai 7", "vat_id": "", "vat_id_checked_on": None, "reference": "",
          "reseller": False, "staff": False, "minimum_amount": "5.0000"}  # fmt: skip
 BANK = {"holder": "Yard GmbH", "iban": "DE89370400440532013000", "bic": "", "creditor_id": "DE98ZZZ09999999999",
@@ -376,7 +377,12 @@ OF: Mapping[str, Mapping[str, Any]] = {
                           "reason": "The token expired on 2026-11-24 00:00 UTC.", "transaction": None,
                           "evse_id": None},
     "BatterySwapView": {"kind": "BatteryIn", "token": {"value": "04A2B3C4D5E6F7", "type": "ISO14443"}},
-    "BulkView": {"command": "reset", "count": 3, "counts": {"accepted": 2, "refused": 1}, "reason": "New settings",
+    "AddressBody": ADDRESS,
+    "AddressView": ADDRESS,
+    "BulkRowView": {"command": "reset", "reason": "New settings", "parameters": {"kind": "on_idle", "evse_id": None},
+                    "run_at": None, "repeat": "", "approval": "approved", "decided_by": "user:ben@example.org"},
+    "BulkView": {"run_at": None, "repeat": "", "approval": None, "decided_by": "", "decided_at": None,
+                 "command": "reset", "count": 3, "counts": {"accepted": 2, "refused": 1}, "reason": "New settings",
                  "refused": [{"station": STATION, "detail": "The station is switched off in its settings. "
                               "Enable it first."}], "parameters": {"kind": "on_idle", "evse_id": None}},
     "BudgetBody": {"kind": "energy_wh", "limit": "20000.000", "per": "day"},
@@ -411,10 +417,12 @@ OF: Mapping[str, Mapping[str, Any]] = {
                     "state": "active", "failing_since": None, "disabled_at": None, "previous_until": None},
     "DisplayMessageView": {"status": "installed", "state": "", "cleared_at": None, "component": "",
                            "transaction": None, "evse_id": None},
-    "DriverBody": {"name": "Frida Abend", "language": "de", "status": "active"},
     "DriverGroupBody": {"name": "Tenants"},
     "DriverGroupView": {"name": "Tenants"},
-    "DriverView": {"name": "Frida Abend", "language": "de", "status": "active", "kind": "person", "vat_id": ""},
+    "DriverBody": {"name": "Frida Abend", "language": "de", "status": "active", "kind": "company",
+                   "address": ADDRESS, "vat_id": "DE136695976"},
+    "DriverView": {"name": "Frida Abend", "language": "de", "status": "active", "kind": "company",
+                   "address": ADDRESS, "vat_id": "DE136695976"},
     "EntryView": {"value": "04A2B3C4D5E6F7", "status": "accepted", "expires_at": None},
     "EventStreamView": {"closed_at": None, "pending": 0, "values_per_message": 1},
     "EvseView": {"status": "charging"},

@@ -144,7 +144,7 @@ class ImageList(ListResource):
         An uploaded file is checked before the answer: size, hash, and the signature where one is given. One
         that is fetched is `fetching` first; its state tells when it is `ready`, or why it `failed`.
         """
-        return self.once(self._create)
+        return self.once(self._create, apart=True)
 
     def _create(self) -> Response:
         values = self.body(ImageBody)

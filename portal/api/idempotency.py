@@ -1,6 +1,7 @@
 """``Idempotency-Key`` on POST: parallel repeats give one effect, later ones the first answer."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 
 import orjson
@@ -22,9 +23,13 @@ AT_WORK = "The first request with this idempotency key is still at work. Repeat 
 SECRET_FIELDS = frozenset({"password", "secret", "key"})
 
 
-def once(request: Request, work: Callable[[], Response], digest: Callable[[], bytes]) -> Response:
+def once(
+    request: Request, work: Callable[[], Response], digest: Callable[[], bytes], *, apart: bool = False
+) -> Response:
     """Run the work unless the same key has an answer already. Raises 409 for the same key with another body.
 
+    What the work does and its answer are committed together, so that a process that is killed leaves both or
+    neither. ``apart``: work that talks to others between commits of its own, and is safe to repeat by itself.
     ``digest`` tells bodies apart; it is asked only where there is a key.
     """
     key = request.headers.get("Idempotency-Key")
@@ -37,11 +42,12 @@ def once(request: Request, work: Callable[[], Response], digest: Callable[[], by
     if not fresh:
         return _replay(row, said)
     try:
-        response = work()
+        with nullcontext() if apart else atomic():
+            response = work()
+            _keep(row, response)
     except BaseException:
         row.delete()  # the try left nothing behind, so the next one may do it
         raise
-    _keep(row, response)
     return response
 
 

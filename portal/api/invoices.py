@@ -234,7 +234,7 @@ class InvoiceCharge(OneInvoice):
     @extend_schema(operation_id="charge_invoice", request=ChargeBody, responses={201: PaymentView})
     def post(self, request: Request, pk: UUID) -> Response:
         """Charge a card of the payer for what is open; once, however often it is asked for meanwhile."""
-        return self.once(lambda: self._charge(pk))
+        return self.once(lambda: self._charge(pk), apart=True)
 
     def _charge(self, pk: UUID) -> Response:
         made = asking.charge(self.invoice(pk), self.body(ChargeBody)["method"], by=self.actor)

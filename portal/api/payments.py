@@ -197,7 +197,7 @@ class PaymentRetry(OnePayment):
     @extend_schema(operation_id="retry_payment", request=None, responses={201: PaymentDetailView})
     def post(self, request: Request, pk: UUID) -> Response:
         """Ask anew for what the provider refused. The answer is the new payment; the refused one stays."""
-        return self.once(lambda: self._retry(pk))
+        return self.once(lambda: self._retry(pk), apart=True)
 
     def _retry(self, pk: UUID) -> Response:
         made = asking.again(self.payment(pk), by=self.actor)
@@ -213,7 +213,7 @@ class PaymentRefund(OnePayment):
     @extend_schema(operation_id="refund_payment", request=RefundBody, responses={201: PaymentDetailView})
     def post(self, request: Request, pk: UUID) -> Response:
         """Refund a part or all: of a credit note, of a credit left over, or of a top-up's rest."""
-        return self.once(lambda: self._refund(pk))
+        return self.once(lambda: self._refund(pk), apart=True)
 
     def _refund(self, pk: UUID) -> Response:
         payment, values = self.payment(pk), self.body(RefundBody)

@@ -102,7 +102,7 @@ class ProviderTest(Resource):
     @extend_schema(operation_id="test_payment_provider", request=None, responses={200: ProviderAnswer})
     def post(self, request: Request) -> Response:
         """Ask the provider something harmless; 409 tells why it refuses or does not answer."""
-        return self.once(self._test)
+        return self.once(self._test, apart=True)
 
     def _test(self) -> Response:
         answer = provider_settings.test(Organization.objects.get(pk=self.actor.home), by=self.actor)

@@ -162,9 +162,9 @@ class Resource(APIView):
         if wrong:
             raise serializers.ValidationError({name: "This cannot be changed." for name in wrong})
 
-    def once(self, work: Callable[[], Response]) -> Response:
-        """A POST's work under the request's idempotency key, if it has one."""
-        return idempotency.once(self.request, work, self.body_digest)
+    def once(self, work: Callable[[], Response], *, apart: bool = False) -> Response:
+        """A POST's work under the request's idempotency key, if it has one (:func:`idempotency.once`)."""
+        return idempotency.once(self.request, work, self.body_digest, apart=apart)
 
     def represent(self, thing: Any, *, many: bool = False) -> Any:
         return self.serializer_class(

@@ -215,6 +215,8 @@ urlpatterns = [
     path("v1/alerts/<uuid:pk>/ack/", alerts.AlertAcknowledgement.as_view()),
     path("v1/commands/", bulk_commands.CommandList.as_view()),
     path("v1/commands/<uuid:pk>/", bulk_commands.CommandDetail.as_view()),
+    path("v1/commands/<uuid:pk>/approve/", bulk_commands.BulkApproval.as_view()),
+    path("v1/bulk-commands/", bulk_commands.BulkList.as_view()),
     path("v1/scheduled-commands/", scheduled_commands.ScheduledCommandList.as_view()),
     path("v1/scheduled-commands/<uuid:pk>/", scheduled_commands.ScheduledCommandDetail.as_view()),
     path("v1/transactions/", transactions.TransactionList.as_view()),

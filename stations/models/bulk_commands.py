@@ -9,6 +9,7 @@ from core.access import EVERYWHERE, Actor
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
 from stations.models.commands import Command
+from stations.models.scheduled_commands import ScheduledCommand
 from stations.models.stations import ChargingStation
 
 
@@ -23,7 +24,15 @@ class BulkCommandQuerySet(ScopedQuerySet["BulkCommand"]):
 
 
 class BulkCommand(models.Model):
-    """What was said to many stations at once. How each took it is in its own command."""
+    """What was said to many stations at once. How each took it is in its own command, or its own plan.
+
+    Above the threshold of W-21 it waits for a second person (``approval``); the wish is kept in ``sealed`` until then.
+    """
+
+    class Approval(models.TextChoices):
+        AWAITED = "awaited"
+        APPROVED = "approved"
+        WITHDRAWN = "withdrawn"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
@@ -33,11 +42,32 @@ class BulkCommand(models.Model):
     issued_by = models.CharField(max_length=200)
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    run_at = models.DateTimeField(null=True)
+    repeat = models.CharField(max_length=200, blank=True)
+    approval = models.CharField(max_length=9, blank=True, choices=Approval.choices)
+    decided_by = models.CharField(max_length=200, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    requested_owner = models.CharField(max_length=200, blank=True)
+    owner_kind = models.CharField(max_length=4, blank=True)
+    owner_id = models.UUIDField(null=True)
+    sealed = models.TextField(blank=True)
 
     objects = BulkCommandQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(approval__in=["", "awaited", "approved", "withdrawn"]),
+                name="bulk_command_approval_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(approval="awaited", owner_id__isnull=False) & ~models.Q(sealed="")
+                | ~models.Q(approval="awaited") & models.Q(sealed=""),
+                name="bulk_command_sealed_while_awaited",
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "-id"], name="bulk_command_newest")]
 
     def __str__(self) -> str:
         return self.command
@@ -48,21 +78,27 @@ class BulkCommand(models.Model):
 
 
 class BulkPart(models.Model):
-    """One station of a bulk command: its command, or why there is none (``refusal``)."""
+    """One station of a bulk command: its command or plan, or why there is none (``refusal``); nothing of it
+    before it is approved."""
 
     bulk = models.ForeignKey(BulkCommand, on_delete=models.CASCADE, related_name="parts")
     station = models.ForeignKey(ChargingStation, on_delete=models.PROTECT, db_index=False)
     command = models.OneToOneField(Command, on_delete=models.CASCADE, null=True, related_name="bulk_part")
+    plan = models.OneToOneField(
+        ScheduledCommand, on_delete=models.CASCADE, null=True, related_name="bulk_part"
+    )
     refusal = models.CharField(max_length=500, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["bulk", "station"], name="bulk_part_once"),
             models.CheckConstraint(
-                condition=models.Q(command__isnull=False) ^ ~models.Q(refusal=""),
-                name="bulk_part_sent_or_refused",
+                condition=models.Q(command=None, plan=None)
+                | models.Q(command=None, refusal="")
+                | models.Q(plan=None, refusal=""),
+                name="bulk_part_has_one_end",
             ),
         ]
 
     def __str__(self) -> str:
-        return self.refusal or str(self.command_id)
+        return self.refusal or str(self.command_id or self.plan_id)

@@ -56,6 +56,14 @@ def actor_of_key(
     )
 
 
+def person_behind(by: Actor) -> str:
+    """Whose word it is where two persons have to agree (W-21): of a key who made it, unless the installation did."""
+    if by.kind is not ActorKind.KEY or by.subject_id is None:
+        return by.label[:200]
+    made_by = ApiKey.objects.filter(pk=by.subject_id).values_list("created_by", flat=True).first() or ""
+    return made_by[:200] if made_by.startswith("user:") else f"key:{by.subject_id}"
+
+
 def actor_again(kind: str, subject_id: UUID, organization_id: UUID) -> Actor | None:
     """A member or key that acted before, with what it may do now; ``None`` where it is gone or refused."""
     if kind == ActorKind.KEY:

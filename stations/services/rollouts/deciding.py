@@ -10,12 +10,12 @@ from django.db import IntegrityError
 from django.db.transaction import atomic
 
 from core import access, audit, clock
-from core.access import Actor, ActorKind
+from core.access import Actor
 from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted
-from core.models import ApiKey
 from stations.domain.rollouts import LOST, NEXT, PausedBy, Progress, RolloutStatus
 from stations.models import Command, FirmwareImage, FirmwareRollout, RolloutStation, RolloutWave
 from stations.services import commands, firmware_images
+from stations.services.access import person_behind
 from stations.services.rollouts import planning, telling
 
 A_DAY = timedelta(days=1)
@@ -40,7 +40,7 @@ def start(rollout: FirmwareRollout, *, by: Actor, expected: str = "") -> Firmwar
         with atomic():
             row = _locked(rollout, RolloutStatus.DRAFT)
             _freeze(row, expected)
-            row.requested_by, row.requested_owner = by.label[:200], _owner(by)
+            row.requested_by, row.requested_owner = by.label[:200], person_behind(by)
             row.requested_at = clock.now()
             move(row, RolloutStatus.AWAITING_APPROVAL if _needs_two(row) else RolloutStatus.RUNNING)
             changes = {
@@ -65,20 +65,12 @@ def _needs_two(row: FirmwareRollout) -> bool:
     return bool(row.rows.exclude(wave=None).count() + alone.count() > settings.SECOND_PERSON_ABOVE)
 
 
-def _owner(by: Actor) -> str:
-    """The person behind who acts: of a key who made it, unless the installation did."""
-    if by.kind is not ActorKind.KEY or by.subject_id is None:
-        return by.label[:200]
-    made_by = ApiKey.objects.filter(pk=by.subject_id).values_list("created_by", flat=True).first() or ""
-    return made_by[:200] if made_by.startswith("user:") else f"key:{by.subject_id}"
-
-
 def approve(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
     """The second person's word. Raises :class:`NotPermitted` for who asked for it themselves."""
     planning.require(rollout, by)
     with atomic():
         row = _locked(rollout, RolloutStatus.AWAITING_APPROVAL)
-        if _owner(by) == row.requested_owner:
+        if person_behind(by) == row.requested_owner:
             raise NotPermitted("Who started a rollout cannot approve it. Ask another person.")
         row.approved_by, row.approved_at = by.label[:200], clock.now()
         move(row, RolloutStatus.RUNNING)

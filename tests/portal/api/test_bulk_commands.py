@@ -1,10 +1,12 @@
 """POST ``/commands/``: one wish towards many stations, bounded, counted, and never to a stranger's."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
+from core import clock
 from core.access import Actor
 from core.models import AuditEntry, Organization
 from core.services import keys
@@ -145,22 +147,104 @@ def test_the_number_of_stations_is_bounded(
     assert_nothing_was_said(fleet)
 
 
-def test_w021_more_than_the_threshold_need_a_second_person(
-    api: APIClient, fleet: list[ChargingStation], settings: Any
+class TestSecondPerson:
+    """W-21: above the threshold somebody else has to agree."""
+
+    @pytest.fixture(autouse=True)
+    def _threshold(self, settings: Any) -> None:
+        settings.SECOND_PERSON_ABOVE = 2
+
+    def test_w021_more_than_the_threshold_are_told_once_another_person_agrees(
+        self, api: APIClient, api_with: Any, stranger: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        asked = api.post(URL, {**WAITING, "stations": ids(fleet), "reason": "Storm"})
+
+        shown, approving = asked.json(), f"{asked['Location']}approve/"
+        counted = {"awaiting_approval": 3}
+        assert (asked.status_code, shown["approval"], shown["counts"]) == (202, "awaited", counted)
+        assert "another person" in problem(api.post(approving), 403)["detail"]
+        problem(api_with("commands:read").post(approving), 403)
+        problem(stranger.post(approving), 404)
+        assert not said_to(fleet).exists()
+        assert [one["id"] for one in results(api.get("/api/v1/bulk-commands/?approval=awaited"))] == [
+            shown["id"]
+        ]
+        assert results(stranger.get("/api/v1/bulk-commands/")) == []
+
+        other = api_with("*")
+        approved = other.post(approving)
+        told = approved.json()
+        assert (approved.status_code, told["approval"], told["counts"]) == (200, "approved", {"pending": 3})
+        assert told["decided_by"].startswith("key:")
+        assert {(one.issued_by, one.reason) for one in said_to(fleet)} == {(shown["issued_by"], "Storm")}
+        assert BulkCommand.objects.get(pk=shown["id"]).sealed == ""
+        problem(other.post(approving), 409)
+        assert said_to(fleet).count() == 3
+        assert (
+            AuditEntry.objects.filter(action="command.approved_to_many", object_id=shown["id"]).count() == 1
+        )
+
+    def test_w021_two_keys_of_one_person_are_one_person(
+        self, organization: Organization, alice: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        first, second = (
+            client_with(keys.create(organization, name=name, scopes=["*"], by=alice)[1]) for name in "ab"
+        )
+        asked = first.post(URL, {**RESET, "stations": ids(fleet)})
+
+        problem(second.post(f"{asked['Location']}approve/"), 403)
+        assert not said_to(fleet).exists()
+
+    def test_w021_what_one_person_told_within_a_day_counts_together(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        first = api.post(URL, {**RESET, "stations": ids(fleet[:2])}).json()
+        second = api.post(URL, {**RESET, "stations": ids(fleet[2:])}).json()
+        harmless = {"command": "trigger_message", "message": "heartbeat", "stations": ids(fleet)}
+
+        assert (first["approval"], second["approval"]) == (None, "awaited")
+        assert api.post(URL, harmless).json()["approval"] is None
+
+    def test_w021_what_waits_for_a_second_person_is_taken_back_or_runs_out(
+        self, api: APIClient, api_with: Any, fleet: list[ChargingStation]
+    ) -> None:
+        places = [api.post(URL, {**RESET, "stations": ids(fleet)})["Location"] for _ in range(2)]
+        BulkCommand.objects.filter(pk=places[1].split("/")[-2]).update(expires_at=clock.now())
+
+        withdrawn = api.delete(places[0]).json()
+        assert (withdrawn["approval"], withdrawn["counts"]) == ("withdrawn", {"cancelled": 3})
+        for place in places:
+            assert "any more" in problem(api_with("*").post(f"{place}approve/"), 409)["detail"]
+        problem(api.delete(places[0]), 409)
+        assert not said_to(fleet).exists()
+
+
+def test_a_command_to_many_stations_is_planned_and_the_plans_are_taken_back_together(
+    api: APIClient, stranger: APIClient, fleet: list[ChargingStation]
 ) -> None:
-    settings.SECOND_PERSON_ABOVE = 2
+    run_at = (clock.now() + timedelta(hours=1)).isoformat()
 
-    told = problem(api.post(URL, {**RESET, "stations": ids(fleet)}), 403)["detail"]
+    answer = api.post(URL, {**RESET, "stations": ids(fleet), "run_at": run_at, "repeat": "FREQ=DAILY"})
+    shown = answer.json()
+    assert (answer.status_code, shown["counts"], shown["repeat"]) == (202, {"planned": 3}, "FREQ=DAILY")
+    assert not said_to(fleet).exists()
+    plans = results(api.get("/api/v1/scheduled-commands/"))
+    assert {plan["station"] for plan in plans} == set(ids(fleet))
 
-    assert "second person" in told
-    assert_nothing_was_said(fleet)
-    assert api.post(URL, {**RESET, "stations": ids(fleet[:2])}).status_code == 202
-    assert (
-        api.post(
-            URL, {"command": "trigger_message", "message": "heartbeat", "stations": ids(fleet)}
-        ).status_code
-        == 202
-    )
+    problem(stranger.delete(answer["Location"]), 404)
+    assert api.delete(answer["Location"]).json()["counts"] == {"cancelled": 3}
+    problem(api.delete(answer["Location"]), 409)
+
+
+def test_a_time_that_lies_behind_is_said_for_each_station(
+    api: APIClient, fleet: list[ChargingStation]
+) -> None:
+    run_at = (clock.now() - timedelta(hours=1)).isoformat()
+
+    shown = api.post(URL, {**RESET, "stations": ids(fleet), "run_at": run_at}).json()
+
+    assert shown["counts"] == {"refused": 3}
+    assert "lies ahead" in shown["refused"][0]["detail"]
 
 
 def test_the_same_key_tells_them_once(api: APIClient, fleet: list[ChargingStation]) -> None:

@@ -1,5 +1,6 @@
 """Keys, scopes, errors, limits: what every resource of the API has in common."""
 
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -185,6 +186,37 @@ def test_a_key_whose_first_request_failed_meanwhile_is_free_for_the_second(
     monkeypatch.setattr(idempotency, "_claim", gone_meanwhile)
 
     assert api.post("/api/v1/stations/", body, headers={"Idempotency-Key": "k1"}).status_code == 201
+    assert ChargingStation.objects.filter(organization=organization).count() == 1
+
+
+def test_what_was_done_and_its_answer_are_stored_together_or_not_at_all(
+    api: APIClient, organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body, key = {"identity": factories.unique("CP")}, {"Idempotency-Key": "k1"}
+    with monkeypatch.context() as patched:
+        patched.setattr(idempotency, "_keep", lambda *_: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            api.post("/api/v1/stations/", body, headers=key)
+
+    assert not ChargingStation.objects.filter(organization=organization).exists()
+    assert api.post("/api/v1/stations/", body, headers=key).status_code == 201
+    assert ChargingStation.objects.filter(organization=organization).count() == 1
+
+
+def test_the_key_of_a_process_that_was_killed_is_free_again_after_two_minutes(
+    api: APIClient, organization: Organization
+) -> None:
+    body, key = {"identity": factories.unique("CP")}, {"Idempotency-Key": "k1"}
+    assert api.post("/api/v1/stations/", body, headers=key).status_code == 201
+    ChargingStation.objects.filter(organization=organization).delete()
+    left = IdempotentAnswer.objects.filter(organization=organization)
+    left.update(status=None, created_at=clock.now() - timedelta(seconds=110))
+
+    waiting = api.post("/api/v1/stations/", body, headers=key)
+    assert (waiting.status_code, "still at work" in waiting.json()["detail"]) == (409, True)
+    assert not ChargingStation.objects.filter(organization=organization).exists()
+    left.update(created_at=clock.now() - timedelta(seconds=130))
+    assert api.post("/api/v1/stations/", body, headers=key).status_code == 201
     assert ChargingStation.objects.filter(organization=organization).count() == 1
 
 
