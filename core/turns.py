@@ -3,11 +3,22 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from django.db import connection
 
 logger = logging.getLogger(__name__)
+
+
+class Keyed(Protocol):
+    """A row with its key."""
+
+    @property
+    def pk(self) -> Any: ...
+
+
+Row = TypeVar("Row", bound=Keyed)
 
 TURN_S = 20.0
 """How long a regular task goes on before it leaves the rest to its next turn."""
@@ -19,6 +30,18 @@ def repeat(step: Callable[[], bool], turn_s: float = math.inf, *, most: float = 
     while done < most and time.monotonic() < deadline and step():
         done += 1
     return done
+
+
+def through(due: Callable[[set[Any]], Sequence[Row]], work: Callable[[Sequence[Row]], int]) -> int:
+    """Work on what is due, some rows after others and each once, until none is left or the turn is over; the sum.
+
+    ``due`` gets the keys of the rows that had their turn, so that rows which stay due hold up no others.
+    """
+    deadline, done, count = time.monotonic() + TURN_S, set[Any](), 0
+    while time.monotonic() < deadline and (rows := due(done)):
+        count += work(rows)
+        done.update(row.pk for row in rows)
+    return count
 
 
 def guarded(what: object, work: Callable[[], int]) -> int:

@@ -15,6 +15,8 @@ Stretch = tuple[datetime, datetime]
 WH_PER_KWH = 1000
 SECONDS_PER_HOUR = 3600
 _ORDER = list(Counted)
+_TIMES = (Counted.TIME, Counted.PARKING_TIME)
+"""Within one period parking is the later of the two (T-17)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +91,9 @@ class Tallies:
                 tally.add(volume, period)
                 if tally.choice is not None:
                     self.last[counted] = tally
-                    # Within one period parking is the later of the two (T-17).
-                    if counted is Counted.PARKING_TIME or (
-                        counted is Counted.TIME and not volumes.get(Counted.PARKING_TIME)
-                    ):
-                        self.last_time = counted
+            for counted in _TIMES:
+                if volumes.get(counted) and chosen[counted].choice is not None:
+                    self.last_time = counted
             if Counted.RESERVATION_TIME in volumes:
                 self._add_flat(Counted.RESERVATION_FLAT, period)
             if Counted.FLAT not in self.last and not period.only_reserved:

@@ -15,7 +15,15 @@ from tariffs import ocpp21, parsing, text
 from tariffs.choosing import OF_RESERVATION, Chooser
 from tariffs.coverage import situations
 from tariffs.pointers import InvalidDocument
-from tariffs.structure import Component, Dimension, Element, PriceLimit, ReservationKind, Tariff
+from tariffs.structure import (
+    Component,
+    Dimension,
+    Element,
+    PriceLimit,
+    ReservationKind,
+    Tariff,
+    TaxIncluded,
+)
 from tariffs.usage import Conditions, Counted
 
 FAST_KW = 50
@@ -55,9 +63,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Where the tariff is used; what is not known is not checked."""
+    """Where the tariff is used; what is not known is not checked.
+
+    ``power_kw`` is that of the strongest EVSE; ``ad_hoc`` says that persons without a contract pay it there, whatever
+    its type.
+    """
 
     power_kw: Decimal | None = None
+    ad_hoc: bool = False
     languages: tuple[str, ...] = ()
 
 
@@ -111,7 +124,8 @@ def _reservations(tariff: Tariff, _context: Context) -> Iterator[Finding]:
 
 
 def _fast_ad_hoc(tariff: Tariff, context: Context) -> Iterator[Finding]:
-    if not tariff.for_ad_hoc or context.power_kw is None or context.power_kw < FAST_KW:
+    for_ad_hoc = tariff.for_ad_hoc or context.ad_hoc
+    if not for_ad_hoc or context.power_kw is None or context.power_kw < FAST_KW:
         return
     for number, place, component in _ordinary(tariff):
         if component.dimension in (Dimension.FLAT, Dimension.TIME) and component.price:
@@ -181,6 +195,9 @@ def _mixed_vat(tariff: Tariff, _context: Context) -> Iterator[Finding]:
         yield Finding(
             "L10", "/elements", _("Some prices state VAT and others do not; 0 is a rate, none is not.")
         )
+    elif not any(given) and tariff.tax_included in (TaxIncluded.YES, TaxIncluded.NO):
+        words = _("No price states VAT, so that nobody can be told what charging costs with taxes.")
+        yield Finding("L10", "/elements", words)
 
 
 def _oddities(tariff: Tariff, _context: Context) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ records, the series.
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -56,8 +56,15 @@ class Previewed:
 
 
 @atomic
-def start(organization: Organization, period: str, *, issue: bool, by: Actor) -> BillingRun:
-    """Open a run with one item for each account that has something unbilled.
+def start(
+    organization: Organization,
+    period: str,
+    *,
+    issue: bool,
+    by: Actor,
+    accounts: Sequence[BillingAccount] | None = None,
+) -> BillingRun:
+    """Open a run with one item for each account, or each of the named ones, that has something unbilled.
 
     Raises :class:`Conflict` while one for this month is open, :class:`core.errors.Invalid` for no month.
     """
@@ -72,12 +79,19 @@ def start(organization: Organization, period: str, *, issue: bool, by: Actor) ->
     except IntegrityError:
         raise Conflict("A run for this month is going on already.") from None
     with connection.cursor() as cursor:
-        cursor.execute(_ITEMS, {"run": run.pk, "organization": organization.pk, "period": period})
-    audit.record("billing_run.started", run, by=by, changes={"period": audit.change(None, period)})
+        keys = None if accounts is None else [one.pk for one in accounts]
+        values: dict[str, Any] = {"run": run.pk, "organization": organization.pk, "period": period}
+        cursor.execute(_ITEMS, {**values, "accounts": keys})
+    changes = {"period": audit.change(None, period)}
+    if accounts is not None:
+        changes["accounts"] = [None, str(len(accounts))]
+    audit.record("billing_run.started", run, by=by, changes=changes)
     return run
 
 
-def preview(organization: Organization, period: str, *, by: Actor) -> list[Previewed]:
+def preview(
+    organization: Organization, period: str, *, by: Actor, only: Sequence[BillingAccount] | None = None
+) -> list[Previewed]:
     """The figures of a run, nothing written; equal to what it issues while nothing changes (B-33).
 
     Raises :class:`core.errors.Invalid` for what is no month.
@@ -87,6 +101,8 @@ def preview(organization: Organization, period: str, *, by: Actor) -> list[Previ
     drafted = Invoice.objects.filter(period=period, state=InvoiceState.DRAFT).values("account")
     owing = Q(pk__in=_owing()) | Q(pk__in=drafted)
     accounts = BillingAccount.objects.visible_to(by).filter(owing, organization=organization)
+    if only is not None:
+        accounts = accounts.filter(pk__in=[one.pk for one in only])
     return [found for account in accounts.order_by("pk") for found in _previewed(account, period)]
 
 
@@ -228,7 +244,7 @@ def _preview(account: BillingAccount, currency: str, kind: str, sums: Totals | I
 _ITEMS = """
 INSERT INTO billing_billingrunitem (run_id, account_id, state, documents, error)
 SELECT %(run)s, a.id, 'open', 0, '' FROM billing_billingaccount a
-WHERE a.organization_id = %(organization)s AND (
+WHERE a.organization_id = %(organization)s AND a.id = ANY (coalesce(%(accounts)s::uuid[], ARRAY[a.id])) AND (
     EXISTS (SELECT FROM billing_invoice i WHERE i.account_id = a.id AND i.state = 'draft' AND i.period = %(period)s)
     OR EXISTS (SELECT FROM billing_cdr c WHERE c.account_id = a.id AND NOT c.credit
         AND c.ended_at < ((%(period)s || '-01')::timestamp + interval '1 month') AT TIME ZONE a.time_zone

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from drivers.authorization import Rule, Verdict
 from portal.api.resource import ListResource
+from portal.api.searching import Search
 from stations.domain.words import Asked
 from stations.models import AuthorizationAnswer
 
@@ -42,6 +43,7 @@ class AuthorizationFilter(filters.FilterSet):
     accepted = filters.BooleanFilter(method="by_outcome", label="Accepted ones, or refused ones")
     at_after = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
     at_before = filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt")
+    search = Search("reason")
 
     class Meta:
         model = AuthorizationAnswer

@@ -18,6 +18,7 @@ from core.models import Organization
 from portal.api.amounts import Amount
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
+from portal.api.searching import Search
 
 FORMATS = ["camt.053", "csv"]
 
@@ -77,6 +78,7 @@ class BankLineView(serializers.Serializer):
 class BankLineFilter(filters.FilterSet):
     status = filters.ChoiceFilter(field_name="state", choices=LineState.choices)
     statement = filters.UUIDFilter(field_name="statement_id")
+    search = Search("text", "name", "end_to_end_id")
 
     class Meta:
         model = BankLine

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from billing.models import BillingException, Cause, Decision
 from billing.services import exceptions
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 
 
 class ResolutionBody(StrictSerializer):
@@ -46,6 +47,7 @@ class ExceptionFilter(filters.FilterSet):
     open = filters.BooleanFilter(field_name="decided_at", lookup_expr="isnull")
     transaction = filters.UUIDFilter(field_name="transaction_id")
     site = filters.UUIDFilter(field_name="site_id")
+    search = Search("detail", "cause")
 
     class Meta:
         model = BillingException

@@ -1,5 +1,6 @@
 """``/billing-runs/``: the month end (billing B-30 to B-34)."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -10,18 +11,28 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.models import BillingRun, ItemState, RunState
+from billing.models import BillingAccount, BillingRun, ItemState, RunState
 from billing.services import running
 from core.access import Actor, Permission
 from core.models import Organization
 from portal.api.amounts import Amount
+from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 
 FAILED_SHOWN = 500
+MOST_ACCOUNTS = 1000
 
 
 class RunBody(StrictSerializer):
     period = serializers.CharField(max_length=7, help_text="A month, such as 2026-11")
+    accounts = serializers.ListField(
+        child=OwnRow(BillingAccount.objects),
+        required=False,
+        allow_empty=False,
+        max_length=MOST_ACCOUNTS,
+        help_text="Only these payers; without it all",
+    )
     issue = serializers.BooleanField(required=False, default=False, help_text="Issue the drafts at once")
     dry_run = serializers.BooleanField(
         required=False, default=False, help_text="Figures only, nothing is written; the answer is 200"
@@ -88,6 +99,7 @@ class RunPreviewView(serializers.Serializer):
 
 class RunFilter(filters.FilterSet):
     status = filters.ChoiceFilter(field_name="state", choices=RunState.choices)
+    search = Search("started_by")
 
     class Meta:
         model = BillingRun
@@ -121,9 +133,10 @@ class BillingRunList(ListResource):
     def _start(self) -> Response:
         values = self.body(RunBody)
         organization = _organization(self)
+        period, accounts = values["period"], values.get("accounts")
         if values["dry_run"]:
-            return Response(_preview(self, organization, values["period"]))
-        return _started(self, organization, values["period"], issue=values["issue"])
+            return Response(_preview(self, organization, period, accounts))
+        return _started(self, organization, period, issue=values["issue"], accounts=accounts)
 
 
 class OneRun(Resource):
@@ -177,8 +190,15 @@ def _organization(view: Resource) -> Organization:
     return Organization.objects.get(pk=view.actor.home)
 
 
-def _started(view: Resource, organization: Organization, period: str, *, issue: bool) -> Response:
-    run = running.start(organization, period, issue=issue, by=view.actor)
+def _started(
+    view: Resource,
+    organization: Organization,
+    period: str,
+    *,
+    issue: bool,
+    accounts: Sequence[BillingAccount] | None = None,
+) -> Response:
+    run = running.start(organization, period, issue=issue, by=view.actor, accounts=accounts)
     return Response(RunView(run).data, status=201, headers={"Location": f"/api/v1/billing-runs/{run.pk}/"})
 
 
@@ -193,9 +213,14 @@ def _shown(run: BillingRun, actor: Actor) -> dict[str, Any]:
     }
 
 
-def _preview(view: Resource, organization: Organization, period: str) -> Any:
+def _preview(
+    view: Resource,
+    organization: Organization,
+    period: str,
+    accounts: Sequence[BillingAccount] | None = None,
+) -> Any:
     """What the run would issue; of what is drafted already the id."""
-    seen = running.preview(organization, period, by=view.actor)
+    seen = running.preview(organization, period, by=view.actor, only=accounts)
     documents = [
         {
             "account": one.account.pk, "invoice": one.invoice, "currency": one.currency,

@@ -22,6 +22,7 @@ from portal.api.command_bodies import BODIES, EXAMPLES, CommandBody
 from portal.api.commands import CommandFilter, CommandView, ShownParameters, is_planned, validated
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 from stations.domain.intents import Intent
 from stations.domain.words import CommandStatus
 from stations.models import BulkCommand, ChargingStation, Command, ScheduledCommand, Site
@@ -268,6 +269,8 @@ class CommandDetail(Resource):
 
 
 class BulkFilter(filters.FilterSet):
+    search = Search("reason", "issued_by", "command")
+
     class Meta:
         model = BulkCommand
         fields = ["command", "approval", "issued_by"]

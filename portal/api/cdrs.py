@@ -15,6 +15,7 @@ from billing.services import crediting, payers
 from portal.api.amounts import Amount
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 
 
 class CdrCreditBody(StrictSerializer):
@@ -58,6 +59,7 @@ class CdrFilter(filters.FilterSet):
     no_account = filters.BooleanFilter(field_name="account", lookup_expr="isnull")
     ended_after = filters.IsoDateTimeFilter(field_name="ended_at", lookup_expr="gte")
     ended_before = filters.IsoDateTimeFilter(field_name="ended_at", lookup_expr="lt")
+    search = Search("reference")
 
     class Meta:
         model = Cdr

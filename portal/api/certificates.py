@@ -16,6 +16,7 @@ from portal.api.commands import CommandView
 from portal.api.fields import OwnRow
 from portal.api.permissions import holds
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 from stations.domain import intents
 from stations.domain.certificates import INSTALLABLE, CertificateUse, SigningStatus, SigningUse
 from stations.domain.intents import Intent
@@ -59,6 +60,7 @@ class CertificateFilter(filters.FilterSet):
     )
     removed = filters.BooleanFilter(field_name="removed_at", lookup_expr="isnull", exclude=True)
     expires_before = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
+    search = Search("subject", "serial_number")
 
     class Meta:
         model = InstalledCertificate
@@ -90,6 +92,7 @@ class RequestView(serializers.Serializer):
 
 class RequestFilter(filters.FilterSet):
     station = filters.UUIDFilter(field_name="station_id")
+    search = Search("subject", "serial_number", "detail")
 
     class Meta:
         model = SigningRequest

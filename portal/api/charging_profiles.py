@@ -17,6 +17,7 @@ from portal.api.command_bodies.smart_charging import KINDS, PROFILE, PURPOSES, P
 from portal.api.commands import CommandView
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 from portal.api.stations import BelowStation
 from stations.domain import intents
 from stations.domain.intents import Intent
@@ -89,6 +90,7 @@ class CompositeFilter(filters.FilterSet):
 class InstalledProfileFilter(filters.FilterSet):
     station = filters.UUIDFilter(field_name="station_id")
     transaction = filters.UUIDFilter(field_name="transaction_id")
+    search = Search("installed_by", "purpose")
 
     class Meta:
         model = InstalledProfile

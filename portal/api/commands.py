@@ -24,6 +24,7 @@ from core.access import Actor
 from portal.api.command_bodies import BODIES, EXAMPLES, CommandBody
 from portal.api.fields import JsonObject, token_shown
 from portal.api.permissions import holds
+from portal.api.searching import Search
 from portal.api.stations import BelowStation
 from stations.domain.words import CommandStatus, Effect
 from stations.models import Command, ScheduledCommand, ScheduledRun
@@ -129,6 +130,7 @@ SENT_OR_PLANNED = PolymorphicProxySerializer(
 class CommandFilter(filters.FilterSet):
     station = filters.UUIDFilter(field_name="station_id")
     bulk = filters.UUIDFilter(field_name="bulk_part__bulk_id")
+    search = Search("command", "issued_by", "reason")
 
     class Meta:
         model = Command

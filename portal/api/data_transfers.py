@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
+from portal.api.searching import Search
 from portal.api.stations import BelowStation
 from stations.domain.data_transfers import Direction, RuleUse, TransferStatus
 from stations.models import DataTransfer, DataTransferRule
@@ -39,6 +40,8 @@ class DataTransferView(serializers.Serializer):
 
 
 class DataTransferFilter(filters.FilterSet):
+    search = Search("vendor_id", "message_id")
+
     class Meta:
         model = DataTransfer
         fields = ["direction", "vendor_id", "message_id", "status"]
@@ -82,6 +85,8 @@ class RuleView(RuleBody):
 
 
 class RuleFilter(filters.FilterSet):
+    search = Search("vendor_id", "message_id", "station_vendor")
+
     class Meta:
         model = DataTransferRule
         fields = ["use", "vendor_id", "message_id"]

@@ -21,6 +21,7 @@ from portal.api.amounts import Amount
 from portal.api.invoice_files import XmlRenderer
 from portal.api.renderers import JsonRenderer
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 from portal.downloads import whole
 
 
@@ -55,6 +56,7 @@ class DebitFileDetailView(DebitFileView):
 
 class DebitFileFilter(filters.FilterSet):
     status = filters.ChoiceFilter(field_name="state", choices=DebitFileState.choices)
+    search = Search("message_id", "made_by")
 
     class Meta:
         model = DebitFile

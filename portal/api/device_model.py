@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from core.ids import uuid7_of
 from portal.api.fields import Number
 from portal.api.resource import Resource, found
+from portal.api.searching import Search
 from portal.api.stations import BelowStation
 from stations.domain.capabilities import Source, judged
 from stations.domain.words import Capability
@@ -47,6 +48,7 @@ class VariableValueFilter(filters.FilterSet):
     variable = filters.CharFilter(field_name="variable__variable")
     evse_id = filters.NumberFilter(field_name="variable__evse_id")
     attribute = filters.CharFilter(field_name="variable__attribute")
+    search = Search("variable__component", "variable__variable")
 
     class Meta:
         model = VariableValue
@@ -86,6 +88,8 @@ class ReportView(serializers.Serializer):
 
 
 class ReportFilter(filters.FilterSet):
+    search = Search("kind")
+
     class Meta:
         model = Report
         fields = ["about", "complete", "requested"]
@@ -131,6 +135,7 @@ class MonitorView(serializers.Serializer):
 
 class MonitorFilter(filters.FilterSet):
     active = filters.BooleanFilter(field_name="cleared_at", lookup_expr="isnull")
+    search = Search("component", "variable")
 
     class Meta:
         model = Monitor
@@ -181,6 +186,7 @@ class StationEventView(serializers.Serializer):
 
 class StationEventFilter(filters.FilterSet):
     monitor = filters.NumberFilter(field_name="monitor__number")
+    search = Search("component", "variable", "tech_info")
 
     class Meta:
         model = StationEvent

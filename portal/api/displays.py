@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from portal.api.fields import token_shown
 from portal.api.ocpp_types import ShownAddress, ShownTariff
+from portal.api.searching import Search
 from portal.api.stations import BelowStation
 from stations.domain.displays import DisplayStatus
 from stations.domain.payments import SettlementStatus
@@ -45,6 +46,8 @@ class DisplayMessageView(serializers.Serializer):
 
 
 class DisplayMessageFilter(filters.FilterSet):
+    search = Search("detail", "created_by")
+
     class Meta:
         model = DisplayMessage
         fields = ["status", "priority", "state"]
@@ -84,6 +87,8 @@ class StationTariffView(serializers.Serializer):
 
 
 class StationTariffFilter(filters.FilterSet):
+    search = Search("tariff_id", "detail")
+
     class Meta:
         model = StationTariff
         fields = ["kind", "tariff_id", "evse_id", "status"]
@@ -123,6 +128,7 @@ class SettlementView(serializers.Serializer):
 
 class SettlementFilter(filters.FilterSet):
     transaction = filters.UUIDFilter(field_name="transaction_id")
+    search = Search("psp_ref", "transaction_reference", "receipt_id")
 
     class Meta:
         model = Settlement

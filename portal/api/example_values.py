@@ -306,7 +306,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "RefundBody": {"amount": "2.00", "reason": "Paid twice.", "credit_note": None},
     "RefundView": {"status": "done", "amount": "2.00", "credit_note": None, "reason": "Paid twice."},
     "ResolutionBody": {"decision": "waived", "reason": "The station was out of order.", "consent": ""},
-    "RunBody": {"period": "2026-11", "issue": False, "dry_run": False},
+    "RunBody": {"period": "2026-11", "accounts": [STATION], "issue": False, "dry_run": False},
     "RunDetailView": RUN,
     "RunPreviewView": {"period": "2026-11"},
     "RunView": RUN,

@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from portal.api.errors import TooLarge
 from portal.api.parsers import JsonParser
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
+from portal.api.searching import Search
 from stations.domain.secrecy import masked_address
 from stations.models import FirmwareImage
 from stations.services import firmware_fetching, firmware_images
@@ -100,6 +101,7 @@ class ImageView(serializers.Serializer):
 
 class ImageFilter(filters.FilterSet):
     retired = filters.BooleanFilter(field_name="retired_at", lookup_expr="isnull", exclude=True)
+    search = Search("name", "version", "vendor", "model")
 
     class Meta:
         model = FirmwareImage

@@ -28,6 +28,7 @@ from portal.api.resource import (
     with_defaults,
     with_etag,
 )
+from portal.api.searching import Search
 from stations.models import FirmwareRollout, RolloutStation
 from stations.services import rollouts
 from stations.services.rollouts import planning
@@ -39,6 +40,7 @@ PLAIN = ("name", "soak_seconds", "concurrency", "only_when_idle", "failure_thres
 
 class RolloutFilter(filters.FilterSet):
     retired = filters.BooleanFilter(field_name="retired_at", lookup_expr="isnull", exclude=True)
+    search = Search("name", "detail", "created_by")
 
     class Meta:
         model = FirmwareRollout
@@ -47,6 +49,7 @@ class RolloutFilter(filters.FilterSet):
 
 class RolloutStationFilter(filters.FilterSet):
     wave = filters.NumberFilter(field_name="wave__number")
+    search = Search("station__identity", "station__name", "detail")
 
     class Meta:
         model = RolloutStation

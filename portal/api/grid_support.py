@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from portal.api.fields import TokenShown, token_shown
 from portal.api.ocpp_types import DerSettings
+from portal.api.searching import Search
 from portal.api.stations import BelowStation
 from stations.models import BatterySwap, DerControl
 
@@ -29,6 +30,8 @@ class DerControlView(serializers.Serializer):
 
 
 class DerControlFilter(filters.FilterSet):
+    search = Search("control_id")
+
     class Meta:
         model = DerControl
         fields = ["control_id", "control_type", "is_default", "is_superseded", "running"]

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from core.errors import NotFound
 from portal.api.resource import Resource
+from portal.api.searching import Search
 from portal.api.stations import BelowStation
 from portal.files import log_content
 from stations.domain.firmware import FirmwareKind, JobStatus
@@ -88,18 +89,24 @@ class SecurityEventView(serializers.Serializer):
 
 
 class FirmwareJobFilter(filters.FilterSet):
+    search = Search("version", "detail")
+
     class Meta:
         model = FirmwareJob
         fields = ["kind", "status", "requested"]
 
 
 class LogJobFilter(filters.FilterSet):
+    search = Search("filename", "detail")
+
     class Meta:
         model = LogJob
         fields = ["kind", "status", "requested"]
 
 
 class SecurityEventFilter(filters.FilterSet):
+    search = Search("type", "tech_info")
+
     class Meta:
         model = SecurityEvent
         fields = ["type", "critical"]

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from drivers.models import TokenGroup
 from portal.api.fields import OwnRow, token_shown
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
+from portal.api.searching import Search
 from stations.domain.local_lists import ListState
 from stations.models import ChargingStation, LocalList, LocalListEntry
 from stations.services.local_lists import looking, managing
@@ -73,6 +74,7 @@ class EntryView(serializers.Serializer):
 class LocalListFilter(filters.FilterSet):
     station = filters.UUIDFilter(field_name="station_id")
     automatic = filters.BooleanFilter()
+    search = Search("station__identity", "failure")
 
     class Meta:
         model = LocalList

@@ -15,6 +15,7 @@ from billing.services.payments import debits
 from core.errors import Conflict
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 
 
 class MandateBody(StrictSerializer):
@@ -41,6 +42,7 @@ class MandateView(serializers.Serializer):
 class MandateFilter(filters.FilterSet):
     account = filters.UUIDFilter(field_name="account_id")
     status = filters.ChoiceFilter(field_name="state", choices=MandateState.choices)
+    search = Search("reference", "holder")
 
     class Meta:
         model = Mandate

@@ -14,6 +14,7 @@ from billing.models import MeterKey
 from billing.services import signed_values
 from core.models import Organization
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 
 
 class MeterKeyBody(StrictSerializer):
@@ -36,6 +37,7 @@ class MeterKeyView(serializers.Serializer):
 
 class MeterKeyFilter(filters.FilterSet):
     retired = filters.BooleanFilter(field_name="retired_at", lookup_expr="isnull", exclude=True)
+    search = Search("serial")
 
     class Meta:
         model = MeterKey

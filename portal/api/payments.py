@@ -27,6 +27,7 @@ from core.money import minor_units
 from portal.api.amounts import Amount, Sum
 from portal.api.fields import OwnRow
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 
 
 class RefundBody(StrictSerializer):
@@ -112,6 +113,7 @@ class PaymentFilter(filters.FilterSet):
     status = filters.ChoiceFilter(field_name="state", choices=PaymentState.choices)
     account = filters.UUIDFilter(field_name="account_id")
     disputed = filters.BooleanFilter(field_name="disputed_at", lookup_expr="isnull", exclude=True)
+    search = Search("provider_reference", "end_to_end_id", "note", "failure")
 
     class Meta:
         model = Payment

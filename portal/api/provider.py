@@ -15,6 +15,7 @@ from billing.services.payments import asking, provider_settings
 from core.models import Organization
 from portal.api.amounts import Sum
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 
 
 class ProviderChange(StrictSerializer):
@@ -46,6 +47,7 @@ class SavedMethodView(serializers.Serializer):
 
 class SavedMethodFilter(filters.FilterSet):
     account = filters.UUIDFilter(field_name="account_id")
+    search = Search("label")
 
     class Meta:
         model = SavedMethod

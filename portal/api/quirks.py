@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 from stations.domain.treatment import TOLERANCES
 from stations.models import Quirk
 from stations.services import quirks
@@ -62,6 +63,7 @@ class QuirkView(QuirkBody):
 
 class QuirkFilter(filters.FilterSet):
     example = filters.BooleanFilter(field_name="organization", lookup_expr="isnull")
+    search = Search("vendor", "model", "firmware", "reason")
 
     class Meta:
         model = Quirk

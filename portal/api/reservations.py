@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from portal.api.command_bodies.base import EvseId, TokenPart
 from portal.api.fields import OwnRow, TokenShown, token_shown
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
+from portal.api.searching import Search
 from stations.domain import intents
 from stations.domain.reservations import ReservationStatus
 from stations.models import ChargingStation, Command, Reservation
@@ -60,6 +61,7 @@ class ReservationFilter(filters.FilterSet):
     station = filters.UUIDFilter(field_name="station_id")
     status = filters.ChoiceFilter(choices=[(word, word) for word in STATES])
     transaction = filters.UUIDFilter(field_name="transaction_id")
+    search = Search("detail", "created_by")
 
     class Meta:
         model = Reservation

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from portal.api.commands import ScheduledView
 from portal.api.resource import ListResource, Resource, found, with_etag
+from portal.api.searching import Search
 from stations.models import ScheduledCommand
 from stations.services import scheduled_commands
 
@@ -21,6 +22,7 @@ SCOPES = {"read": "commands:read", "DELETE": "commands:send"}
 class ScheduledFilter(filters.FilterSet):
     station = filters.UUIDFilter(field_name="station_id")
     site = filters.UUIDFilter(field_name="station__site_id")
+    search = Search("command", "reason", "issued_by")
 
     class Meta:
         model = ScheduledCommand

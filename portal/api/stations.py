@@ -25,6 +25,7 @@ from portal.api.resource import (
     with_defaults,
     with_etag,
 )
+from portal.api.searching import Search
 from stations.domain.words import ConnectorStatus, Registration
 from stations.models import ChargingStation, Connection, Site, Variable
 from stations.services import provisioning, stations
@@ -298,6 +299,8 @@ class VariableView(serializers.Serializer):
 
 
 class VariableFilter(filters.FilterSet):
+    search = Search("component", "variable")
+
     class Meta:
         model = Variable
         fields = ["component", "variable", "evse_id", "attribute"]
@@ -335,6 +338,8 @@ class ConnectionView(serializers.Serializer):
 
 
 class ConnectionFilter(filters.FilterSet):
+    search = Search("identity", "address", "detail")
+
     class Meta:
         model = Connection
         fields = ["outcome", "reason"]

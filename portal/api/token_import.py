@@ -1,10 +1,11 @@
 """``/tokens/import/``: many tokens in one request, all of them or none (security.md W-25)."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,10 +24,10 @@ EXAMPLE = {
     "known": "skip",
     "dry_run": True,
 }
+TABLE = "value,type,label\n04A2B3C4D5E6F7,ISO14443,Van 7\nDE-8AA-C12345678-9,eMAID,\n"
 
 
-class ImportBody(StrictSerializer):
-    tokens = TokenFields(many=True, allow_empty=False, max_length=MOST_ROWS)
+class Options(StrictSerializer):
     known = serializers.ChoiceField(
         [word.value for word in Known],
         required=False,
@@ -34,6 +35,10 @@ class ImportBody(StrictSerializer):
         help_text="What becomes of rows whose token is known: refuse all, skip them, or update them",
     )
     dry_run = serializers.BooleanField(required=False, default=False, help_text="Check only, write nothing")
+
+
+class ImportBody(Options):
+    tokens = TokenFields(many=True, allow_empty=False, max_length=MOST_ROWS)
 
 
 class ImportView(serializers.Serializer):
@@ -52,9 +57,21 @@ class TokenImport(Resource):
 
     @extend_schema(
         operation_id="import_tokens",
-        request=ImportBody,
+        request={"application/json": ImportBody, "text/csv": OpenApiTypes.STR},
+        parameters=[
+            OpenApiParameter(
+                "known",
+                str,
+                enum=[word.value for word in Known],
+                description="Where the body does not say it",
+            ),
+            OpenApiParameter("dry_run", bool, description="Where the body does not say it"),
+        ],
         responses={200: ImportView},
-        examples=[OpenApiExample("A trial run", EXAMPLE, request_only=True)],
+        examples=[
+            OpenApiExample("A trial run", EXAMPLE, request_only=True, media_type="application/json"),
+            OpenApiExample("A table", TABLE, request_only=True, media_type="text/csv"),
+        ],
     )
     def post(self, request: Request) -> Response:
         """Make many tokens known, or none where one row is wrong; each wrong field is named.
@@ -75,11 +92,18 @@ class TokenImport(Resource):
         return Response(_counts(outcome, values["dry_run"]))
 
     def _values(self) -> dict[str, Any]:
-        data = self.request.data
+        data, asked = (
+            self.request.data,
+            Options(data=self.request.query_params.dict(), context={"table": True}),
+        )
+        asked.is_valid(raise_exception=True)
+        beside = {name: asked.validated_data[name] for name in asked.initial_data}
         table = isinstance(data, list)
         if table:
             rows = [{name: cell for name, cell in row.items() if name not in READ_ONLY} for row in data]
-            data = {**self.request.query_params.dict(), "tokens": rows}
+            data = {"tokens": rows}
+        if isinstance(data, Mapping):
+            data = {**beside, **data}
         checked = ImportBody(data=data, context={"actor": self.actor, "table": table})
         checked.is_valid(raise_exception=True)
         return dict(checked.validated_data)

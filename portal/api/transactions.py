@@ -126,6 +126,8 @@ class TransactionFilter(filters.FilterSet):
     status = filters.ChoiceFilter(choices=[(w, w) for w in ("active", "ended", "orphaned")])
     started_after = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
     started_before = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
+    ended_after = filters.IsoDateTimeFilter(field_name="ended_at", lookup_expr="gte")
+    ended_before = filters.IsoDateTimeFilter(field_name="ended_at", lookup_expr="lt")
     flag = filters.CharFilter(method="with_flag")
     search = filters.CharFilter(method="with_text")
     cost_needs_review = filters.BooleanFilter(method="with_review", label="Sessions that could not be priced")
@@ -133,7 +135,7 @@ class TransactionFilter(filters.FilterSet):
 
     class Meta:
         model = Transaction
-        fields: ClassVar[list[str]] = ["connector_id"]
+        fields: ClassVar[list[str]] = ["connector_id", "charging_state", "stopped_reason"]
 
     def of_driver(self, rows: Any, name: str, value: UUID) -> Any:
         return rows.filter(driver=value) if self.request.auth.can(Permission.DRIVERS_VIEW) else rows.none()

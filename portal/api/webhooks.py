@@ -14,6 +14,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.errors import Invalid
 from core.models import Delivery, Webhook
 from core.services import deliveries, outbox, webhooks
 from portal.api.event_data import EventData
@@ -57,7 +58,9 @@ class WebhookBody(StrictSerializer):
         help_text="Empty: events of all sites, and those of none",
     )
     state = serializers.ChoiceField(
-        ["active", "paused"], required=False, help_text="While it is paused, events wait"
+        Webhook.State.choices,
+        required=False,
+        help_text="While it is paused, events wait; `disabled` can be put back as it was read, and not be chosen",
     )
 
     def validate_sites(self, value: list[UUID]) -> list[UUID]:
@@ -141,7 +144,18 @@ class WebhookFilter(filters.FilterSet):
         fields = ["name", "state"]
 
 
-class WebhookList(ListResource):
+class WithState(Resource):
+    """Changes what a webhook does."""
+
+    def become(self, webhook: Webhook, state: str) -> Webhook:
+        if state == webhook.state:
+            return webhook
+        if state == Webhook.State.DISABLED:
+            raise Invalid("Only failing for a day switches a webhook off. Pause it instead.", field="state")
+        return (webhooks.pause if state == Webhook.State.PAUSED else webhooks.resume)(webhook, by=self.actor)
+
+
+class WebhookList(WithState, ListResource):
     """Addresses that are told what happens, by signed requests."""
 
     scopes = SCOPES
@@ -169,18 +183,17 @@ class WebhookList(ListResource):
 
     def _create(self) -> Response:
         values = self.body(WebhookBody)
-        paused = values.pop("state", "active") == "paused"
+        state = values.pop("state", "active")
         with atomic():
             webhook, secret = webhooks.create(values, by=self.actor)
-            if paused:
-                webhooks.pause(webhook, by=self.actor)
+            self.become(webhook, state)
         location = f"/api/v1/webhooks/{webhook.pk}/"
         return Response(
             {**self.represent(webhook), "secret": secret}, status=201, headers={"Location": location}
         )
 
 
-class BelowWebhook(Resource):
+class BelowWebhook(WithState):
     """What belongs to one webhook."""
 
     def webhook(self) -> Webhook:
@@ -225,7 +238,7 @@ class WebhookDetail(BelowWebhook):
         with atomic():
             webhook = webhooks.update(webhook, given, by=self.actor) if given else webhook
             if state is not None:
-                webhook = (webhooks.pause if state == "paused" else webhooks.resume)(webhook, by=self.actor)
+                webhook = self.become(webhook, state)
         return with_etag(self.request, self.represent(webhook), WebhookBody)
 
 

@@ -1,5 +1,6 @@
 """Where a driver can charge: favourites, what is near, and what is searched for, each with state and price."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from core import clock
@@ -31,11 +33,11 @@ class Outlet:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A station with what a driver wants to know of it; ``price`` is the first sentence of its price."""
+    """A station with what a driver wants to know of it; ``prices`` are whole, each with the outlets that have it."""
 
     station: ChargingStation
     outlets: list[Outlet]
-    price: str
+    prices: list[tuple[str, str]]
     power_kw: float
     km: float | None
 
@@ -52,7 +54,7 @@ def listing(request: DriverRequest) -> HttpResponse:
     stations = list(rows[: SHOWN + 1])
     context: dict[str, Any] = {
         "here": "places",
-        "found": [_found(station, request.drivers, near) for station in stations[:SHOWN]],
+        "found": _found(stations[:SHOWN], request.drivers, near),
         "more": len(stations) > SHOWN,
         "text": text,
         "near": near,
@@ -77,19 +79,38 @@ def favour(request: DriverRequest, pk: UUID) -> HttpResponse:
     return redirect(back if inside else "driver:places")
 
 
-def _found(station: ChargingStation, drivers: list[Driver], near: Position | None) -> Found:
-    driver, now = _driver_at(station, drivers), clock.now()
-    evses = list(station.evses.all())
-    for evse in evses:
-        evse.station = station
-    cards = prices.cards_of(evses[0], now, driver) if evses else []
-    return Found(
-        station=station,
-        outlets=[Outlet(evse, words.state_of(evse)) for evse in evses],
-        price=cards[0].sentences[0] if cards and cards[0].sentences else "",
-        power_kw=max((prices.power_w(evse) or 0 for evse in evses), default=0) / 1000,
-        km=finding.distance_km(near, station) if near else None,
-    )
+def _found(stations: Sequence[ChargingStation], drivers: list[Driver], near: Position | None) -> list[Found]:
+    evses = {station.pk: list(station.evses.all()) for station in stations}
+    asked = [(evse, _driver_at(station, drivers)) for station in stations for evse in evses[station.pk]]
+    for station in stations:
+        for evse in evses[station.pk]:
+            evse.station = station
+    cards = iter(prices.cards_of_each(asked, clock.now()))
+    return [
+        Found(
+            station=station,
+            outlets=[Outlet(evse, words.state_of(evse)) for evse in evses[station.pk]],
+            prices=_told([(evse, next(cards)) for evse in evses[station.pk]]),
+            power_kw=max((prices.power_w(evse) or 0 for evse in evses[station.pk]), default=0) / 1000,
+            km=finding.distance_km(near, station) if near else None,
+        )
+        for station in stations
+    ]
+
+
+def _told(cards: Sequence[tuple[Evse, list[prices.Card]]]) -> list[tuple[str, str]]:
+    """Each price once; where there are several, or some outlet has none, with the outlets and plugs that have it."""
+    places: dict[str, list[str]] = {}
+    for evse, cards_here in cards:
+        outlet = _("Outlet %(n)s") % {"n": evse.evse_id}
+        for card in cards_here:
+            where = f"{outlet} ({card.plug})" if card.plug else outlet
+            places.setdefault(" ".join(card.sentences), []).append(where)
+        if not cards_here:
+            places.setdefault(_("No price is set here."), []).append(outlet)
+    if len(places) == 1:
+        return [("", told) for told in places]
+    return [(", ".join(where), told) for told, where in places.items()]
 
 
 def _driver_at(station: ChargingStation, drivers: list[Driver]) -> Driver:

@@ -1,21 +1,23 @@
 """The price card: the sentences of the tariff in force, what does not apply, and an example (driver section 4)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
 from drivers.models import Driver
 from portal.plugs import name as name_of_plug
-from stations.models import Evse
+from stations.models import Connector, Evse
 from stations.models.frozen_tariffs import Level
 from stations.services import tariff_choice
 from stations.services.session_costs import parsed
 from tariffs import pricing, text
-from tariffs.structure import Dimension, Tariff
+from tariffs.structure import Dimension, Tariff, TariffType
 from tariffs.usage import CannotPrice, Metered, Sample, State
 
 EXAMPLE_KWH = Decimal(30)
@@ -37,9 +39,27 @@ class Card:
 
 def cards_of(evse: Evse, at: datetime, driver: Driver | None = None) -> list[Card]:
     """The prices for cards and accounts, one for each connector that has its own; none without a tariff."""
-    plugs = list(evse.connectors.all())
-    places = [_place(evse, plug.connector_id, driver) for plug in plugs] or [_place(evse, None, driver)]
-    found = [tariff_choice.applicable(place, at) for place in places]
+    return cards_of_each([(evse, driver)], at)[0]
+
+
+def cards_of_each(asked: Sequence[tuple[Evse, Driver | None]], at: datetime) -> list[list[Card]]:
+    """What :func:`cards_of` tells of each, in their order; found by one query however many they are."""
+    plugs = [list(evse.connectors.all()) for evse, _driver in asked]
+    places = [
+        [_place(evse, plug.connector_id, driver) for plug in own] or [_place(evse, None, driver)]
+        for (evse, driver), own in zip(asked, plugs, strict=True)
+    ]
+    wanted = [(place, TariffType.REGULAR) for some in places for place in some]
+    found = iter(tariff_choice.applicable_at(wanted, at))
+    return [
+        _cards(evse, own, [*islice(found, len(some))], at)
+        for (evse, _driver), own, some in zip(asked, plugs, places, strict=True)
+    ]
+
+
+def _cards(
+    evse: Evse, plugs: Sequence[Connector], found: Sequence[tariff_choice.Applicable | None], at: datetime
+) -> list[Card]:
     if len({one and one.version_id for one in found}) == 1:
         return [_card(found[0], evse, at)] if found[0] else []
     named = zip(found, plugs, strict=True)

@@ -13,7 +13,9 @@ class BudgetStopQuerySet(ScopedQuerySet["BudgetStop"]):
 
 
 class BudgetStop(models.Model):
-    """Once for each session: the command that asked the station to stop, and the budget in words."""
+    """One for each session: the command that asked the station to stop last, how often it was asked, and the
+    budget in words.
+    """
 
     transaction = models.OneToOneField(
         Transaction, on_delete=models.CASCADE, primary_key=True, related_name="budget_stop"
@@ -21,6 +23,7 @@ class BudgetStop(models.Model):
     command = models.ForeignKey(Command, on_delete=models.PROTECT, related_name="+")
     reason = models.CharField(max_length=300)
     at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=1)
 
     objects = BudgetStopQuerySet.as_manager()
 

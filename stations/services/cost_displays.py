@@ -5,7 +5,7 @@ Tariff, or the key ``CustomDisplayCostAndPrice``. Each thing told is a command l
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,7 +22,7 @@ from django.db.models import F, Q
 from django.db.transaction import atomic
 from django.utils import translation
 
-from core import access, clock
+from core import access, clock, turns
 from core.clock import to_wire
 from core.errors import DomainError
 from drivers.models import Driver
@@ -173,7 +173,10 @@ def tell_final(cost: SessionCost | None) -> None:
 
 def tell_running(now: datetime) -> int:
     """Tell what has changed since it was told; answers with how many. At most every 30 s for each session."""
-    due = list(_due(now))
+    return turns.through(lambda done: _due(now, done), lambda due: _tell_each(due, now))
+
+
+def _tell_each(due: Sequence[SessionCost], now: datetime) -> int:
     shows = shown_by(cost.transaction.station_id for cost in due)
     count = 0
     for cost in due:
@@ -183,7 +186,7 @@ def tell_running(now: datetime) -> int:
     return count
 
 
-def _due(now: datetime) -> Iterable[SessionCost]:
+def _due(now: datetime, done: set[Any]) -> Sequence[SessionCost]:
     rows = SessionCost.objects.filter(
         Q(told_at=None) | Q(told_at__lt=now - EVERY, computed_at__gt=F("told_at")),
         Q(incl_vat__gt=0) | Q(is_free=True),
@@ -199,7 +202,8 @@ def _due(now: datetime) -> Iterable[SessionCost]:
         Q(_BEGUN_BY_16, transaction__station__in=messages)
         | Q(~_BEGUN_BY_16, transaction__station__in=figures)
     )
-    return rows.select_related("transaction__station", "transaction__frozen_tariff")[:AT_ONCE]
+    rows = rows.exclude(pk__in=done).order_by(F("told_at").asc(nulls_first=True), "pk")
+    return list(rows.select_related("transaction__station", "transaction__frozen_tariff")[:AT_ONCE])
 
 
 def _tell(cost: SessionCost, intent: Intent, now: datetime) -> bool:

@@ -29,7 +29,7 @@ class Position:
 def stations_for(
     drivers: Sequence[Driver], text: str = "", near: Position | None = None
 ) -> QuerySet[ChargingStation]:
-    """The stations of the drivers' operators: favourites first, then by distance, else by name.
+    """The stations of the drivers' operators by distance, else favourites first and then by name.
 
     With a text only those whose name, site, street, town or EVSE code has it. ``favoured`` tells favourites.
     A site that is not public is shown to those who are named for it.
@@ -39,8 +39,12 @@ def stations_for(
     rows = ChargingStation.objects.live().filter(_open_to(drivers), organization__in=operators, enabled=True)
     if text:
         rows = rows.filter(_named(text))
-    first = F("site__name").asc() if near is None else _square_of_distance(near).asc(nulls_last=True)
-    return rows.order_by(favoured.desc(), first, "name", "identity").annotate(favoured=favoured)
+    first = (
+        (favoured.desc(), F("site__name").asc())
+        if near is None
+        else (_square_of_distance(near).asc(nulls_last=True),)
+    )
+    return rows.order_by(*first, "name", "identity").annotate(favoured=favoured)
 
 
 def distance_km(near: Position, station: ChargingStation) -> float | None:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import F, Q
 from django.db.transaction import atomic
 
-from core import clock
+from core import clock, turns
 from stations import live
 from stations.domain.words import TransactionStatus
 from stations.models import Alert, CostState, FrozenTariff, SessionCost, Transaction
@@ -166,16 +166,19 @@ def _priced(
 
 def sweep(now: datetime) -> int:
     """Price what is due; answers with how many sessions were. Those that wait longest come first."""
-    count = 0
-    for cost in _due(now):
-        if _is_unchanged(cost):
-            SessionCost.objects.filter(pk=cost.pk).update(computed_at=now)
-            continue
-        count += settle(cost.transaction) is not None
-    return count
+    return turns.through(
+        lambda done: _due(now, done), lambda rows: sum(_looked_at(cost, now) for cost in rows)
+    )
 
 
-def _due(now: datetime) -> list[SessionCost]:
+def _looked_at(cost: SessionCost, now: datetime) -> bool:
+    if _is_unchanged(cost):
+        SessionCost.objects.filter(pk=cost.pk).update(computed_at=now)
+        return False
+    return settle(cost.transaction) is not None
+
+
+def _due(now: datetime, done: set[Any]) -> list[SessionCost]:
     ended = Q(transaction__status=TransactionStatus.ENDED.value)
     active = Q(transaction__status=TransactionStatus.ACTIVE.value, computed_at__lt=now - EVERY)
     running = SessionCost.objects.filter(ended | active, state=CostState.RUNNING)
@@ -188,7 +191,7 @@ def _due(now: datetime) -> list[SessionCost]:
     return [
         cost
         for rows in (running, unsettled)
-        for cost in rows.select_related("transaction").order_by("computed_at")[:AT_ONCE]
+        for cost in rows.exclude(pk__in=done).select_related("transaction").order_by("computed_at")[:AT_ONCE]
     ]
 
 

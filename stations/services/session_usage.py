@@ -4,11 +4,12 @@ Registers of start and end are those of the session; a reading at the same insta
 them, says the same with other decimals and gives way.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from stations.domain.metering import EXPORT_REGISTER, SampleFlag, exported_wh
 from stations.models import ConnectorState, MeterReading, Transaction, TransactionEvent
@@ -18,6 +19,13 @@ THOUSAND = Decimal(1000)
 ROUNDED_WH = Decimal(1)
 """1.6 starts and stops with whole Wh, whatever decimals its readings have."""
 REGISTER_DIGITS = 6
+LEAST_A = Decimal(6)
+LEAST_W = Decimal(1380)
+"""A car takes no less than 6 A (IEC 61851-1), at 230 V of one phase."""
+_COLUMNS = (
+    "occurred_at", "energy_wh", "power_w", "current_l1_a", "current_l2_a", "current_l3_a", "flags",
+    "offered_current_a", "offered_power_w",
+)  # fmt: skip
 _NOT_OURS = SampleFlag.OTHER_LOCATION.value
 
 
@@ -43,7 +51,8 @@ def usage_of(session: Transaction, *, until: datetime) -> Metered:
     Raises :class:`tariffs.usage.CannotPrice` where there is nothing to price by.
     """
     ends = _ends(session, until)
-    samples = [_at_start(ends), *_measured(session, ends), *_states(session, ends)]
+    readings = _readings(session, ends)
+    samples = [_at_start(ends), *_measured(readings, ends), *_states(session, readings, ends)]
     if ends.last_wh is not None:
         samples.append(Sample(ends.end, ends.last_wh / THOUSAND))
     samples.sort(key=lambda one: one.at)
@@ -119,12 +128,15 @@ def _at_start(ends: _Ends) -> Sample:
     return Sample(ends.start, None if ends.first_wh is None else ends.first_wh / THOUSAND)
 
 
-def _measured(session: Transaction, ends: _Ends) -> Iterator[Sample]:
+def _readings(session: Transaction, ends: _Ends) -> list[tuple[Any, ...]]:
     rows = MeterReading.objects.filter(
         transaction=session, occurred_at__gte=ends.start, occurred_at__lte=ends.end
     )
-    columns = ("occurred_at", "energy_wh", "power_w", "current_l1_a", "current_l2_a", "current_l3_a", "flags")
-    for at, energy_wh, power_w, *currents, flags in rows.order_by("occurred_at", "id").values_list(*columns):
+    return list(rows.order_by("occurred_at", "id").values_list(*_COLUMNS))
+
+
+def _measured(readings: Sequence[tuple[Any, ...]], ends: _Ends) -> Iterator[Sample]:
+    for at, energy_wh, power_w, *currents, flags, _amperes, _watts in readings:
         elsewhere = _NOT_OURS in (flags or ())
         phases = [amperes for amperes in currents if amperes is not None]
         yield Sample(
@@ -177,29 +189,51 @@ def _register(at: datetime, energy_wh: Decimal | None, ends: _Ends) -> Decimal |
     return energy_wh / THOUSAND
 
 
-def _states(session: Transaction, ends: _Ends) -> Iterator[Sample]:
+def _states(session: Transaction, readings: Sequence[tuple[Any, ...]], ends: _Ends) -> Iterator[Sample]:
+    """What the session did; also where it goes on doing it, and what it is offered begins or ceases to suffice."""
     told = _of_connector(session, ends) if session.number is not None else _of_events(session)
-    for at, state in told:
-        if at <= ends.end:
+    changes: list[tuple[datetime, str | bool]] = sorted([*told, *_offers(readings)], key=itemgetter(0))
+    word, held_back = "", False
+    for at, change in changes:
+        if isinstance(change, bool):
+            held_back = change
+        else:
+            word = change
+        counts = held_back and word != "Finishing"  # what ended waits for nobody
+        if at <= ends.end and (state := state_of(word, held_back=counts)) is not None:
             yield Sample(max(at, ends.start), state=state)
 
 
-def _of_events(session: Transaction) -> Iterator[tuple[datetime, State]]:
+def _offers(readings: Sequence[tuple[Any, ...]]) -> Iterator[tuple[datetime, bool]]:
+    """When the station began or ceased to offer less than a car can charge with, as far as it tells (T-23)."""
+    before = False
+    for at, *_others, amperes, watts in readings:
+        if amperes is None and watts is None:
+            continue
+        held_back = (amperes is not None and amperes < LEAST_A) or (watts is not None and watts < LEAST_W)
+        if held_back != before:
+            yield at, held_back
+        before = held_back
+
+
+def _of_events(session: Transaction) -> list[tuple[datetime, str]]:
     """What a 2.x session said of itself, by time and number."""
     rows = TransactionEvent.objects.filter(transaction=session).exclude(charging_state="")
     rows = rows.exclude(kind="Ended").order_by("occurred_at", "seq_no")
-    for at, word in rows.values_list("occurred_at", "charging_state"):
-        if (state := state_of(word)) is not None:
-            yield at, state
+    return list(rows.values_list("occurred_at", "charging_state"))
 
 
-def _of_connector(session: Transaction, ends: _Ends) -> Iterator[tuple[datetime, State]]:
-    """What the connector of a 1.6 session did, beginning with what it did as the session began."""
+def _of_connector(session: Transaction, ends: _Ends) -> Iterator[tuple[datetime, str]]:
+    """What the connector of a 1.6 session did, beginning with what it did as the session began.
+
+    A cable that was left in after the session before says so still: of this one nothing has flowed yet.
+    """
     if session.evse_id is None:
         return
     rows = ConnectorState.objects.filter(evse_id=session.evse_id, connector_id=session.connector_id or 1)
     before = rows.filter(at__lte=ends.start).order_by("-at", "-id").first()
     after = rows.filter(at__gt=ends.start, at__lte=ends.end).order_by("at", "id")
-    for row in [*([before] if before else []), *after]:
-        if (state := state_of(row.status)) is not None:
-            yield row.at, state
+    if before:
+        yield before.at, "Preparing" if before.status == "Finishing" else before.status
+    for row in after:
+        yield row.at, row.status

@@ -14,6 +14,8 @@ from stations.domain.words import TransactionStatus
 from stations.models import Transaction
 
 ACTIVE = TransactionStatus.ACTIVE.value
+FREE = Q(station__free_vend=True) | Q(station__free_evses__contains=[F("evse__evse_id")])
+"""Where everybody may charge nothing is counted against anybody."""
 
 
 def used_up(token: IdToken, now: datetime) -> Budget | None:
@@ -52,7 +54,7 @@ def _spent(budget: Budget, at: datetime, now: datetime) -> Decimal:
     """What was charged in the period of ``at``, in the unit of the budget."""
     start, end = _period(budget.per, at, budget.organization)
     whose = {"token": budget.token_id} if budget.token_id else {"driver": budget.driver_id}
-    sessions = Transaction.objects.filter(**whose, started_at__gte=start, started_at__lt=end)
+    sessions = Transaction.objects.filter(**whose, started_at__gte=start, started_at__lt=end).exclude(FREE)
     if budget.kind == BudgetKind.ENERGY:
         return Decimal(sessions.aggregate(sum=Sum("energy_wh"))["sum"] or 0)
     if budget.kind == BudgetKind.MONEY:

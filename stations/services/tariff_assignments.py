@@ -52,7 +52,7 @@ def assign(
     chosen = _role(tariff, role)
     _require_sense(tariff, place, connector_type)
     _require_basis(place, basis)
-    _require_lawful(tariff, place)
+    _require_lawful(tariff, place, chosen)
     with atomic():
         _lock(tariff)
         same_place = _current(tariff, place).filter(role=chosen, connector_type=connector_type)
@@ -119,8 +119,9 @@ def at_exactly(places: Sequence[Place], organization_id: UUID) -> QuerySet[Tarif
 def context_of(tariff: Tariff) -> Context:
     """What the linter has to know: the power of the strongest EVSE where it holds, and people's languages."""
     holding = TariffAssignment.objects.current().filter(tariff=tariff)
-    places = [one.place for one in holding.select_related(*PLACES)]
-    return _context(tariff, places)
+    held = [(one.place, one.role) for one in holding.select_related(*PLACES)]
+    ad_hoc = [place for place, role in held if _for_ad_hoc(place, role)]
+    return _context(tariff, ad_hoc or [place for place, _role_of in held], ad_hoc=bool(ad_hoc))
 
 
 def _require(tariff: Tariff, place: Place, by: Actor) -> None:
@@ -162,8 +163,13 @@ def _require_basis(place: Place, basis: str) -> None:
         raise Invalid("Only a contract says for whom prices are net.", field="basis")
 
 
-def _require_lawful(tariff: Tariff, place: Place) -> None:
-    context = _context(tariff, [place])
+def _for_ad_hoc(place: Place, role: str) -> bool:
+    """Whether it is the price of persons without a contract as well."""
+    return role in ("", TariffType.AD_HOC_PAYMENT) and not isinstance(place, CONTRACTS)
+
+
+def _require_lawful(tariff: Tariff, place: Place, role: str) -> None:
+    context = _context(tariff, [place], ad_hoc=_for_ad_hoc(place, role))
     for version in tariff.versions.filter(state=VersionState.PUBLISHED):
         if version.valid_to is None or version.valid_to > clock.now():
             publishing.require_no_errors(version.content, context)
@@ -199,7 +205,7 @@ def _save(made: TariffAssignment) -> None:
         raise Conflict("Somebody else has just assigned a tariff here. Look at it again.") from error
 
 
-def _context(tariff: Tariff, places: Sequence[Place]) -> Context:
+def _context(tariff: Tariff, places: Sequence[Place], *, ad_hoc: bool) -> Context:
     connectors = Connector.objects.filter(
         _at_any(places), evse__station__organization_id=tariff.organization_id, evse__station__retired_at=None
     )
@@ -207,7 +213,8 @@ def _context(tariff: Tariff, places: Sequence[Place]) -> Context:
     whole = connectors.filter(max_power_w=None).aggregate(most=Max("evse__station__max_power_w"))["most"]
     known = [Decimal(watts) for watts in (own, whole) if watts is not None]
     languages = tuple(code for code, _name in settings.LANGUAGES)
-    return Context(power_kw=max(known) / 1000 if known else None, languages=languages)
+    power_kw = max(known) / 1000 if known else None
+    return Context(power_kw=power_kw, ad_hoc=ad_hoc, languages=languages)
 
 
 def _at_any(places: Sequence[Place]) -> Q:

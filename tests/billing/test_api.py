@@ -231,6 +231,28 @@ def test_b33_a_dry_run_writes_nothing_and_equals_what_is_issued(
     assert ours(Invoice, organization).get().state == InvoiceState.ISSUED
 
 
+def test_b30_a_run_over_some_payers_leaves_the_others_to_the_next(
+    organization: Organization, api: APIClient, stranger: APIClient, alice: Actor, charge: Charge
+) -> None:
+    for evse, name in ((1, "Ada"), (2, "Ben")):
+        charge(12_345, minutes=1, evse_id=evse, driver=factories.make_driver(alice, name))
+    settle()
+    one, other = (row["id"] for row in results(api.get("/api/v1/billing-accounts/")))
+    ask = {"period": THIS_MONTH, "accounts": [one]}
+
+    assert stranger.post("/api/v1/billing-runs/", ask, format="json").status_code == 400
+    seen = api.post("/api/v1/billing-runs/", {**ask, "dry_run": True}, format="json").json()
+    assert [row["account"] for row in seen["documents"]] == [one]
+    made = api.post("/api/v1/billing-runs/", ask, format="json")
+    running.work()
+
+    assert api.get(made["Location"]).json()["accounts"] == {"open": 0, "done": 1, "failed": 0}
+    assert [str(row.account_id) for row in ours(Invoice, organization)] == [one]
+    api.post("/api/v1/billing-runs/", {"period": THIS_MONTH}, format="json")
+    running.work()
+    assert {str(row.account_id) for row in ours(Invoice, organization)} == {one, other}
+
+
 def test_no_month_is_refused(organization: Organization, api: APIClient) -> None:
     assert api.post("/api/v1/billing-runs/", {"period": "2026-13"}, format="json").status_code == 400
     assert not ours(BillingRun, organization).exists()

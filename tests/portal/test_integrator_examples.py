@@ -24,7 +24,7 @@ from tests import factories
 from tests.running import ROOT, Server, free_port
 from tests.waiting import eventually
 
-EXAMPLES = ROOT / "docs" / "integrators" / "examples"
+EXAMPLES = ROOT / "docs" / "api" / "examples"
 TOKEN = "04A2B3C4D5E6F7"
 
 

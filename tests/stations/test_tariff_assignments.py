@@ -59,7 +59,12 @@ def test_t50_an_ad_hoc_tariff_with_a_start_fee_is_refused_at_a_fast_station(alic
             tariff_assignments.assign(with_fee.tariff, place=place, by=alice)
     assert current(alice) == []
     for_contracts = publish(alice, element(component("FLAT", "1")), type="REGULAR")
+    for role in ("", "AD_HOC_PAYMENT"):
+        with pytest.raises(InvalidDocument, match="L04"):
+            tariff_assignments.assign(for_contracts.tariff, place=station, role=role, by=alice)
     assert tariff_assignments.assign(for_contracts.tariff, place=evse, by=alice).role == "REGULAR"
+    changed = publishing.edit(for_contracts.tariff, {**for_contracts.content}, by=alice)
+    assert publishing.publish(changed, by=alice, context=tariff_assignments.context_of(for_contracts.tariff))
 
 
 def test_a_retired_tariff_is_assigned_nowhere_and_ends_where_it_was(alice: Actor, site: Site) -> None:

@@ -134,7 +134,11 @@ def test_l09_limits_agree_with_vat(limit: Any, warned: bool) -> None:
 
 def test_l10_vat_on_some_prices_only_is_told() -> None:
     assert "L10" in codes(document(element(ENERGY, component("FLAT", "1"))))
-    assert "L10" not in codes(document(element(component("ENERGY", "1"), component("FLAT", "1"))))
+    without = element(component("ENERGY", "1"), component("FLAT", "1"))
+    assert "L10" not in codes(document(without))
+    assert "L10" not in codes(document(without, tax_included="N/A"))
+    for taxes in ("YES", "NO"):
+        assert "L10" in codes(document(without, tax_included=taxes))
 
 
 def test_l11_oddities_are_told() -> None:

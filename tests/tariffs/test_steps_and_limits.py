@@ -69,6 +69,13 @@ def test_t17_in_one_period_parking_counts_as_the_later() -> None:
     assert price(STAY, both).billed(Counted.TIME) == Fraction(33, 60)
 
 
+def test_t18_parking_that_nothing_prices_leaves_the_step_to_the_charging_beside_it() -> None:
+    of = tariff(element(component("TIME", "1.20", step=3600)))
+    both = recorded(at("10:51"), period(at("10:00"), time_h="0.55", parking_h="0.3"))
+
+    assert price(of, both).billed(Counted.TIME) == 1
+
+
 def test_t18_an_unpriced_tail_is_ignored() -> None:
     of = tariff(
         element(component("TIME", "1.20", step=60)),

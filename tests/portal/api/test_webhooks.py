@@ -194,6 +194,7 @@ def test_an_address_that_failed_for_a_day_is_switched_off_told_and_its_backlog_k
     assert OutboxRow.objects.filter(type="webhook.disabled", object_id=hook["id"]).count() == 1
     assert AuditEntry.objects.filter(action="webhook.disabled", object_id=hook["id"]).count() == 1
     assert api.patch(path(hook), {"state": "paused"}).status_code == 409
+    assert api.put(path(hook), shown).json() == shown
     happen(alice)
     tried = len(target.heard)
     work(minutes=60 * 26)
@@ -454,6 +455,13 @@ def test_a_webhook_is_read_changed_replaced_and_deleted_with_the_manners_of_the_
     assert Webhook.objects.get(pk=hook["id"]).sealed_secret == ""
     actions = AuditEntry.objects.filter(object_id=hook["id"]).values_list("action", flat=True)
     assert sorted(actions) == ["webhook.changed", "webhook.changed", "webhook.created", "webhook.deleted"]
+
+
+def test_nobody_switches_a_webhook_off_as_one_that_failed(api: APIClient, hook: dict[str, Any]) -> None:
+    refused = api.patch(path(hook), {"state": "disabled"})
+
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/state")
+    assert api.get(path(hook)).json()["state"] == "active"
 
 
 def test_nothing_is_sent_to_a_webhook_that_was_deleted(

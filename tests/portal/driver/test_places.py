@@ -4,7 +4,9 @@ import re
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from core.access import Actor
 from core.models import AuditEntry
@@ -67,6 +69,35 @@ def test_the_price_is_that_of_the_drivers_contract(
     assert "0.595" not in shown
 
 
+def test_every_price_of_a_station_is_told_whole_with_the_outlets_that_have_it(
+    phone: Client, actor: Actor, places: dict[str, ChargingStation]
+) -> None:
+    priced(actor)
+    second = stations.add_evse(places["Market"], 2)
+    priced(actor, element(component("ENERGY", "0.40", "19"), component("FLAT", "1", "19")), place=second)
+    shown = phone.get(URL, {"q": "market"}).content.decode()
+
+    assert "<b>Outlet 1:</b> Energy: 0.595 € per kWh" in shown
+    assert "<b>Outlet 2:</b> Energy: 0.476 € per kWh" in shown
+    assert "1.19 €" in shown
+    assert "Outlet" not in re.findall(r"<p>[^<]*Energy[^<]*</p>", phone.get(URL).content.decode())[0]
+
+
+def test_the_list_asks_as_little_for_many_stations_as_for_one(
+    phone: Client, actor: Actor, places: dict[str, ChargingStation]
+) -> None:
+    priced(actor)
+    phone.get(URL)
+    with CaptureQueriesContext(connection) as of_one:
+        phone.get(URL, {"q": "market"})
+    for number in range(2, 5):
+        stations.add_evse(places["Museum"], number)
+    with CaptureQueriesContext(connection) as of_all:
+        phone.get(URL)
+
+    assert len(of_all) == len(of_one)
+
+
 @pytest.mark.parametrize("words", ["museum", "Museum town", "MUSEUM 1"])
 def test_a_station_is_found_by_what_it_is_called(
     phone: Client, places: dict[str, ChargingStation], words: str
@@ -88,7 +119,8 @@ def test_a_station_is_found_by_its_code_and_nothing_by_nonsense(
 def test_what_is_near_comes_first_and_tells_how_far_it_is(
     phone: Client, actor: Actor, places: dict[str, ChargingStation]
 ) -> None:
-    make(actor, "Aachen")
+    far = make(actor, "Aachen")
+    phone.post(f"{URL}{far.pk}/favourite/")
     answer = phone.get(URL, {"at": "52.520,13.405"})
 
     assert names(answer) == ["Museum 1", "Harbour 1", "Market 1", "Aachen 1"]

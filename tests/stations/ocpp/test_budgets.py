@@ -20,13 +20,14 @@ from stations.models import (
     SessionCost,
     Transaction,
 )
-from stations.services import session_costs, spending, sweeping
-from tests.factories import make_driver, make_token
+from stations.services import session_costs, spending, stations, sweeping
+from tests.factories import make_driver, make_station, make_token
 from tests.stations.ocpp.asking import VERSIONS, ended
 from tests.stations.ocpp.charging import Car, priced
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.test_authorization_log import authorize, start
 from tests.stations.ocpp.test_permissions import status
+from tests.waiting import eventually
 
 HOUR = timedelta(hours=1)
 DAY_OF_20_KWH = [("energy_wh", Decimal(20_000), "day")]
@@ -157,6 +158,52 @@ def test_a_running_session_that_reaches_a_budget_is_asked_to_stop_once(
     assert stop.reason == AuditEntry.objects.get(object_id=str(command.pk)).reason
     assert stop.reason.startswith("The budget of the token is reached: ")
     assert ended(command).status == "accepted"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_station_that_does_not_stop_is_asked_again_after_longer_and_longer_pauses(
+    charger: Charger, alice: Actor, token: IdToken, version: str
+) -> None:
+    budgets.set_(token, [("energy_wh", Decimal(5000), "session")], by=alice)
+
+    def swept_after(seconds: float) -> int:
+        BudgetStop.objects.update(at=clock.now() - timedelta(seconds=seconds))
+        return swept()
+
+    def refused() -> None:
+        socket.reply(socket.next_call(), {"status": "Rejected"})
+        eventually(lambda: not Command.objects.filter(settled_at=None).exists())
+
+    with charger.dial(version) as socket:
+        socket.boot()
+        start(socket, token)
+        Transaction.objects.filter(station=charger.station).update(energy_wh=5000)
+        assert swept() == 1
+        assert swept_after(61) == 0, "it has not answered yet"
+        refused()
+        assert (swept_after(59), swept_after(61)) == (0, 1)
+        refused()
+        assert (swept_after(61), swept_after(121)) == (0, 1)
+        refused()
+
+    assert Command.objects.filter(station=charger.station).count() == 3
+    assert BudgetStop.objects.get(transaction__station=charger.station).tries == 3
+
+
+@pytest.mark.parametrize("free", [{"free_vend": True}, {"free_evses": [1]}])
+def test_what_was_charged_where_everybody_may_charge_uses_up_nothing(
+    charger: Charger, alice: Actor, token: IdToken, this_day: datetime, free: dict[str, Any]
+) -> None:
+    budgets.set_(token, DAY_OF_20_KWH, by=alice)
+    elsewhere, _ = make_station(alice, **free)
+    session = charged(elsewhere, token, 50_000, this_day)
+    session.evse = stations.add_evse(elsewhere, 1)
+    session.save()
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        assert status(authorize(socket, token.value)) == "Accepted"
+        charged(charger.station, token, 20_000, this_day)
+        assert status(authorize(socket, token.value)) == "NoCredit"
 
 
 def test_time_runs_out_while_a_session_runs(charger: Charger, alice: Actor, token: IdToken) -> None:

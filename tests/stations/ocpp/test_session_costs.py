@@ -97,6 +97,36 @@ def test_t23_the_states_of_a_session_say_what_its_time_counts_as(
     assert told(cost) == ("final", "10.20", "12.14")
 
 
+def amounts(car: Car) -> dict[str, str]:
+    return {line["dimension"]: line["measured"] for line in cost_of(car).lines}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_t23_waiting_for_what_the_station_did_not_offer_is_never_charged_for(
+    plug: Plug, alice: Actor, version: str
+) -> None:
+    priced(alice, TIMED)
+    car = plug(version)
+    car.start(0, 0)
+    car.reads(30, 10_000, offered_a=0)
+    car.says(40, "SuspendedEV", 10_000)
+    car.reads(60, 10_000, offered_a=16)
+    car.stop(70, 10_000)
+
+    assert amounts(car) == {"ENERGY": "10", "TIME": "0.5", "PARKING_TIME": "0.166667"}
+
+
+def test_t23_a_cable_left_in_after_the_session_before_is_not_parked_yet(plug: Plug, alice: Actor) -> None:
+    priced(alice, TIMED)
+    car = plug("1.6")
+    car.start(0, 0, state="Finishing")
+    car.says(30, "Charging")
+    car.says(90, "Finishing")
+    car.stop(100, 20_000)
+
+    assert amounts(car) == {"ENERGY": "20", "TIME": "1", "PARKING_TIME": "0.166667"}
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_t44_a_running_session_has_a_cost_so_far_that_becomes_the_final_one(
     plug: Plug, alice: Actor, version: str
@@ -208,11 +238,13 @@ def test_late_readings_count_until_the_session_has_settled_and_no_longer(
     first = car.stop(30, 8000)
     car.reads(15, 1000)
     settled_at = clock.now() + session_costs.SETTLING + timedelta(seconds=5)
-    due = car.session.pk in {one.pk for one in session_costs._due(settled_at)}
+    due = car.session.pk in {one.pk for one in session_costs._due(settled_at, set())}
     second = session_costs.price(car.session.pk, now=settled_at)
     car.reads(20, 7000)
     again = car.stop(30, 8000)
-    due_later = car.session.pk in {one.pk for one in session_costs._due(settled_at + timedelta(hours=1))}
+    due_later = car.session.pk in {
+        one.pk for one in session_costs._due(settled_at + timedelta(hours=1), set())
+    }
 
     # half of 8 kWh at each price; then 1 kWh at 0.90 and 7 kWh at 0.10
     assert first["totalCost"] == 4.76
@@ -270,7 +302,8 @@ def test_a_running_session_is_priced_every_half_minute_at_most(plug: Plug, alice
     car.reads(20, 4000)
     now = clock.now()
     due_at = {
-        seconds: car.session.pk in {one.pk for one in session_costs._due(now + timedelta(seconds=seconds))}
+        seconds: car.session.pk
+        in {one.pk for one in session_costs._due(now + timedelta(seconds=seconds), set())}
         for seconds in (20, 40)
     }
     session_costs.sweep(now + timedelta(seconds=40))

@@ -1,0 +1,53 @@
+"""``?search=``: parts of texts, in any case, and nothing that the reader may not see."""
+
+import pytest
+from django.urls import get_resolver
+from rest_framework.test import APIClient
+
+from core.access import Actor
+from portal.api.resource import ListResource
+from tests.portal.api.conftest import results
+
+# Lists of figures and times, and messages, whose text only the page searches, a span of time at once.
+WITHOUT_TEXTS = {
+    "AssignmentList", "CompositeList", "DeliveryList", "EntryList", "EventList", "EventStreamList", "InvoicePayments",
+    "LimitList", "MessageList", "NetworkProfileList", "ReadingList", "StatementList", "StatisticsList",
+    "StreamValueList", "VersionList", "WalletEntries", "WalletList", "BatterySwapList",
+}  # fmt: skip
+
+
+def test_every_list_with_texts_can_be_searched() -> None:
+    lists = [
+        view
+        for pattern in get_resolver("portal.api.urls").url_patterns
+        if issubclass(view := getattr(pattern.callback, "view_class", object), ListResource)
+    ]
+    silent = {
+        one.__name__
+        for one in lists
+        if one.filter_class is None or "search" not in one.filter_class.base_filters
+    }
+
+    assert len(lists) > len(silent) > 0
+    assert silent == WITHOUT_TEXTS
+
+
+@pytest.mark.parametrize("words", ["amper", "XL-7", "noisy meter"])
+def test_a_part_of_any_of_its_texts_finds_a_row_whatever_its_case(api: APIClient, words: str) -> None:
+    for vendor, model, reason in (("Amperix", "xl-70", "A Noisy Meter"), ("Voltworks", "v2", "Slow")):
+        body = {"vendor": vendor, "model": model, "reason": reason}
+        assert api.post("/api/v1/quirks/", body).status_code == 201
+
+    own = {"search": words, "example": "false"}
+    assert [row["vendor"] for row in results(api.get("/api/v1/quirks/", own))] == ["Amperix"]
+    assert results(api.get("/api/v1/quirks/", {"search": "%", "example": "false"})) == []
+    assert len(results(api.get("/api/v1/quirks/", {"search": "", "example": "false"}))) == 2
+
+
+@pytest.mark.parametrize("path", ["authorizations", "reservations", "transactions"])
+def test_a_search_finds_no_card_by_its_value_for_who_may_not_see_it(
+    api_with: object, alice: Actor, path: str
+) -> None:
+    limited = api_with("authorizations:read", "reservations:read", "transactions:read")  # type: ignore[operator]
+
+    assert results(limited.get(f"/api/v1/{path}/", {"search": "04A2"})) == []
