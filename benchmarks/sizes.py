@@ -12,7 +12,7 @@ from benchmarks.builds import Build
 from benchmarks.harness import CpuMeter, MachineMeter, Place, Row, others_during, percentile
 from benchmarks.lean import BOOT, Charger, Fleet, call
 
-SIZES = (100, 500, 1000, 2500, 5000)
+SIZES = (100, 1000, 2500, 5000)
 QUICK_SIZES = (50, 200)
 AT_ONCE = 200
 RATE_PER_S = 600

@@ -12,7 +12,7 @@ from core.errors import Invalid
 from drivers.models import Driver
 from portal.api.resource import StrictSerializer
 
-KINDS = ("person", "company")
+KINDS = ["person", "company"]
 FIELDS = ("kind", "address", "vat_id")
 IN_ADDRESS = ("street", "postal_code", "city", "country")
 BEFORE = {"kind": "person", "address": {}, "vat_id": ""}

@@ -322,6 +322,7 @@ SPECTACULAR_SETTINGS = {
         "SendablePurposeEnum": "portal.api.command_bodies.smart_charging.SENDABLE",
         "ProfileKindEnum": "portal.api.command_bodies.smart_charging.KINDS",
         "RateUnitEnum": "stations.domain.smart_charging.RATE_UNITS",
+        "PayerKindEnum": "portal.api.payer_details.KINDS",
         "CertificateUseEnum": [(use.value, use.value) for use in CertificateUse],
         "InstallableCertificateEnum": [(use.value, use.value) for use in INSTALLABLE],
         "RenewableCertificateEnum": [(use, use) for use in RENEWABLE],

@@ -83,6 +83,7 @@ class Ingest:
         if self._thread is None or not self._thread.is_alive():
             self._start()
         if self._idle:
+            self._idle = False  # one call wakes it, whatever comes before it is awake
             self._wake.set()
 
     def log(self, row: str) -> None:

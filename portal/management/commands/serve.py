@@ -73,7 +73,7 @@ def serve(**listening: Any) -> None:
         )
 
     schemas.load()
-    _settle_memory()
+    settle_memory()
     sys.setswitchinterval(TURN_S)
     server.run(
         application,
@@ -88,7 +88,7 @@ def serve(**listening: Any) -> None:
     )
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """What is loaded by now stays for good; looking through it again and again costs pauses of 200 ms.
 
     An export leaves objects in circles by the thousand, and what collects 20,000 at once holds up the chargers for
