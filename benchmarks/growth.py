@@ -109,12 +109,11 @@ def _row_of_page(name: str, before: Page | None, after: Page) -> Row:
 def _pages(*, again: bool = False) -> dict[str, Page]:
     from django.test import Client
 
-    from core import access
+    from core import access, memory
     from core.models import Organization
     from core.services import accounts
-    from portal.management.commands.serve import settle_memory
 
-    settle_memory()  # as the server does: its collector pauses no page for 200 ms
+    memory.settle()  # as the server does: its collector pauses no page for 200 ms
     organization = Organization.objects.get(slug=f"bench-{FULL}")
     Organization.objects.filter(pk=organization.pk).update(demo=True)  # nobody has a second factor here
     by = access.system("benchmark")

@@ -4,7 +4,8 @@ One statement reads and one writes the connectors of all stations in a batch. Wh
 id, then the transaction that a status contradicts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -86,10 +87,10 @@ def _is_of_connector(report: ConnectorStatusReported) -> bool:
 
 def _apply(reports: Sequence[Report]) -> list[Change]:
     known = _known({station.station_id for station, _ in reports})
+    _make_missing(reports, known)
     changes: list[Change] = []
     for station, report in reports:
-        place = (station.station_id, report.evse_id, report.connector_id)
-        connector = known.get(place) or _make(station, report, known)
+        connector = known.get(_place(station, report))
         if connector is None or not _is_news(connector, report):
             continue
         before, at = connector.status, time_of(report)
@@ -110,30 +111,58 @@ def _known(station_ids: Iterable[UUID]) -> dict[Place, Connector]:
     return {(row.evse.station_id, row.evse.evse_id, row.connector_id): row for row in rows}
 
 
-def _make(
-    station: StationSide, report: ConnectorStatusReported, known: dict[Place, Connector]
-) -> Connector | None:
-    """A connector not seen before, within the limit of a station (P192)."""
-    if sum(place[0] == station.station_id for place in known) >= MAX_CONNECTORS:
-        alerts.raise_(
-            TOO_MANY,
-            station_id=station.station_id,
-            organization_id=station.organization_id,
-            severity=Alert.Severity.WARNING,
-            detail=f"The station reports more than {MAX_CONNECTORS} connectors; the others are not shown.",
-            at=report.stamp.received_at,
-        )
-        return None
-    row = Evse(station_id=station.station_id, evse_id=report.evse_id, code=stations.make_code())
-    Evse.objects.bulk_create([row], ignore_conflicts=True)
-    evse = Evse.objects.get(station_id=station.station_id, evse_id=report.evse_id)
-    plug = plugs.known(station.station_id, report.evse_id, report.connector_id)
-    Connector.objects.bulk_create(
-        [Connector(evse=evse, connector_id=report.connector_id, type=plug)], ignore_conflicts=True
+def _place(station: StationSide, report: ConnectorStatusReported) -> Place:
+    return (station.station_id, report.evse_id, report.connector_id)
+
+
+def _make_missing(reports: Sequence[Report], known: dict[Place, Connector]) -> None:
+    """Connectors not seen before join the known ones, by the same few statements however many they are."""
+    missing = _missing(reports, known)
+    if not missing:
+        return
+    made = [
+        Evse(station_id=station_id, evse_id=evse_id, code=stations.make_code())
+        for station_id, evse_id in sorted({place[:2] for place in missing})
+    ]
+    Evse.objects.bulk_create(made, ignore_conflicts=True)
+    of = {place[0] for place in missing}
+    evses = {(row.station_id, row.evse_id): row for row in Evse.objects.filter(station_id__in=of)}
+    words = plugs.known(of)
+    rows = [
+        Connector(evse=evses[place[:2]], connector_id=place[2], type=words.get(place, ""))
+        for place in sorted(missing)
+    ]
+    Connector.objects.bulk_create(rows, ignore_conflicts=True)
+    stored = Connector.objects.select_related("evse").filter(evse__in={row.evse_id for row in rows})
+    for row in stored:
+        known.setdefault((row.evse.station_id, row.evse.evse_id, row.connector_id), row)
+
+
+def _missing(reports: Sequence[Report], known: Mapping[Place, Connector]) -> set[Place]:
+    """What the reports name and nobody knows, within the limit of a station (P192)."""
+    held = Counter(place[0] for place in known)
+    missing: set[Place] = set()
+    for station, report in reports:
+        place = _place(station, report)
+        if place in known or place in missing:
+            continue
+        if held[station.station_id] >= MAX_CONNECTORS:
+            _warn_of_many(station, report)
+            continue
+        held[station.station_id] += 1
+        missing.add(place)
+    return missing
+
+
+def _warn_of_many(station: StationSide, report: ConnectorStatusReported) -> None:
+    alerts.raise_(
+        TOO_MANY,
+        station_id=station.station_id,
+        organization_id=station.organization_id,
+        severity=Alert.Severity.WARNING,
+        detail=f"The station reports more than {MAX_CONNECTORS} connectors; the others are not shown.",
+        at=report.stamp.received_at,
     )
-    made = Connector.objects.select_related("evse").get(evse=evse, connector_id=report.connector_id)
-    known[(station.station_id, report.evse_id, report.connector_id)] = made
-    return made
 
 
 def _is_news(connector: Connector, report: ConnectorStatusReported) -> bool:

@@ -1,7 +1,7 @@
 """Types of connectors, learned from the device model (2.0.1 ``ConnectorType``); tariffs may depend on them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from stations.domain.events import VariableReported
@@ -27,15 +27,13 @@ def from_variables(station_id: UUID, told: Sequence[VariableReported]) -> None:
             rows.filter(connector_id=connector_id or 1).exclude(type=word).update(type=word)
 
 
-def known(station_id: UUID, evse_id: int, connector_id: int) -> str:
-    """What the station reported of a connector before it was first heard of; empty where it did not."""
+def known(station_ids: Collection[UUID]) -> dict[tuple[UUID, int, int], str]:
+    """What the stations reported of connectors before these were first heard of, by station, EVSE and connector."""
     rows = Variable.objects.filter(
-        station_id=station_id, component=COMPONENT, variable=VARIABLE, attribute="Actual", evse_id=evse_id
+        station_id__in=station_ids, component=COMPONENT, variable=VARIABLE, attribute="Actual"
     )
-    for told_of, word in rows.values_list("connector_id", "value"):
-        if (told_of or 1) == connector_id and _is_type(word or ""):
-            return str(word)
-    return ""
+    told = rows.values_list("station_id", "evse_id", "connector_id", "value")
+    return {(pk, evse or 0, number or 1): word for pk, evse, number, word in told if word and _is_type(word)}
 
 
 def _is_type(word: str) -> bool:

@@ -1,7 +1,6 @@
 """Serves pages, API and chargers from one process."""
 
 import asyncio
-import gc
 import os
 import sys
 from argparse import ArgumentParser
@@ -13,6 +12,7 @@ from portal import server  # isort: skip  # its reactor comes first
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from core import memory
 from portal import figures, health
 
 LAST_WRITES_S = 3.0
@@ -73,7 +73,7 @@ def serve(**listening: Any) -> None:
         )
 
     schemas.load()
-    settle_memory()
+    memory.settle()
     sys.setswitchinterval(TURN_S)
     server.run(
         application,
@@ -86,14 +86,3 @@ def serve(**listening: Any) -> None:
         sockets_per_address=settings.OCPP_SOCKETS_PER_ADDRESS,
         drain_spread_s=settings.OCPP_DRAIN_SPREAD,
     )
-
-
-def settle_memory() -> None:
-    """What is loaded by now stays for good; looking through it again and again costs pauses of 200 ms.
-
-    An export leaves objects in circles by the thousand, and what collects 20,000 at once holds up the chargers for
-    10 ms; collecting a thousand at a time costs a gateway under full load 8 % of its work.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(4_000, 20, 50)

@@ -88,6 +88,6 @@ def _make_evse(station: StationSide, evse_id: int, connector_id: int | None) -> 
     Evse.objects.bulk_create([row], ignore_conflicts=True)
     evse = Evse.objects.get(station_id=station.station_id, evse_id=evse_id)
     number = connector_id or 1
-    plug = plugs.known(station.station_id, evse_id, number)
+    plug = plugs.known([station.station_id]).get((station.station_id, evse_id, number), "")
     connector = Connector(evse=evse, connector_id=number, type=plug)
     Connector.objects.bulk_create([connector], ignore_conflicts=True)
