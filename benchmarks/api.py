@@ -28,7 +28,7 @@ EVENTS = 10_000
 def run(place: Place, *, quick: bool) -> list[Row]:
     builds.make_stations(1, "API")
     with builds.portal(place) as build:
-        reads = [_reads(place, build, 3 if quick else 15, tag) for tag in (False, True)]
+        reads = [_reads(place, build, 3 if quick else 10, tag) for tag in (False, True)]
     return [*reads, _fan_out(place, 500 if quick else EVENTS)]
 
 
