@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -29,12 +30,16 @@ class BillingRunQuerySet(UndividedQuerySet["BillingRun"]):
 
 
 class BillingRun(models.Model):
-    """One run over the accounts of an organization for a month. ``issue``: drafts are issued at once."""
+    """One run over the accounts of an organization for a month, or those that ``only`` names by their ids.
+
+    ``issue``: drafts are issued at once.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
     period = models.CharField(max_length=7)
     issue = models.BooleanField(default=False)
+    only = ArrayField(models.UUIDField(), default=list)
     state = models.CharField(max_length=8, choices=RunState.choices, default=RunState.OPEN)
     started_by = models.CharField(max_length=200)
     started_at = models.DateTimeField()

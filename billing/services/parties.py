@@ -111,6 +111,7 @@ def buyer_of(account: BillingAccount, seller: Seller) -> Buyer:
     row = Buyer.objects.filter(pk=account.pk).first() or Buyer(account=account)
     row.name = row.name or account.name
     if account.driver is not None:
+        row.name = account.driver.name if row.name == account.name else row.name
         row.email = row.email or account.driver.email
         row.language = row.language or account.driver.language[:2]
     if row.is_person:

@@ -70,16 +70,16 @@ def start(
     """
     by.require(Permission.INVOICES_MANAGE, organization)
     drafting.end_of(period, organization.time_zone)
+    keys = None if accounts is None else [one.pk for one in accounts]
     try:
         with atomic():
             run = BillingRun.objects.create(
-                organization=organization, period=period, issue=issue,
+                organization=organization, period=period, issue=issue, only=keys or [],
                 started_by=by.label[:200], started_at=clock.now(),
             )  # fmt: skip
     except IntegrityError:
         raise Conflict("A run for this month is going on already.") from None
     with connection.cursor() as cursor:
-        keys = None if accounts is None else [one.pk for one in accounts]
         values: dict[str, Any] = {"run": run.pk, "organization": organization.pk, "period": period}
         cursor.execute(_ITEMS, {**values, "accounts": keys})
     changes = {"period": audit.change(None, period)}

@@ -140,7 +140,8 @@ def revoke(key: ApiKey, *, by: Actor) -> None:
 def rotate(key: ApiKey, *, by: Actor, overlap: timedelta = OVERLAP) -> str:
     """A new secret under the same name, scopes and client id; the present one works on for ``overlap``.
 
-    Whatever was still valid from a rotation before ends now: at most two secrets work at a time.
+    Whatever was still valid from a rotation before ends now: at most two secrets work at a time. Who rotates it holds
+    it from now on, as ``created_by`` says, so that nobody acts as two persons by a colleague's key (W-21).
     Raises :class:`Conflict` for a key that is refused already, :class:`Invalid` for an overlap out of bounds.
     """
     by.require(Permission.ORG_API, key)
@@ -154,9 +155,13 @@ def rotate(key: ApiKey, *, by: Actor, overlap: timedelta = OVERLAP) -> str:
         secret = _secret_of(key.prefix)
         key.former_digest, key.former_until = key.digest, now + overlap
         key.digest, key.rotated_at = crypto.digest(secret), now
-        key.save(update_fields=["digest", "former_digest", "former_until", "rotated_at"])
-        until = key.former_until.isoformat()
-        audit.record("api_key.rotated", key, by=by, changes={"former_until": [None, until]})
+        held_by, key.created_by = key.created_by, by.label[:200]
+        key.save(update_fields=["digest", "former_digest", "former_until", "rotated_at", "created_by"])
+        changes = {
+            "former_until": [None, key.former_until.isoformat()],
+            "created_by": [held_by, key.created_by],
+        }
+        audit.record("api_key.rotated", key, by=by, changes=changes)
     return secret
 
 

@@ -78,7 +78,7 @@ class BankLineView(serializers.Serializer):
 class BankLineFilter(filters.FilterSet):
     status = filters.ChoiceFilter(field_name="state", choices=LineState.choices)
     statement = filters.UUIDFilter(field_name="statement_id")
-    search = Search("text", "name", "end_to_end_id")
+    search = Search("text", "name")
 
     class Meta:
         model = BankLine

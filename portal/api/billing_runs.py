@@ -168,7 +168,7 @@ class BillingRunPreview(OneRun):
     def get(self, request: Request, pk: UUID) -> Response:
         """Read the drafts of the run's month and what would be drafted besides. Nothing is written."""
         run = self.run(pk)
-        return Response(_preview(self, _organization(self), run.period))
+        return Response(_preview(self, _organization(self), run.period, _only(run)))
 
 
 class BillingRunIssue(OneRun):
@@ -178,11 +178,21 @@ class BillingRunIssue(OneRun):
 
     @extend_schema(operation_id="issue_billing_run", request=None, responses={201: RunView})
     def post(self, request: Request, pk: UUID) -> Response:
-        """Start the run that issues the month's drafts; the answer is that run. 409 while one is open."""
+        """Start the run that issues the drafts of this run's month and payers; the answer is that run.
+
+        409 while one is open.
+        """
         return self.once(lambda: self._issue(pk))
 
     def _issue(self, pk: UUID) -> Response:
-        return _started(self, _organization(self), self.run(pk).period, issue=True)
+        run = self.run(pk)
+        return _started(self, _organization(self), run.period, issue=True, accounts=_only(run))
+
+
+def _only(run: BillingRun) -> list[BillingAccount] | None:
+    """The payers that the run was limited to; ``None`` where it was over all."""
+    rows = BillingAccount.objects.filter(organization=run.organization_id, pk__in=run.only)
+    return list(rows) if run.only else None
 
 
 def _organization(view: Resource) -> Organization:

@@ -130,7 +130,7 @@ SENT_OR_PLANNED = PolymorphicProxySerializer(
 class CommandFilter(filters.FilterSet):
     station = filters.UUIDFilter(field_name="station_id")
     bulk = filters.UUIDFilter(field_name="bulk_part__bulk_id")
-    search = Search("command", "issued_by", "reason")
+    search = Search("command", "issued_by")
 
     class Meta:
         model = Command

@@ -162,7 +162,7 @@ def _stored(
     payer = {name: values.pop(name) for name in FIELDS if name in values}
     with atomic():
         driver = written(values, save, by, whole=whole)
-        keep_payer(driver, payer, by=by, whole=whole)
+        keep_payer(driver, payer, by=by)
     return driver
 
 

@@ -15,7 +15,6 @@ from portal.api.resource import StrictSerializer
 KINDS = ["person", "company"]
 FIELDS = ("kind", "address", "vat_id")
 IN_ADDRESS = ("street", "postal_code", "city", "country")
-BEFORE = {"kind": "person", "address": {}, "vat_id": ""}
 
 
 class AddressBody(StrictSerializer):
@@ -32,8 +31,10 @@ class AddressBody(StrictSerializer):
 class WithPayer(serializers.Serializer):
     """Written."""
 
-    kind = serializers.ChoiceField(KINDS, required=False, help_text="Whom invoices are made out to")
-    address = AddressBody(required=False)
+    kind = serializers.ChoiceField(
+        KINDS, required=False, help_text="Whom invoices are made out to; PUT leaves it where it is left out"
+    )
+    address = AddressBody(required=False, help_text="PUT leaves it where it is left out")
     vat_id = serializers.CharField(
         max_length=30, required=False, allow_blank=True, help_text="Its check digits are looked at"
     )
@@ -72,10 +73,9 @@ class VatIdShown(OfPayer):
         return _buyer_of(driver).vat_id
 
 
-def keep_payer(driver: Driver, given: dict[str, Any], *, by: Actor, whole: bool = False) -> None:
-    """Store what was given; ``whole``: what was left out goes back to nothing."""
-    wanted = {**BEFORE, **given} if whole and _account_of(driver) else given
-    if not wanted:
+def keep_payer(driver: Driver, wanted: dict[str, Any], *, by: Actor) -> None:
+    """Store what was given. What is left out stays, of PUT as well: who bills may have entered it."""
+    if all(_is_nothing(value) for value in wanted.values()) and _account_of(driver) is None:
         return
     address = wanted.get("address")
     details = {} if address is None else {name: address.get(name, "") for name in IN_ADDRESS}
@@ -87,6 +87,10 @@ def keep_payer(driver: Driver, given: dict[str, Any], *, by: Actor, whole: bool 
         if error.field in IN_ADDRESS:
             raise Invalid(error.message, field=f"address.{error.field}") from error
         raise
+
+
+def _is_nothing(value: Any) -> bool:
+    return value in ("", "person") or (isinstance(value, dict) and not any(value.values()))
 
 
 def _is_company(wanted: dict[str, Any]) -> bool | None:

@@ -113,7 +113,7 @@ class PaymentFilter(filters.FilterSet):
     status = filters.ChoiceFilter(field_name="state", choices=PaymentState.choices)
     account = filters.UUIDFilter(field_name="account_id")
     disputed = filters.BooleanFilter(field_name="disputed_at", lookup_expr="isnull", exclude=True)
-    search = Search("provider_reference", "end_to_end_id", "note", "failure")
+    search = Search("note", "failure")
 
     class Meta:
         model = Payment
@@ -215,7 +215,7 @@ class PaymentRefund(OnePayment):
     @extend_schema(operation_id="refund_payment", request=RefundBody, responses={201: PaymentDetailView})
     def post(self, request: Request, pk: UUID) -> Response:
         """Refund a part or all: of a credit note, of a credit left over, or of a top-up's rest."""
-        return self.once(lambda: self._refund(pk), apart=True)
+        return self.once(lambda: self._refund(pk))
 
     def _refund(self, pk: UUID) -> Response:
         payment, values = self.payment(pk), self.body(RefundBody)

@@ -108,8 +108,8 @@ def _told(cards: Sequence[tuple[Evse, list[prices.Card]]]) -> list[tuple[str, st
             places.setdefault(" ".join(card.sentences), []).append(where)
         if not cards_here:
             places.setdefault(_("No price is set here."), []).append(outlet)
-    if len(places) == 1:
-        return [("", told) for told in places]
+    if len(places) < 2:
+        return [("", told) for told in places] or [("", _("No price is set here."))]
     return [(", ".join(where), told) for told, where in places.items()]
 
 

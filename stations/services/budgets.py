@@ -69,7 +69,11 @@ def _stopped(session: Transaction, budget: Budget, now: datetime) -> bool:
     try:
         with atomic():
             command = commands.issue(
-                session.station, RequestStopTransaction(transaction=session.pk), by=ACTOR, reason=reason
+                session.station,
+                RequestStopTransaction(transaction=session.pk),
+                by=ACTOR,
+                reason=reason,
+                audited=getattr(session, "budget_stop", None) is None,
             )
             _note(session, command, reason, now)
     except (DomainError, IntegrityError):

@@ -17,8 +17,9 @@ from django.db.models import QuerySet
 from django.db.transaction import atomic
 
 from core import audit, clock, keys
-from core.access import Actor, ActorKind
+from core.access import Actor, ActorKind, system
 from core.errors import Conflict, DomainError, Invalid, NotPermitted
+from core.models import Organization
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.domain.words import CommandStatus
@@ -58,6 +59,7 @@ class Manners(NamedTuple):
 
 
 AT_ONCE = Manners()
+SYSTEM = system("bulk_commands")
 
 
 def targets(wanted: Mapping[str, Any], *, by: Actor) -> QuerySet[ChargingStation]:
@@ -111,6 +113,8 @@ def needs_two(stations: Sequence[ChargingStation], intent: Intent, *, by: Actor)
     """Whether these stations, with those told by one person alone within a day, are more than one may tell."""
     if intent.name not in NEEDS_TWO:
         return False
+    # One after the other, so that wishes made at the same time count each other.
+    Organization.objects.select_for_update(no_key=True).get(pk=by.home)
     alone = BulkPart.objects.filter(
         bulk__organization_id=by.home,
         bulk__command__in=NEEDS_TWO,
@@ -137,8 +141,8 @@ def approve(bulk: BulkCommand, *, by: Actor) -> BulkCommand:
         if access.person_behind(by) == held.requested_owner:
             raise NotPermitted("Who asked for this cannot approve it. Ask another person.")
         asker = access.actor_again(held.owner_kind, held.owner_id, held.organization_id)  # type: ignore[arg-type]
-        if asker is None:
-            raise Conflict("Who asked for this is no longer here. Ask for it anew.")
+        _require_still_possible([part.station for part in parts], intent, manners, asker)
+        assert asker is not None
         _decide(held, Approval.APPROVED, by)
         held.expires_at = clock.now() + timedelta(seconds=manners.patience_s)
         held.save()
@@ -148,6 +152,27 @@ def approve(bulk: BulkCommand, *, by: Actor) -> BulkCommand:
         BulkPart.objects.bulk_update(parts, ["command", "plan", "refusal"])
         audit.record("command.approved_to_many", held, by=by, changes={"stations": [None, len(parts)]})
     return held
+
+
+def expire(now: datetime) -> int:
+    """Withdraw what nobody approved within a day; what was asked for is forgotten."""
+    overdue = BulkCommand.objects.filter(approval=Approval.AWAITED, expires_at__lte=now)
+    return overdue.update(approval=Approval.WITHDRAWN, sealed="", decided_by=SYSTEM.label, decided_at=now)
+
+
+def _require_still_possible(
+    stations: Sequence[ChargingStation], intent: Intent, manners: Manners, asker: Actor | None
+) -> None:
+    """Raise :class:`Conflict` for what an approval would only use up."""
+    if asker is None:
+        raise Conflict("Who asked for this is no longer here. Ask for it anew.")
+    try:
+        check(stations, intent, by=asker)
+    except DomainError as error:
+        raise Conflict("Who asked for this may not do it any longer. Ask for it in your own name.") from error
+    run_at = manners.when.run_at if manners.when else None
+    if run_at is not None and run_at <= clock.now():
+        raise Conflict("The time for which it was planned has passed. Ask for it anew.")
 
 
 def counts(bulk: BulkCommand) -> dict[str, int]:
@@ -197,7 +222,7 @@ def _withdraw(bulk: BulkCommand, by: Actor) -> int:
         _decide(held, Approval.WITHDRAWN, by)
         held.save()
         audit.record("command.withdrawn_to_many", held, by=by)
-    bulk.approval = held.approval
+    bulk.approval, bulk.decided_by, bulk.decided_at = held.approval, held.decided_by, held.decided_at
     return len(parts)
 
 

@@ -4,12 +4,11 @@ Registers of start and end are those of the session; a reading at the same insta
 them, says the same with other decimals and gives way.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stations.domain.metering import EXPORT_REGISTER, SampleFlag, exported_wh
 from stations.models import ConnectorState, MeterReading, Transaction, TransactionEvent
@@ -19,13 +18,6 @@ THOUSAND = Decimal(1000)
 ROUNDED_WH = Decimal(1)
 """1.6 starts and stops with whole Wh, whatever decimals its readings have."""
 REGISTER_DIGITS = 6
-LEAST_A = Decimal(6)
-LEAST_W = Decimal(1380)
-"""A car takes no less than 6 A (IEC 61851-1), at 230 V of one phase."""
-_COLUMNS = (
-    "occurred_at", "energy_wh", "power_w", "current_l1_a", "current_l2_a", "current_l3_a", "flags",
-    "offered_current_a", "offered_power_w",
-)  # fmt: skip
 _NOT_OURS = SampleFlag.OTHER_LOCATION.value
 
 
@@ -51,8 +43,7 @@ def usage_of(session: Transaction, *, until: datetime) -> Metered:
     Raises :class:`tariffs.usage.CannotPrice` where there is nothing to price by.
     """
     ends = _ends(session, until)
-    readings = _readings(session, ends)
-    samples = [_at_start(ends), *_measured(readings, ends), *_states(session, readings, ends)]
+    samples = [_at_start(ends), *_measured(session, ends), *_states(session, ends)]
     if ends.last_wh is not None:
         samples.append(Sample(ends.end, ends.last_wh / THOUSAND))
     samples.sort(key=lambda one: one.at)
@@ -128,15 +119,12 @@ def _at_start(ends: _Ends) -> Sample:
     return Sample(ends.start, None if ends.first_wh is None else ends.first_wh / THOUSAND)
 
 
-def _readings(session: Transaction, ends: _Ends) -> list[tuple[Any, ...]]:
+def _measured(session: Transaction, ends: _Ends) -> Iterator[Sample]:
     rows = MeterReading.objects.filter(
         transaction=session, occurred_at__gte=ends.start, occurred_at__lte=ends.end
     )
-    return list(rows.order_by("occurred_at", "id").values_list(*_COLUMNS))
-
-
-def _measured(readings: Sequence[tuple[Any, ...]], ends: _Ends) -> Iterator[Sample]:
-    for at, energy_wh, power_w, *currents, flags, _amperes, _watts in readings:
+    columns = ("occurred_at", "energy_wh", "power_w", "current_l1_a", "current_l2_a", "current_l3_a", "flags")
+    for at, energy_wh, power_w, *currents, flags in rows.order_by("occurred_at", "id").values_list(*columns):
         elsewhere = _NOT_OURS in (flags or ())
         phases = [amperes for amperes in currents if amperes is not None]
         yield Sample(
@@ -189,31 +177,11 @@ def _register(at: datetime, energy_wh: Decimal | None, ends: _Ends) -> Decimal |
     return energy_wh / THOUSAND
 
 
-def _states(session: Transaction, readings: Sequence[tuple[Any, ...]], ends: _Ends) -> Iterator[Sample]:
-    """What the session did; also where it goes on doing it, and what it is offered begins or ceases to suffice."""
+def _states(session: Transaction, ends: _Ends) -> Iterator[Sample]:
     told = _of_connector(session, ends) if session.number is not None else _of_events(session)
-    changes: list[tuple[datetime, str | bool]] = sorted([*told, *_offers(readings)], key=itemgetter(0))
-    word, held_back = "", False
-    for at, change in changes:
-        if isinstance(change, bool):
-            held_back = change
-        else:
-            word = change
-        counts = held_back and word != "Finishing"  # what ended waits for nobody
-        if at <= ends.end and (state := state_of(word, held_back=counts)) is not None:
+    for at, word in told:
+        if at <= ends.end and (state := state_of(word)) is not None:
             yield Sample(max(at, ends.start), state=state)
-
-
-def _offers(readings: Sequence[tuple[Any, ...]]) -> Iterator[tuple[datetime, bool]]:
-    """When the station began or ceased to offer less than a car can charge with, as far as it tells (T-23)."""
-    before = False
-    for at, *_others, amperes, watts in readings:
-        if amperes is None and watts is None:
-            continue
-        held_back = (amperes is not None and amperes < LEAST_A) or (watts is not None and watts < LEAST_W)
-        if held_back != before:
-            yield at, held_back
-        before = held_back
 
 
 def _of_events(session: Transaction) -> list[tuple[datetime, str]]:

@@ -9,13 +9,12 @@ from django.db.models import Case, DurationField, ExpressionWrapper, F, Q, Query
 from django.db.models.functions import Coalesce
 
 from core.models import Organization
+from drivers.authorization import Rule
 from drivers.models import Budget, BudgetKind, BudgetPeriod, IdToken
 from stations.domain.words import TransactionStatus
-from stations.models import Transaction
+from stations.models import AuthorizationAnswer, Transaction
 
 ACTIVE = TransactionStatus.ACTIVE.value
-FREE = Q(station__free_vend=True) | Q(station__free_evses__contains=[F("evse__evse_id")])
-"""Where everybody may charge nothing is counted against anybody."""
 
 
 def used_up(token: IdToken, now: datetime) -> Budget | None:
@@ -51,10 +50,15 @@ def _budgets(token_id: UUID | None, driver_id: UUID | None) -> QuerySet[Budget]:
 
 
 def _spent(budget: Budget, at: datetime, now: datetime) -> Decimal:
-    """What was charged in the period of ``at``, in the unit of the budget."""
+    """What was charged in the period of ``at``, in the unit of the budget.
+
+    A session that began where everybody may charge is counted against nobody, whatever holds there today.
+    """
     start, end = _period(budget.per, at, budget.organization)
     whose = {"token": budget.token_id} if budget.token_id else {"driver": budget.driver_id}
-    sessions = Transaction.objects.filter(**whose, started_at__gte=start, started_at__lt=end).exclude(FREE)
+    free = AuthorizationAnswer.objects.filter(**whose, rule=Rule.FREE).exclude(transaction_id=None)
+    sessions = Transaction.objects.filter(**whose, started_at__gte=start, started_at__lt=end)
+    sessions = sessions.exclude(pk__in=free.values("transaction_id"))
     if budget.kind == BudgetKind.ENERGY:
         return Decimal(sessions.aggregate(sum=Sum("energy_wh"))["sum"] or 0)
     if budget.kind == BudgetKind.MONEY:

@@ -13,6 +13,7 @@ from stations.models import Connection, ConnectorState
 from stations.services import (
     authorization_log,
     budgets,
+    bulk_commands,
     card_registering,
     commands,
     connections,
@@ -67,6 +68,7 @@ def sweep() -> dict[str, int | None]:
     jobs: dict[str, Callable[[], int]] = {
         "gateways": lambda: len(connections.free_dead_gateways(now)),
         "commands": lambda: commands.sweep(now),
+        "bulk_commands": lambda: bulk_commands.expire(now),
         "reports": lambda: reports.expire(now),
         "credentials": lambda: credentials.expire(now),
         "certificates": lambda: sending.sweep(now),

@@ -248,6 +248,11 @@ def test_b30_a_run_over_some_payers_leaves_the_others_to_the_next(
 
     assert api.get(made["Location"]).json()["accounts"] == {"open": 0, "done": 1, "failed": 0}
     assert [str(row.account_id) for row in ours(Invoice, organization)] == [one]
+    preview = api.get(f"{made['Location']}preview/").json()["documents"]
+    assert [row["account"] for row in preview] == [one]
+    api.post(f"{made['Location']}issue/")
+    running.work()
+    assert [(str(row.account_id), row.state) for row in ours(Invoice, organization)] == [(one, "issued")]
     api.post("/api/v1/billing-runs/", {"period": THIS_MONTH}, format="json")
     running.work()
     assert {str(row.account_id) for row in ours(Invoice, organization)} == {one, other}

@@ -8,10 +8,10 @@ from rest_framework.test import APIClient
 
 from core import clock
 from core.access import Actor
-from core.models import AuditEntry, Organization
+from core.models import ApiKey, AuditEntry, Organization
 from core.services import keys
 from stations.models import BulkCommand, ChargingStation, Command, Presence, Site
-from stations.services import access
+from stations.services import access, sweeping
 from tests import factories
 from tests.portal.api.conftest import client_with, results
 from tests.portal.api.test_bad_input import problem
@@ -209,13 +209,43 @@ class TestSecondPerson:
         self, api: APIClient, api_with: Any, fleet: list[ChargingStation]
     ) -> None:
         places = [api.post(URL, {**RESET, "stations": ids(fleet)})["Location"] for _ in range(2)]
-        BulkCommand.objects.filter(pk=places[1].split("/")[-2]).update(expires_at=clock.now())
+        late = BulkCommand.objects.filter(pk=places[1].split("/")[-2])
+        late.update(expires_at=clock.now())
 
         withdrawn = api.delete(places[0]).json()
         assert (withdrawn["approval"], withdrawn["counts"]) == ("withdrawn", {"cancelled": 3})
         for place in places:
             assert "any more" in problem(api_with("*").post(f"{place}approve/"), 409)["detail"]
         problem(api.delete(places[0]), 409)
+        assert sweeping.sweep()["bulk_commands"] == 1
+        assert (late.get().approval, late.get().sealed) == ("withdrawn", "")
+        assert not said_to(fleet).exists()
+
+    def test_w021_an_approval_is_not_used_up_by_what_cannot_be_sent_any_more(
+        self, api: APIClient, api_with: Any, organization: Organization, fleet: list[ChargingStation]
+    ) -> None:
+        asking = api_with("*")
+        asked = asking.post(URL, {**RESET, "stations": ids(fleet)})["Location"]
+        planned = {**RESET, "stations": ids(fleet), "run_at": (clock.now() + timedelta(hours=1)).isoformat()}
+        later = api.post(URL, planned)["Location"]
+        BulkCommand.objects.filter(pk=later.split("/")[-2]).update(run_at=clock.now())
+        key = ApiKey.objects.get(pk=BulkCommand.objects.get(pk=asked.split("/")[-2]).owner_id)
+        ApiKey.objects.filter(pk=key.pk).update(scopes=["commands:read"])
+
+        assert "may not do it any longer" in problem(api.post(f"{asked}approve/"), 409)["detail"]
+        assert "has passed" in problem(api_with("*").post(f"{later}approve/"), 409)["detail"]
+        assert not said_to(fleet).exists()
+
+    def test_w021_nobody_approves_by_a_colleagues_key_that_they_rotated(
+        self, organization: Organization, alice: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        bob = factories.make_actor(organization, name="bob")
+        own = keys.create(organization, name="own", scopes=["*"], by=alice)[1]
+        his, _secret = keys.create(organization, name="his", scopes=["*"], by=bob)
+        asked = client_with(own).post(URL, {**RESET, "stations": ids(fleet)})
+        taken = client_with(keys.rotate(his, by=alice))
+
+        problem(taken.post(f"{asked['Location']}approve/"), 403)
         assert not said_to(fleet).exists()
 
 

@@ -76,7 +76,9 @@ def test_a_company_that_drives_has_its_address_and_vat_id_on_documents(api: APIC
     assert (moved["kind"], moved["address"]["city"], moved["address"]["street"]) == ("company", "Kiel", "")
     assert api.put(url, moved).json() == moved
     plain = api.put(url, {"name": "Kurier Nord"}).json()
-    assert (plain["kind"], plain["address"], plain["vat_id"]) == ("person", NOWHERE, "")
+    assert (plain["kind"], plain["vat_id"]) == ("company", "DE136695976"), "who bills may have entered it"
+    private = api.patch(url, {"kind": "person", "address": {}, "vat_id": ""}).json()
+    assert (private["kind"], private["address"], private["vat_id"]) == ("person", NOWHERE, "")
 
 
 def test_a_driver_of_whom_no_address_is_said_is_a_person_and_pays_through_no_account_yet(

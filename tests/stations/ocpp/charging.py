@@ -81,7 +81,7 @@ class Car:
         })  # fmt: skip
 
     def reads(self, minutes: float, wh: float, **figures: float) -> dict[str, Any]:
-        """A register in Wh, and maybe ``power_w`` and what the station offers, ``offered_a``."""
+        """A register in Wh, and maybe ``power_w``."""
         if not self.is_16:
             return self._event("Updated", "MeterValuePeriodic", minutes, wh, None, **figures)
         sampled = [{"value": str(wh)}]
@@ -89,8 +89,6 @@ class Car:
             sampled.append(
                 {"value": str(figures["power_w"]), "measurand": "Power.Active.Import", "unit": "W"}
             )
-        if "offered_a" in figures:
-            sampled.append({"value": str(figures["offered_a"]), "measurand": "Current.Offered", "unit": "A"})
         return self.socket.call("MeterValues", {
             "connectorId": 1, "transactionId": self.reference,
             "meterValue": [{"timestamp": self._time(minutes), "sampledValue": sampled}],
@@ -107,7 +105,7 @@ class Car:
         self, kind: str, why: str, minutes: float, wh: float | None, state: str | None, **fields: Any
     ) -> dict[str, Any]:
         context = {"Started": "Transaction.Begin", "Ended": "Transaction.End"}.get(kind, "Sample.Periodic")
-        power_w, offered_a = fields.pop("power_w", None), fields.pop("offered_a", None)
+        power_w = fields.pop("power_w", None)
         info = {"transactionId": self.name, "chargingState": state,
                 "stoppedReason": "Local" if kind == "Ended" else None}  # fmt: skip
         payload = {
@@ -122,8 +120,6 @@ class Car:
             sampled: list[dict[str, Any]] = [{"value": wh, "context": context}]
             if power_w is not None:
                 sampled.append({"value": power_w, "measurand": "Power.Active.Import", "context": context})
-            if offered_a is not None:
-                sampled.append({"value": offered_a, "measurand": "Current.Offered", "context": context})
             payload["meterValue"] = [{"timestamp": self._time(minutes), "sampledValue": sampled}]
         return self.socket.call("TransactionEvent", payload)
 

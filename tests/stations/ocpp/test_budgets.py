@@ -20,8 +20,8 @@ from stations.models import (
     SessionCost,
     Transaction,
 )
-from stations.services import session_costs, spending, stations, sweeping
-from tests.factories import make_driver, make_station, make_token
+from stations.services import session_costs, spending, sweeping
+from tests.factories import make_driver, make_token
 from tests.stations.ocpp.asking import VERSIONS, ended
 from tests.stations.ocpp.charging import Car, priced
 from tests.stations.ocpp.knocking import Charger
@@ -190,20 +190,23 @@ def test_a_station_that_does_not_stop_is_asked_again_after_longer_and_longer_pau
     assert BudgetStop.objects.get(transaction__station=charger.station).tries == 3
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("free", [{"free_vend": True}, {"free_evses": [1]}])
-def test_what_was_charged_where_everybody_may_charge_uses_up_nothing(
-    charger: Charger, alice: Actor, token: IdToken, this_day: datetime, free: dict[str, Any]
+def test_what_was_charged_where_everybody_could_charge_uses_up_nothing_later_either(
+    charger: Charger, alice: Actor, token: IdToken, this_day: datetime, version: str, free: dict[str, Any]
 ) -> None:
     budgets.set_(token, DAY_OF_20_KWH, by=alice)
-    elsewhere, _ = make_station(alice, **free)
-    session = charged(elsewhere, token, 50_000, this_day)
-    session.evse = stations.add_evse(elsewhere, 1)
-    session.save()
-    with charger.dial("2.0.1") as socket:
+    station = ChargingStation.objects.filter(pk=charger.station.pk)
+    station.update(**free)
+    with charger.dial(version) as socket:
         socket.boot()
+        start(socket, token)
+        ended_now = {"status": "ended", "ended_at": clock.now(), "energy_wh": 50_000}
+        Transaction.objects.filter(station=charger.station).update(**ended_now)
+        station.update(free_vend=False, free_evses=[])
         assert status(authorize(socket, token.value)) == "Accepted"
         charged(charger.station, token, 20_000, this_day)
-        assert status(authorize(socket, token.value)) == "NoCredit"
+        assert status(authorize(socket, token.value)) != "Accepted"
 
 
 def test_time_runs_out_while_a_session_runs(charger: Charger, alice: Actor, token: IdToken) -> None:

@@ -101,21 +101,6 @@ def amounts(car: Car) -> dict[str, str]:
     return {line["dimension"]: line["measured"] for line in cost_of(car).lines}
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_t23_waiting_for_what_the_station_did_not_offer_is_never_charged_for(
-    plug: Plug, alice: Actor, version: str
-) -> None:
-    priced(alice, TIMED)
-    car = plug(version)
-    car.start(0, 0)
-    car.reads(30, 10_000, offered_a=0)
-    car.says(40, "SuspendedEV", 10_000)
-    car.reads(60, 10_000, offered_a=16)
-    car.stop(70, 10_000)
-
-    assert amounts(car) == {"ENERGY": "10", "TIME": "0.5", "PARKING_TIME": "0.166667"}
-
-
 def test_t23_a_cable_left_in_after_the_session_before_is_not_parked_yet(plug: Plug, alice: Actor) -> None:
     priced(alice, TIMED)
     car = plug("1.6")
