@@ -531,10 +531,6 @@ FILLED = (
     _("%(count)s commands are waiting for this station. Cancel some or wait."),
     _("A command can wait 1 to %(most)s seconds."),
     _("These are more than %(most)s stations. Tell them in parts."),
-    _(
-        "“%(name)s” goes to at most %(most)s stations at once; for more a second person would have to "
-        "agree, which cannot be asked for yet."
-    ),
     _("“%(name)s” never waits for a station that is offline."),
     _("A whole number from 0 to %(most)s is expected."),
     _("A security profile is a number from 0 to %(most)s."),
