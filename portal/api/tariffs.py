@@ -238,12 +238,14 @@ class TariffDetail(OneTariff):
     @extend_schema(operation_id="replace_tariff", request=OcpiTariff, responses=TariffView)
     def put(self, request: Request, pk: UUID) -> Response:
         """Replace the draft; a published tariff gets one, and its version in force stays as it is."""
-        return self._edit(lambda tariff: mapping_of(request.data))
+        body = mapping_of(request.data)
+        return self._edit(lambda tariff: body)
 
     @extend_schema(operation_id="change_tariff", request=OcpiTariff, responses=TariffView)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change fields of the draft; `null` takes one away."""
-        return self._edit(lambda tariff: {**newest(tariff).content, **mapping_of(request.data)})
+        body = mapping_of(request.data)
+        return self._edit(lambda tariff: {**newest(tariff).content, **body})
 
     @extend_schema(operation_id="retire_tariff", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
@@ -257,9 +259,10 @@ class TariffDetail(OneTariff):
         with atomic():
             publishing.lock(self.kwargs["pk"])
             tariff = self.tariff()
-            require_match(self.request, TariffView(tariff, context={"actor": self.actor}).data)
+            before = TariffView(tariff, context={"actor": self.actor}).data
             draft = publishing.edit(tariff, document_of(tariff), by=self.actor)
             parsing.parse_tariff(draft.content)
+            require_match(self.request, before)  # a body that is wrong is told first, as everywhere
         return self.answer()
 
 

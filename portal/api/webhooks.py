@@ -90,7 +90,9 @@ class WebhookView(serializers.Serializer):
 
 
 class NewWebhookView(WebhookView):
-    secret = serializers.CharField(help_text="Shown once; it verifies signatures")
+    secret = serializers.CharField(
+        required=False, help_text="Shown once, in the answer that made it; it verifies signatures"
+    )
 
 
 class AttemptView(serializers.Serializer):
@@ -243,7 +245,7 @@ class WebhookDetail(BelowWebhook):
 
 
 class SecretView(serializers.Serializer):
-    secret = serializers.CharField(help_text="Shown once")
+    secret = serializers.CharField(required=False, help_text="Shown once, in the answer that made it")
     previous_until = serializers.DateTimeField(help_text="Until then the former secret signs as well")
 
 
