@@ -23,6 +23,7 @@ from core.models import AuditEntry, Organization
 from stations.domain import intents
 from stations.models import BulkPart, Command, LogFile, RawFrame
 from stations.services import bulk_commands, commands, files, log_files
+from stations.services.bulk_commands import Manners
 from tests import factories
 from tests.running import Server
 from tests.stations.ocpp.asking import VERSIONS, ask
@@ -251,7 +252,7 @@ def test_a_claim_whose_process_died_is_free_again_later(target: Callable[[], Tar
 def test_a_bulk_request_gives_every_station_a_target_of_its_own(bob: Actor) -> None:
     stations = [_station_of(bob) for _ in range(3)]
 
-    bulk = bulk_commands.issue(stations, GET_LOG, by=bob, if_offline="wait")
+    bulk = bulk_commands.issue(stations, GET_LOG, by=bob, manners=Manners(if_offline="wait"))
 
     parts = list(BulkPart.objects.filter(bulk=bulk).select_related("command"))
     paths = {_target_of(part.command)[1] for part in parts if part.command}
