@@ -167,12 +167,14 @@ def test_a_station_that_does_not_stop_is_asked_again_after_longer_and_longer_pau
     budgets.set_(token, [("energy_wh", Decimal(5000), "session")], by=alice)
 
     def swept_after(seconds: float) -> int:
-        BudgetStop.objects.update(at=clock.now() - timedelta(seconds=seconds))
+        mine = BudgetStop.objects.filter(transaction__station=charger.station)
+        mine.update(at=clock.now() - timedelta(seconds=seconds))
         return swept()
 
     def refused() -> None:
         socket.reply(socket.next_call(), {"status": "Rejected"})
-        eventually(lambda: not Command.objects.filter(settled_at=None).exists())
+        asked = Command.objects.filter(station=charger.station, settled_at=None)
+        eventually(lambda: not asked.exists())
 
     with charger.dial(version) as socket:
         socket.boot()
