@@ -75,7 +75,8 @@ class VatIdShown(OfPayer):
 
 def keep_payer(driver: Driver, wanted: dict[str, Any], *, by: Actor) -> None:
     """Store what was given. What is left out stays, of PUT as well: who bills may have entered it."""
-    if all(_is_nothing(value) for value in wanted.values()) and _account_of(driver) is None:
+    says_nothing = all(_is_nothing(value) for value in wanted.values())
+    if not wanted or (says_nothing and _account_of(driver) is None):
         return
     address = wanted.get("address")
     details = {} if address is None else {name: address.get(name, "") for name in IN_ADDRESS}

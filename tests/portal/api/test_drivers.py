@@ -71,7 +71,9 @@ def test_a_company_that_drives_has_its_address_and_vat_id_on_documents(api: APIC
     buyer = api.get(f"/api/v1/billing-accounts/{account['id']}/").json()["buyer"]
     assert (account["kind"], buyer["street"], buyer["vat_id"]) == ("company", "Hafenstr. 12", "DE136695976")
 
+    told = AuditEntry.objects.filter(action="buyer.changed").count()
     assert api.patch(url, {"language": "de"}).json()["vat_id"] == "DE136695976"
+    assert AuditEntry.objects.filter(action="buyer.changed").count() == told
     moved = api.patch(url, {"address": {"city": "Kiel", "country": "DE"}}).json()
     assert (moved["kind"], moved["address"]["city"], moved["address"]["street"]) == ("company", "Kiel", "")
     assert api.put(url, moved).json() == moved
