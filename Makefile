@@ -6,6 +6,7 @@ PIP := $(PY) -m pip install --quiet --require-hashes
 BASE := .venv/.base.stamp
 DEV := .venv/.dev.stamp
 FRONTEND := .venv/.frontend.stamp
+GENERATORS := .venv/.generators.stamp
 SPRITE := static/vendor/icons.svg
 DRAWN_FROM := $(shell find templates portal -name '*.html' -o -name '*.py' 2>/dev/null)
 
@@ -21,7 +22,7 @@ help:
 	@echo "make test [ARGS='-k name']      all tests, a file on each core and one more at a time; JOBS=1 one after the other"
 	@echo "make check                      format, lint, types, directions, migrations, deployment settings"
 	@echo "make schemathesis [EXAMPLES=200] every operation of the API, by requests made from its schema"
-	@echo "make clients                    Python and TypeScript clients from the schema, tried against a portal (needs the network)"
+	@echo "make clients                    Python and TypeScript clients from the schema, tried against a portal"
 	@echo "make schema                     record anew, after a migration was added, what they do to an empty database"
 	@echo "make lock                       choose exact versions of all packages anew"
 	@echo "make bench, make bench-quick    measure"
@@ -32,7 +33,7 @@ setup: $(BASE) $(SPRITE)
 run: $(BASE) $(SPRITE)
 	@exec $(PY) manage.py up --demo $(ARGS)
 
-test: $(DEV) $(SPRITE)
+test: $(DEV) $(SPRITE) $(GENERATORS)
 	@scripts/browser.sh
 	@scripts/pango.sh
 	@exec $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
@@ -51,7 +52,7 @@ schema: $(DEV)
 schemathesis: $(DEV)
 	SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),200) $(PY) -m pytest tests/portal/api/test_schemathesis.py -s $(ARGS)
 
-clients: $(DEV) $(SPRITE)
+clients: $(DEV) $(SPRITE) $(GENERATORS)
 	$(PY) scripts/clients/run.py
 
 format: $(DEV)
@@ -64,6 +65,7 @@ lock: $(DEV)
 			--no-emit-index-url --no-emit-find-links --no-header $(LOCK_ARGS) -o $$name.txt $$name.in || exit 1; \
 	done
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd scripts/clients && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 bench: $(DEV)
 	$(PY) -m benchmarks $(ARGS)
@@ -90,6 +92,10 @@ $(DEV): requirements/dev.txt | venv
 $(FRONTEND): package.json package-lock.json scripts/frontend.sh | $(BASE)
 	@echo "Installing front-end packages"
 	@scripts/frontend.sh
+	@touch $@
+
+$(GENERATORS): scripts/clients/package.json scripts/clients/package-lock.json | $(FRONTEND)
+	@scripts/frontend.sh scripts/clients
 	@touch $@
 
 $(SPRITE): $(FRONTEND) scripts/build_static.py $(DRAWN_FROM)

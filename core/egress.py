@@ -37,7 +37,7 @@ GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_resolvers = ThreadPoolExecutor(4, thread_name_prefix="egress-resolver")
+_resolvers = ThreadPoolExecutor(64, thread_name_prefix="egress-resolver")
 
 
 class EgressRefused(Exception):
@@ -46,6 +46,10 @@ class EgressRefused(Exception):
 
 class EgressFailed(Exception):
     """Nothing usable came back in time."""
+
+
+class EgressBusy(EgressFailed):
+    """So many others were asked for that this one had no turn; nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +224,8 @@ def _resolved(target: Target, patience_s: float) -> list[Address]:
     try:
         found = {str(row[4][0]).partition("%")[0] for row in asked.result(patience_s)}
     except (OSError, TookTooLong) as error:
-        asked.cancel()
+        if asked.cancel():
+            raise EgressBusy("Too many names are asked for at once. Try again later.") from error
         raise EgressFailed(f"{target.host} is not known to the name service.") from error
     return sorted((ipaddress.ip_address(text) for text in found), key=lambda one: (one.version, int(one)))
 

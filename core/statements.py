@@ -63,6 +63,13 @@ def refresh(thing: Model) -> None:
         setattr(thing, field.attname, convert(value, None, here) if convert else value)
 
 
+def let_go() -> None:
+    """Give the thread's connection back to the pool, for a wait; within a transaction it stays."""
+    here = connections[DEFAULT_DB_ALIAS]
+    if not here.in_atomic_block:
+        here.close()
+
+
 def _has_rows(cursor: psycopg.Cursor[Row]) -> bool:
     """Like ``cursor.description``, which makes an object of every column."""
     return cursor.pgresult is not None and cursor.pgresult.nfields > 0

@@ -3,6 +3,8 @@
 import math
 import time
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 MOST_THINGS = 10_000
@@ -45,6 +47,16 @@ class AtOnce:
                 return False
             self._counts[caller] += 1
             return True
+
+    @contextmanager
+    def place(self, caller: str) -> Iterator[bool]:
+        """Whether there is a place, for as long as the block lasts."""
+        there_is_one = self.enter(caller)
+        try:
+            yield there_is_one
+        finally:
+            if there_is_one:
+                self.leave(caller)
 
     def leave(self, caller: str) -> None:
         with self._lock:

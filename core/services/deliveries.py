@@ -11,7 +11,8 @@ import hmac
 import http
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,8 +36,10 @@ logger = logging.getLogger(__name__)
 LOCK = 0x73656E64  # of pg_advisory_lock: one process sends at a time
 THREADS = 24
 PER_WEBHOOK = 8
+PER_ORGANIZATION = 12
+SLOW_S, PER_SLOW_WEBHOOK = 1.0, 2
 BUDGET_S = 25.0
-TOGETHER_S = 0.01
+TOGETHER_S, LOOK_AGAIN_S = 0.01, 0.2
 LEASE = timedelta(seconds=60)
 BACK_OFF_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 30_600)
 """The last try is made after more than a day, so that an address that failed throughout is switched off by it."""
@@ -52,6 +55,7 @@ class Claim:
 
     delivery_id: int
     webhook_id: UUID
+    organization_id: UUID
     tries: int
     tries_before: int
     url: str
@@ -69,6 +73,8 @@ class Result:
     duration_ms: int
     failure: str = ""
     answer: egress.Answer | None = None
+    is_theirs: bool = True
+    """Whether a failure is one of the address, and none of ours."""
 
 
 def run(budget_s: float = BUDGET_S) -> int:
@@ -84,7 +90,7 @@ def run(budget_s: float = BUDGET_S) -> int:
 def send(claim: Claim) -> Result:
     """Post it once; touches no database."""
     at, began = clock.now(), time.monotonic()
-    failure, answer = "", None
+    failure, answer, is_theirs = "", None, True
     if not claim.secrets:
         return Result(claim, at, 0, "The secret of the webhook cannot be read. Make a new one.")
     try:
@@ -93,10 +99,10 @@ def send(claim: Claim) -> Result:
             claim.url, body=claim.body, headers=headers, schemes=webhooks.schemes_of(claim.url)
         )
     except (egress.EgressRefused, egress.EgressFailed) as error:
-        failure = str(error)
+        failure, is_theirs = str(error), not isinstance(error, egress.EgressBusy)
     if answer is not None and not 200 <= answer.status < 300:
         failure = f"The address answered {answer.status} {_phrase(answer.status)}".strip() + "."
-    return Result(claim, at, round((time.monotonic() - began) * 1000), failure, answer)
+    return Result(claim, at, round((time.monotonic() - began) * 1000), failure, answer, is_theirs)
 
 
 def signed(claim: Claim, at: datetime) -> Mapping[str, str]:
@@ -142,19 +148,62 @@ def rates(organization_id: UUID, since: datetime) -> dict[UUID, tuple[int, int]]
 
 
 def _send_all(budget_s: float) -> int:
-    deadline, tried = time.monotonic() + budget_s, 0
-    flying: dict[Future[Result], Claim] = {}
+    deadline, turn = time.monotonic() + budget_s, _Turn()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks") as pool:
         while True:
-            if time.monotonic() < deadline and len(flying) <= THREADS // 2:
-                for one in _claim(THREADS - len(flying), _crowded(flying.values())):
-                    flying[pool.submit(send, one)] = one
-            if not flying:
-                return tried
-            wait(flying, return_when=FIRST_COMPLETED)
-            done, _ = wait(flying, timeout=TOGETHER_S)
-            settle([_result_of(future, flying.pop(future)) for future in done])
-            tried += len(done)
+            if time.monotonic() < deadline and turn.may_claim():
+                turn.begin(pool, _claim(THREADS - len(turn.flying), turn))
+            if not turn.flying:
+                return turn.tried
+            wait(turn.flying, timeout=LOOK_AGAIN_S, return_when=FIRST_COMPLETED)
+            done, _ = wait(turn.flying, timeout=TOGETHER_S)
+            if done:
+                settle(turn.end(done))
+
+
+class _Turn:
+    """What is on its way, and how much of the threads each address and organization may have.
+
+    An address that takes long to answer has a small share, and so keeps nobody else's events back.
+    """
+
+    def __init__(self) -> None:
+        self.flying: dict[Future[Result], Claim] = {}
+        self.tried = 0
+        self.slow: set[UUID] = set()
+        self._claimed_at = 0.0
+
+    def may_claim(self) -> bool:
+        """Many at once, so that a claim is worth its statement; the few places beside slow ones now and then."""
+        room, now = THREADS - len(self.flying), time.monotonic()
+        if room < THREADS // 2 and (room == 0 or now - self._claimed_at < LOOK_AGAIN_S):
+            return False
+        self._claimed_at = now
+        return True
+
+    def begin(self, pool: ThreadPoolExecutor, claims: Iterable[Claim]) -> None:
+        for one in claims:
+            self.flying[pool.submit(send, one)] = one
+
+    def end(self, done: Iterable[Future[Result]]) -> list[Result]:
+        results = [_result_of(future, self.flying.pop(future)) for future in done]
+        for one in results:
+            is_slow = one.duration_ms >= SLOW_S * 1000
+            (self.slow.add if is_slow else self.slow.discard)(one.claim.webhook_id)
+        self.tried += len(results)
+        return results
+
+    def crowded(self) -> list[UUID]:
+        """Webhooks that have their share of the threads."""
+        counts = Counter(claim.webhook_id for claim in self.flying.values())
+        return [key for key, count in counts.items() if count >= self._share(key)]
+
+    def used(self) -> Counter[UUID]:
+        """How many threads each organization has."""
+        return Counter(claim.organization_id for claim in self.flying.values())
+
+    def _share(self, webhook_id: UUID) -> int:
+        return PER_SLOW_WEBHOOK if webhook_id in self.slow else PER_WEBHOOK
 
 
 @contextmanager
@@ -186,24 +235,20 @@ def _secrets_of(webhook: Webhook) -> tuple[str, ...]:
         return ()
 
 
-def _crowded(flying: Collection[Claim]) -> list[UUID]:
-    """Webhooks that have their share of the threads."""
-    counts: dict[UUID, int] = {}
-    for claim in flying:
-        counts[claim.webhook_id] = counts.get(claim.webhook_id, 0) + 1
-    return [key for key, number in counts.items() if number >= PER_WEBHOOK]
-
-
-def _claim(room: int, crowded: list[UUID]) -> list[Claim]:
+def _claim(room: int, turn: _Turn) -> list[Claim]:
     if room <= 0:
         return []
-    now = clock.now()
+    now, used = clock.now(), turn.used()
     values: dict[str, Any] = {
         "now": now,
         "lease": now + LEASE,
         "room": room,
-        "crowded": crowded,
+        "crowded": turn.crowded(),
+        "slow": list(turn.slow),
         "share": PER_WEBHOOK,
+        "busy": list(used),
+        "used": list(used.values()),
+        "per_organization": PER_ORGANIZATION,
         "test": outbox.TEST,
     }
     with connection.cursor() as cursor:
@@ -215,6 +260,7 @@ def _claim(room: int, crowded: list[UUID]) -> list[Claim]:
         Claim(
             delivery_id=key,
             webhook_id=webhook_id,
+            organization_id=known[webhook_id].organization_id,
             tries=tries,
             tries_before=tries_before,
             url=known[webhook_id].url,
@@ -244,7 +290,8 @@ def _failed(results: Iterable[Result]) -> list[Result]:
     failures = sorted((one for one in results if one.failure), key=lambda one: one.claim.delivery_id)
     kept = [one for one in failures if _put_off(one)]
     for one in kept:
-        _judge(one)
+        if one.is_theirs:
+            _judge(one)
     return kept
 
 
@@ -313,20 +360,25 @@ WHERE d.id = claim.id AND d.tries = claim.tries AND d.status = 'pending'
 RETURNING d.id
 """
 
-# ``SKIP LOCKED``: whoever claims at the same time takes others.
+# ``SKIP LOCKED``: whoever claims at the same time takes others. Organizations take turns, and each has its share.
 _CLAIM = """
-WITH due AS (
-    SELECT d.id FROM core_webhook w CROSS JOIN LATERAL (
+WITH ready AS (
+    SELECT d.id, d.next_try_at, coalesce(u.used, 0) + row_number() OVER (
+        PARTITION BY w.organization_id ORDER BY d.next_try_at) AS place
+    FROM core_webhook w
+    LEFT JOIN unnest(%(busy)s::uuid[], %(used)s::int[]) AS u(id, used) ON u.id = w.organization_id
+    CROSS JOIN LATERAL (
         SELECT x.id, x.next_try_at FROM core_delivery x JOIN core_event e ON e.id = x.event_id
         WHERE x.webhook_id = w.id AND x.status = 'pending' AND x.next_try_at <= %(now)s
             AND (e.type = %(test)s
                 OR (w.state = 'active' AND (w.blocked_until IS NULL OR w.blocked_until <= %(now)s)))
         ORDER BY x.next_try_at, x.event_id
-        LIMIT CASE WHEN w.failing_since IS NULL THEN %(share)s ELSE 1 END
+        LIMIT CASE WHEN w.failing_since IS NULL AND w.id <> ALL(%(slow)s::uuid[]) THEN %(share)s ELSE 1 END
         FOR UPDATE OF x SKIP LOCKED
     ) d
     WHERE w.retired_at IS NULL AND w.id <> ALL(%(crowded)s::uuid[])
-    ORDER BY d.next_try_at LIMIT %(room)s
+), due AS (
+    SELECT id FROM ready WHERE place <= %(per_organization)s ORDER BY place, next_try_at LIMIT %(room)s
 ), claimed AS (
     UPDATE core_delivery c SET next_try_at = %(lease)s, tries = c.tries + 1 FROM due WHERE c.id = due.id
     RETURNING c.id, c.webhook_id, c.tries, c.tries_before, c.event_id

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.db.transaction import atomic
 
 from core import audit, clock, egress, keys
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, NotPermitted
 from core.models import Delivery, Event, Webhook
 from core.services import outbox
 
@@ -42,7 +43,7 @@ def create(values: Mapping[str, Any], *, by: Actor) -> tuple[Webhook, str]:
 
 def update(webhook: Webhook, values: Mapping[str, Any], *, by: Actor) -> Webhook:
     """Change what may be changed (``EDITABLE``). Raises as :func:`create` does."""
-    _require(webhook, by)
+    _require_to_read(webhook, by)
     changes = audit.difference(webhook, values)
     _assign(webhook, values, by)
     with atomic():
@@ -61,14 +62,23 @@ def pause(webhook: Webhook, *, by: Actor) -> Webhook:
 
 def resume(webhook: Webhook, *, by: Actor) -> Webhook:
     """Send again, what waits first."""
-    _require(webhook, by)
+    _require_to_read(webhook, by)
     webhook.disabled_at = webhook.failing_since = webhook.blocked_until = None
     return _become(webhook, Webhook.State.ACTIVE, "webhook.resumed", by)
 
 
+def become(webhook: Webhook, state: str, *, by: Actor) -> Webhook:
+    """Pause or resume; a state that it has already is left. Raises :class:`Invalid` for ``disabled``."""
+    if state == webhook.state:
+        return webhook
+    if state == Webhook.State.DISABLED:
+        raise Invalid("Only failing for a day switches a webhook off. Pause it instead.", field="state")
+    return (pause if state == Webhook.State.PAUSED else resume)(webhook, by=by)
+
+
 def rotate(webhook: Webhook, *, by: Actor) -> str:
     """A new secret, shown once. For a day both sign, so that the receiver can change without a gap."""
-    _require(webhook, by)
+    _require_to_read(webhook, by)
     secret = _new_secret()
     webhook.sealed_previous = webhook.sealed_secret
     webhook.previous_until = clock.now() + OVERLAP
@@ -91,7 +101,7 @@ def retire(webhook: Webhook, *, by: Actor) -> None:
 
 def test(webhook: Webhook, *, by: Actor) -> Delivery:
     """Send a ``webhook.test`` event to this webhook alone, even while it is paused; its delivery."""
-    _require(webhook, by)
+    _require_to_read(webhook, by)
     data = {"webhook": str(webhook.pk), "by": by.label}
     with atomic():
         outbox.record(outbox.TEST, organization_id=webhook.organization_id, object_id=webhook.pk, data=data)
@@ -106,7 +116,7 @@ def test(webhook: Webhook, *, by: Actor) -> Delivery:
 def redeliver(delivery: Delivery, *, by: Actor) -> Delivery:
     """Send it again, under the same event id. Raises :class:`Conflict` while it waits or nothing is sent."""
     webhook = delivery.webhook
-    _require(webhook, by)
+    _require_to_read(webhook, by)
     if webhook.state != Webhook.State.ACTIVE:
         raise Conflict("The webhook sends nothing now. Resume it first.")
     over = Delivery.objects.filter(pk=delivery.pk).exclude(status=Delivery.Status.PENDING)
@@ -133,9 +143,27 @@ def schemes_of(url: str) -> frozenset[str]:
     return frozenset(egress.PORTS) if egress.is_listed(url) else egress.HTTPS_ONLY
 
 
+def deliveries_of(webhook: Webhook, *, by: Actor) -> QuerySet[Delivery]:
+    """Its deliveries of events that the actor may read, with these."""
+    rows = Delivery.objects.filter(webhook=webhook).select_related("event")
+    readable = outbox.types_for(by)
+    return rows if len(readable) == len(outbox.SCOPE_OF) else rows.filter(event__type__in=readable)
+
+
 def _require(webhook: Webhook, by: Actor) -> None:
     by.require_everywhere(Permission.ORG_API)
     by.require(Permission.ORG_API, webhook)
+
+
+def _require_to_read(webhook: Webhook, by: Actor) -> None:
+    """Who decides where its events go, or who can sign them, has to be one who may read them."""
+    _require(webhook, by)
+    readable = outbox.types_for(by)
+    for kind in webhook.types or sorted(outbox.SCOPE_OF):
+        if kind not in readable:
+            raise NotPermitted(
+                f"The webhook sends events “{kind}”, which need the scope “{outbox.SCOPE_OF[kind]}”."
+            )
 
 
 def _become(webhook: Webhook, state: Webhook.State, action: str, by: Actor) -> Webhook:

@@ -62,7 +62,7 @@ class TargetFilter(StrictSerializer):
     tag = serializers.CharField(max_length=40, required=False)
 
 
-class BulkBody(serializers.Serializer):
+class BulkBody(StrictSerializer):
     """Whom to tell; what to tell them stands beside it, as for one station."""
 
     command = serializers.CharField(help_text="One of the commands of a station, but not `call`")
@@ -74,7 +74,7 @@ class BulkBody(serializers.Serializer):
     )
     filter = TargetFilter(required=False, help_text="With `stations` too: what is in both")
     dry_run = serializers.BooleanField(
-        required=False, default=False, help_text="Only say whom it would reach"
+        required=False, default=False, help_text="Only say whom it would reach: how many, and the first 500"
     )
 
 
@@ -199,10 +199,12 @@ class CommandList(ListResource):
 
     def _send(self) -> Response:
         intent, manners = self._wish()
-        whom = self._whom()
+        fitting = self._whom()
         if self.wanted["dry_run"]:
-            bulk_commands.check(whom, intent, by=self.actor)
-            return Response({"count": len(whom), "stations": [station.pk for station in whom]})
+            some = list(fitting[: bulk_commands.MOST_STATIONS])
+            bulk_commands.check(some, intent, by=self.actor)
+            return Response({"count": fitting.count(), "stations": [station.pk for station in some]})
+        whom = list(fitting[: bulk_commands.MOST_STATIONS + 1])
         bulk = bulk_commands.issue(whom, intent, by=self.actor, manners=manners)
         shown = BulkView(bulk, context={"actor": self.actor}).data
         return Response(shown, status=202, headers={"Location": f"/api/v1/commands/{bulk.pk}/"})
@@ -225,7 +227,7 @@ class CommandList(ListResource):
         manners = Manners(values["expires_in"], values["if_offline"], values["reason"], when)
         return body.intent(values), manners
 
-    def _whom(self) -> list[ChargingStation]:
+    def _whom(self) -> QuerySet[ChargingStation]:
         wanted = dict(self.wanted.get("filter", {}))
         rows = None
         if stations := self.wanted.get("stations"):
@@ -233,7 +235,7 @@ class CommandList(ListResource):
         if wanted or rows is None:
             fitting = bulk_commands.targets(wanted, by=self.actor)
             rows = fitting if rows is None else rows & fitting
-        return list(rows[: bulk_commands.MOST_STATIONS + 1])
+        return rows
 
 
 class CommandDetail(Resource):

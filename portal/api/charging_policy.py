@@ -43,4 +43,4 @@ class ChargingPolicyDetail(Resource):
     def patch(self, request: Request) -> Response:
         """Change the default."""
         values = self.body(PolicyBody)
-        return Response(self.represent(policies.change(**values, by=self.actor)))
+        return with_etag(request, self.represent(policies.change(**values, by=self.actor)))

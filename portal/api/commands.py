@@ -26,14 +26,16 @@ from portal.api.fields import JsonObject, token_shown
 from portal.api.permissions import holds
 from portal.api.searching import Search
 from portal.api.stations import BelowStation
+from portal.pace import AtOnce
 from stations.domain.words import CommandStatus, Effect
 from stations.models import Command, ScheduledCommand, ScheduledRun
 from stations.ocpp import raw_calls
 from stations.services import commands, scheduled_commands
 from stations.services.scheduled_commands import When
 
-PREFER_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
+PREFER_WAIT = re.compile(r"\bwait=(\d{1,9})\b")
 MAX_WAIT_S = 60
+waiting = AtOnce(each=10, in_all=20)
 RUNS_SHOWN = 20
 EXPERT = frozenset({"call", "data_transfer"})
 
@@ -193,11 +195,16 @@ class StationCommands(BelowStation):
         return Response(self.represent(command), status=202, headers={"Location": location})
 
     def _settled(self, sent: Response, wait_s: int) -> Response:
-        """The same answer with what became of the command, where that came in time; plans are not waited for."""
+        """The same answer with what became of the command, where that came in time and there was a place to wait.
+
+        Plans are not waited for.
+        """
         command = Command.objects.filter(pk=sent.data["id"]).first()
         if command is None:
             return sent
-        command = commands.wait_until_settled(command, wait_s)
+        with waiting.place(str(self.actor.subject_id)) as there_is_one:
+            if there_is_one:
+                command = commands.wait_until_settled(command, wait_s)
         headers = {name: sent[name] for name in ("Location", "Idempotent-Replayed") if name in sent}
         return Response(self.represent(command), status=200 if command.settled else 202, headers=headers)
 

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 from portal.api.searching import Search
 from portal.api.stations import BelowStation
 from stations.domain.data_transfers import Direction, RuleUse, TransferStatus
@@ -158,6 +158,5 @@ class RuleDetail(Resource):
 
     def _change(self, pk: UUID, values: dict[str, Any]) -> Response:
         rule = self._rule(pk)
-        require_match(self.request, self.represent(rule), RuleBody)
         changed = data_transfer_rules.update(rule, values, by=self.actor)
         return with_etag(self.request, self.represent(changed), RuleBody)

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
-from django.db.transaction import atomic
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -19,7 +18,7 @@ from rest_framework.response import Response
 
 from portal.api.errors import TooLarge
 from portal.api.parsers import JsonParser
-from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 from portal.api.searching import Search
 from stations.domain.secrecy import masked_address
 from stations.models import FirmwareImage
@@ -198,9 +197,7 @@ class ImageDetail(Resource):
         return self._rename(self._image(pk), self.body(ImageChange, partial=True))
 
     def _rename(self, image: FirmwareImage, values: Mapping[str, Any]) -> Response:
-        with atomic():
-            require_match(self.request, self.represent(image), ImageChange)
-            renamed = firmware_images.rename(image, values.get("name", image.name), by=self.actor)
+        renamed = firmware_images.rename(image, values.get("name", image.name), by=self.actor)
         return with_etag(self.request, self.represent(renamed), ImageChange)
 
     @extend_schema(operation_id="retire_firmware_image", responses={204: None})

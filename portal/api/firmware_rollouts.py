@@ -122,7 +122,6 @@ class RolloutDetail(OneRollout):
 
     def _change(self, pk: UUID, values: Mapping[str, Any]) -> Response:
         rollout = self.rollout(pk)
-        require_match(self.request, _shown(rollout), RolloutBody)
         return with_etag(
             self.request, _shown(planning.change(rollout, _values(values), by=self.actor)), RolloutBody
         )

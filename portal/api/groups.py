@@ -97,7 +97,7 @@ class GroupDetail(Resource):
     @extend_schema(operation_id="get_group")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a group."""
-        return with_etag(request, self.represent(self._group(pk)))
+        return with_etag(request, self.represent(self._group(pk)), GroupBody)
 
     @extend_schema(operation_id="replace_group", request=GroupBody)
     def put(self, request: Request, pk: UUID) -> Response:
@@ -116,7 +116,7 @@ class GroupDetail(Resource):
 
     def _changed(self, group: TokenGroup, values: dict[str, Any], *, whole: bool = False) -> Response:
         written(values, lambda rest: tokens.update_group(group, rest, by=self.actor), self.actor, whole=whole)
-        return Response(self.represent(group))
+        return with_etag(self.request, self.represent(group), GroupBody)
 
     @extend_schema(operation_id="retire_group", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:

@@ -44,7 +44,8 @@ def once(
     try:
         with nullcontext() if apart else atomic():
             response = work()
-            _keep(row, response)
+            if not _keep(row, response) and not apart:
+                raise Conflicting(AT_WORK)
     except BaseException:
         row.delete()  # the try left nothing behind, so the next one may do it
         raise
@@ -88,13 +89,16 @@ def _replay(row: IdempotentAnswer, digest: bytes) -> Response:
     return Response(row.answer, status=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
 
 
-def _keep(row: IdempotentAnswer, response: Response) -> None:
+def _keep(row: IdempotentAnswer, response: Response) -> bool:
+    """Whether the key is still ours: it took so long that a repetition may have begun anew."""
     answer = response.data
     if isinstance(answer, dict):
         answer = {name: value for name, value in answer.items() if name not in SECRET_FIELDS}
-    row.status = response.status_code
-    row.answer = orjson.loads(
-        JsonRenderer().render(answer)
-    )  # as sent: exact figures are no JSON by themselves
-    row.headers = {name: response[name] for name in ("Location", "ETag") if name in response}
-    row.save(update_fields=["status", "answer", "headers"])
+    kept = IdempotentAnswer.objects.filter(pk=row.pk).update(
+        status=response.status_code,
+        answer=orjson.loads(
+            JsonRenderer().render(answer)
+        ),  # as sent: exact figures are no JSON by themselves
+        headers={name: response[name] for name in ("Location", "ETag") if name in response},
+    )
+    return bool(kept)

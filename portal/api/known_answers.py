@@ -5,10 +5,12 @@ permissions, limits to sites and the station itself are asked for by their versi
 that a change is seen by the next one. Everything else, and every doubt, goes the long way.
 """
 
+import asyncio
 import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +53,7 @@ class KnownAnswers:
         self._long_way = long_way
         self._versions = versions or Versions()
         self._known: OrderedDict[bytes, Known] = OrderedDict()
+        self._counting = ThreadPoolExecutor(1, thread_name_prefix="api-rate")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         question = question_of(scope)
@@ -64,12 +67,24 @@ class KnownAnswers:
             await self._long_way(scope, receive, send)
             return
         version = await self._versions.of(question)
-        if version is not None and known.version == version and await _answer(known, version, scope, send):
+        if (
+            version is not None
+            and known.version == version
+            and await self._again(known, version, scope, send)
+        ):
             return
         recorder = _Recorder(send)
         await self._long_way(scope, receive, recorder)
         holds = version is not None and await self._versions.of(question) == version
         self._remember(name, recorder.known(version) if holds else Known())
+
+    async def _again(self, known: Known, version: Version, scope: Scope, send: Send) -> bool:
+        """Give the answer again; ``False`` where the caller asks too often, which the long way tells."""
+        loop = asyncio.get_running_loop()
+        turn = await loop.run_in_executor(self._counting, buckets.take, version.caller)
+        if turn.allowed:
+            await _answer(known, turn.remaining, scope, send)
+        return turn.allowed
 
     def _remember(self, name: bytes, known: Known) -> None:
         self._known[name] = known
@@ -112,11 +127,7 @@ def _name_of(scope: Scope) -> bytes:
     return whole.digest()
 
 
-async def _answer(known: Known, version: Version, scope: Scope, send: Send) -> bool:
-    """Give the answer again; ``False`` where the caller asks too often, which the long way tells."""
-    allowed, remaining, _ = buckets.take(version.caller)
-    if not allowed:
-        return False
+async def _answer(known: Known, remaining: int, scope: Scope, send: Send) -> None:
     offered = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
     headers: Headers = [
         *known.headers,
@@ -125,7 +136,6 @@ async def _answer(known: Known, version: Version, scope: Scope, send: Send) -> b
     ]
     await send({"type": "http.response.start", "status": known.status, "headers": headers})
     await send({"type": "http.response.body", "body": known.body})
-    return True
 
 
 class _Recorder:

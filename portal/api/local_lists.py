@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from drivers.models import TokenGroup
 from portal.api.fields import OwnRow, token_shown
-from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 from portal.api.searching import Search
 from stations.domain.local_lists import ListState
 from stations.models import ChargingStation, LocalList, LocalListEntry
@@ -172,7 +172,6 @@ class LocalListDetail(_Shown, Resource):
 
     def _change(self, pk: UUID, values: dict[str, Any]) -> Response:
         row = self._row(pk)
-        require_match(self.request, self.represent(row), LocalListChange)
         managing.keep(
             row.station,
             automatic=values.get("automatic", row.automatic),

@@ -5,6 +5,7 @@ import binascii
 import hmac
 from urllib.parse import unquote_plus
 
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -65,7 +66,11 @@ def _require_form(request: HttpRequest) -> None:
         raise Refused("invalid_request", "Send a form: Content-Type application/x-www-form-urlencoded.")
     if request.GET:
         raise Refused("invalid_request", "Send every parameter in the body, none in the address.")
-    if any(len(values) > 1 for _, values in request.POST.lists()):
+    try:
+        given = request.POST
+    except (RequestDataTooBig, TooManyFieldsSent) as error:
+        raise Refused("invalid_request", "The body is too large.", 413) from error
+    if any(len(values) > 1 for _, values in given.lists()):
         raise Refused("invalid_request", "A parameter stands twice in the body.")
 
 

@@ -115,14 +115,14 @@ class QuirkDetail(Resource):
     @extend_schema(operation_id="get_quirk")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a quirk."""
-        return with_etag(request, self.represent(self._quirk(pk)))
+        return with_etag(request, self.represent(self._quirk(pk)), QuirkBody)
 
     @extend_schema(operation_id="change_quirk", request=QuirkBody)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change some fields of a quirk."""
         quirk = self._quirk(pk)
         values = self.body(QuirkBody, partial=True)
-        return Response(self.represent(quirks.update(quirk, values, by=self.actor)))
+        return with_etag(request, self.represent(quirks.update(quirk, values, by=self.actor)), QuirkBody)
 
     @extend_schema(operation_id="delete_quirk", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:

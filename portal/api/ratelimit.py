@@ -1,24 +1,48 @@
-"""Requests per key: a token bucket in this process, told in ``RateLimit`` headers (security.md L-16)."""
+"""Requests per key: one token bucket for all processes, told in ``RateLimit`` headers (security.md L-16).
+
+The bucket stands in Valkey. Beside it each process keeps one of its own, which refuses a flood without asking anybody
+and counts alone while Valkey is away.
+"""
 
 import math
 import time
 from collections import OrderedDict
+from functools import lru_cache
 from threading import Lock
+from typing import NamedTuple
 
+import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from core.outage import valkey
 
 MAX_BUCKETS = 10_000
+PATIENCE_S = 0.25
 
 
-class Buckets:
-    """One bucket per caller, the least recently used forgotten beyond ``MAX_BUCKETS``."""
+class Turn(NamedTuple):
+    """Whether a request may pass, how many more could at once, and seconds until the next one can."""
+
+    allowed: bool
+    remaining: int
+    wait_s: float
+
+
+def turn(level: float, *, allowed: bool) -> Turn:
+    """``level`` is what is left in the bucket, in requests."""
+    return Turn(allowed, int(level), 0.0 if allowed else (1 - level) / settings.API_RATE_PER_SECOND)
+
+
+class OwnBuckets:
+    """One bucket per caller in this process, the least recently used forgotten beyond ``MAX_BUCKETS``."""
 
     def __init__(self) -> None:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = Lock()
 
-    def take(self, caller: str) -> tuple[bool, int, float]:
-        """Whether the request may pass, how many more could at once, seconds until the next one can."""
+    def take(self, caller: str) -> Turn:
         rate, burst = settings.API_RATE_PER_SECOND, settings.API_RATE_BURST
         now = time.monotonic()
         with self._lock:
@@ -29,8 +53,52 @@ class Buckets:
             self._buckets[caller] = (level, now)
             if len(self._buckets) > MAX_BUCKETS:
                 self._buckets.popitem(last=False)
-        return allowed, int(level), 0.0 if allowed else (1 - level) / rate
+        return turn(level, allowed=allowed)
 
+
+class Buckets:
+    """One bucket per caller, whichever process is asked."""
+
+    def __init__(self) -> None:
+        self._own = OwnBuckets()
+
+    def take(self, caller: str) -> Turn:
+        """Count a request of the caller. Waits for Valkey ``PATIENCE_S`` at most."""
+        here = self._own.take(caller)
+        if not here.allowed or not valkey.may_ask():
+            return here
+        words = (f"rate:{caller}", settings.API_RATE_BURST, settings.API_RATE_PER_SECOND)
+        try:
+            allowed, level = _script()(keys=words[:1], args=words[1:])
+        except redis.RedisError as error:
+            valkey.lost(error)
+            return here
+        valkey.over()
+        return turn(float(level), allowed=bool(allowed))
+
+
+@lru_cache(maxsize=1)
+def _script() -> "redis.commands.core.Script":
+    once_more = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    client = redis.Redis.from_url(
+        settings.VALKEY_URL, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S, retry=once_more
+    )
+    return client.register_script(_TAKE)
+
+
+_TAKE = """
+local burst, rate = tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local held = redis.call('HMGET', KEYS[1], 'level', 'at')
+local level = burst
+if held[1] then level = math.min(burst, held[1] + math.max(0, now - held[2]) * rate) end
+local allowed = level >= 1
+if allowed then level = level - 1 end
+redis.call('HSET', KEYS[1], 'level', string.format('%.6f', level), 'at', string.format('%.6f', now))
+redis.call('EXPIRE', KEYS[1], math.ceil((burst - level) / rate) + 1)
+return {allowed and 1 or 0, string.format('%.6f', level)}
+"""
 
 buckets = Buckets()
 

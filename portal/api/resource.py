@@ -3,6 +3,7 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core import audit
+from core import audit, statements
 from core.access import Actor
 from core.models import Organization
 from core.patience import patience
@@ -30,6 +31,8 @@ from portal.api.ratelimit import buckets, policy, told
 from portal.api.renderers import CsvRenderer, JsonRenderer, csv_lines
 from portal.downloads import streamed
 
+REPLACING = frozenset({"PUT", "PATCH"})
+_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 ROWS_AT_ONCE = 50  # of an export; reading rows holds up all threads of the process
 
 
@@ -92,13 +95,16 @@ class Resource(APIView):
         return actor
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        with patience(settings.LOCK_TIMEOUT_S):
+        with patience(settings.LOCK_TIMEOUT_S), ExitStack() as self._held:
             return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.read_body(request)
         super().initial(request, *args, **kwargs)
         self._limit_rate(request)
+        if request.method in REPLACING:
+            self._held.enter_context(atomic())
+            statements.execute(_ALONE, [request.path])
 
     def read_body(self, request: Request) -> None:
         """Read before a parser takes the stream: idempotency digests it."""
@@ -129,8 +135,15 @@ class Resource(APIView):
     def body(self, serializer: type[serializers.Serializer], *, partial: bool = False) -> dict[str, Any]:
         """The validated body; a 400 names every wrong field."""
         checked = serializer(data=self.request.data, partial=partial, context={"actor": self.actor})
-        checked.is_valid(raise_exception=True)
-        return dict(checked.validated_data)
+        return self._checked(checked)
+
+    def _checked(self, body: serializers.Serializer) -> dict[str, Any]:
+        """A wrong body is told first, a lost race then; nobody else changes this address through the API meanwhile."""
+        body.is_valid(raise_exception=True)
+        if self.request.method in REPLACING and "If-Match" in self.request.headers and hasattr(self, "get"):
+            present = self.get(self.request, *self.args, **self.kwargs)
+            require_tag(self.request, present.headers["ETag"])
+        return dict(body.validated_data)
 
     def replacement(
         self, serializer: type[serializers.Serializer], shown: Mapping[str, Any]
@@ -150,8 +163,7 @@ class Resource(APIView):
             data={name: value for name, value in data.items() if name not in others},
             context={"actor": self.actor},
         )
-        checked.is_valid(raise_exception=True)
-        return dict(checked.validated_data)
+        return self._checked(checked)
 
     def _require_present(self, given: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
         wrong = [
@@ -261,11 +273,19 @@ def require_match(request: HttpRequest | Request, data: Mapping[str, Any], body:
 
     What a station reports meanwhile (a heartbeat, a meter value) changes its ``ETag`` but is no lost race.
     """
+    if "If-Match" in request.headers:
+        require_tag(request, etag_of(data, body))
+
+
+def require_tag(request: HttpRequest | Request, present: str) -> None:
+    """412 where ``If-Match`` names tags of other written values than the present one does."""
     wanted = _tags(request.headers.get("If-Match"))
-    if wanted and "*" not in wanted:
-        present = etag_of(data, body).partition("-")[0]
-        if present not in {tag.partition("-")[0] for tag in wanted}:
-            raise PreconditionFailed
+    if (
+        wanted
+        and "*" not in wanted
+        and present.partition("-")[0] not in {tag.partition("-")[0] for tag in wanted}
+    ):
+        raise PreconditionFailed
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from core import clock
 from core.access import Permission
+from portal import session_search
 from portal.api.charging_views import PlanView
 from portal.api.costs import (
     CostReviewView,
@@ -121,7 +122,7 @@ class TransactionFilter(filters.FilterSet):
     site = filters.UUIDFilter(field_name="site_id")
     ocpp_transaction_id = filters.CharFilter(field_name="reference")
     evse_id = filters.NumberFilter(field_name="evse__evse_id")
-    token = filters.CharFilter(field_name="token_value", lookup_expr="iexact")
+    token = filters.CharFilter(method="of_token", label="None for those who may not see personal data")
     driver = filters.UUIDFilter(method="of_driver", label="None for those who may not see personal data")
     status = filters.ChoiceFilter(choices=[(w, w) for w in ("active", "ended", "orphaned")])
     started_after = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
@@ -129,7 +130,10 @@ class TransactionFilter(filters.FilterSet):
     ended_after = filters.IsoDateTimeFilter(field_name="ended_at", lookup_expr="gte")
     ended_before = filters.IsoDateTimeFilter(field_name="ended_at", lookup_expr="lt")
     flag = filters.CharFilter(method="with_flag")
-    search = filters.CharFilter(method="with_text")
+    search = filters.CharFilter(
+        method="with_text",
+        label="A part of the station's identity or name or of the token's label; the whole token or OCPP's id",
+    )
     cost_needs_review = filters.BooleanFilter(method="with_review", label="Sessions that could not be priced")
     needs_repair = filters.BooleanFilter(method="with_need", label="Sessions that cannot end by themselves")
 
@@ -140,15 +144,15 @@ class TransactionFilter(filters.FilterSet):
     def of_driver(self, rows: Any, name: str, value: UUID) -> Any:
         return rows.filter(driver=value) if self.request.auth.can(Permission.DRIVERS_VIEW) else rows.none()
 
+    def of_token(self, rows: Any, name: str, value: str) -> Any:
+        mine = self.request.auth.can(Permission.DRIVERS_VIEW)
+        return rows.filter(token_value__iexact=value) if mine else rows.none()
+
     def with_flag(self, rows: Any, name: str, value: str) -> Any:
         return rows.filter(flags__contains=[value])
 
     def with_text(self, rows: Any, name: str, value: str) -> Any:
-        """By the station and OCPP's id; by the token only for those who may see it."""
-        wanted = Q(station__identity__icontains=value) | Q(reference__icontains=value)
-        if self.request.auth.can(Permission.DRIVERS_VIEW):
-            wanted |= Q(token_value__icontains=value)
-        return rows.filter(wanted)
+        return rows.filter(session_search.meant_by(value, self.request.auth))
 
     def with_review(self, rows: Any, name: str, value: bool) -> Any:
         waiting = {"cost__state": CostState.REVIEW.value}

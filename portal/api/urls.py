@@ -266,5 +266,5 @@ urlpatterns = [
         webhooks.Redelivery.as_view(),
         name="webhook_redeliver",
     ),
-    re_path(r"^v1/[\s\S]*/$", unknown.UnknownAddress.as_view()),
+    re_path(r"^v1/[\s\S]*$", unknown.UnknownAddress.as_view()),
 ]

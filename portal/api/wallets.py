@@ -15,7 +15,7 @@ from billing.services.payments import wallets
 from billing.services.payments.ledgers import entries_of
 from portal.api.amounts import Amount
 from portal.api.fields import OwnRow
-from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
+from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 
 
 class NewWalletBody(StrictSerializer):
@@ -95,7 +95,6 @@ class WalletDetail(Resource):
     def patch(self, request: Request, pk: UUID) -> Response:
         """Set how far below nothing the wallet may go."""
         wallet, values = self._wallet(pk), self.body(WalletChange)
-        require_match(request, self.represent(wallet), WalletChange)
         changed = wallets.allow(wallet, values["credit_limit"], by=self.actor)
         return with_etag(request, self.represent(changed), WalletChange)
 

@@ -14,7 +14,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.errors import Invalid
 from core.models import Delivery, Webhook
 from core.services import deliveries, outbox, webhooks
 from portal.api.event_data import EventData
@@ -24,7 +23,6 @@ from portal.api.resource import (
     Resource,
     StrictSerializer,
     found,
-    require_match,
     with_defaults,
     with_etag,
 )
@@ -146,18 +144,7 @@ class WebhookFilter(filters.FilterSet):
         fields = ["name", "state"]
 
 
-class WithState(Resource):
-    """Changes what a webhook does."""
-
-    def become(self, webhook: Webhook, state: str) -> Webhook:
-        if state == webhook.state:
-            return webhook
-        if state == Webhook.State.DISABLED:
-            raise Invalid("Only failing for a day switches a webhook off. Pause it instead.", field="state")
-        return (webhooks.pause if state == Webhook.State.PAUSED else webhooks.resume)(webhook, by=self.actor)
-
-
-class WebhookList(WithState, ListResource):
+class WebhookList(ListResource):
     """Addresses that are told what happens, by signed requests."""
 
     scopes = SCOPES
@@ -188,14 +175,14 @@ class WebhookList(WithState, ListResource):
         state = values.pop("state", "active")
         with atomic():
             webhook, secret = webhooks.create(values, by=self.actor)
-            self.become(webhook, state)
+            webhooks.become(webhook, state, by=self.actor)
         location = f"/api/v1/webhooks/{webhook.pk}/"
         return Response(
             {**self.represent(webhook), "secret": secret}, status=201, headers={"Location": location}
         )
 
 
-class BelowWebhook(WithState):
+class BelowWebhook(Resource):
     """What belongs to one webhook."""
 
     def webhook(self) -> Webhook:
@@ -234,13 +221,12 @@ class WebhookDetail(BelowWebhook):
         return Response(status=204)
 
     def _change(self, webhook: Webhook, values: Mapping[str, Any]) -> Response:
-        require_match(self.request, self.represent(webhook), WebhookBody)
         given = dict(values)
         state = given.pop("state", None)
         with atomic():
             webhook = webhooks.update(webhook, given, by=self.actor) if given else webhook
             if state is not None:
-                webhook = self.become(webhook, state)
+                webhook = webhooks.become(webhook, state, by=self.actor)
         return with_etag(self.request, self.represent(webhook), WebhookBody)
 
 
@@ -300,7 +286,7 @@ class DeliveryList(ListResource, BelowWebhook):
     filter_class = filterset_class = DeliveryFilter
 
     def rows(self) -> QuerySet[Delivery]:
-        return Delivery.objects.filter(webhook=self.webhook()).select_related("event")
+        return webhooks.deliveries_of(self.webhook(), by=self.actor)
 
     @extend_schema(operation_id="list_webhook_deliveries", responses=DeliveryView(many=True))
     def get(self, request: Request, pk: UUID) -> Any:
@@ -312,7 +298,7 @@ class BelowDelivery(BelowWebhook):
     """What belongs to one delivery."""
 
     def delivery(self) -> Delivery:
-        rows = Delivery.objects.filter(webhook=self.webhook()).select_related("event", "webhook")
+        rows = webhooks.deliveries_of(self.webhook(), by=self.actor).select_related("webhook")
         delivery = rows.filter(event_id=self.kwargs["number"]).first()
         if delivery is None:
             raise Http404

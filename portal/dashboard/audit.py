@@ -8,7 +8,7 @@ from core.access import Permission
 from core.models import AuditEntry
 from core.services import audit_chain
 from portal.dashboard.entry import OperatorRequest, operator
-from portal.dashboard.pages import page_by_id, render_page
+from portal.dashboard.pages import page_by_id, page_searched, render_page
 
 
 @require_safe
@@ -16,14 +16,17 @@ from portal.dashboard.pages import page_by_id, render_page
 def listing(request: OperatorRequest) -> HttpResponse:
     query = {name: request.GET.get(name, "").strip() for name in ("q", "before")}
     rows = AuditEntry.objects.visible_to(request.actor)
-    if words := query["q"]:
-        rows = rows.filter(
-            Q(actor__icontains=words)
-            | Q(action__icontains=words)
-            | Q(object_label__icontains=words)
-            | Q(object_id=words)
-            | Q(request_id=words)
-        )
-    context = {"section": "audit", "page": page_by_id(rows, query), "query": query}
+    page = page_searched(rows, _about(query["q"]), query) if query["q"] else page_by_id(rows, query)
+    context = {"section": "audit", "page": page, "query": query}
     context["check"] = audit_chain.last_check()
     return render_page(request, "dashboard/audit.html", context)
+
+
+def _about(words: str) -> Q:
+    return (
+        Q(actor__icontains=words)
+        | Q(action__icontains=words)
+        | Q(object_label__icontains=words)
+        | Q(object_id=words)
+        | Q(request_id=words)
+    )

@@ -1,6 +1,6 @@
 """Rendering a page or its named part, and paging by key."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from portal.dashboard.entry import BadAddress, OperatorRequest
 
 PAGE_SIZE = 50
+LOOK_AT_MOST = 20_000
 
 
 def render_page(
@@ -30,11 +31,15 @@ def render_page(
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of one page and the query strings of its neighbours (empty: there is none)."""
+    """Rows of one page and the query strings of its neighbours (empty: there is none).
+
+    ``looked_through``: the search looked at no more rows than these; what is older is behind ``older``.
+    """
 
     rows: list[Any]
     older: str = ""
     newest: str = ""
+    looked_through: int = 0
 
 
 def page_by_id(rows: QuerySet[Any], query: dict[str, str], *, size: int = PAGE_SIZE) -> Page:
@@ -47,6 +52,22 @@ def page_by_id(rows: QuerySet[Any], query: dict[str, str], *, size: int = PAGE_S
     some = list(found[: size + 1])
     older = urlencode({**kept, "before": some[size - 1].pk}) if len(some) > size else ""
     return Page(some[:size], older, urlencode(kept) or "-" if before else "")
+
+
+def page_searched(rows: QuerySet[Any], meant: Q, query: dict[str, str]) -> Page:
+    """As :func:`page_by_id`, of the rows that are meant, for which no index is: ``LOOK_AT_MOST`` at a time."""
+    before = query.get("before", "")
+    reach = rows.order_by("-id")
+    if before:
+        reach = reach.filter(id__lt=_key(rows, before))
+    last = next(iter(reach.values_list("pk", flat=True)[LOOK_AT_MOST - 1 : LOOK_AT_MOST]), None)
+    if last is None:
+        return page_by_id(rows.filter(meant), query)
+    page = page_by_id(rows.filter(meant, id__gte=last), query)
+    if page.older:
+        return page
+    kept = {name: value for name, value in query.items() if name != "before" and value}
+    return replace(page, older=urlencode({**kept, "before": last}), looked_through=LOOK_AT_MOST)
 
 
 def page_by_name(rows: QuerySet[Any], query: dict[str, str], *, by: str = "name") -> Page:

@@ -490,6 +490,7 @@ FILLED = (
     _("This is no rule of RFC 5545. One is, for example: %(example)s."),
     _("There is no event “%(event)s”. Known are: %(known)s."),
     _("Events “%(event)s” need the scope “%(scope)s”. Name others."),
+    _("The webhook sends events “%(event)s”, which need the scope “%(scope)s”."),
     _("Port %(port)s may not be reached."),
     _("The address answered %(status)s."),
     _("%(host)s did not answer as expected (%(kind)s)."),

@@ -5,16 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
 from django.http import HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from billing.models import Settlement
-from core.access import Actor, Permission
-from drivers.models import IdToken
-from portal import session_price
+from core.access import Permission
+from portal import session_price, session_search
 from portal.dashboard import records, signed_readings
 from portal.dashboard.entry import OperatorRequest, load, operator
 from portal.dashboard.invoice_words import NOT_BILLED
@@ -22,11 +20,10 @@ from portal.dashboard.pages import page_by_id, render_page
 from portal.dashboard.plots import readings_of
 from portal.dashboard.words import COMMAND, SESSION_STATE, command_word
 from stations.domain.words import TransactionStatus
-from stations.models import ChargingStation, CostState, Transaction
+from stations.models import CostState, Transaction
 
 STATES = tuple(word.value for word in TransactionStatus)
 READINGS_SHOWN = 200
-FOUND_AT_MOST = 5000
 KIND = {"Started": _("Session began"), "Updated": _("Reported"), "Ended": _("Session ended")}
 
 
@@ -50,7 +47,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
     if query["status"] in STATES:
         rows = rows.filter(status=query["status"])
     if words := query["q"]:
-        rows = rows.filter(_meant_by(words, request.actor))
+        rows = rows.filter(session_search.meant_by(words, request.actor))
     rows = rows.select_related("station", "evse", "site", "token", "cost")
     context = {
         "section": "sessions",
@@ -59,20 +56,6 @@ def listing(request: OperatorRequest) -> HttpResponse:
         "states": [(name, SESSION_STATE[name]) for name in STATES],
     }
     return render_page(request, "dashboard/sessions/list.html", context, partial="results")
-
-
-def _meant_by(words: str, actor: Actor) -> Q:
-    """Stations and tokens are found first and named by their ids: joined, the search would read every session."""
-    stations = ChargingStation.objects.visible_to(actor).filter(
-        Q(identity__icontains=words) | Q(name__icontains=words)
-    )
-    tokens = IdToken.objects.filter(organization_id=actor.organization_id, label__icontains=words)
-    return (
-        Q(station__in=list(stations.values_list("pk", flat=True)[:FOUND_AT_MOST]))
-        | Q(token__in=list(tokens.values_list("pk", flat=True)[:FOUND_AT_MOST]))
-        | Q(token_value__iexact=words)
-        | Q(reference__iexact=words)
-    )
 
 
 @require_safe

@@ -156,7 +156,7 @@ def _webhook(request: OperatorRequest, pk: UUID) -> Webhook:
 def _page(
     request: OperatorRequest, webhook: Webhook, *, secret: str = "", form: WebhookForm | None = None
 ) -> HttpResponse:
-    rows = Delivery.objects.filter(webhook=webhook).select_related("event").prefetch_related("attempts")
+    rows = services.deliveries_of(webhook, by=request.actor).prefetch_related("attempts")
     context: dict[str, Any] = {
         "section": "webhooks",
         "webhook": webhook,

@@ -7,6 +7,7 @@ that names the state it leaves (``WHERE status = …``), so two processes cannot
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -267,10 +268,16 @@ def _permission_to_cancel(command: Command) -> Permission:
 
 
 def wait_until_settled(command: Command, timeout_s: float) -> Command:
-    """Block until the command has ended or the time is over, and look at it again."""
+    """Block until the command has ended or the time is over, and look at it again.
+
+    Where it takes longer than two looks, the thread holds no connection to the database between them.
+    """
+    looks = count()
 
     def ended() -> bool:
         statements.refresh(command)
+        if not command.settled and next(looks):
+            statements.let_go()
         return command.settled
 
     if not command.settled:

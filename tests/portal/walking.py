@@ -418,4 +418,4 @@ def _filled(pattern: str, things: Mapping[str, object]) -> str:
         )
 
     plain = CONVERTED.sub(value, pattern)
-    return plain.replace(r"^v1/[\s\S]*/$", "v1/nothing/here/")
+    return plain.replace(r"^v1/[\s\S]*$", "v1/nothing/here/")

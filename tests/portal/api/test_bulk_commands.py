@@ -144,6 +144,18 @@ def test_the_number_of_stations_is_bounded(
     site = {"site": str(fleet[0].site_id)}
 
     assert pointer(api.post(URL, {"command": "clear_cache", "filter": site})) == "/stations"
+    tried = api.post(URL, {"command": "clear_cache", "filter": site, "dry_run": True}).json()
+    assert tried == {"count": len(fleet), "stations": ids(fleet)[:2]}
+    assert_nothing_was_said(fleet)
+
+
+@pytest.mark.parametrize("said", ["off", "f", 0, 1])
+def test_a_trial_that_is_not_said_as_true_or_false_sends_nothing(
+    api: APIClient, fleet: list[ChargingStation], said: object
+) -> None:
+    body = {"command": "clear_cache", "stations": ids(fleet), "dry_run": said}
+
+    assert pointer(api.post(URL, body)) == "/dry_run"
     assert_nothing_was_said(fleet)
 
 

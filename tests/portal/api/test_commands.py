@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from core.access import Actor
 from core.models import AuditEntry, Organization
+from portal.pace import AtOnce
 from stations.models import ChargingStation, Command, Presence
 from stations.services import stations
 from tests import factories
@@ -189,3 +190,26 @@ def test_a_command_reaches_the_station_and_its_answer_comes_back(live: Server) -
     assert answer.json()["status"] == "accepted"
     assert answer.json()["response"] == {"status": "Accepted"}
     assert answer.json()["latency_ms"] >= 0
+
+
+def test_who_finds_no_place_to_wait_is_answered_at_once(
+    api: APIClient, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station, _ = factories.make_station(alice)
+    body = {"command": "clear_cache", "if_offline": "wait", "expires_in": 600}
+    monkeypatch.setattr("portal.api.commands.waiting", AtOnce(each=0, in_all=0))
+    waited: list[object] = []
+    monkeypatch.setattr("stations.services.commands.wait_until_settled", lambda *words: waited.append(words))
+
+    answer = api.post(url(station), body, headers={"Prefer": "wait=60"})
+
+    assert (answer.status_code, answer.json()["status"], waited) == (202, "pending", [])
+
+
+def test_a_wait_longer_than_there_is_is_refused_and_sends_nothing(api: APIClient, alice: Actor) -> None:
+    station, _ = factories.make_station(alice)
+
+    for seconds in (61, 1000):
+        answer = api.post(url(station), {"command": "clear_cache"}, headers={"Prefer": f"wait={seconds}"})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/Prefer")
+    assert not Command.objects.filter(station=station).exists()

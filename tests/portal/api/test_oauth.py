@@ -205,6 +205,14 @@ def test_strangers_and_those_without_the_right_rotate_nothing(
     assert not bob.can(Permission.ORG_API)
 
 
+def test_a_body_that_is_too_large_is_413_in_the_words_of_the_endpoint(db: None, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    answer = Client().post("/oauth/token/", f"grant_type={'x' * 200}", content_type=FORM)
+
+    assert answer.status_code == 413
+    assert answer.json()["error"] == "invalid_request"
+
+
 def test_attempts_from_one_address_are_limited(partner: tuple[ApiKey, str], settings: Any) -> None:
     settings.API_RATE_PER_SECOND, settings.API_RATE_BURST = 0.1, 3
     headers = {"REMOTE_ADDR": "198.51.100.9"}

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, BrokenBarrierError
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from django.db import connection
 
 from core.access import Actor
 from core.models import Organization
-from portal.api import sites, stations, tariffs
+from portal.api import resource
 from tests import factories
 from tests.portal.api.conftest import client_with
 from tests.portal.api.test_tariffs import BODY
@@ -31,6 +30,8 @@ def made(api: Any, kind: str) -> str:
         "stations": {"identity": factories.unique("CP")},
         "sites": {"name": factories.unique("Site"), "time_zone": "UTC"},
         "tariffs": BODY,
+        "groups": {"name": factories.unique("Group")},
+        "webhooks": {"url": "https://93.184.216.34/hook"},
     }
     answer = api.post(f"/api/v1/{kind}/", bodies[kind], format="json")
     assert answer.status_code == 201, answer.content
@@ -38,27 +39,29 @@ def made(api: Any, kind: str) -> str:
 
 
 CASES = [
-    ("stations", stations, [{"name": "First"}, {"name": "Second"}]),
-    ("sites", sites, [{"name": "First"}, {"name": "Second"}]),
-    ("tariffs", tariffs, [{"min_price": {"excl_vat": 1}}, {"max_price": {"excl_vat": 9}}]),
+    ("stations", [{"name": "First"}, {"name": "Second"}]),
+    ("sites", [{"name": "First"}, {"name": "Second"}]),
+    ("tariffs", [{"min_price": {"excl_vat": 1}}, {"max_price": {"excl_vat": 9}}]),
+    ("groups", [{"name": "First"}, {"name": "Second"}]),
+    ("webhooks", [{"name": "First"}, {"name": "Second"}]),
 ]
 
 
-@pytest.mark.parametrize(("kind", "view", "changes"), CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(("kind", "changes"), CASES, ids=[case[0] for case in CASES])
 def test_of_two_changes_with_the_same_tag_one_is_made(
-    owner: Actor, monkeypatch: pytest.MonkeyPatch, kind: str, view: ModuleType, changes: list[dict[str, Any]]
+    owner: Actor, monkeypatch: pytest.MonkeyPatch, kind: str, changes: list[dict[str, Any]]
 ) -> None:
     secret = factories.make_key(Organization.objects.get(pk=owner.organization_id))
     path = made(client_with(secret), kind)
     tag = client_with(secret).get(path)["ETag"]
-    together, matched = Barrier(2), view.require_match
+    together, matched = Barrier(2), resource.require_tag
 
     def meets_the_other(*given: Any) -> None:
         matched(*given)
         with contextlib.suppress(BrokenBarrierError):
             together.wait(PATIENCE_S)
 
-    monkeypatch.setattr(view, "require_match", meets_the_other)
+    monkeypatch.setattr(resource, "require_tag", meets_the_other)
 
     def change(body: dict[str, Any]) -> int:
         try:

@@ -6,6 +6,9 @@ from rest_framework.test import APIClient
 
 from core.access import Actor
 from portal.api.resource import ListResource
+from stations.services import stations
+from tests import factories
+from tests.factories import sessions
 from tests.portal.api.conftest import results
 
 # Lists of figures and times, and messages, whose text only the page searches, a span of time at once.
@@ -51,3 +54,21 @@ def test_a_search_finds_no_card_by_its_value_for_who_may_not_see_it(
     limited = api_with("authorizations:read", "reservations:read", "transactions:read")  # type: ignore[operator]
 
     assert results(limited.get(f"/api/v1/{path}/", {"search": "04A2"})) == []
+
+
+def test_a_session_is_found_by_its_station_and_by_ids_as_a_whole(
+    api: APIClient, api_with: object, alice: Actor
+) -> None:
+    station, _ = factories.make_station(alice)
+    stations.add_evse(station, 1)
+    session = sessions.begin(station, token="04A2B3C4")
+    limited = api_with("transactions:read")  # type: ignore[operator]
+
+    for words in (station.identity[2:].lower(), "04a2b3c4", session.reference):
+        assert [row["id"] for row in results(api.get("/api/v1/transactions/", {"search": words}))] == [
+            str(session.pk)
+        ]
+    assert results(api.get("/api/v1/transactions/", {"search": "nothing"})) == []
+    for asked in ({"search": "04A2B3C4"}, {"token": "04A2B3C4"}):
+        assert results(limited.get("/api/v1/transactions/", asked)) == []
+    assert len(results(api.get("/api/v1/transactions/", {"token": "04a2b3c4"}))) == 1

@@ -315,7 +315,7 @@ def test_m07_what_a_killed_worker_had_claimed_is_tried_again_after_its_lease(
 ) -> None:
     happen(alice)
     outbox.relay()
-    [lost] = deliveries._claim(10, [])
+    [lost] = deliveries._claim(10, deliveries._Turn())
     work()
     assert target.heard == []
     work(minutes=2)
@@ -329,7 +329,7 @@ def test_m07_what_a_killed_worker_had_claimed_is_tried_again_after_its_lease(
 def test_the_claim_of_a_delivery_shows_no_secret(alice: Actor, hook: dict[str, Any]) -> None:
     happen(alice)
     outbox.relay()
-    [claim] = deliveries._claim(10, [])
+    [claim] = deliveries._claim(10, deliveries._Turn())
 
     assert claim.secrets == (hook["secret"],)
     assert hook["secret"] not in repr(claim)
@@ -505,6 +505,61 @@ def test_a_key_asks_for_no_event_that_it_may_not_read(
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/types")
     assert api_with("webhooks:read").post("/api/v1/webhooks/", body).status_code == 403
     assert api_with("stations:read").get("/api/v1/webhooks/").status_code == 403
+
+
+def test_a_key_decides_nothing_about_a_webhook_whose_events_it_may_not_read(
+    api: APIClient, api_with: Callable[..., APIClient], alice: Actor, hook: dict[str, Any], target: Receiver
+) -> None:
+    happen(alice)
+    work()
+    number = listed(api, hook)[0]["number"]
+    client = api_with("webhooks:read", "webhooks:write")
+
+    assert client.patch(path(hook), {"url": PUBLIC}).status_code == 403
+    for act in ("rotate/", "test/"):
+        assert client.post(path(hook, act)).status_code == 403
+    assert client.post(path(hook, f"deliveries/{number}/redeliver/")).status_code == 404
+    assert listed(client, hook) == []
+    assert client.get(path(hook, f"deliveries/{number}/")).status_code == 404
+    assert api.get(path(hook)).json()["url"] == target.url
+    assert client.patch(path(hook), {"state": "paused"}).status_code == 200
+    assert client.patch(path(hook), {"state": "active"}).status_code == 403
+
+
+def test_f25_slow_addresses_of_one_organization_hold_up_no_other(
+    api: APIClient, stranger: APIClient, alice: Actor, charlie: Actor, settings: Any
+) -> None:
+    with receiver() as slow, receiver() as quick:
+        settings.EGRESS_ALLOW = (*slow.allowed, *quick.allowed)
+        slow.answers_after_s = 1.5
+        for _ in range(4):
+            made = api.post("/api/v1/webhooks/", {"url": slow.url, "types": ["station.created"]})
+            assert made.status_code == 201
+        assert (
+            stranger.post("/api/v1/webhooks/", {"url": quick.url, "types": ["station.created"]}).status_code
+            == 201
+        )
+        happen(alice, 20)
+        happen(charlie, 30)
+        deliveries.run(budget_s=1.0)
+
+        assert len(set(quick.ids())) == 30
+        assert 0 < len(slow.ids()) <= deliveries.PER_ORGANIZATION
+
+
+def test_f25_a_name_that_had_no_turn_at_the_name_service_is_no_failure_of_its_address(
+    api: APIClient, alice: Actor, hook: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> egress.Answer:
+        raise egress.EgressBusy("Too many names are asked for at once. Try again later.")
+
+    monkeypatch.setattr(egress, "fetch", busy)
+    happen(alice)
+    work()
+
+    [row] = listed(api, hook)
+    assert (row["status"], row["tries"]) == ("pending", 1)
+    assert api.get(path(hook)).json()["failing_since"] is None
 
 
 def test_webhooks_are_bounded_in_number(api: APIClient, organization: Organization) -> None:
