@@ -56,6 +56,16 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def for_all(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """What a module's fixtures write once for all of its tests: each of these ends where it began, and so do they."""
+    from django.db import transaction
+
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
 @pytest.fixture(scope="session")
 def shared_server(django_db_setup: None) -> Iterator[Server]:
     with start_server() as server:

@@ -51,20 +51,26 @@ FIELDS = [
 ]
 
 
-@pytest.fixture
-def organization(db: None) -> Organization:
+@pytest.fixture(scope="module")
+def organization(for_all: None) -> Organization:
     return factories.make_organization(demo=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def alice(organization: Organization) -> Membership:
     return factories.make_member(organization)
 
 
-@pytest.fixture
-def route(request: pytest.FixtureRequest, organization: Organization, alice: Membership) -> Route:
+@pytest.fixture(scope="module")
+def known(organization: Organization, alice: Membership) -> dict[str, Route]:
+    """Every address with everything filled in, by its pattern."""
     things = furnish(organization, alice, access.actor_of_member(alice))
-    return next(one for one in routes(things) if one.pattern == request.param)
+    return {one.pattern: one for one in routes(things)}
+
+
+@pytest.fixture
+def route(request: pytest.FixtureRequest, known: dict[str, Route], db: None) -> Route:
+    return known[request.param]
 
 
 @pytest.fixture

@@ -31,19 +31,24 @@ OF_ALL_SITES = {
 TARIFFS = ("api/v1/tariffs/", "o/<slug:organization>/tariffs/")  # below a station they are its own
 
 
-@pytest.fixture
-def organization(db: None) -> Organization:
+@pytest.fixture(scope="module")
+def organization(for_all: None) -> Organization:
     return factories.make_organization(demo=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def alice(organization: Organization) -> Membership:
     return factories.make_member(organization)
 
 
-@pytest.fixture
-def things(organization: Organization, alice: Membership) -> dict[str, object]:
+@pytest.fixture(scope="module")
+def furnished(organization: Organization, alice: Membership) -> dict[str, object]:
     return furnish(organization, alice, access.actor_of_member(alice))
+
+
+@pytest.fixture
+def things(furnished: dict[str, object], db: None) -> dict[str, object]:
+    return furnished
 
 
 def browser_of(member: Membership) -> Client:
