@@ -15,8 +15,9 @@ from django.views.decorators.http import require_safe
 from core import clock
 from core.access import Permission
 from portal.dashboard import tariff_editor
-from portal.dashboard.entry import OperatorRequest, load, operator
+from portal.dashboard.entry import OperatorRequest, operator
 from portal.dashboard.pages import render_page
+from portal.dashboard.tariff_rows import tariff_of
 from stations.models import Site
 from stations.services import price_trials
 from tariffs import parsing
@@ -61,7 +62,7 @@ class TrialForm(forms.Form):
 @require_safe
 @operator(Permission.SESSIONS_VIEW)
 def trial(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    tariff = _tariff(request, pk)
+    tariff = tariff_of(request, pk)
     zone = ZoneInfo(request.place.organization.time_zone)
     today = clock.now().astimezone(zone).date()
     usual = {"version": tariff.versions.all()[0].number, "since": today - USUAL, "until": today, "site": ""}
@@ -78,7 +79,7 @@ def trial(request: OperatorRequest, pk: UUID) -> HttpResponse:
 @operator(Permission.STATIONS_VIEW)
 def compare(request: OperatorRequest, pk: UUID) -> HttpResponse:
     """Two versions of a tariff: the newest and the one before, unless others are named."""
-    tariff = _tariff(request, pk)
+    tariff = tariff_of(request, pk)
     numbers = [one.number for one in tariff.versions.all()]
     new = _named(request, tariff, "new", numbers[0])
     old = _named(request, tariff, "old", next((one for one in numbers if one < new.number), numbers[-1]))
@@ -110,11 +111,6 @@ def _tried(
         sessions = sessions.filter(site=values["site"])
     found = price_trials.run(priced, sessions, by=request.actor)
     return {"trial": found, "tried": found.tried[:LISTED], "version": version, "zone": str(zone)}
-
-
-def _tariff(request: OperatorRequest, pk: UUID) -> Tariff:
-    tariff: Tariff = load(Tariff.objects.visible_to(request.actor).prefetch_related("versions"), pk)
-    return tariff
 
 
 def _version(tariff: Tariff, number: int) -> TariffVersion:
