@@ -373,6 +373,9 @@ def test_the_example_of_section_3_has_its_price(api: APIClient) -> None:
         ({"basis": "both"}, "/basis"),
         ({"policy": "mine"}, "/policy"),
         ({"reservation_expired": "yes"}, "/reservation_expired"),
+        ({"tax_rates": 20}, "/tax_rates"),
+        ({"tax_rates": {"ENERGY": 101}}, "/tax_rates/ENERGY"),
+        ({"tax_rates": {"HEAT": 20}}, "/tax_rates/HEAT"),
         ({"colour": 1}, "/colour"),
     ],
 )  # fmt: skip
@@ -380,6 +383,33 @@ def test_t56_what_cannot_be_priced_is_refused_with_pointers(
     api: APIClient, changes: Any, pointer: str
 ) -> None:
     assert pointer in pointers_of(priced(api, **changes))
+
+
+INCLUSIVE = {
+    "currency": "EUR", "tax_included": "YES",
+    "elements": [{"price_components": [{"type": "ENERGY", "price": 0.66}]}],
+}  # fmt: skip
+NINE_KWH = {
+    "start_date_time": "2026-03-02T19:50:00Z", "end_date_time": "2026-03-02T20:50:00Z",
+    "charging_periods": [
+        {"start_date_time": "2026-03-02T19:50:00Z", "dimensions": [{"type": "ENERGY", "volume": 9.4}]}],
+}  # fmt: skip
+
+
+def test_t32_a_rate_that_the_tariff_does_not_name_is_named_beside_it(api: APIClient) -> None:
+    known = priced(api, tariff=INCLUSIVE, cdr=NINE_KWH, tax_rates={"ENERGY": 20, "FLAT": None}).json()
+
+    assert known["total_cost"] == {"excl_vat": "5.1700", "incl_vat": "6.2040"}
+    assert (known["lines"][0]["vat"], known["warnings"]) == ("20", [])
+
+
+def test_t32_without_any_rate_the_other_side_is_not_guessed(api: APIClient) -> None:
+    unknown = priced(api, tariff=INCLUSIVE, cdr=NINE_KWH).json()
+    exclusive = priced(api, tariff={**INCLUSIVE, "tax_included": "NO"}, cdr=NINE_KWH).json()
+
+    assert unknown["total_cost"] == {"excl_vat": None, "incl_vat": "6.2040"}
+    assert exclusive["total_cost"] == {"excl_vat": "6.2040", "incl_vat": None}
+    assert unknown["warnings"] == exclusive["warnings"] == ["tax_unknown"]
 
 
 def test_t55_unknown_fields_of_the_foreign_objects_are_tolerated(api: APIClient) -> None:
