@@ -10,6 +10,7 @@ from core.errors import DomainError
 from portal.dashboard.entry import OperatorRequest, go, load
 from portal.dashboard.pages import address
 from portal.dashboard.sentences import told
+from stations.services import tariff_assignments
 from tariffs.models import Tariff, TariffVersion
 from tariffs.pointers import InvalidDocument
 
@@ -26,9 +27,10 @@ def newest(tariff: Tariff) -> TariffVersion:
     return next(iter(tariff.versions.all()))
 
 
-def zone_name(request: OperatorRequest) -> str:
-    """The time zone of the organization."""
-    return request.place.organization.time_zone
+def zone_name(request: OperatorRequest, tariff: Tariff | None = None) -> str:
+    """The time zone of the sites where the tariff holds; that of the organization where they have several, or none."""
+    found = tariff_assignments.time_zone_of(tariff) if tariff else None
+    return found or request.place.organization.time_zone
 
 
 def done(request: OperatorRequest, tariff: Tariff, act: Callable[[], object], words: str) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from core import clock
 from core.access import Permission
-from portal.dashboard import tariff_editor
+from portal.dashboard import tariff_preview
 from portal.dashboard.entry import OperatorRequest, operator
 from portal.dashboard.pages import render_page
 from portal.dashboard.tariff_rows import tariff_of
@@ -88,7 +88,7 @@ def compare(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "section": "tariffs",
         "tariff": tariff,
         "numbers": numbers,
-        "sides": [(one, tariff_editor.preview(one.content, zone)) for one in (old, new)],
+        "sides": [(one, tariff_preview.preview(one.content, zone)) for one in (old, new)],
         "old": old,
         "new": new,
         "lines": _difference(old, new),
@@ -125,5 +125,5 @@ def _named(request: OperatorRequest, tariff: Tariff, name: str, usual: int) -> T
 
 def _difference(old: TariffVersion, new: TariffVersion) -> list[tuple[str, str]]:
     """The lines of both as JSON: kept, taken away or added, as ``" "``, ``"-"`` and ``"+"``."""
-    before, after = (tariff_editor.pretty(one.content).splitlines() for one in (old, new))
+    before, after = (tariff_preview.pretty(one.content).splitlines() for one in (old, new))
     return [(line[0], line[2:]) for line in difflib.ndiff(before, after) if line[0] in " -+"]

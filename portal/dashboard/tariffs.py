@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.contrib import messages
 from django.db.models import Count, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpResponse
+from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -18,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core import clock
 from core.access import Permission
 from core.errors import DomainError
-from portal.dashboard import tariff_editor, tariff_places
+from portal.dashboard import tariff_places, tariff_preview, tariff_simulator
 from portal.dashboard.entry import OperatorRequest, go, operator
 from portal.dashboard.pages import address, page_by_id, page_by_name, render_page
 from portal.dashboard.sentences import told
@@ -28,7 +30,8 @@ from portal.plugs import PLUGS
 from stations.models import TariffAssignment
 from stations.models.tariff_assignments import PLACES
 from stations.services import tariff_assignments
-from tariffs import publishing
+from tariffs import linter, publishing
+from tariffs.linter import Context
 from tariffs.models import Tariff, TariffVersion, VersionState
 
 PLACES_SHOWN = 5
@@ -50,11 +53,12 @@ class PublishForm(forms.Form):
 def listing(request: OperatorRequest) -> HttpResponse:
     tariffs = Tariff.objects.live().visible_to(request.actor).prefetch_related("versions")
     page = page_by_name(tariffs, request.GET.dict())
-    where, count = _where(request, page.rows)
-    rows = [
-        {**_row(request, tariff, where.get(tariff.pk, [])), "more": count.get(tariff.pk, 0) - PLACES_SHOWN}
-        for tariff in page.rows
-    ]
+    where, contexts = _where(request, page.rows), tariff_assignments.contexts_of(page.rows)
+    rows = []
+    for tariff in page.rows:
+        places = where.get(tariff.pk, [])
+        more = places[0].in_all - PLACES_SHOWN if places else 0
+        rows.append({**_row(request, tariff, contexts[tariff.pk]), "places": places, "more": more})
     context = {"section": "tariffs", "rows": rows, "page": page, "templates": TEMPLATES}
     return render_page(request, "dashboard/tariffs/list.html", context)
 
@@ -71,12 +75,13 @@ def publish(request: OperatorRequest, pk: UUID) -> HttpResponse:
     """Errors of the linter refuse it, warnings have to be confirmed."""
     tariff = tariff_of(request, pk)
     request.actor.require_everywhere(Permission.TARIFFS_MANAGE)
-    form = PublishForm(request.POST)
+    form, zone = PublishForm(request.POST), zone_name(request, tariff)
     context = tariff_assignments.context_of(tariff)
-    if not form.is_valid():
-        return _page(request, tariff, form)
+    with timezone.override(ZoneInfo(zone)):
+        if not form.is_valid():
+            return _page(request, tariff, form)
     draft = newest(tariff)
-    found = tariff_editor.preview(draft.content, zone_name(request), context)
+    found = tariff_preview.preview(draft.content, zone, context)
     if found.warnings and not form.cleaned_data["confirmed"] and not found.errors:
         form.add_error("confirmed", _("Confirm the warnings, or edit the tariff."))
         return _page(request, tariff, form)
@@ -135,33 +140,33 @@ def retire(request: OperatorRequest, pk: UUID) -> HttpResponse:
     return go(request, address(request, "tariffs"))
 
 
-def _where(
-    request: OperatorRequest, tariffs: Sequence[Tariff]
-) -> tuple[dict[UUID, list[TariffAssignment]], dict[UUID, int]]:
-    """The first places of each of these tariffs, and at how many it holds."""
+def _where(request: OperatorRequest, tariffs: Sequence[Tariff]) -> dict[UUID, list[TariffAssignment]]:
+    """The first places of each of these tariffs; each knows at how many the tariff holds in all."""
     rows = TariffAssignment.objects.current().visible_to(request.actor).filter(tariff__in=tariffs)
-    count = dict(rows.order_by().values_list("tariff").annotate(n=Count("pk")))
-    numbered = rows.annotate(place_number=Window(RowNumber(), partition_by="tariff_id", order_by="-id"))
+    numbered = rows.annotate(
+        place_number=Window(RowNumber(), partition_by="tariff_id", order_by="-id"),
+        in_all=Window(Count("pk"), partition_by="tariff_id"),
+    )
     found: dict[UUID, list[TariffAssignment]] = {}
     for one in numbered.filter(place_number__lte=PLACES_SHOWN).select_related(*PLACES, "evse__station"):
         found.setdefault(one.tariff_id, []).append(one)
-    return found, count
+    return found
 
 
-def _row(request: OperatorRequest, tariff: Tariff, places: list[TariffAssignment]) -> dict[str, Any]:
+def _row(request: OperatorRequest, tariff: Tariff, context: Context) -> dict[str, Any]:
     now, versions = clock.now(), list(tariff.versions.all())
     present = next((one for one in versions if one.holds_at(now)), None)
-    coming = next((one for one in versions if one.valid_from is not None and one.valid_from > now), None)
+    ahead = [one for one in versions if _is_ahead(one, now) and one.valid_from != one.valid_to]
     shown = present or versions[0]
-    texts = dict(tariff_editor.texts_of(shown.content, zone_name(request)))
+    texts = dict(tariff_preview.texts_of(shown.content, zone_name(request)))
     return {
         "tariff": tariff,
         "sentence": _own_language(texts),
         "currency": shown.currency,
         "present": present,
-        "coming": coming if coming is not None and coming.valid_from != coming.valid_to else None,
+        "coming": min(ahead, key=lambda one: one.valid_from or now, default=None),
         "draft": versions[0] if versions[0].is_draft else None,
-        "places": places,
+        "legal": linter.legal(shown.priced, context) if texts else None,
     }
 
 
@@ -171,7 +176,8 @@ def _own_language(texts: dict[str, str]) -> str:
 
 
 def _page(request: OperatorRequest, tariff: Tariff, form: PublishForm) -> HttpResponse:
-    latest, now = newest(tariff), clock.now()
+    latest, now, zone = newest(tariff), clock.now(), zone_name(request, tariff)
+    shown = tariff_preview.preview(latest.content, zone, tariff_assignments.context_of(tariff))
     holding = TariffAssignment.objects.current().visible_to(request.actor).filter(tariff=tariff)
     where = page_by_id(holding.select_related(*PLACES, "evse__station"), request.GET.dict())
     context = {
@@ -181,16 +187,15 @@ def _page(request: OperatorRequest, tariff: Tariff, form: PublishForm) -> HttpRe
         "versions": tariff.versions.all(),
         "present": next((one for one in tariff.versions.all() if one.holds_at(now)), None),
         "scheduled": latest.state == VersionState.PUBLISHED and _is_ahead(latest, now),
-        "preview": tariff_editor.preview(
-            latest.content, zone_name(request), tariff_assignments.context_of(tariff)
-        ),
+        "preview": shown,
+        "samples": tariff_simulator.samples(shown.tariff, ZoneInfo(zone)) if shown.tariff else [],
         "page": where,
         "assignments": where.rows,
         "form": form,
         "place_words": request.GET.get("place", "").strip(),
         "places": tariff_places.offered(request) if request.actor.can(Permission.TARIFFS_MANAGE) else [],
         "plugs": PLUGS,
-        "zone": zone_name(request),
+        "zone": zone,
     }
     return render_page(request, "dashboard/tariffs/detail.html", context, status=422 if form.errors else 200)
 

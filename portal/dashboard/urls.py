@@ -146,6 +146,7 @@ urlpatterns = [
     path("tariffs/", tariffs.listing, name="tariffs"),
     path("tariffs/new/", tariff_writing.new, name="tariff_new"),
     path("tariffs/preview/", tariff_writing.preview, name="tariff_preview"),
+    path("tariffs/reprice/", tariff_writing.reprice, name="tariff_reprice"),
     path("tariffs/<uuid:pk>/", tariffs.detail, name="tariff"),
     path("tariffs/<uuid:pk>/edit/", tariff_writing.edit, name="tariff_edit"),
     path("tariffs/<uuid:pk>/publish/", tariffs.publish, name="tariff_publish"),
