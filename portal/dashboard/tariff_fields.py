@@ -64,9 +64,7 @@ class HeadForm(forms.Form):
     """What holds for the whole tariff."""
 
     name = forms.CharField(label=_("Name"), max_length=100)
-    currency = forms.CharField(
-        label=_("Currency"), max_length=3, required=False, help_text=_("ISO 4217, such as EUR")
-    )
+    currency = forms.CharField(label=_("Currency"), max_length=3, required=False)
     type = forms.ChoiceField(
         label=_("For whom"),
         required=False,
