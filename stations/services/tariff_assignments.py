@@ -138,13 +138,13 @@ def contexts_of(tariffs: Sequence[Tariff]) -> dict[UUID, Context]:
     groups: dict[UUID, list[_Held]] = {}
     for held in _held(tariffs):
         groups.setdefault(held.tariff_id, []).append(held)
-    everywhere = {one.tariff_id for held in groups.values() for one in held if one.everywhere}
+    everywhere = any(one.everywhere for rows in groups.values() for one in rows)
     whole = _context(tariffs[0], [None], ad_hoc=False).power_kw if everywhere else None
     found = {}
     for tariff in tariffs:
-        held = groups.get(tariff.pk, [])
-        ad_hoc = [one for one in held if one.ad_hoc]
-        looked_at = ad_hoc or held
+        rows = groups.get(tariff.pk, [])
+        ad_hoc = [one for one in rows if one.ad_hoc]
+        looked_at = ad_hoc or rows
         known = [one.power_kw for one in looked_at if one.power_kw is not None]
         power = whole if any(one.everywhere for one in looked_at) else max(known, default=None)
         found[tariff.pk] = Context(power_kw=power, ad_hoc=bool(ad_hoc), languages=LANGUAGES)
