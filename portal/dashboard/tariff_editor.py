@@ -18,6 +18,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.errors import Invalid
+from portal.dashboard.sentences import told
 from portal.dashboard.tariff_fields import (
     JSON,
     MOST_ELEMENTS,
@@ -31,11 +33,10 @@ from portal.dashboard.tariff_fields import (
 from portal.dashboard.tariff_objects import OWN, compiled, differences, fields_of
 from portal.dashboard.tariff_preview import pretty
 from tariffs import documents
-from tariffs.pointers import InvalidDocument
 
 TOLD = 5
 """Places that the fields cannot show, named to the person."""
-_SHAPES = (LookupError, TypeError, ValueError, AttributeError)
+_SHAPES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 def _energy(price: str, *more: Mapping[str, Any], vat: int | None = 19) -> dict[str, Any]:
@@ -96,11 +97,10 @@ class Editor:
         """The object of the document; ``None`` where it is none, which then stands at the field."""
         if not self._document.is_valid():
             return None
-        text = self._document.cleaned_data["document"]
         try:
-            return documents.loads(text)
-        except InvalidDocument as error:
-            self._document.add_error("document", str(error))
+            return _read(self._document.cleaned_data["document"])
+        except Invalid as error:
+            self._document.add_error("document", told(error.message))
             return None
 
     def is_valid(self) -> bool:
@@ -147,8 +147,8 @@ class Editor:
     @property
     def _kept(self) -> dict[str, Any]:
         try:
-            return documents.loads(self.kept or "{}")
-        except InvalidDocument:
+            return _read(self.kept or "{}")
+        except Invalid:
             return {}
 
     def _shown(self, form: forms.Form) -> forms.Form:
@@ -189,6 +189,13 @@ def keys_of(data: MultiValueDict[str, str]) -> list[str]:
     """The keys of the elements' fields, in the order of the elements."""
     keys = [key for key in data.getlist("elements") if key.isascii() and key.isdecimal() and len(key) <= 4]
     return [*dict.fromkeys(keys)][:MOST_ELEMENTS]
+
+
+def _read(text: str) -> dict[str, Any]:
+    """The object of a text, if it can also be written again. Raises :class:`core.errors.Invalid`."""
+    found = documents.loads(text)
+    documents.dumps(found)
+    return found
 
 
 def _as_document(editor: Editor) -> Editor:

@@ -25,6 +25,7 @@ MOST_SESSIONS = 100
 LONGEST = timedelta(seconds=2)
 """The past sessions of a draft are priced while somebody types: so many, and so long, at most."""
 VOLTS = 230
+YEARS = range(2010, 3000)
 _WEEK_MINUTES = 7 * 24 * 60
 
 
@@ -59,6 +60,12 @@ class OwnForm(forms.Form):
 
     def __init__(self, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(data, prefix="own")
+
+    def clean_begins(self) -> datetime | None:
+        begins: datetime | None = self.cleaned_data["begins"]
+        if begins is not None and begins.year not in YEARS:
+            raise forms.ValidationError(_("Choose a date from 2010 to 2999."))
+        return begins
 
     @property
     def charge(self) -> Charge | None:

@@ -23,7 +23,7 @@ from portal.dashboard.tariff_rows import newest, tariff_of, zone_name
 from portal.dashboard.tariff_simulator import OwnForm, Simulated
 from stations.services import tariff_assignments
 from tariffs import publishing
-from tariffs.linter import NOWHERE
+from tariffs.linter import Context
 from tariffs.models import Tariff, TariffVersion
 from tariffs.pointers import InvalidDocument
 from tariffs.structure import Tariff as Priced
@@ -31,6 +31,8 @@ from tariffs.structure import Tariff as Priced
 PAGE = "dashboard/tariffs/edit.html"
 OWN_OF_ONE = ("id", "last_updated")
 """What a copy of a tariff does not take over."""
+NEW = Context(languages=tariff_assignments.LANGUAGES)
+"""Where a tariff is used that holds nowhere yet."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -126,7 +128,7 @@ def _meaning(request: OperatorRequest, editor: Editor, tariff: Tariff | None) ->
     zone = zone_name(request, tariff)
     shown = None
     if editor.can_be_told:
-        context = tariff_assignments.context_of(tariff) if tariff else NOWHERE
+        context = tariff_assignments.context_of(tariff) if tariff else NEW
         shown = tariff_preview.preview(editor.content(), zone, context)
     with timezone.override(ZoneInfo(zone)):
         own = OwnForm(request.POST or None)

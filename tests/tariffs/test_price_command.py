@@ -145,6 +145,16 @@ def test_costs_of_the_record_are_compared_only_when_asked(files: tuple[str, str]
     assert told == "total_cost/excl_vat: 12.69 stated, 12.6933 computed\n"
 
 
+def test_t56_costs_in_the_words_of_ocpi_2_3_0_are_compared_too(
+    files: tuple[str, str], tmp_path: Path
+) -> None:
+    newer = write(
+        tmp_path, "newer", CDR.replace("excl_vat", "before_taxes").replace("incl_vat", "after_taxes")
+    )
+    code, _, told = run(files[0], newer, "--time-zone", "Europe/Amsterdam", "--compare")
+    assert (code, told) == (1, "total_cost/before_taxes: 12.69 stated, 12.6933 computed\n")
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [("{", "not JSON"), ("[]", "tariff.json#"), ('{"currency": "EURO"}', "tariff.json#/currency")],

@@ -29,6 +29,8 @@ from tariffs.taxes import TaxRates
 
 UNUSABLE = 2
 MAX_BYTES = 10 * 2**20
+IN_2_3_0 = {"excl_vat": "before_taxes", "incl_vat": "after_taxes"}
+"""The sides of a price in the words of OCPI 2.3.0."""
 
 
 class Command(BaseCommand):
@@ -163,8 +165,9 @@ def _differences(told: Mapping[str, Any], record: Mapping[str, Any]) -> list[str
         if not name.endswith("_cost") or not isinstance(theirs, Mapping):
             continue
         for side, value in ours.items():
-            if side in theirs and not _equal(value, theirs[side]):
-                found.append(f"{name}/{side}: {theirs[side]} stated, {value} computed")
+            for word in (side, IN_2_3_0[side]):
+                if word in theirs and not _equal(value, theirs[word]):
+                    found.append(f"{name}/{word}: {theirs[word]} stated, {value} computed")
     return found
 
 

@@ -243,6 +243,25 @@ def test_sample_sessions_and_own_figures_are_priced_by_what_is_typed(browser: Cl
     assert "Minutes of charging: Ensure this value is greater than or equal to 1." in senseless
 
 
+@pytest.mark.parametrize("begins", ["9999-12-31T23:59", "0001-01-01T00:00", "soon"])
+def test_own_figures_of_no_sensible_day_are_told_so(browser: Client, page: str, begins: str) -> None:
+    own = {"own-kwh": "10", "own-minutes": "60", "own-begins": begins}
+    answer = browser.post(f"{page}preview/", {**FIELDS, **own}, headers=HTMX)
+
+    assert answer.status_code == 200
+    assert "Begins: " in plain(answer)
+    assert "Your figures" not in plain(answer)
+
+
+def test_the_preview_of_a_new_tariff_asks_for_extra_words_in_every_language(
+    browser: Client, page: str
+) -> None:
+    texts = json.dumps({"tariff_alt_text": [{"language": "en", "text": "Free coffee"}]})
+    shown = plain(browser.post(f"{page}preview/", {**FIELDS, "kept": texts}, headers=HTMX))
+
+    assert "L12 /tariff_alt_text" in shown
+
+
 def test_own_figures_never_stand_in_a_drafts_way(browser: Client, page: str) -> None:
     browser.post(f"{page}new/", {**FIELDS, "own-minutes": "soon"})
 
@@ -293,6 +312,30 @@ def test_repricing_is_bounded_in_sessions_and_in_time(
 
     assert "There are more sessions in this time: the newest were taken." in shown
     assert "in 2 sessions" not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 400 + "]" * 400,
+        '{"elements": ' + "[" * 400 + "]" * 400 + "}",
+        '{"elements": [{"price_components": [], "restrictions": {"min_duration": 1E+999999}}]}',
+        '{"currency": "EUR", "elements": [{"price_components": [{"type": "ENERGY", "price": 1E+999999}]}]}',
+        '{"elements": [1], "min_price": [], "currency": {}}',
+    ],
+)
+def test_no_text_whatever_breaks_preview_or_editor(browser: Client, page: str, text: str) -> None:
+    hostile = {"name": "X", "mode": "json", "document": text}
+
+    for path, act in (
+        ("preview/", ""),
+        ("reprice/", ""),
+        ("new/", "fields"),
+        ("new/", "add"),
+        ("new/", "try"),
+    ):
+        assert browser.post(f"{page}{path}", {**hostile, "act": act}).status_code == 200
+        assert browser.post(f"{page}{path}", {**FIELDS, "kept": text, "act": act}).status_code == 200
 
 
 def test_a_document_of_very_many_elements_is_told_and_not_tried(browser: Client, page: str) -> None:
