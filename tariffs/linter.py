@@ -94,6 +94,11 @@ def errors(tariff: Tariff, context: Context = NOWHERE) -> list[Finding]:
     return [finding for check in ERRORS for finding in check(tariff, context)]
 
 
+def legal(tariff: Tariff, context: Context = NOWHERE) -> list[Finding]:
+    """What speaks against it in law where it is used: T-50, and an occupancy fee for ad hoc charging without a cap."""
+    return [*_fast_ad_hoc(tariff, context), *_uncapped(tariff, context)]
+
+
 def _duplicates(tariff: Tariff, _context: Context) -> Iterator[Finding]:
     for number, place, component in tariff.components():
         if tariff.elements[number].component(component.dimension) != place:

@@ -23,6 +23,7 @@ from tariffs.structure import (
     TariffType,
     TaxIncluded,
 )
+from tariffs.taxes import TaxRates
 from tariffs.usage import Recorded, RecordedPeriod
 
 LONGEST_SESSION = timedelta(days=366)
@@ -87,6 +88,23 @@ def parse_cdr(document: Any, *, pointer: str = "") -> Recorded:
     assert start is not None
     assert end is not None
     return Recorded(start=start, end=end, periods=tuple(one for one in periods if one))
+
+
+def parse_tax_rates(document: Any, *, pointer: str = "") -> TaxRates:
+    """The percentages by dimension that hold where a tariff of 2.3.0 names none (T-32); ``None`` names none.
+
+    Raises :class:`tariffs.pointers.InvalidDocument` with every fault.
+    """
+    reader = Reader()
+    body = {} if document is None else reader.mapping(document, pointer)
+    rates = {
+        dimension: reader.get(body, dimension.value, pointer, pointers.percent) for dimension in Dimension
+    }
+    for name in body.keys() - set(Dimension):
+        words = f"“{str(name)[:40]}” is not known here; one of {', '.join(Dimension)} is."
+        reader.fault(f"{pointer}/{pointers.escaped(str(name))}", words)
+    reader.finish()
+    return {dimension: rate for dimension, rate in rates.items() if rate is not None}
 
 
 def _tariff(reader: Reader, document: Any, pointer: str, *, complete: bool) -> Tariff:

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from core.errors import Invalid
 from portal.api.costs import PriceLineView
 from portal.api.resource import Resource
-from portal.api.tariff_bodies import OCPI_EXAMPLE, CdrBody, ExactJsonParser, OcpiTariff, mapping_of
+from portal.api.tariff_bodies import OCPI_EXAMPLE, CdrBody, ExactJsonParser, Figure, OcpiTariff, mapping_of
 from tariffs import answer, parsing, pricing
 from tariffs.local_time import find_zone
 from tariffs.pointers import InvalidDocument, Problem
@@ -34,6 +34,15 @@ EXAMPLE = {
 }
 
 
+class TaxRatesBody(serializers.Serializer):
+    """Percent by dimension, where a tariff of OCPI 2.3.0 names none."""
+
+    ENERGY = Figure(required=False)
+    TIME = Figure(required=False)
+    PARKING_TIME = Figure(required=False)
+    FLAT = Figure(required=False)
+
+
 class PriceBody(serializers.Serializer):
     tariff = OcpiTariff()
     cdr = CdrBody()
@@ -41,6 +50,7 @@ class PriceBody(serializers.Serializer):
     reservation_expired = serializers.BooleanField(required=False)
     basis = serializers.ChoiceField([word.value for word in Basis], required=False)
     policy = serializers.CharField(required=False, help_text="Id of the rounding policy")
+    tax_rates = TaxRatesBody(required=False)
 
 
 class SidesView(serializers.Serializer):
@@ -109,7 +119,10 @@ class PriceTool(Resource):
             session,
             zone=_zone(tariff, body.get("time_zone")),
             rounding=_rounding(body),
-            options=Options(reservation=_reservation(body)),
+            options=Options(
+                reservation=_reservation(body),
+                tax_rates=parsing.parse_tax_rates(body.get("tax_rates"), pointer="/tax_rates"),
+            ),
         )
         return Response(answer.as_json(tariff, price))
 

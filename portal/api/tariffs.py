@@ -1,152 +1,33 @@
-"""``/tariffs/``: drafts, versions, publishing, preview, and where they hold."""
+"""``/tariffs/``: drafts, versions, publishing and preview."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.transaction import atomic
-from django.utils import translation
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core import clock
-from drivers.models import Driver, DriverGroup
-from portal.api.fields import OwnRow
-from portal.api.resource import ListResource, Resource, StrictSerializer, found, require_match, with_etag
-from portal.api.tariff_bodies import OCPI_EXAMPLE, ExactJsonParser, OcpiTariff, mapping_of, shown
-from stations.models import ChargingStation, Evse, Site, TariffAssignment
+from portal.api.resource import ListResource, Resource, found, require_match, with_etag
+from portal.api.tariff_bodies import OCPI_EXAMPLE, ExactJsonParser, OcpiTariff, mapping_of
+from portal.api.tariff_views import (
+    FindingView,
+    PreviewView,
+    PublishBody,
+    TariffView,
+    VersionView,
+    newest,
+    sentences_of,
+)
 from stations.services import tariff_assignments
-from tariffs import linter, parsing, publishing, text
-from tariffs.linter import Level
-from tariffs.local_time import find_zone
+from tariffs import linter, parsing, publishing
 from tariffs.models import Tariff, TariffVersion, VersionState
-from tariffs.rounding import Basis
-from tariffs.structure import TariffType
 
 SCOPES = {"read": "tariffs:read", "write": "tariffs:write"}
-STATES = [word.value for word in VersionState]
-
-
-class TariffView(serializers.Serializer):
-    """The newest version: the draft where one is open."""
-
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-    state = serializers.SerializerMethodField()
-    version = serializers.SerializerMethodField(help_text="Counts up with each publication")
-    version_in_force = serializers.SerializerMethodField()
-    valid_from = serializers.SerializerMethodField()
-    valid_to = serializers.SerializerMethodField()
-    tariff = serializers.SerializerMethodField(help_text="The OCPI object, with its own id")
-    created_at = serializers.DateTimeField()
-
-    @extend_schema_field(serializers.ChoiceField(STATES))
-    def get_state(self, tariff: Tariff) -> str:
-        return VersionState.RETIRED.value if tariff.retired_at else str(newest(tariff).state)
-
-    @extend_schema_field(serializers.IntegerField())
-    def get_version(self, tariff: Tariff) -> int:
-        return newest(tariff).number
-
-    @extend_schema_field(serializers.IntegerField(allow_null=True))
-    def get_version_in_force(self, tariff: Tariff) -> int | None:
-        now = clock.now()
-        return next((one.number for one in tariff.versions.all() if one.holds_at(now)), None)
-
-    @extend_schema_field(serializers.DateTimeField(allow_null=True))
-    def get_valid_from(self, tariff: Tariff) -> datetime | None:
-        return newest(tariff).valid_from
-
-    @extend_schema_field(serializers.DateTimeField(allow_null=True))
-    def get_valid_to(self, tariff: Tariff) -> datetime | None:
-        return newest(tariff).valid_to
-
-    @extend_schema_field(OcpiTariff())
-    def get_tariff(self, tariff: Tariff) -> Any:
-        return shown(newest(tariff).document)
-
-
-class VersionView(serializers.Serializer):
-    version = serializers.IntegerField(source="number")
-    state = serializers.ChoiceField(STATES)
-    valid_from = serializers.DateTimeField(allow_null=True)
-    valid_to = serializers.DateTimeField(allow_null=True)
-    published_at = serializers.DateTimeField(allow_null=True)
-    published_by = serializers.CharField()
-    tariff = serializers.SerializerMethodField()
-
-    @extend_schema_field(OcpiTariff())
-    def get_tariff(self, version: TariffVersion) -> Any:
-        return shown(version.document)
-
-
-class PublishBody(StrictSerializer):
-    valid_from = serializers.DateTimeField(
-        required=False, help_text="Ahead; without it the tariff's own `start_date_time`, or now"
-    )
-
-
-class FindingView(serializers.Serializer):
-    code = serializers.CharField()
-    level = serializers.ChoiceField([word.value for word in Level])
-    pointer = serializers.CharField(allow_blank=True)
-    message = serializers.CharField()
-
-
-class SentencesView(serializers.Serializer):
-    language = serializers.CharField()
-    text = serializers.CharField(allow_blank=True, help_text="As drivers read it before a start")
-
-
-class PreviewView(serializers.Serializer):
-    version = serializers.IntegerField()
-    findings = FindingView(many=True)
-    texts = SentencesView(many=True)
-
-
-class AssignmentBody(StrictSerializer):
-    """One place, or a driver or a group whose contract it is; none for the whole organization."""
-
-    site = OwnRow(Site.objects, required=False)
-    station = OwnRow(ChargingStation.objects, required=False)
-    evse = OwnRow(Evse.objects, required=False)
-    driver = OwnRow(Driver.objects, required=False)
-    driver_group = OwnRow(DriverGroup.objects, required=False)
-    connector_type = serializers.CharField(
-        required=False, allow_blank=True, max_length=20, help_text="Only for these, such as cCCS2"
-    )
-    role = serializers.ChoiceField(
-        ["", *(word.value for word in TariffType)],
-        required=False,
-        help_text="For whom; without it the tariff's own type",
-    )
-    basis = serializers.ChoiceField(
-        ["", *(word.value for word in Basis)],
-        required=False,
-        help_text="Of a contract: net for a company, whose prices are rounded without VAT",
-    )
-
-
-class AssignmentView(serializers.Serializer):
-    id = serializers.UUIDField()
-    tariff = serializers.UUIDField(source="tariff_id")
-    site = serializers.UUIDField(source="site_id", allow_null=True)
-    station = serializers.UUIDField(source="station_id", allow_null=True)
-    evse = serializers.UUIDField(source="evse_id", allow_null=True)
-    driver = serializers.UUIDField(source="driver_id", allow_null=True)
-    driver_group = serializers.UUIDField(source="driver_group_id", allow_null=True)
-    connector_type = serializers.CharField()
-    role = serializers.CharField()
-    basis = serializers.CharField()
-    assigned_at = serializers.DateTimeField()
-    assigned_by = serializers.CharField()
-    ended_at = serializers.DateTimeField(allow_null=True)
 
 
 class TariffFilter(filters.FilterSet):
@@ -167,11 +48,6 @@ class TariffFilter(filters.FilterSet):
             )
         drafts = Exists(TariffVersion.objects.filter(tariff=OuterRef("pk"), state=VersionState.DRAFT))
         return rows.filter(drafts if value == VersionState.DRAFT else ~drafts)
-
-
-def newest(tariff: Tariff) -> TariffVersion:
-    """The draft where one is open, else the version with the greatest number."""
-    return next(iter(tariff.versions.all()))
 
 
 class TariffList(ListResource):
@@ -333,76 +209,3 @@ class VersionList(ListResource, OneTariff):
     def get(self, request: Request, pk: UUID) -> Any:
         """List the versions of a tariff, newest first."""
         return self.listing()
-
-
-class AssignmentFilter(filters.FilterSet):
-    current = filters.BooleanFilter(
-        field_name="ended_at", lookup_expr="isnull", label="Without the ended ones"
-    )
-
-    class Meta:
-        model = TariffAssignment
-        fields = ["site", "station", "evse", "driver", "driver_group", "connector_type", "role"]
-
-
-class AssignmentList(ListResource, OneTariff):
-    """Where a tariff holds, and where it did."""
-
-    serializer_class: ClassVar[type[serializers.BaseSerializer]] = AssignmentView
-    filter_class = filterset_class = AssignmentFilter
-
-    def rows(self) -> QuerySet[TariffAssignment]:
-        return TariffAssignment.objects.visible_to(self.actor).filter(tariff=self.tariff())
-
-    @extend_schema(operation_id="list_tariff_assignments", responses=AssignmentView(many=True))
-    def get(self, request: Request, pk: UUID) -> Any:
-        """List where a tariff holds, newest first."""
-        return self.listing()
-
-    @extend_schema(
-        operation_id="assign_tariff",
-        request=AssignmentBody,
-        responses={201: AssignmentView},
-        examples=[OpenApiExample("In the whole organization", {}, request_only=True)],
-    )
-    def post(self, request: Request, pk: UUID) -> Response:
-        """Let the tariff hold at a place from now on, instead of the one before; sessions that began keep theirs."""
-        tariff = self.tariff()
-        return self.once(lambda: self._assign(tariff))
-
-    def _assign(self, tariff: Tariff) -> Response:
-        values = self.body(AssignmentBody)
-        whom = {name: values.pop(name) for name in ("role", "connector_type", "basis") if name in values}
-        if len(values) > 1:
-            raise serializers.ValidationError({"non_field_errors": "Name one place at most."})
-        made = tariff_assignments.assign(
-            tariff, place=next(iter(values.values()), None), by=self.actor, **whom
-        )
-        location = f"/api/v1/tariffs/{tariff.pk}/assignments/{made.pk}/"
-        return Response(self.represent(made), status=201, headers={"Location": location})
-
-
-class AssignmentDetail(OneTariff):
-    """One place at which a tariff holds."""
-
-    scopes = {"write": "tariffs:write"}
-
-    @extend_schema(operation_id="end_tariff_assignment", responses={204: None})
-    def delete(self, request: Request, pk: UUID, assignment_pk: UUID) -> Response:
-        """Let the tariff no longer hold there; sessions that began keep it."""
-        rows = TariffAssignment.objects.visible_to(self.actor).filter(tariff=self.tariff())
-        tariff_assignments.end(found(rows.select_related("tariff"), assignment_pk), by=self.actor)
-        return Response(status=204)
-
-
-def sentences_of(version: TariffVersion, zone: str) -> list[dict[str, str]]:
-    """The price text in each language; empty where the draft cannot be read."""
-    told = []
-    for code, _name in settings.LANGUAGES:
-        with translation.override(code):
-            try:
-                words = " ".join(text.describe(version.priced, zone=find_zone(zone), at=clock.now()))
-            except parsing.pointers.InvalidDocument:
-                words = ""
-        told.append({"language": code, "text": words})
-    return told

@@ -1,270 +1,249 @@
-"""The editor of a tariff: its common prices as fields, everything as JSON, and what they mean while one types."""
+"""The editor of a tariff: fields for all that they can say, else the OCPI object as a text (dashboard 4.10).
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+Everything is in what was posted, so that elements come, go and change places without anything typed being lost,
+with htmx and without any script.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from django import forms
-from django.conf import settings
-from django.utils import translation
+from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
+from django.utils.formats import localize_input
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core import clock
-from core.money import CURRENCIES
-from tariffs import documents, linter, parsing, text
-from tariffs.linter import NOWHERE, Context, Finding, Level
-from tariffs.local_time import find_zone
-from tariffs.pointers import InvalidDocument
-from tariffs.structure import Tariff
-from tariffs.week import Band, bands_of
+from core.errors import Invalid
+from portal.dashboard.sentences import told
+from portal.dashboard.tariff_fields import (
+    JSON,
+    MOST_ELEMENTS,
+    PARTS,
+    PRICES,
+    DocumentForm,
+    ElementForm,
+    HeadForm,
+    written,
+)
+from portal.dashboard.tariff_objects import OWN, compiled, differences, fields_of
+from portal.dashboard.tariff_preview import pretty
+from tariffs import documents
 
-PRICES, JSON = "prices", "json"
+TOLD = 5
+"""Places that the fields cannot show, named to the person."""
+_SHAPES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
+def _energy(price: str, *more: Mapping[str, Any], vat: int | None = 19) -> dict[str, Any]:
+    components = [{"type": "ENERGY", "price": Decimal(price)}, *more]
+    taxed = [one if vat is None else {**one, "vat": Decimal(vat)} for one in components]
+    return {"elements": [{"price_components": taxed}]}
+
+
 TEMPLATES: Mapping[str, tuple[str | Promise, Mapping[str, Any]]] = {
-    "energy": (gettext_lazy("Per kWh"), {"energy": Decimal("0.45"), "vat": Decimal(19)}),
+    "energy": (gettext_lazy("Per kWh"), _energy("0.45")),
     "occupancy": (
         gettext_lazy("Per kWh and occupancy"),
-        {"energy": Decimal("0.45"), "parking": Decimal("3.00"), "vat": Decimal(19), "most": Decimal("30.00")},
+        {
+            **_energy("0.45", {"type": "PARKING_TIME", "price": Decimal("3.00")}),
+            "max_price": {"excl_vat": Decimal("30.00"), "incl_vat": Decimal("35.70")},
+        },
     ),
-    "free": (gettext_lazy("Free of charge"), {"energy": Decimal(0)}),
+    "free": (gettext_lazy("Free of charge"), _energy("0", vat=None)),
 }
-_SINGLE = {"energy": "ENERGY", "time": "TIME", "parking": "PARKING_TIME", "flat": "FLAT"}
-_PRICE = {"max_digits": 12, "decimal_places": 6, "min_value": 0, "required": False}
 
 
-class TariffForm(forms.Form):
-    """Prices without VAT; the JSON counts where it is chosen."""
+class Editor:
+    """What was written of a tariff. A ``quiet`` one shows what was typed and complains of nothing.
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
-    mode = forms.ChoiceField(
-        label=gettext_lazy("Write it as"),
-        choices=[(PRICES, gettext_lazy("Common prices")), (JSON, gettext_lazy("OCPI tariff (JSON)"))],
-        widget=forms.RadioSelect,
-    )
-    currency = forms.CharField(label=gettext_lazy("Currency"), max_length=3, required=False)
-    energy = forms.DecimalField(label=gettext_lazy("Energy, per kWh"), **_PRICE)
-    night = forms.DecimalField(
-        label=gettext_lazy("Energy at other hours, per kWh"),
-        help_text=gettext_lazy("Between the two times below, in the time zone of the site"),
-        **_PRICE,
-    )
-    night_from = forms.TimeField(
-        label=gettext_lazy("Begins at"), required=False, widget=forms.TimeInput({"type": "time"})
-    )
-    night_to = forms.TimeField(
-        label=gettext_lazy("Ends at"), required=False, widget=forms.TimeInput({"type": "time"})
-    )
-    time = forms.DecimalField(label=gettext_lazy("Charging time, per hour"), **_PRICE)
-    parking = forms.DecimalField(label=gettext_lazy("Occupancy after charging, per hour"), **_PRICE)
-    flat = forms.DecimalField(label=gettext_lazy("Fee per session"), **_PRICE)
-    vat = forms.DecimalField(
-        label=gettext_lazy("VAT (%)"),
-        max_digits=6,
-        decimal_places=3,
-        min_value=0,
-        max_value=100,
-        required=False,
-        help_text=gettext_lazy("Prices are given without it. Empty: no VAT applies"),
-    )
-    most = forms.DecimalField(label=gettext_lazy("At most per session, without VAT"), **_PRICE)
-    document = forms.CharField(
-        label=gettext_lazy("OCPI tariff"),
-        required=False,
-        strip=False,
-        max_length=documents.LONGEST,
-        widget=forms.Textarea(attrs={"rows": 18, "class": "mono", "spellcheck": "false"}),
-    )
+    ``lossy`` names what the fields cannot show of an object that is therefore written as a document.
+    """
 
-    def clean_currency(self) -> str:
-        code = str(self.cleaned_data["currency"]).upper()
-        if code and code not in CURRENCIES:
-            raise forms.ValidationError(_("Give its ISO 4217 code, such as EUR."))
-        return code
+    def __init__(
+        self, data: MultiValueDict[str, str], *, quiet: bool = False, lossy: Sequence[str] = ()
+    ) -> None:
+        self.data, self.quiet, self.lossy = data, quiet, lossy
+        self.mode = JSON if data.get("mode") == JSON else PRICES
+        self.keys = keys_of(data)
+        self.kept = data.get("kept", "")
+        self._head = HeadForm(data)
+        self._elements = [ElementForm(data, prefix=f"e{key}") for key in self.keys]
+        self._document = DocumentForm(data)
 
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        if values.get("night") is not None and not (values.get("night_from") and values.get("night_to")):
-            self.add_error("night_from", _("Name both times."))
-        if values.get("mode") == JSON and not self.errors.get("document"):
-            self._read_document(values)
-        return values
+    @cached_property
+    def head(self) -> forms.Form:
+        return self._shown(self._head)
+
+    @cached_property
+    def elements(self) -> list[tuple[str, forms.Form]]:
+        """Each element's form with its key."""
+        return [*zip(self.keys, map(self._shown, self._elements), strict=True)]
+
+    @cached_property
+    def document(self) -> forms.Form:
+        return self._shown(self._document)
+
+    @property
+    def may_add(self) -> bool:
+        return len(self.keys) < MOST_ELEMENTS
+
+    @cached_property
+    def _parsed(self) -> dict[str, Any] | None:
+        """The object of the document; ``None`` where it is none, which then stands at the field."""
+        if not self._document.is_valid():
+            return None
+        try:
+            return _read(self._document.cleaned_data["document"])
+        except Invalid as error:
+            self._document.add_error("document", told(error.message))
+            return None
+
+    def is_valid(self) -> bool:
+        """Whether it says an object at all; what the linter thinks of it does not matter here."""
+        if self.mode == JSON:
+            return self._parsed is not None and self._head.is_valid()
+        return all([form.is_valid() for form in (self._head, *self._elements)])
+
+    @property
+    def can_be_told(self) -> bool:
+        """As :meth:`is_valid`, but without the name, which no driver reads."""
+        if self.mode == JSON:
+            return self._parsed is not None
+        return not {*self._head.errors} - {"name"} and all([form.is_valid() for form in self._elements])
+
+    @property
+    def name(self) -> str:
+        return str(self.data.get("name", "")).strip()
 
     def content(self) -> dict[str, Any]:
-        """The OCPI object that was written, by fields or as JSON."""
-        values = self.cleaned_data
-        return dict(values["parsed"]) if values["mode"] == JSON else compiled(values, self.kept)
+        """The OCPI object that was written; only of one that is valid or can be told."""
+        if self.mode == JSON:
+            return dict(self._parsed or {})
+        return compiled(self._head.cleaned_data, [one.cleaned_data for one in self._elements], self._kept)
 
-    kept: Mapping[str, Any] = {}
-    """What the tariff says beside its prices: owner, id, texts and dates stay."""
+    def refuse(self, field: str, message: str) -> None:
+        """Put what a service refused where it belongs."""
+        if self.mode == JSON and field == "document":
+            self._document.add_error("document", message)
+        else:
+            self._head.add_error(field if field in self._head.fields else None, message)
 
-    def _read_document(self, values: dict[str, Any]) -> None:
+    def faults(self) -> Iterator[str]:
+        """What cannot be read, each with the name of its field."""
+        numbered = [(_("Element %(n)s") % {"n": n}, form) for n, form in enumerate(self._elements, 1)]
+        found = [("", self._document)] if self.mode == JSON else [("", self._head), *numbered]
+        for place, form in found:
+            for name, errors in form.errors.items():
+                field = form.fields.get(name)
+                label = field.widget.attrs.get("aria-label", field.label) if field else ""
+                where = " · ".join(str(word) for word in (place, label) if word)
+                yield f"{where}: {' '.join(map(str, errors))}" if where else " ".join(map(str, errors))
+
+    @property
+    def _kept(self) -> dict[str, Any]:
         try:
-            values["parsed"] = documents.loads(values.get("document", ""))
-        except InvalidDocument as error:
-            self.add_error("document", str(error))
+            return _read(self.kept or "{}")
+        except Invalid:
+            return {}
+
+    def _shown(self, form: forms.Form) -> forms.Form:
+        return type(form)(initial=written(form, self.data), prefix=form.prefix) if self.quiet else form
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What drivers will read in each language, what the linter finds, and the object itself."""
-
-    texts: Sequence[tuple[str, str]]
-    findings: Sequence[Finding]
-    document: str
-    week: Sequence[Band] = ()
-    currency: str = ""
-
-    @property
-    def errors(self) -> list[Finding]:
-        return [one for one in self.findings if one.level is Level.ERROR]
-
-    @property
-    def warnings(self) -> list[Finding]:
-        return [one for one in self.findings if one.level is Level.WARNING]
-
-
-def compiled(values: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields as an OCPI tariff: one element for the hours of their own, one for all else."""
-    beside = {
-        name: value for name, value in kept.items() if name not in ("elements", "max_price", "last_updated")
-    }
-    components = [
-        _component(kind, values[name], values.get("vat"))
-        for name, kind in _SINGLE.items()
-        if values.get(name) is not None
-    ]
-    elements: list[dict[str, Any]] = [{"price_components": components}] if components else []
-    if values.get("night") is not None:
-        window = {"start_time": f"{values['night_from']:%H:%M}", "end_time": f"{values['night_to']:%H:%M}"}
-        night = _component("ENERGY", values["night"], values.get("vat"))
-        elements.insert(0, {"price_components": [night], "restrictions": window})
-    whole = {**beside, "elements": elements}
-    if values.get("currency"):
-        whole["currency"] = values["currency"]
-    if values.get("most") is not None:
-        whole["max_price"] = _limit(values["most"], values.get("vat"))
-    return whole
-
-
-def fields_of(content: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The fields that say the same as the object; ``None`` where they cannot."""
+def opened(name: str, content: Mapping[str, Any]) -> Editor:
+    """The editor of an object: by fields, or as a document where they cannot show all of it."""
+    text = {"name": name, "mode": JSON, "document": pretty(content)}
     try:
-        values = _fields(content)
-        again = compiled({**_cleaned(values)}, content)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
-        return None
-    same = {name: value for name, value in content.items() if name != "last_updated"}
-    return values if _plain(again) == _plain(same) else None
+        data = _posted(name, content)
+        by_fields = Editor(data)
+        said = by_fields.content() if by_fields.can_be_told else None
+    except _SHAPES:
+        said = None
+    lossy = [""] if said is None else [*islice(differences(said, dict(content)), TOLD)]
+    if not lossy:
+        return Editor(data, quiet=True)
+    return Editor(_dict_of(text), quiet=True, lossy=lossy)
 
 
-def preview(content: Mapping[str, Any], zone: str, context: Context = NOWHERE) -> Preview:
-    """All about an object, whether or not it is a tariff already."""
-    whole = {
-        "country_code": "ZZ",
-        "party_id": "XXX",
-        "id": "NEW",
-        "last_updated": clock.to_wire(clock.now()),
-        **content,
-    }
-    texts, findings = tuple(texts_of(whole, zone)), linter.lint(whole, context)
-    if not texts:
-        return Preview(texts, findings, pretty(content))
-    tariff = parsing.parse_tariff(whole)
-    return Preview(texts, findings, pretty(content), _week(tariff, zone), tariff.currency)
+def acted(editor: Editor, act: str) -> Editor:
+    """After a button of the form that saves nothing: another element, one less, another order, another form."""
+    if act == "document":
+        return _as_document(editor)
+    if act == "fields":
+        return opened(editor.name, editor.content()) if editor.can_be_told else editor
+    if act == "try":
+        return Editor(editor.data, quiet=True)
+    data = QueryDict(mutable=True)
+    for name, values in editor.data.lists():
+        data.setlist(name, values)
+    data.setlist("elements", _moved(editor, data, act))
+    return Editor(data, quiet=True)
 
 
-def _week(tariff: Tariff, zone: str) -> Sequence[Band]:
-    """The grid of a week that is to come, where the hour or the day matters at all."""
-    there = find_zone(zone)
-    today = clock.now().astimezone(there).date()
-    bands = bands_of(tariff, there, today + timedelta(days=-today.weekday() % 7))
-    return bands if len({prices for band in bands for prices in band.prices}) > 1 else ()
+def keys_of(data: MultiValueDict[str, str]) -> list[str]:
+    """The keys of the elements' fields, in the order of the elements."""
+    keys = [key for key in data.getlist("elements") if key.isascii() and key.isdecimal() and len(key) <= 4]
+    return [*dict.fromkeys(keys)][:MOST_ELEMENTS]
 
 
-def texts_of(content: Mapping[str, Any], zone: str) -> list[tuple[str, str]]:
-    """The price text in each language, by the language's own name; none for what cannot be read."""
-    try:
-        tariff = parsing.parse_tariff(content)
-    except InvalidDocument:
-        return []
-    told = []
-    for code, name in settings.LANGUAGES:
-        with translation.override(code):
-            words = text.describe(tariff, zone=find_zone(zone), at=clock.now())
-            told.append((str(name), " ".join(words)))
-    return told
+def _read(text: str) -> dict[str, Any]:
+    """The object of a text, if it can also be written again. Raises :class:`core.errors.Invalid`."""
+    found = documents.loads(text)
+    documents.dumps(found)
+    return found
 
 
-def pretty(content: Mapping[str, Any]) -> str:
-    """JSON with indents, every digit kept."""
-    return _indented(dict(content), 0)
+def _as_document(editor: Editor) -> Editor:
+    if not editor.can_be_told:
+        return editor
+    text = {"name": editor.name, "mode": JSON, "document": pretty(editor.content())}
+    return Editor(_dict_of(text), quiet=True)
 
 
-def initial_of(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """What the form shows of a tariff."""
-    fields = fields_of(content)
-    shown = {"name": name, "document": pretty(content), "mode": JSON if fields is None else PRICES}
-    return {**(fields or {"currency": content.get("currency", "")}), **shown}
+def _moved(editor: Editor, data: QueryDict, act: str) -> list[str]:
+    """The keys after the button; a new element begins with the VAT of the others."""
+    keys, (kind, _colon, key) = [*editor.keys], act.partition(":")
+    if kind == "add" and editor.may_add:
+        fresh = str(max(map(int, keys), default=-1) + 1)
+        for part in PARTS:
+            data[f"e{fresh}-{part.name}_vat"] = _usual_vat(editor)
+        return [*keys, fresh]
+    if key not in keys:
+        return keys
+    place = keys.index(key)
+    keys.remove(key)
+    if kind in ("up", "down"):
+        keys.insert(max(place - 1, 0) if kind == "up" else place + 1, key)
+    return keys if kind in ("up", "down", "remove") else [*editor.keys]
 
 
-def _component(kind: str, price: Decimal, vat: Decimal | None) -> dict[str, Any]:
-    return {"type": kind, "price": price} if vat is None else {"type": kind, "price": price, "vat": vat}
+def _usual_vat(editor: Editor) -> str:
+    names = (f"e{key}-{part.name}_vat" for key in editor.keys for part in PARTS)
+    return next((found for name in names if (found := editor.data.get(name, ""))), "")
 
 
-def _limit(excl: Decimal | int, vat: Decimal | int | None) -> dict[str, Decimal]:
-    """Whole numbers of JSON are no decimals yet; of money nothing is ever a float."""
-    exact = Decimal(excl)
-    return {"excl_vat": exact, "incl_vat": exact * (100 + Decimal(vat or 0)) / 100}
+def _posted(name: str, content: Mapping[str, Any]) -> MultiValueDict[str, str]:
+    """What a browser would post of the object's fields; rows without a price begin with the usual VAT."""
+    head, elements = fields_of(content)
+    kept = {word: value for word, value in content.items() if word not in OWN}
+    values: dict[str, Any] = {**head, "name": name, "mode": PRICES, "kept": documents.dumps_any(kept)}
+    values["elements"] = [str(number) for number in range(len(elements))]
+    for number, fields in enumerate(elements):
+        vat = next((fields[f"{one.name}_vat"] for one in PARTS if f"{one.name}_vat" in fields), "")
+        usual = {f"{one.name}_vat": vat for one in PARTS}
+        values |= {f"e{number}-{word}": value for word, value in {**usual, **fields}.items()}
+    return _dict_of(values)
 
 
-def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
-    values: dict[str, Any] = {"currency": content["currency"]}
-    *night, whole = content["elements"]
-    if night:
-        (only,) = night
-        (component,) = only["price_components"]
-        rules = only["restrictions"]
-        values |= {
-            "night": component["price"],
-            "night_from": rules["start_time"],
-            "night_to": rules["end_time"],
+def _dict_of(values: Mapping[str, Any]) -> MultiValueDict[str, str]:
+    return MultiValueDict(
+        {
+            name: [str(localize_input(one)) for one in (value if isinstance(value, list) else [value])]
+            for name, value in values.items()
         }
-    names = {kind: name for name, kind in _SINGLE.items()}
-    for component in whole["price_components"]:
-        values[names[component["type"]]] = component["price"]
-        values["vat"] = component.get("vat")
-    if "max_price" in content:
-        values["most"] = content["max_price"]["excl_vat"]
-    return values
-
-
-def _cleaned(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As the form would hand them on."""
-    form = forms.TimeField()
-    times = {name: form.clean(values[name]) for name in ("night_from", "night_to") if name in values}
-    return {**values, **times}
-
-
-def _plain(value: Any) -> Any:
-    """Without the order and the zeros that mean nothing."""
-    if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items() if (name, inner) != ("step_size", 0)}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return Decimal(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
-
-
-def _indented(value: Any, depth: int) -> str:
-    inside, outside = "  " * (depth + 1), "  " * depth
-    if isinstance(value, Mapping) and value:
-        rows = [
-            f"{inside}{documents.dumps_any(name)}: {_indented(one, depth + 1)}" for name, one in value.items()
-        ]
-        return "{\n" + ",\n".join(rows) + f"\n{outside}}}"
-    if isinstance(value, list) and value and any(isinstance(one, Mapping | list) for one in value):
-        rows = [f"{inside}{_indented(one, depth + 1)}" for one in value]
-        return "[\n" + ",\n".join(rows) + f"\n{outside}]"
-    return documents.dumps_any(value)
+    )

@@ -14,9 +14,10 @@ from django.views.decorators.http import require_safe
 
 from core import clock
 from core.access import Permission
-from portal.dashboard import tariff_editor
-from portal.dashboard.entry import OperatorRequest, load, operator
+from portal.dashboard import tariff_preview
+from portal.dashboard.entry import OperatorRequest, operator
 from portal.dashboard.pages import render_page
+from portal.dashboard.tariff_rows import tariff_of
 from stations.models import Site
 from stations.services import price_trials
 from tariffs import parsing
@@ -61,7 +62,7 @@ class TrialForm(forms.Form):
 @require_safe
 @operator(Permission.SESSIONS_VIEW)
 def trial(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    tariff = _tariff(request, pk)
+    tariff = tariff_of(request, pk)
     zone = ZoneInfo(request.place.organization.time_zone)
     today = clock.now().astimezone(zone).date()
     usual = {"version": tariff.versions.all()[0].number, "since": today - USUAL, "until": today, "site": ""}
@@ -78,7 +79,7 @@ def trial(request: OperatorRequest, pk: UUID) -> HttpResponse:
 @operator(Permission.STATIONS_VIEW)
 def compare(request: OperatorRequest, pk: UUID) -> HttpResponse:
     """Two versions of a tariff: the newest and the one before, unless others are named."""
-    tariff = _tariff(request, pk)
+    tariff = tariff_of(request, pk)
     numbers = [one.number for one in tariff.versions.all()]
     new = _named(request, tariff, "new", numbers[0])
     old = _named(request, tariff, "old", next((one for one in numbers if one < new.number), numbers[-1]))
@@ -87,7 +88,7 @@ def compare(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "section": "tariffs",
         "tariff": tariff,
         "numbers": numbers,
-        "sides": [(one, tariff_editor.preview(one.content, zone)) for one in (old, new)],
+        "sides": [(one, tariff_preview.preview(one.content, zone)) for one in (old, new)],
         "old": old,
         "new": new,
         "lines": _difference(old, new),
@@ -112,11 +113,6 @@ def _tried(
     return {"trial": found, "tried": found.tried[:LISTED], "version": version, "zone": str(zone)}
 
 
-def _tariff(request: OperatorRequest, pk: UUID) -> Tariff:
-    tariff: Tariff = load(Tariff.objects.visible_to(request.actor).prefetch_related("versions"), pk)
-    return tariff
-
-
 def _version(tariff: Tariff, number: int) -> TariffVersion:
     return next(one for one in tariff.versions.all() if one.number == number)
 
@@ -129,5 +125,5 @@ def _named(request: OperatorRequest, tariff: Tariff, name: str, usual: int) -> T
 
 def _difference(old: TariffVersion, new: TariffVersion) -> list[tuple[str, str]]:
     """The lines of both as JSON: kept, taken away or added, as ``" "``, ``"-"`` and ``"+"``."""
-    before, after = (tariff_editor.pretty(one.content).splitlines() for one in (old, new))
+    before, after = (tariff_preview.pretty(one.content).splitlines() for one in (old, new))
     return [(line[0], line[2:]) for line in difflib.ndiff(before, after) if line[0] in " -+"]

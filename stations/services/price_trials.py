@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from time import monotonic
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
@@ -18,6 +19,7 @@ from tariffs.usage import CannotPrice
 
 AT_MOST = 300
 """Sessions of one trial, the newest first; each takes some milliseconds."""
+LONGEST = timedelta(seconds=20)
 MUCH_DEARER = Decimal("1.2")
 
 
@@ -74,14 +76,24 @@ class Trial:
         return [one for one in self.tried if one.cause]
 
 
-def run(tariff: Tariff, sessions: QuerySet[Transaction], *, by: Actor) -> Trial:
-    """Price the newest of these sessions, as far as they have ended and the actor sees them."""
+def run(
+    tariff: Tariff,
+    sessions: QuerySet[Transaction],
+    *,
+    by: Actor,
+    at_most: int = AT_MOST,
+    within: timedelta = LONGEST,
+) -> Trial:
+    """Price the newest of these sessions, as far as they have ended and the actor sees them.
+
+    No more than ``at_most``, and none is begun after ``within``; what is left out is told as ``more``.
+    """
     by.require(Permission.SESSIONS_VIEW)
     rows = sessions.filter(status=TransactionStatus.ENDED.value).order_by("-started_at", "-id")
     rows = rows.select_related("cost", "frozen_tariff", "site", "organization", "station", "evse")
-    found = list(rows[: AT_MOST + 1])
-    tried = [_tried(session, tariff) for session in found[:AT_MOST]]
-    return Trial(tried=tried, currency=tariff.currency, more=len(found) > AT_MOST)
+    found, stop = list(rows[: at_most + 1]), monotonic() + within.total_seconds()
+    tried = [_tried(session, tariff) for session in found[:at_most] if monotonic() < stop]
+    return Trial(tried=tried, currency=tariff.currency, more=len(found) > len(tried))
 
 
 def between(since: datetime, until: datetime, *, by: Actor) -> QuerySet[Transaction]:

@@ -1,15 +1,17 @@
 """Where tariffs hold, as people wish it: assigning one, and ending that (tariffs T-43)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import reduce
 from operator import or_
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Case, Max, Q, QuerySet, When
+from django.db.models.functions import Coalesce
 from django.db.transaction import atomic
 
 from core import audit, clock
@@ -28,6 +30,13 @@ from tariffs.structure import TariffType
 Place = Somewhere | None
 CONTRACTS = (Driver, DriverGroup)
 CONNECTOR_TYPE = re.compile(r"[A-Za-z0-9-]{0,20}")
+LANGUAGES = tuple(code for code, _name in settings.LANGUAGES)
+_PATHS = (
+    ("evse__", "evse__station__"),
+    ("station__evses__", "station__"),
+    ("site__stations__evses__", "site__stations__"),
+)
+"""From an assignment to EVSE and station, for each kind of place."""
 ROLES = frozenset({"", *(kind.value for kind in TariffType)})
 
 
@@ -124,6 +133,32 @@ def context_of(tariff: Tariff) -> Context:
     return _context(tariff, ad_hoc or [place for place, _role_of in held], ad_hoc=bool(ad_hoc))
 
 
+def contexts_of(tariffs: Sequence[Tariff]) -> dict[UUID, Context]:
+    """As :func:`context_of`, of many tariffs of one organization at once."""
+    groups: dict[UUID, list[_Held]] = {}
+    for held in _held(tariffs):
+        groups.setdefault(held.tariff_id, []).append(held)
+    everywhere = any(one.everywhere for rows in groups.values() for one in rows)
+    whole = _context(tariffs[0], [None], ad_hoc=False).power_kw if everywhere else None
+    found = {}
+    for tariff in tariffs:
+        rows = groups.get(tariff.pk, [])
+        ad_hoc = [one for one in rows if one.ad_hoc]
+        looked_at = ad_hoc or rows
+        known = [one.power_kw for one in looked_at if one.power_kw is not None]
+        power = whole if any(one.everywhere for one in looked_at) else max(known, default=None)
+        found[tariff.pk] = Context(power_kw=power, ad_hoc=bool(ad_hoc), languages=LANGUAGES)
+    return found
+
+
+def time_zone_of(tariff: Tariff) -> str | None:
+    """The time zone of the sites where it holds; ``None`` where it holds at none, or at sites of several."""
+    holding = TariffAssignment.objects.current().filter(tariff=tariff)
+    zone = Coalesce("site__time_zone", "station__site__time_zone", "evse__station__site__time_zone")
+    zones = set(holding.order_by().values_list(zone, flat=True).distinct()[:2])
+    return zones.pop() if len(zones) == 1 else None
+
+
 def _require(tariff: Tariff, place: Place, by: Actor) -> None:
     by.require(Permission.TARIFFS_MANAGE, tariff)
     if place is None or isinstance(place, CONTRACTS):
@@ -205,6 +240,35 @@ def _save(made: TariffAssignment) -> None:
         raise Conflict("Somebody else has just assigned a tariff here. Look at it again.") from error
 
 
+class _Held(NamedTuple):
+    """Where a tariff holds: for whom, whether in the whole organization, and the power of the strongest EVSE there."""
+
+    tariff_id: UUID
+    ad_hoc: bool
+    everywhere: bool
+    power_kw: Decimal | None
+
+
+def _held(tariffs: Sequence[Tariff]) -> Iterator[_Held]:
+    rows = TariffAssignment.objects.current().filter(tariff__in=tariffs).order_by()
+    no_contract = Q(driver=None, driver_group=None)
+    grouped = rows.annotate(
+        ad_hoc=Case(
+            When(no_contract & Q(role__in=("", TariffType.AD_HOC_PAYMENT)), then=True), default=False
+        ),
+        everywhere=Case(When(no_contract & Q(evse=None, station=None, site=None), then=True), default=False),
+    ).values_list("tariff_id", "ad_hoc", "everywhere")
+    strongest = {f"most_{number}": _strongest(*path) for number, path in enumerate(_PATHS)}
+    for tariff_id, ad_hoc, everywhere, *watts in grouped.annotate(**strongest):
+        known = [Decimal(most) for most in watts if most is not None]
+        yield _Held(tariff_id, ad_hoc, everywhere, max(known) / 1000 if known else None)
+
+
+def _strongest(evse: str, station: str) -> Max:
+    watts = Coalesce(f"{evse}connectors__max_power_w", f"{station}max_power_w")
+    return Max(watts, filter=Q(**{f"{evse}connectors__isnull": False, f"{station}retired_at": None}))
+
+
 def _context(tariff: Tariff, places: Sequence[Place], *, ad_hoc: bool) -> Context:
     connectors = Connector.objects.filter(
         _at_any(places), evse__station__organization_id=tariff.organization_id, evse__station__retired_at=None
@@ -212,9 +276,8 @@ def _context(tariff: Tariff, places: Sequence[Place], *, ad_hoc: bool) -> Contex
     own = connectors.aggregate(most=Max("max_power_w"))["most"]
     whole = connectors.filter(max_power_w=None).aggregate(most=Max("evse__station__max_power_w"))["most"]
     known = [Decimal(watts) for watts in (own, whole) if watts is not None]
-    languages = tuple(code for code, _name in settings.LANGUAGES)
     power_kw = max(known) / 1000 if known else None
-    return Context(power_kw=power_kw, ad_hoc=ad_hoc, languages=languages)
+    return Context(power_kw=power_kw, ad_hoc=ad_hoc, languages=LANGUAGES)
 
 
 def _at_any(places: Sequence[Place]) -> Q:

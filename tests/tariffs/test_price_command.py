@@ -145,6 +145,16 @@ def test_costs_of_the_record_are_compared_only_when_asked(files: tuple[str, str]
     assert told == "total_cost/excl_vat: 12.69 stated, 12.6933 computed\n"
 
 
+def test_t56_costs_in_the_words_of_ocpi_2_3_0_are_compared_too(
+    files: tuple[str, str], tmp_path: Path
+) -> None:
+    newer = write(
+        tmp_path, "newer", CDR.replace("excl_vat", "before_taxes").replace("incl_vat", "after_taxes")
+    )
+    code, _, told = run(files[0], newer, "--time-zone", "Europe/Amsterdam", "--compare")
+    assert (code, told) == (1, "total_cost/before_taxes: 12.69 stated, 12.6933 computed\n")
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [("{", "not JSON"), ("[]", "tariff.json#"), ('{"currency": "EURO"}', "tariff.json#/currency")],
@@ -205,3 +215,29 @@ def test_t48_a_tariff_of_ocpp_21_without_its_currency_is_refused(tmp_path: Path)
 
     assert refused.value.returncode == 2
     assert f"{name}#/currency: " in str(refused.value)
+
+
+def test_t32_a_rate_that_the_tariff_does_not_name_is_named_beside_it(tmp_path: Path) -> None:
+    body = {
+        "currency": "EUR",
+        "tax_included": "YES",
+        "elements": [{"price_components": [{"type": "ENERGY", "price": 0.6}]}],
+    }
+    files = write(tmp_path, "tariff", json.dumps(body)), write(tmp_path, "cdr", CDR)
+    unknown = run(*files)
+    known = run(*files, "--tax-rate", "ENERGY=20", "--tax-rate", "FLAT=7")
+
+    assert unknown[1]["total_cost"] == {"excl_vat": None, "incl_vat": "12.9150"}
+    assert (unknown[0], unknown[2]) == (1, "warning: tax_unknown\n")
+    assert known[1]["total_cost"] == {"excl_vat": "10.7625", "incl_vat": "12.9150"}
+    assert (known[0], known[2]) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"), [("ENERGY", "such as"), ("ENERGY=much", "such as"), ("ENERGY=101", "--tax-rate#/ENERGY"),
+                       ("HEAT=1", "--tax-rate#/HEAT")],
+)  # fmt: skip
+def test_t32_a_rate_that_is_none_is_refused(files: tuple[str, str], rate: str, told: str) -> None:
+    with pytest.raises(CommandError, match=told) as refused:
+        call_command("price", *files, "--time-zone", "Europe/Amsterdam", "--tax-rate", rate)
+    assert refused.value.returncode == 2

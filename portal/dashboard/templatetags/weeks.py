@@ -37,6 +37,6 @@ def heat(prices: Prices, bands: Sequence[Band]) -> SafeString:
     """The class of a cell: from the cheapest to the dearest energy of the week in so many steps."""
     known = sorted({one.kwh for band in bands for one in band.prices if one.kwh is not None})
     if len(known) < 2 or prices.kwh is None:
-        return format_html("")
+        return SafeString("")
     share = (prices.kwh - known[0]) / (known[-1] - known[0])
     return format_html(' class="heat-{}"', int((share * (STEPS - 1)).to_integral_value()))

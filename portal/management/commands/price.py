@@ -7,7 +7,7 @@ Exit code 0: priced. 1: priced, but with a finding (an error of the linter, a wa
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,12 @@ from tariffs.local_time import find_zone
 from tariffs.pointers import InvalidDocument
 from tariffs.pricing import Basis, Options, Reservation, Rounding
 from tariffs.structure import Tariff
+from tariffs.taxes import TaxRates
 
 UNUSABLE = 2
 MAX_BYTES = 10 * 2**20
+IN_2_3_0 = {"excl_vat": "before_taxes", "incl_vat": "after_taxes"}
+"""The sides of a price in the words of OCPI 2.3.0."""
 
 
 class Command(BaseCommand):
@@ -45,6 +48,10 @@ class Command(BaseCommand):
             "--policy", default=pricing.DEFAULT_ROUNDING.policy, help="id of the rounding policy"
         )
         parser.add_argument("--reservation-expired", action="store_true")
+        parser.add_argument(
+            "--tax-rate", metavar="DIMENSION=PERCENT", action="append", default=[],
+            help="where the tariff names none, such as ENERGY=19; once for each dimension",
+        )  # fmt: skip
         parser.add_argument(
             "--compare", action="store_true", help="find differences to the record's own costs"
         )
@@ -75,7 +82,7 @@ class Command(BaseCommand):
             session,
             zone=_zone(of, time_zone),
             rounding=Rounding(options["policy"], Basis(options["basis"])),
-            options=Options(reservation=kind),
+            options=Options(reservation=kind, tax_rates=_tax_rates(options["tax_rate"])),
         )
         told = answer.as_json(of, price)
         self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
@@ -127,6 +134,19 @@ def _named(name: str, read: Any, value: Any) -> Any:
         raise InvalidDocument(problems) from error
 
 
+def _tax_rates(words: Sequence[str]) -> TaxRates:
+    """What `--tax-rate` names, read as the API reads `tax_rates`."""
+    pairs = [word.partition("=") for word in words]
+    try:
+        rates = {name: Decimal(percent) for name, _equals, percent in pairs}
+    except InvalidOperation as error:
+        raise CommandError(
+            "Give a tax rate as a dimension and its percentage, such as --tax-rate ENERGY=19.",
+            returncode=UNUSABLE,
+        ) from error
+    return _named("--tax-rate", parsing.parse_tax_rates, rates)  # type: ignore[no-any-return]
+
+
 def _zone(tariff: Tariff, name: str | None) -> ZoneInfo:
     """The zone given; without one only a tariff that does not look at the local clock can be priced."""
     if name is None and tariff.is_local:
@@ -145,8 +165,9 @@ def _differences(told: Mapping[str, Any], record: Mapping[str, Any]) -> list[str
         if not name.endswith("_cost") or not isinstance(theirs, Mapping):
             continue
         for side, value in ours.items():
-            if side in theirs and not _equal(value, theirs[side]):
-                found.append(f"{name}/{side}: {theirs[side]} stated, {value} computed")
+            for word in (side, IN_2_3_0[side]):
+                if word in theirs and not _equal(value, theirs[word]):
+                    found.append(f"{name}/{word}: {theirs[word]} stated, {value} computed")
     return found
 
 

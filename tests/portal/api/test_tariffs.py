@@ -1,8 +1,7 @@
-"""``/tariffs/``, ``/tools/price/`` and the tariffs of sites and stations, with the stranger's tests of each."""
+"""``/tariffs/`` and the tariffs of sites and stations, with the stranger's tests of each."""
 
 from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,7 +19,6 @@ from tests.factories import sessions
 from tests.portal.api.conftest import results
 
 URL = "/api/v1/tariffs/"
-PRICE = "/api/v1/tools/price/"
 BODY: dict[str, Any] = {
     "country_code": "NL", "party_id": "CHY", "id": "DAY-1", "currency": "EUR",
     "elements": [{"price_components": [{"type": "ENERGY", "price": 0.45, "vat": 21, "step_size": 1}]}],
@@ -293,7 +291,7 @@ def test_reading_needs_one_scope_and_writing_another(
     assert publish(reader, made).status_code == 403
     assert reader.delete(f"{URL}{made['id']}/").status_code == 403
     assert nobody.get(URL).status_code == 403
-    assert nobody.post(PRICE, {}, format="json").status_code == 403
+    assert nobody.post("/api/v1/tools/price/", {}, format="json").status_code == 403
 
 
 def test_a_repeated_post_under_one_key_makes_one_tariff(api: APIClient) -> None:
@@ -324,72 +322,3 @@ def test_for_a_stranger_there_is_no_such_tariff(api: APIClient, stranger: APICli
     taken = stranger.post(f"{URL}{own['id']}/assignments/", {"station": str(station.pk)}, format="json")
     assert pointers_of(taken) == ["/station"]
     assert Tariff.objects.get(pk=made["id"]).retired_at is None
-
-
-def priced(api: APIClient, **changes: Any) -> Any:
-    cdr = {
-        "start_date_time": "2026-03-02T19:50:00Z",
-        "end_date_time": "2026-03-02T21:05:00Z",
-        "charging_periods": [
-            {"start_date_time": "2026-03-02T19:50:00Z", "dimensions": [
-                {"type": "ENERGY", "volume": 8.125}, {"type": "TIME", "volume": Decimal("0.416666")}]},
-            {"start_date_time": "2026-03-02T20:15:00Z", "dimensions": [
-                {"type": "ENERGY", "volume": 13.4}, {"type": "TIME", "volume": Decimal("0.833333")}]},
-        ],
-    }  # fmt: skip
-    tariff = {
-        "currency": "EUR",
-        "elements": [
-            {"price_components": [{"type": "ENERGY", "price": 0.61, "vat": 21}],
-             "restrictions": {"start_time": "06:30", "end_time": "21:15"}},
-            {"price_components": [{"type": "ENERGY", "price": 0.43, "vat": 21},
-                                  {"type": "TIME", "price": 0.9, "vat": 21}]},
-            {"price_components": [{"type": "FLAT", "price": 0.85, "vat": 21}]},
-        ],
-    }  # fmt: skip
-    body = {"tariff": tariff, "cdr": cdr, "time_zone": "Europe/Amsterdam", **changes}
-    return api.post(PRICE, {name: value for name, value in body.items() if value is not None}, format="json")
-
-
-def test_the_example_of_section_3_has_its_price(api: APIClient) -> None:
-    answer = priced(api).json()
-
-    assert answer["total_cost"] == {"excl_vat": "12.6933", "incl_vat": "15.3588"}
-    assert answer["total_energy_cost"] == {"excl_vat": "10.7183", "incl_vat": "12.9691"}
-    assert answer["payable"] == {"excl_vat": "12.69", "incl_vat": "15.36", "vat": "2.67"}
-    assert answer["policy"] == "session-vat-group/1"
-
-
-@pytest.mark.parametrize(
-    ("changes", "pointer"),
-    [
-        ({"tariff": None}, "/tariff"),
-        ({"cdr": []}, "/cdr"),
-        ({"tariff": {"currency": "EUR", "elements": [{"price_components": [{"type": "X", "price": 1}]}]}},
-         "/tariff/elements/0/price_components/0/type"),
-        ({"cdr": {"start_date_time": "soon"}}, "/cdr/start_date_time"),
-        ({"time_zone": None}, "/time_zone"),
-        ({"time_zone": "Mars"}, "/time_zone"),
-        ({"basis": "both"}, "/basis"),
-        ({"policy": "mine"}, "/policy"),
-        ({"reservation_expired": "yes"}, "/reservation_expired"),
-        ({"colour": 1}, "/colour"),
-    ],
-)  # fmt: skip
-def test_t56_what_cannot_be_priced_is_refused_with_pointers(
-    api: APIClient, changes: Any, pointer: str
-) -> None:
-    assert pointer in pointers_of(priced(api, **changes))
-
-
-def test_t55_unknown_fields_of_the_foreign_objects_are_tolerated(api: APIClient) -> None:
-    tariff = {**BODY, "x": {"y": 1}}
-    cdr = {
-        "start_date_time": "2026-03-02T19:50:00Z", "end_date_time": "2026-03-02T20:50:00Z", "total_cost": "nonsense",
-        "charging_periods": [
-            {"start_date_time": "2026-03-02T19:50:00Z", "dimensions": [{"type": "ENERGY", "volume": 10}]}],
-    }  # fmt: skip
-    answer = priced(api, tariff=tariff, cdr=cdr, time_zone=None)
-
-    assert answer.status_code == 200
-    assert answer.json()["payable"]["incl_vat"] == "5.45"

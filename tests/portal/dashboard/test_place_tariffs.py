@@ -93,9 +93,9 @@ def test_another_organizations_tariff_and_evse_are_not_there(
 def test_places_beyond_the_first_are_found_by_a_search(
     browser: Client, home: str, actor: Actor, organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from portal.dashboard import tariffs
+    from portal.dashboard import tariff_places, tariffs
 
-    monkeypatch.setattr(tariffs, "PLACES_OFFERED", 2)
+    monkeypatch.setattr(tariff_places, "PLACES_OFFERED", 2)
     monkeypatch.setattr(tariffs, "PLACES_SHOWN", 2)
     tariff = publish(actor).tariff
     made = [sites.create({"name": f"Yard {n}", "time_zone": "UTC"}, by=actor) for n in "abc"]

@@ -1,9 +1,8 @@
-"""Tariffs on the dashboard: the list, the editor with its preview, publishing, assigning, retiring (dashboard 4.10)."""
+"""Tariffs on the dashboard: the list, publishing, assigning, retiring (dashboard 4.10)."""
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,20 +10,18 @@ from django.test import Client
 
 from core import clock
 from core.access import Actor, Role
+from core.ids import uuid7
 from core.models import AuditEntry, Organization, User
-from portal.dashboard import tariff_editor
+from drivers.models import DriverGroup
 from stations.models import ChargingStation, Connector, TariffAssignment
-from tariffs import documents, publishing
+from stations.services import sites, tariff_assignments
+from tariffs import publishing
 from tariffs.models import Tariff, TariffVersion
 from tests import factories
 from tests.stations.ocpp.charging import priced, publish
 from tests.tariffs.building import component, document, element
 
-FIELDS = {
-    "name": "Day and night", "mode": "prices", "currency": "EUR", "energy": "0.45", "night": "0.35",
-    "night_from": "22:00", "night_to": "06:00", "parking": "3", "vat": "19", "most": "40",
-}  # fmt: skip
-HTMX = {"HX-Request": "true"}
+FIELDS = {"name": "Day", "mode": "prices", "currency": "EUR", "elements": "0", "e0-energy_price": "0.45"}
 
 
 @pytest.fixture
@@ -44,81 +41,6 @@ def draft_of(by: Actor, *elements: Any, **fields: Any) -> TariffVersion:
     return publishing.create(
         document(*elements or (element(component("ENERGY", "0.30", "19")),), **fields), by=by
     )
-
-
-def test_without_a_tariff_three_templates_are_offered(browser: Client, page: str) -> None:
-    shown = text_of(browser.get(page))
-
-    for words in ("No tariff yet", "Per kWh and occupancy", "Free of charge"):
-        assert words in shown
-    for template in ("energy", "occupancy", "free"):
-        assert browser.get(f"{page}new/?template={template}").status_code == 200
-
-
-def test_common_prices_are_written_as_fields_and_become_an_ocpi_tariff(browser: Client, page: str) -> None:
-    answer = browser.post(f"{page}new/", FIELDS, follow=True)
-    content = only().versions.get().content
-
-    assert "The draft was saved." in text_of(answer)
-    assert only().name == "Day and night"
-    assert content["elements"] == [
-        {"price_components": [{"type": "ENERGY", "price": Decimal("0.35"), "vat": Decimal(19)}],
-         "restrictions": {"start_time": "22:00", "end_time": "06:00"}},
-        {"price_components": [{"type": "ENERGY", "price": Decimal("0.45"), "vat": Decimal(19)},
-                              {"type": "PARKING_TIME", "price": Decimal(3), "vat": Decimal(19)}]},
-    ]  # fmt: skip
-    assert content["max_price"] == {"excl_vat": Decimal(40), "incl_vat": Decimal("47.6")}
-
-
-def test_what_the_fields_say_comes_back_into_them(browser: Client, page: str) -> None:
-    browser.post(f"{page}new/", FIELDS)
-    fields = tariff_editor.fields_of(only().versions.get().content)
-    shown = text_of(browser.get(f"{page}{only().pk}/edit/"))
-
-    assert fields is not None
-    assert {name: str(value) for name, value in fields.items()} == {
-        "currency": "EUR", "energy": "0.45", "night": "0.35", "night_from": "22:00", "night_to": "06:00",
-        "parking": "3", "vat": "19", "most": "40",
-    }  # fmt: skip
-    assert 'value="0.35"' in shown
-
-
-def test_what_the_fields_cannot_say_is_shown_as_json_and_kept_to_the_digit(
-    browser: Client, actor: Actor, page: str
-) -> None:
-    draft = draft_of(
-        actor,
-        element(component("ENERGY", "0.3000", "19", step=5), max_kwh=10),
-        element(component("FLAT", "1")),
-    )
-    shown = browser.get(f"{page}{draft.tariff_id}/edit/")
-    text = shown.context["form"].initial["document"]
-    browser.post(f"{page}{draft.tariff_id}/edit/", {"name": "X", "mode": "json", "document": text})
-
-    assert shown.context["form"].initial["mode"] == "json"
-    assert '"price": 0.3000' in text
-    assert documents.loads(text) == TariffVersion.objects.get(pk=draft.pk).content
-    assert only().name == "X"
-
-
-def test_the_preview_changes_while_typing_and_stores_nothing(browser: Client, page: str) -> None:
-    before = Tariff.objects.count()
-    shown = text_of(browser.post(f"{page}preview/", FIELDS, headers=HTMX))
-    empty = element({"type": "ENERGY", "price": 1}, min_kwh=2, max_kwh=2)
-    json_text = json.dumps({"currency": "EUR", "elements": [empty]})
-    wrong = text_of(
-        browser.post(f"{page}preview/", {**FIELDS, "mode": "json", "document": json_text}, headers=HTMX)
-    )
-    broken = text_of(
-        browser.post(f"{page}preview/", {**FIELDS, "mode": "json", "document": "{"}, headers=HTMX)
-    )
-
-    assert shown.startswith('<section class="card" id="preview"')
-    assert "Energy: 0.5355 € per kWh incl. 19 % VAT (otherwise)." in shown
-    assert "Energie: 0,4165 € je kWh inkl. 19 % MwSt (22:00–06:00)." in shown
-    assert "L02 /elements/0/restrictions/max_kwh" in wrong
-    assert "Correct the fields to see what they mean." in broken
-    assert Tariff.objects.count() == before
 
 
 def test_a_draft_with_errors_is_saved_and_not_published(browser: Client, actor: Actor, page: str) -> None:
@@ -162,6 +84,69 @@ def test_a_version_is_published_for_a_date_in_the_organizations_zone_and_withdra
     assert second.valid_from.isoformat() == "2099-07-01T10:00:00+00:00"
     assert "This version begins on 1 Jul 2099, 12:00:00." in shown
     assert "version 2" in listed
+
+
+def test_the_date_of_publishing_is_one_of_the_sites_zone_whatever_the_persons_own(
+    browser: Client, actor: Actor, page: str, station: ChargingStation
+) -> None:
+    there = sites.create({"name": "Porto", "time_zone": "Europe/Lisbon"}, by=actor)
+    User.objects.filter(email__startswith="alice").update(time_zone="Asia/Tokyo")
+    draft = draft_of(actor)
+    tariff_assignments.assign(draft.tariff, place=there, by=actor)
+    shown = text_of(browser.get(f"{page}{draft.tariff_id}/"))
+    browser.post(f"{page}{draft.tariff_id}/publish/", {"valid_from": "2099-07-01T12:00"})
+    draft.refresh_from_db()
+
+    assert "Europe/Lisbon" in shown
+    assert draft.valid_from is not None
+    assert draft.valid_from.isoformat() == "2099-07-01T11:00:00+00:00"
+
+
+def test_the_list_tells_the_next_of_several_versions_ahead(browser: Client, actor: Actor, page: str) -> None:
+    first = publish(actor)
+    for year in (2098, 2099):
+        later = publishing.edit(first.tariff, first.content, by=actor)
+        publishing.publish(later, by=actor, valid_from=datetime(year, 1, 1, tzinfo=UTC))
+    shown = text_of(browser.get(page))
+
+    assert 'version 2 <span class="hint num">from 1 Jan 2098' in shown
+    assert "version 3" not in shown
+
+
+def test_the_list_marks_what_the_law_does_not_allow_where_it_holds(
+    browser: Client, actor: Actor, page: str, station: ChargingStation
+) -> None:
+    publish(actor)
+    lawful = text_of(browser.get(page))
+    fee = publish(actor, element(component("ENERGY", "1"), component("FLAT", "1")), id="FEE")
+    tariff_assignments.assign(fee.tariff, place=station, by=actor)
+    slow = text_of(browser.get(page))
+    Connector.objects.filter(evse__station=station).update(max_power_w=150_000)
+    fast = text_of(browser.get(page))
+    publish(actor, element(component("ENERGY", "1"), component("PARKING_TIME", "6")), id="CAP")
+
+    assert "Checked" in lawful
+    assert "Not allowed" not in slow
+    assert 'Not allowed</span> <span class="hint">From 50 kW, ad hoc charging is priced per kWh' in fast
+    assert "An occupancy fee for ad hoc charging has no cap" in text_of(browser.get(page))
+
+
+def test_the_law_is_looked_at_alike_in_the_list_and_on_the_page_of_a_tariff(
+    actor: Actor, station: ChargingStation, organization: Organization
+) -> None:
+    evse = station.evses.get(evse_id=1)
+    Connector.objects.filter(evse=evse).update(max_power_w=150_000)
+    group = DriverGroup.objects.create(organization=organization, name="Fleet")
+    ChargingStation.objects.filter(pk=station.pk).update(max_power_w=22_000)
+    for place in (None, station.site, station, evse, station.evses.get(evse_id=2), group):
+        held = publish(actor, id=str(uuid7())).tariff
+        tariff_assignments.assign(held, place=place, by=actor)
+    tariff_assignments.assign(held, place=evse, role="REGULAR", by=actor)
+    tariffs = [*Tariff.objects.visible_to(actor)]
+
+    assert tariff_assignments.contexts_of(tariffs) == {
+        one.pk: tariff_assignments.context_of(one) for one in tariffs
+    }
 
 
 def test_nothing_is_published_into_the_past(browser: Client, actor: Actor, page: str) -> None:
@@ -224,11 +209,11 @@ def test_a_tariff_is_retired_by_its_typed_name(browser: Client, actor: Actor, pa
 
 def test_a_draft_is_thrown_away_and_a_tariff_copied(browser: Client, actor: Actor, page: str) -> None:
     draft = draft_of(actor)
-    copy = browser.get(f"{page}new/?copy={draft.tariff_id}").context["form"].initial
+    copy = browser.get(f"{page}new/?copy={draft.tariff_id}").context["editor"]
     browser.post(f"{page}{draft.tariff_id}/discard/")
 
-    assert copy["energy"] == Decimal("0.30")
-    assert '"id"' not in copy["document"]
+    assert copy.data["e0-energy_price"] == "0.30"
+    assert '"id"' not in copy.kept
     assert not Tariff.objects.filter(pk=draft.tariff_id).exists()
 
 
