@@ -73,9 +73,9 @@ def switch(
     row = DunningPolicy.objects.select_for_update().filter(pk=organization.pk).first()
     row = row or DunningPolicy(organization=organization)
     today = clock.now().astimezone(ZoneInfo(organization.time_zone)).date()
-    wanted = {"enabled": enabled, "starts_on": starts_on or row.starts_on or (today if enabled else None)}
-    changes = audit.difference(row, wanted)
-    row.enabled, row.starts_on = enabled, wanted["starts_on"]
+    begins = starts_on or row.starts_on or (today if enabled else None)
+    changes = audit.difference(row, {"enabled": enabled, "starts_on": begins})
+    row.enabled, row.starts_on = enabled, begins
     row.save()
     audit.record("dunning_policy.changed", row, by=by, changes=changes)
     return row

@@ -1,6 +1,7 @@
 """What a letter says: the organization's own words or ours, then the figures, in the invoice's language."""
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 
 from django.utils.formats import date_format, number_format
@@ -73,7 +74,7 @@ def _closing() -> str:
     return gettext("The invoice is attached. If you have paid it meanwhile, this letter needs no answer.")
 
 
-def _day(day: object) -> str:
+def _day(day: date | None) -> str:
     return date_format(day, "SHORT_DATE_FORMAT") if day else ""
 
 
