@@ -1,5 +1,8 @@
 """Overdue invoices are asked for: once a step, in order, on working days, and not while somebody stops it (B-47)."""
 
+import io
+import json
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,17 +25,19 @@ from billing.models import (
     Payment,
     StepState,
 )
-from billing.services import crediting, documents, parties
+from billing.services import crediting, documents, driver_export, parties
 from billing.services.dunning import consequences, holding, policies, sending, standing, working_days
 from billing.services.dunning.policies import Step, Terms
 from billing.services.payments import debits, receiving
 from core import clock
 from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
-from core.models import AuditEntry, Organization
+from core.models import AuditEntry, Organization, User
 from drivers.models import Driver, IdToken, TokenStatus
+from drivers.services import drivers
 from portal.schedule import TIMETABLE
 from stations.models import Transaction
+from stations.services import driving
 from tests import factories
 from tests.billing.payments.conftest import Issued, bank, issued
 
@@ -408,6 +413,25 @@ def test_b47_who_may_not_changes_nothing(overdue: Overdue, organization: Organiz
                 act(actor)
     assert policies.policy_of(organization).enabled
     assert not invoice.dunning_holds.exists()
+
+
+def test_b67_the_person_gets_what_was_written_and_noted_with_the_own_data(
+    overdue: Overdue, alice: Actor
+) -> None:
+    invoice = overdue()
+    dun(after(invoice, 7))
+    holding.hold(invoice, HoldKind.DISPUTE, reason="Says it was no kWh", by=alice)
+    driver = Driver.objects.get(billing_account=invoice.account)
+    person = User.objects.create_user(f"{factories.unique('x')}@example.org")
+    drivers.give_account(driver, person, by=alice)
+    pieces = driver_export.archive(driver, by=driving.actor_of_driver(driver))
+    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
+        told = json.loads(archive.read("data.json"))
+    [letter] = told["invoices"][0]["reminders"]
+    assert (letter["step"], letter["text"]) == (REMINDER, letters(invoice)[0].body)
+    assert [(one["kind"], one["reason"]) for one in told["reminder_holds"]] == [
+        (HoldKind.DISPUTE, "Says it was no kWh")
+    ]
 
 
 def test_b47_the_task_is_on_the_timetable() -> None:
