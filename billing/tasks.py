@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from billing.services import delivering, documents, receipts, reconciling, running, settling
+from billing.services.dunning import taking
 from billing.services.payments import calls, events, holds, wallets, watching
 from core.turns import TURN_S
 
@@ -70,3 +71,9 @@ def find_documents() -> None:
 def reconcile() -> None:
     """Check that every ended session is accounted for; every night (B-12)."""
     reconciling.check_all()
+
+
+@shared_task
+def dun() -> None:
+    """Ask for what is overdue and send what waits; every five minutes, by any number of workers (B-47)."""
+    taking.run()

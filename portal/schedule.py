@@ -77,6 +77,7 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "ask for what is overdue": {"task": "billing.tasks.dun", "schedule": 300.0, "options": {"expires": 300}},
     "ask payment providers": {
         "task": "billing.tasks.ask_providers",
         "schedule": 5.0,

@@ -279,6 +279,43 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0005_outbox'
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration core.0007_client_credentials 2b53880dbea95ec7
+ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
+ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
+ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
+CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
+ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
+CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0008_mails 895746333c554fce
+CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
+ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
+CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0009_webhooks_by_name f17863610b7bd20c
+CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
+CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration tariffs.0001_initial 5479d67c985a620d
 CREATE EXTENSION IF NOT EXISTS "btree_gist";
 CREATE TABLE "tariffs_tariff" ("id" uuid NOT NULL PRIMARY KEY, "country_code" varchar(2) NOT NULL, "party_id" varchar(3) NOT NULL, "ocpi_id" varchar(36) NOT NULL, "name" varchar(100) NOT NULL, "created_at" timestamp with time zone NOT NULL, "updated_at" timestamp with time zone NOT NULL, "retired_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL);
@@ -314,22 +351,6 @@ CREATE INDEX "tariffs_tariff_organization_id_3a5662b6" ON "tariffs_tariff" ("org
 ALTER TABLE "tariffs_tariffversion" ADD CONSTRAINT "tariffs_tariffversion_tariff_id_65dd4fbc_fk_tariffs_tariff_id" FOREIGN KEY ("tariff_id") REFERENCES "tariffs_tariff" ("id") DEFERRABLE INITIALLY DEFERRED;
 CREATE INDEX "tariffs_tariffversion_tariff_id_65dd4fbc" ON "tariffs_tariffversion" ("tariff_id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('tariffs', '0001_initial', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0007_client_credentials 2b53880dbea95ec7
-ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
-ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
-ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
-CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
-ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
-CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -808,7 +829,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21dfd6a3172a4b5c52068c71d0a8c,01a21dfd6a3173c4aae42e194cd5b6bc,01a21dfd6a317d8993e4e13801e8f889,01a21dfd6a31711fb38d1f0067ccc2c2,01a21dfd6a317d5881bdf4f392a05d95,01a21dfd6a317c4ca7a36f0d967c1e61,01a21dfd6a3173298319ae9229082a67,01a21dfd6a3175918db481d45ab6525b}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 17:11:16.786133+00:00","2026-11-27 17:11:16.786190+00:00","2026-11-27 17:11:16.786220+00:00","2026-11-27 17:11:16.786249+00:00","2026-11-27 17:11:16.786275+00:00","2026-11-27 17:11:16.786301+00:00","2026-11-27 17:11:16.786338+00:00","2026-11-27 17:11:16.786375+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21e9bc9147e4899ea318c98450f1e,01a21e9bc9147309aeee86d0126f34e8,01a21e9bc9147bf09494aae4f53d1595,01a21e9bc914713f811f22961b6ed141,01a21e9bc91475e085ef8d1ad8d0aea0,01a21e9bc9147498a87a11b307cbd26e,01a21e9bc9147ad5aa819366bd4a422f,01a21e9bc9147845bfe6dfd1d6d8c399}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 20:04:15.765176+00:00","2026-11-27 20:04:15.765217+00:00","2026-11-27 20:04:15.765239+00:00","2026-11-27 20:04:15.765259+00:00","2026-11-27 20:04:15.765277+00:00","2026-11-27 20:04:15.765295+00:00","2026-11-27 20:04:15.765323+00:00","2026-11-27 20:04:15.765350+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -1554,21 +1575,6 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0039_ale
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration core.0008_mails 895746333c554fce
-CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
-ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
-CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0009_webhooks_by_name f17863610b7bd20c
-CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
 -- migration stations.0040_data_transfer_rules_by_vendor 4e7f5ef77e66defd
 CREATE INDEX "data_transfer_rule_by_vendor" ON "stations_datatransferrule" ("organization_id", "vendor_id", "id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0040_data_transfer_rules_by_vendor', now());
@@ -2167,9 +2173,32 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0026_run_
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
-CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
+-- migration billing.0027_dunning 833f10b0dc92d860
+CREATE TABLE "billing_dunningpolicy" ("organization_id" uuid NOT NULL PRIMARY KEY, "enabled" boolean NOT NULL, "starts_on" date NULL, "changed_at" timestamp with time zone NOT NULL, CONSTRAINT "dunning_enabled_from_a_day" CHECK ((NOT "enabled" OR "starts_on" IS NOT NULL)));
+CREATE TABLE "billing_dunningterms" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "country" varchar(2) NOT NULL, "currency" varchar(3) NOT NULL, "organization_id" uuid NOT NULL);
+CREATE TABLE "billing_dunningrule" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "kind" varchar(8) NOT NULL, "days" smallint NOT NULL CHECK ("days" >= 0), "fee" numeric(19, 4) NOT NULL, "texts" jsonb NOT NULL, "terms_id" bigint NOT NULL);
+CREATE TABLE "billing_dunninghold" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(7) NOT NULL, "reason" varchar(300) NOT NULL, "until" date NULL, "made_by" varchar(200) NOT NULL, "made_at" timestamp with time zone NOT NULL, "released_by" varchar(200) NOT NULL, "released_at" timestamp with time zone NULL, "account_id" uuid NOT NULL, "invoice_id" uuid NULL, "organization_id" uuid NOT NULL, CONSTRAINT "dunning_promise_has_a_day" CHECK ((NOT ("kind" = 'promise') OR "until" IS NOT NULL)));
+CREATE TABLE "billing_dunningstep" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "kind" varchar(8) NOT NULL, "taken_on" date NOT NULL, "taken_at" timestamp with time zone NOT NULL, "days" smallint NOT NULL CHECK ("days" >= 0), "currency" varchar(3) NOT NULL, "open_amount" numeric(19, 4) NOT NULL, "fee" numeric(19, 4) NOT NULL, "subject" varchar(300) NOT NULL, "body" text NOT NULL, "state" varchar(7) NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "sent_at" timestamp with time zone NULL, "cards_blocked_at" timestamp with time zone NULL, "cards_blocked_by" varchar(200) NOT NULL, "invoice_id" uuid NOT NULL, CONSTRAINT "dunning_step_once" UNIQUE ("invoice_id", "kind"), CONSTRAINT "dunning_step_asks_for_something" CHECK (("fee" >= 0 AND "open_amount" > 0)), CONSTRAINT "dunning_step_sent_at_a_time" CHECK ((NOT ("state" = 'sent') OR "sent_at" IS NOT NULL)));
+ALTER TABLE "billing_dunningterms" ADD CONSTRAINT "dunning_terms_once_per_country" UNIQUE ("organization_id", "country");
+ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_once_per_step" UNIQUE ("terms_id", "kind");
+ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_days_differ" UNIQUE ("terms_id", "days");
+ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_after_due_date" CHECK ("days" >= 1);
+ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_fee_is_an_amount" CHECK ("fee" >= 0);
+ALTER TABLE "billing_dunningpolicy" ADD CONSTRAINT "billing_dunningpolic_organization_id_ca0bb79a_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_dunningterms" ADD CONSTRAINT "billing_dunningterms_organization_id_5b5ad6c2_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "billing_dunningrule_terms_id_2ec0c0f7_fk_billing_d" FOREIGN KEY ("terms_id") REFERENCES "billing_dunningterms" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "billing_dunningrule_terms_id_2ec0c0f7" ON "billing_dunningrule" ("terms_id");
+ALTER TABLE "billing_dunninghold" ADD CONSTRAINT "billing_dunninghold_account_id_524acd52_fk_billing_b" FOREIGN KEY ("account_id") REFERENCES "billing_billingaccount" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_dunninghold" ADD CONSTRAINT "billing_dunninghold_invoice_id_962e9991_fk_billing_invoice_id" FOREIGN KEY ("invoice_id") REFERENCES "billing_invoice" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_dunninghold" ADD CONSTRAINT "billing_dunninghold_organization_id_984ffaf4_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE UNIQUE INDEX "dunning_hold_once_per_invoice" ON "billing_dunninghold" ("invoice_id") WHERE "released_at" IS NULL;
+CREATE UNIQUE INDEX "dunning_hold_once_per_payer" ON "billing_dunninghold" ("account_id") WHERE ("invoice_id" IS NULL AND "released_at" IS NULL);
+CREATE INDEX "billing_dunninghold_account_id_524acd52" ON "billing_dunninghold" ("account_id");
+CREATE INDEX "billing_dunninghold_invoice_id_962e9991" ON "billing_dunninghold" ("invoice_id");
+ALTER TABLE "billing_dunningstep" ADD CONSTRAINT "billing_dunningstep_invoice_id_8a6ca402_fk_billing_invoice_id" FOREIGN KEY ("invoice_id") REFERENCES "billing_invoice" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "billing_dunningstep_invoice_id_8a6ca402" ON "billing_dunningstep" ("invoice_id");
+CREATE INDEX "dunning_step_waiting" ON "billing_dunningstep" ("next_try_at") WHERE "state" = 'waiting';
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0027_dunning', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -2233,7 +2262,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 17:12:10.132985+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 20:06:57.449091+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());

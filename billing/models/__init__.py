@@ -8,6 +8,16 @@ from billing.models.documents import (
     InvoiceDelivery,
     InvoiceDocument,
 )
+from billing.models.dunning import (
+    DunningHold,
+    DunningKind,
+    DunningPolicy,
+    DunningRule,
+    DunningStep,
+    DunningTerms,
+    HoldKind,
+    StepState,
+)
 from billing.models.exceptions import BillingException, Cause, Decision
 from billing.models.invoices import (
     DocumentType,
@@ -78,8 +88,15 @@ __all__ = [
     "DocumentKind",
     "DocumentState",
     "DocumentType",
+    "DunningHold",
+    "DunningKind",
+    "DunningPolicy",
+    "DunningRule",
+    "DunningStep",
+    "DunningTerms",
     "EventCursor",
     "Hold",
+    "HoldKind",
     "Invoice",
     "InvoiceDelivery",
     "InvoiceDocument",
@@ -118,6 +135,7 @@ __all__ = [
     "Settlement",
     "SigningRule",
     "SitePolicy",
+    "StepState",
     "Wallet",
     "WalletReservation",
 ]

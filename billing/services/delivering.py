@@ -7,10 +7,11 @@ dies between the two, the row is found by the sweeper and left to a person inste
 import logging
 import math
 from datetime import timedelta
+from typing import TypeVar
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.db.transaction import atomic
 from django.utils.translation import gettext, override
 
@@ -28,6 +29,7 @@ from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 
 logger = logging.getLogger(__name__)
+Row = TypeVar("Row", bound=Model)
 
 TRIES = 8
 AGAIN = timedelta(minutes=1)
@@ -65,11 +67,31 @@ def send_due(turn_s: float = math.inf) -> int:
     return turns.repeat(_send_next, turn_s)
 
 
-def _due() -> QuerySet[InvoiceDelivery]:
+def with_files(rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Those of the rows whose ``invoice`` has all its files, of which each passed its checks."""
     unready = InvoiceDocument.objects.filter(invoice=OuterRef("invoice")).exclude(state=DocumentState.READY)
     made = InvoiceDocument.objects.filter(invoice=OuterRef("invoice"), kind=DocumentKind.PDF)
+    return rows.filter(Exists(made), ~Exists(unready))
+
+
+def letter(invoice: Invoice, subject: str, body: str, *, to: str, name: str) -> EmailMessage:
+    """A mail in the seller's name with the invoice's PDF. ``name`` tells it from others of the invoice."""
+    seller = invoice.snapshot["seller"]
+    mail = EmailMessage(
+        subject, body, settings.DEFAULT_FROM_EMAIL, [to],
+        headers={"Message-ID": f"<invoice-{invoice.pk}-{name}@{_host()}>"},
+        reply_to=[seller["email"]] if seller.get("email") else None,
+    )  # fmt: skip
+    kind = DocumentKind.PDF.value
+    mail.attach(
+        documents.file_name(invoice, kind), documents.content(invoice, kind), documents.CONTENT_TYPES[kind]
+    )
+    return mail
+
+
+def _due() -> QuerySet[InvoiceDelivery]:
     waiting = InvoiceDelivery.objects.filter(state=DeliveryState.WAITING, next_try_at__lte=clock.now())
-    return waiting.filter(Exists(made), ~Exists(unready)).order_by("next_try_at", "id")
+    return with_files(waiting).order_by("next_try_at", "id")
 
 
 def _send_next() -> bool:
@@ -114,16 +136,7 @@ def _mail(row: InvoiceDelivery) -> EmailMessage:
         body = gettext(
             "Your invoice %(number)s is attached. The PDF holds the e-invoice too, for programs to read.\n"
         ) % {"number": invoice.number}
-    mail = EmailMessage(
-        subject, body, settings.DEFAULT_FROM_EMAIL, [row.address],
-        headers={"Message-ID": f"<invoice-{invoice.pk}-{row.pk}@{_host()}>"},
-        reply_to=[seller["email"]] if seller.get("email") else None,
-    )  # fmt: skip
-    kind = DocumentKind.PDF.value
-    mail.attach(
-        documents.file_name(invoice, kind), documents.content(invoice, kind), documents.CONTENT_TYPES[kind]
-    )
-    return mail
+    return letter(invoice, subject, body, to=row.address, name=str(row.pk))
 
 
 def _host() -> str:

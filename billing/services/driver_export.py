@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from billing.models import DocumentKind, Invoice, Wallet
+from billing.models import DocumentKind, DunningHold, DunningStep, Invoice, Wallet
 from billing.services import documents
 from core import cells, clock
 from core.access import Actor
@@ -77,6 +77,7 @@ def _json(driver: Driver) -> Iterator[str]:
     yield head.rstrip("}\n ")
     yield from _list("wallets", map(_wallet, Wallet.objects.filter(account__driver=driver).order_by("id")))
     yield from _list("invoices", map(_invoice, _invoices(driver)))
+    yield from _list("reminder_holds", map(_hold, _holds(driver)))
     yield from _list("sessions", driver_data.sessions(driver))
     yield "\n}\n"
 
@@ -108,6 +109,11 @@ def _invoices(driver: Driver) -> Iterator[Invoice]:
     return rows.select_related("credits").order_by("id").iterator(AT_ONCE)
 
 
+def _holds(driver: Driver) -> Iterator[DunningHold]:
+    rows = DunningHold.objects.filter(account__driver=driver).select_related("invoice")
+    return rows.order_by("id").iterator(AT_ONCE)
+
+
 def _invoice(one: Invoice) -> dict[str, Any]:
     return {
         "number": one.number,
@@ -121,7 +127,29 @@ def _invoice(one: Invoice) -> dict[str, Any]:
         "vat": f"{one.vat:f}",
         "due": f"{one.due:f}",
         "credits": one.credits.number if one.credits else None,
+        "reminders": [_reminder(step) for step in one.dunning_steps.order_by("id")],
         "files": [_name(one, row.kind) for row in one.files.order_by("kind") if row.state == "ready"],
+    }
+
+
+def _reminder(one: DunningStep) -> dict[str, Any]:
+    return {
+        "step": one.kind,
+        "on": str(one.taken_on),
+        "open": f"{one.open_amount:f}",
+        "fee": f"{one.fee:f}",
+        "sent_at": clock.to_wire(one.sent_at) if one.sent_at else None,
+        "text": one.body,
+    }
+
+
+def _hold(one: DunningHold) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "reason": one.reason,
+        "until": str(one.until) if one.until else None,
+        "invoice": one.invoice.number if one.invoice else None,
+        "at": clock.to_wire(one.made_at),
     }
 
 

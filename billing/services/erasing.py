@@ -11,6 +11,7 @@ from billing.models import (
     Buyer,
     Cdr,
     DeliveryState,
+    DunningHold,
     Invoice,
     InvoiceDelivery,
     InvoiceLine,
@@ -121,6 +122,7 @@ def _forget(driver: Driver, by: Actor) -> None:
         return
     Buyer.objects.filter(account=account).delete()
     InvoiceDelivery.objects.filter(invoice__account=account).exclude(state=DeliveryState.SENT).delete()
+    DunningHold.objects.filter(account=account).update(reason="")
     stopped = Mandate.objects.filter(account=account, state=MandateState.ACTIVE)
     stopped.update(state=MandateState.STOPPED, stopped_because="erased")
     account.name = f"Erased …{str(driver.pk)[-8:]}"

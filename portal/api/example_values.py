@@ -233,6 +233,9 @@ DOCUMENT = {"number": "2026-000431", "status": "issued", "overdue": False, "docu
             "kind": "collective", "buyer": "Frida Abend", "credits": None, "period": "2026-11", "basis": "gross",
             "total": "7.35", "total_excl_vat": "6.18", "vat": "1.17", "rounding": "0.00",
             "issued_on": "2026-12-01", "due_on": "2026-12-15"}  # fmt: skip
+DUNNING = {"enabled": True, "starts_on": "2026-12-01"}
+REMINDING = {"step": "reminder", "days": 7, "fee": "2.50", "texts": {"en": "Please pay this invoice."}}
+HELD = {"kind": "promise", "reason": "Will pay with the salary.", "until": "2027-01-31"}
 SUMS = {"total_excl_vat": "6.18", "vat": "1.17", "total": "7.35"}
 RUN = {"period": "2026-11", "issue": False, "status": "finished", "started_by": "key:ci"}
 ADDRESS = {"street": "Hafenstraße 12", "postal_code": "20457", "city": "Hamburg", "country": "DE"}
@@ -272,12 +275,21 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "DebitFileView": DEBITS,
     "DebitItemView": {"invoice": SESSION, "mandate": SESSION, "amount": "7.35", "sequence": "RCUR",
                       "end_to_end_id": "E019F9C00AABB"},
+    "DunningChange": DUNNING,
+    "DunningStepBody": REMINDING,
+    "DunningStepTerms": REMINDING,
+    "DunningTermsBody": {"country": "DE", "currency": "EUR"},
+    "DunningTermsView": {"country": "DE", "currency": "EUR"},
+    "DunningView": DUNNING,
     "EntryOfWalletView": {"id": 812, "amount": "40.00", "payment": SESSION},
     "ExceptionView": {"cause": "no_end_reading", "difference": None, "currency": "", "decision": "",
                       "decided_by": "", "decided_at": None, "consent": ""},
     "FailedView": {"error": "Reverse charge needs the VAT ids of both sides."},
     "InvoiceDetailView": {**DOCUMENT, "open_amount": "7.35", "credit_notes": []},
+    "InvoiceDunningView": {"fees": "2.50", "next_step": "second", "next_on": "2027-01-05", "stopped_by": None},
     "InvoiceView": DOCUMENT,
+    "DunningHoldBody": HELD,
+    "DunningHoldView": {**HELD, "invoice": SESSION, "made_by": "key:ci"},
     "LineView": {"id": 4711, "credits": None, "vat_rate": "19", "vat_category": "S", "amount": "7.35",
                  "amount_excl_vat": "6.18"},
     "LineDecision": {"reason": "The rent of the yard."},
@@ -297,6 +309,10 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "ProviderChange": {"key": "sk_live_1", "webhook_secret": "whsec_1", "hold_amount": "60.00"},
     "ProviderView": {"kind": "stripe", "configured": True, "hold_amount": "60.00"},
     "RateView": {"currency": "EUR", "category": "S", "vat_rate": "19.00", "total_excl_vat": "6.18", "vat": "1.17"},
+    "BlockCardsBody": {"reason": "The final reminder was not answered."},
+    "BlockedView": {"blocked": 2},
+    "TakenStepView": {"step": "reminder", "taken_on": "2026-12-22", "open_amount": "7.35", "fee": "2.50",
+                 "status": "sent", "detail": "", "sent_at": NOW, "cards_blocked_at": None},
     "ReasonBody": {"reason": "The tariff was wrong."},
     "ReceivedBody": {"amount": "7.35", "received_on": "2026-12-03", "method": "bank_transfer", "note": ""},
     "CountsView": {"billed": 1180, "unbilled": 12, "no_payer": 2, "zero": 31, "credited": 1, "waiting": 3,

@@ -19,6 +19,7 @@ from billing.services.payments import debits, wallets
 from billing.services.payments.ledgers import entries_of
 from core.access import Permission
 from core.errors import DomainError, NotFound
+from portal.dashboard import dunning
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import amount_of, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
@@ -202,6 +203,7 @@ def _page(
         "wallet": wallet,
         "entries": entries_of(wallet)[:SHOWN] if wallet else [],
         "invoices": Invoice.objects.filter(account=account)[:SHOWN],
+        **dunning.context_of_payer(account),
     }
     status = 422 if form.errors or mandate.errors else 200
     return render_page(request, "dashboard/payments/account.html", context, status=status)

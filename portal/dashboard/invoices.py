@@ -28,6 +28,7 @@ from billing.models import (
 from billing.services import crediting, drafting, issuing
 from core.access import Actor, Permission
 from core.errors import Invalid
+from portal.dashboard import dunning
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.invoice_words import INVOICE_STATE
 from portal.dashboard.pages import address, page_by_id, render_page
@@ -69,7 +70,8 @@ def wanted(query: Mapping[str, str], actor: Actor) -> QuerySet[Invoice]:
 @require_safe
 @operator(Permission.INVOICES_MANAGE)
 def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
-    rows = Invoice.objects.visible_to(request.actor).select_related("account", "credits")
+    rows = Invoice.objects.visible_to(request.actor)
+    rows = rows.select_related("account__driver", "credits", "organization")
     invoice: Invoice = load(rows, pk)
     lines = list(
         invoice.lines.select_related("cdr__transaction__station").order_by("place")[: LINES_SHOWN + 1]
@@ -85,6 +87,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "postings": LedgerEntry.objects.filter(journal__invoice=invoice).order_by("id"),
         "is_credit": invoice.document_type == DocumentType.CREDIT_NOTE,
         "left": _left(invoice, [line.pk for line in lines[:LINES_SHOWN]]),
+        **dunning.context_of(invoice, request.actor),
     }
     return render_page(request, "dashboard/invoices/detail.html", context)
 

@@ -473,6 +473,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             Entry("users", _("Users & roles"), icon="users", permission=_P.ORG_USERS),
             Entry("invoice_settings", _("Invoice details"), icon="file-text", permission=_P.ORG_SETTINGS),
             Entry("bank_settings", _("Bank account"), icon="building-bank", permission=_P.ORG_SETTINGS),
+            Entry("dunning_settings", _("Reminders"), icon="mail", permission=_P.ORG_SETTINGS),
             Entry("provider_settings", _("Payment provider"), icon="credit-card", permission=_P.ORG_SETTINGS),
             Entry("meter_keys", _("Meter keys"), icon="certificate", permission=_P.ORG_SETTINGS),
             Entry("developer", _("API keys"), icon="key", permission=_P.ORG_API),

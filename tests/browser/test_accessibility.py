@@ -69,6 +69,7 @@ PAGES = {
     "sessions": "sessions/",
     "invoices": "invoices/",
     "month end": "invoices/runs/?period=2026-11",
+    "reminders": "settings/dunning/",
     "exceptions": "invoices/exceptions/",
     "session": "sessions/{sold}/",
     "tariffs": "tariffs/",

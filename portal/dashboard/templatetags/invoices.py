@@ -3,8 +3,17 @@
 from django import template
 from django.utils.safestring import SafeString
 
-from billing.models import BankLine, BillingException, BillingRun, DebitFile, Invoice, LedgerEntry, Payment
-from portal.dashboard import drawing, invoice_words, payment_words
+from billing.models import (
+    BankLine,
+    BillingException,
+    BillingRun,
+    DebitFile,
+    DunningStep,
+    Invoice,
+    LedgerEntry,
+    Payment,
+)
+from portal.dashboard import drawing, dunning_words, invoice_words, payment_words
 
 register = template.Library()
 
@@ -47,4 +56,10 @@ def bank_line_pill(line: BankLine) -> SafeString:
 @register.simple_tag
 def debit_pill(file: DebitFile) -> SafeString:
     word = payment_words.DEBIT_STATE[file.state]
+    return drawing.pill(word.look, word.icon, str(word.text), "")
+
+
+@register.simple_tag
+def step_pill(step: DunningStep) -> SafeString:
+    word = dunning_words.STEP_STATE[step.state]
     return drawing.pill(word.look, word.icon, str(word.text), "")

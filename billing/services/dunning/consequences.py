@@ -1,0 +1,50 @@
+"""What follows from a final reminder: a decision of a person, seen on the invoice, never of dunning itself (B-47)."""
+
+from django.db.models import QuerySet
+from django.db.transaction import atomic
+
+from billing.models import DunningKind, DunningStep, Invoice, StepState
+from billing.services.payments import allocating
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid
+from drivers.models import IdToken, TokenStatus
+from drivers.services import tokens
+
+
+@atomic
+def block_cards(invoice: Invoice, *, reason: str, by: Actor) -> int:
+    """Refuse the payer's cards from now on; how many. Sessions that run go on, and only a person lets them in again.
+
+    Raises :class:`Conflict` before the final reminder went out, or where nothing is owed or no card is left.
+    """
+    by.require(Permission.INVOICES_MANAGE, invoice)
+    by.require_everywhere(Permission.DRIVERS_MANAGE, invoice)
+    said = " ".join(reason.split())
+    if not 0 < len(said) <= 300 or not said.isprintable():
+        raise Invalid("Say why, in at most 300 characters.", field="reason")
+    locked = Invoice.objects.select_for_update(of=("self",)).select_related("account").get(pk=invoice.pk)
+    final = final_of(locked)
+    if final is None or locked.state not in allocating.OWED:
+        raise Conflict("Cards are blocked only after the final reminder of an invoice that is still owed.")
+    found = list(cards_of(locked).select_for_update())
+    if not found:
+        raise Conflict("The payer has no card that could be blocked.")
+    for card in found:
+        tokens.block(card, reason=said, by=by)
+    final.cards_blocked_at, final.cards_blocked_by = clock.now(), by.label[:200]
+    final.save(update_fields=["cards_blocked_at", "cards_blocked_by"])
+    audit.record("invoice.cards_blocked", invoice, by=by, changes={"cards": [None, len(found)]}, reason=said)
+    return len(found)
+
+
+def final_of(invoice: Invoice) -> DunningStep | None:
+    """The final reminder, where it went out."""
+    return invoice.dunning_steps.filter(kind=DunningKind.FINAL, state=StepState.SENT).first()
+
+
+def cards_of(invoice: Invoice) -> QuerySet[IdToken]:
+    """Cards of the payer that are let in."""
+    owner = invoice.account.driver_id
+    rows = IdToken.objects.filter(driver=owner, retired_at=None, status=TokenStatus.ACCEPTED)
+    return rows.order_by("pk") if owner is not None else rows.none()
