@@ -2,15 +2,16 @@
 
 from celery import shared_task
 
-from billing.services import delivering, documents, receipts, reconciling, running, settling
+from billing.services import delivering, documents, receipts, reconciling, reserved, running, settling
 from billing.services.payments import calls, events, holds, wallets, watching
 from core.turns import TURN_S
 
 
 @shared_task
 def settle() -> None:
-    """Seal sessions whose readings have settled; every 30 seconds, for a turn."""
+    """Seal sessions whose readings have settled, and reservations without one; every 30 seconds, for a turn."""
     settling.run(TURN_S)
+    reserved.seal_due()
 
 
 @shared_task

@@ -50,7 +50,13 @@ from billing.models.provider import (
 from billing.models.receipts import Receipt
 from billing.models.reconciliations import Reconciliation
 from billing.models.runs import AccountException, BillingRun, BillingRunItem, ItemState, RunState
-from billing.models.settlements import EventCursor, Outcome, SessionOrigin, Settlement
+from billing.models.settlements import (
+    EventCursor,
+    Outcome,
+    ReservationSettlement,
+    SessionOrigin,
+    Settlement,
+)
 from billing.models.signing import MeterKey, SigningRule, SitePolicy
 from billing.models.wallets import Wallet, WalletReservation
 
@@ -111,6 +117,7 @@ __all__ = [
     "Reconciliation",
     "Refund",
     "RefundState",
+    "ReservationSettlement",
     "RunState",
     "SavedMethod",
     "Seller",
