@@ -4,6 +4,7 @@ from celery import shared_task
 
 from billing.services import delivering, documents, receipts, reconciling, reserved, running, settling
 from billing.services.payments import calls, events, holds, wallets, watching
+from billing.services.retention import passes
 from core.turns import TURN_S
 
 
@@ -71,3 +72,9 @@ def find_documents() -> None:
 def reconcile() -> None:
     """Check that every ended session is accounted for; every night (B-12)."""
     reconciling.check_all()
+
+
+@shared_task
+def let_terms_expire() -> None:
+    """Pseudonymise sessions and delete documents that are over their terms; every hour, for a turn (B-65, B-66)."""
+    passes.run(TURN_S)

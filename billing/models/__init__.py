@@ -49,6 +49,7 @@ from billing.models.provider import (
 )
 from billing.models.receipts import Receipt
 from billing.models.reconciliations import Reconciliation
+from billing.models.retention import LegalHold, RetentionKind, RetentionReport
 from billing.models.runs import AccountException, BillingRun, BillingRunItem, ItemState, RunState
 from billing.models.settlements import (
     EventCursor,
@@ -97,6 +98,7 @@ __all__ = [
     "Journal",
     "LedgerAccount",
     "LedgerEntry",
+    "LegalHold",
     "Letterhead",
     "LineState",
     "Mandate",
@@ -118,6 +120,8 @@ __all__ = [
     "Refund",
     "RefundState",
     "ReservationSettlement",
+    "RetentionKind",
+    "RetentionReport",
     "RunState",
     "SavedMethod",
     "Seller",

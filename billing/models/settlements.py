@@ -27,7 +27,8 @@ class Settlement(models.Model):
 
     ``due_at`` is when its readings have had time to arrive (B-03); ``tries`` counts how often it stumbled;
     ``reason`` says why there is nothing to bill
-    (B-13): ``not_priced``, ``staff``, ``free_site``, ``test``, ``waived``.
+    (B-13): ``not_priced``, ``staff``, ``free_site``, ``test``, ``waived``. ``person_removed_at``: since then nothing of
+    the session tells who charged (B-66).
     """
 
     transaction = models.OneToOneField(
@@ -37,6 +38,7 @@ class Settlement(models.Model):
     reason = models.CharField(max_length=20, blank=True)
     due_at = models.DateTimeField()
     tries = models.PositiveIntegerField(default=0, db_default=0)
+    person_removed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = SettlementQuerySet.as_manager()
@@ -51,6 +53,11 @@ class Settlement(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=models.Q(outcome="waiting"), name="settlement_waiting"),
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(person_removed_at=None),
+                name="settlement_with_person",
+            ),
         ]
 
     def __str__(self) -> str:
