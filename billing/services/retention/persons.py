@@ -6,6 +6,7 @@ while it is not decided, not paid, or held. Each batch is a transaction that mar
 """
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
@@ -41,13 +42,13 @@ def forget_some(organization: Organization, now: datetime) -> int:
     return done
 
 
-def _due(organization: Organization, due: datetime) -> list[object]:
+def _due(organization: Organization, due: datetime) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_DUE, {"organization": organization.pk, "before": due, "most": AT_ONCE})
         return [key for (key,) in cursor.fetchall()]
 
 
-def _spared(organization: Organization) -> list[object]:
+def _spared(organization: Organization) -> list[UUID | None]:
     """Drivers of payers that are held."""
     rows = LegalHold.objects.filter(organization=organization, lifted_at=None, account__driver__isnull=False)
     return list(rows.values_list("account__driver", flat=True))
