@@ -2,16 +2,18 @@
 
 from celery import shared_task
 
-from billing.services import delivering, documents, receipts, reconciling, running, settling
+from billing.services import delivering, documents, receipts, reconciling, reserved, running, settling
 from billing.services.dunning import taking
 from billing.services.payments import calls, events, holds, wallets, watching
+from billing.services.retention import passes
 from core.turns import TURN_S
 
 
 @shared_task
 def settle() -> None:
-    """Seal sessions whose readings have settled; every 30 seconds, for a turn."""
+    """Seal sessions whose readings have settled, and reservations without one; every 30 seconds, for a turn."""
     settling.run(TURN_S)
+    reserved.seal_due()
 
 
 @shared_task
@@ -77,3 +79,9 @@ def reconcile() -> None:
 def dun() -> None:
     """Ask for what is overdue and send what waits; every five minutes, by any number of workers (B-47)."""
     taking.run()
+
+
+@shared_task
+def let_terms_expire() -> None:
+    """Pseudonymise sessions and delete documents that are over their terms; every hour, for a turn (B-65, B-66)."""
+    passes.run(TURN_S)

@@ -94,6 +94,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 86_400.0,
         "options": {"expires": 3600},
     },
+    "let terms expire": {
+        "task": "billing.tasks.let_terms_expire",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "prove wallets": {
         "task": "billing.tasks.prove_wallets",
         "schedule": 86_400.0,

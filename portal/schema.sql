@@ -310,12 +310,6 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhook
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
-CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
 -- migration tariffs.0001_initial 5479d67c985a620d
 CREATE EXTENSION IF NOT EXISTS "btree_gist";
 CREATE TABLE "tariffs_tariff" ("id" uuid NOT NULL PRIMARY KEY, "country_code" varchar(2) NOT NULL, "party_id" varchar(3) NOT NULL, "ocpi_id" varchar(36) NOT NULL, "name" varchar(100) NOT NULL, "created_at" timestamp with time zone NOT NULL, "updated_at" timestamp with time zone NOT NULL, "retired_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL);
@@ -829,7 +823,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21e9bc9147e4899ea318c98450f1e,01a21e9bc9147309aeee86d0126f34e8,01a21e9bc9147bf09494aae4f53d1595,01a21e9bc914713f811f22961b6ed141,01a21e9bc91475e085ef8d1ad8d0aea0,01a21e9bc9147498a87a11b307cbd26e,01a21e9bc9147ad5aa819366bd4a422f,01a21e9bc9147845bfe6dfd1d6d8c399}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 20:04:15.765176+00:00","2026-11-27 20:04:15.765217+00:00","2026-11-27 20:04:15.765239+00:00","2026-11-27 20:04:15.765259+00:00","2026-11-27 20:04:15.765277+00:00","2026-11-27 20:04:15.765295+00:00","2026-11-27 20:04:15.765323+00:00","2026-11-27 20:04:15.765350+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21ea2794477a19e38f24281b30361,01a21ea279457b90bce701dd25f1bb39,01a21ea279457278923f6d15ec187201,01a21ea279457aa5912b818cd09b04bd,01a21ea279457430b3ca4bedcccf26af,01a21ea279457eac859ce8913fd50821,01a21ea279457e25840b0f91b5e0c192,01a21ea279457443a72fdbf3f7fcf06f}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 20:11:34.085869+00:00","2026-11-27 20:11:34.085928+00:00","2026-11-27 20:11:34.085957+00:00","2026-11-27 20:11:34.085989+00:00","2026-11-27 20:11:34.086021+00:00","2026-11-27 20:11:34.086052+00:00","2026-11-27 20:11:34.086093+00:00","2026-11-27 20:11:34.086134+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2173,32 +2167,173 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0026_run_
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration billing.0027_dunning 833f10b0dc92d860
-CREATE TABLE "billing_dunningpolicy" ("organization_id" uuid NOT NULL PRIMARY KEY, "enabled" boolean NOT NULL, "starts_on" date NULL, "changed_at" timestamp with time zone NOT NULL, CONSTRAINT "dunning_enabled_from_a_day" CHECK ((NOT "enabled" OR "starts_on" IS NOT NULL)));
-CREATE TABLE "billing_dunningterms" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "country" varchar(2) NOT NULL, "currency" varchar(3) NOT NULL, "organization_id" uuid NOT NULL);
-CREATE TABLE "billing_dunningrule" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "kind" varchar(8) NOT NULL, "days" smallint NOT NULL CHECK ("days" >= 0), "fee" numeric(19, 4) NOT NULL, "texts" jsonb NOT NULL, "terms_id" bigint NOT NULL);
-CREATE TABLE "billing_dunninghold" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(7) NOT NULL, "reason" varchar(300) NOT NULL, "until" date NULL, "made_by" varchar(200) NOT NULL, "made_at" timestamp with time zone NOT NULL, "released_by" varchar(200) NOT NULL, "released_at" timestamp with time zone NULL, "account_id" uuid NOT NULL, "invoice_id" uuid NULL, "organization_id" uuid NOT NULL, CONSTRAINT "dunning_promise_has_a_day" CHECK ((NOT ("kind" = 'promise') OR "until" IS NOT NULL)));
-CREATE TABLE "billing_dunningstep" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "kind" varchar(8) NOT NULL, "taken_on" date NOT NULL, "taken_at" timestamp with time zone NOT NULL, "days" smallint NOT NULL CHECK ("days" >= 0), "currency" varchar(3) NOT NULL, "open_amount" numeric(19, 4) NOT NULL, "fee" numeric(19, 4) NOT NULL, "subject" varchar(300) NOT NULL, "body" text NOT NULL, "state" varchar(7) NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "sent_at" timestamp with time zone NULL, "cards_blocked_at" timestamp with time zone NULL, "cards_blocked_by" varchar(200) NOT NULL, "invoice_id" uuid NOT NULL, CONSTRAINT "dunning_step_once" UNIQUE ("invoice_id", "kind"), CONSTRAINT "dunning_step_asks_for_something" CHECK (("fee" >= 0 AND "open_amount" > 0)), CONSTRAINT "dunning_step_sent_at_a_time" CHECK ((NOT ("state" = 'sent') OR "sent_at" IS NOT NULL)));
-ALTER TABLE "billing_dunningterms" ADD CONSTRAINT "dunning_terms_once_per_country" UNIQUE ("organization_id", "country");
-ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_once_per_step" UNIQUE ("terms_id", "kind");
-ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_days_differ" UNIQUE ("terms_id", "days");
-ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_after_due_date" CHECK ("days" >= 1);
-ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_fee_is_an_amount" CHECK ("fee" >= 0);
-ALTER TABLE "billing_dunningpolicy" ADD CONSTRAINT "billing_dunningpolic_organization_id_ca0bb79a_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
-ALTER TABLE "billing_dunningterms" ADD CONSTRAINT "billing_dunningterms_organization_id_5b5ad6c2_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
-ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "billing_dunningrule_terms_id_2ec0c0f7_fk_billing_d" FOREIGN KEY ("terms_id") REFERENCES "billing_dunningterms" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "billing_dunningrule_terms_id_2ec0c0f7" ON "billing_dunningrule" ("terms_id");
-ALTER TABLE "billing_dunninghold" ADD CONSTRAINT "billing_dunninghold_account_id_524acd52_fk_billing_b" FOREIGN KEY ("account_id") REFERENCES "billing_billingaccount" ("id") DEFERRABLE INITIALLY DEFERRED;
-ALTER TABLE "billing_dunninghold" ADD CONSTRAINT "billing_dunninghold_invoice_id_962e9991_fk_billing_invoice_id" FOREIGN KEY ("invoice_id") REFERENCES "billing_invoice" ("id") DEFERRABLE INITIALLY DEFERRED;
-ALTER TABLE "billing_dunninghold" ADD CONSTRAINT "billing_dunninghold_organization_id_984ffaf4_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE UNIQUE INDEX "dunning_hold_once_per_invoice" ON "billing_dunninghold" ("invoice_id") WHERE "released_at" IS NULL;
-CREATE UNIQUE INDEX "dunning_hold_once_per_payer" ON "billing_dunninghold" ("account_id") WHERE ("invoice_id" IS NULL AND "released_at" IS NULL);
-CREATE INDEX "billing_dunninghold_account_id_524acd52" ON "billing_dunninghold" ("account_id");
-CREATE INDEX "billing_dunninghold_invoice_id_962e9991" ON "billing_dunninghold" ("invoice_id");
-ALTER TABLE "billing_dunningstep" ADD CONSTRAINT "billing_dunningstep_invoice_id_8a6ca402_fk_billing_invoice_id" FOREIGN KEY ("invoice_id") REFERENCES "billing_invoice" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "billing_dunningstep_invoice_id_8a6ca402" ON "billing_dunningstep" ("invoice_id");
-CREATE INDEX "dunning_step_waiting" ON "billing_dunningstep" ("next_try_at") WHERE "state" = 'waiting';
-INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0027_dunning', now());
+-- migration billing.0030_reserved_records 30bd00a88253311f
+CREATE TABLE "billing_reservationsettlement" ("reservation_id" uuid NOT NULL PRIMARY KEY, "outcome" varchar(12) NOT NULL, "reason" varchar(20) NOT NULL, "settled_at" timestamp with time zone NOT NULL, CONSTRAINT "reservation_settlement_says_why_not" CHECK ((("outcome" IN ('waived', 'not_billable') AND "reason" > '') OR ("outcome" = 'sealed' AND "reason" = ''))));
+ALTER TABLE "billing_cdr" ADD COLUMN "reservation_id" uuid NULL CONSTRAINT "billing_cdr_reservation_id_2f73c1b2_fk_stations_reservation_id" REFERENCES "stations_reservation"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "billing_cdr_reservation_id_2f73c1b2_fk_stations_reservation_id" IMMEDIATE;
+SET CONSTRAINTS "billing_cdr_transaction_id_9a411ea9_fk_stations_transaction_id" IMMEDIATE; ALTER TABLE "billing_cdr" DROP CONSTRAINT "billing_cdr_transaction_id_9a411ea9_fk_stations_transaction_id";
+ALTER TABLE "billing_cdr" ALTER COLUMN "transaction_id" DROP NOT NULL;
+ALTER TABLE "billing_cdr" ADD CONSTRAINT "billing_cdr_transaction_id_9a411ea9_fk_stations_transaction_id" FOREIGN KEY ("transaction_id") REFERENCES "stations_transaction" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_cdr" ADD CONSTRAINT "cdr_of_one_thing" CHECK ((("transaction_id" IS NULL OR "reservation_id" IS NULL) AND 1 = (CASE WHEN "transaction_id" IS NULL THEN 1 ELSE 0 END + CASE WHEN "reservation_id" IS NULL THEN 1 ELSE 0 END))) NOT VALID;
+CREATE OR REPLACE FUNCTION billing_cdr_fits() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE o billing_cdr;
+BEGIN
+    IF NEW.credit THEN
+        SELECT * INTO o FROM billing_cdr WHERE id = NEW.credit_reference_id;
+        IF o.credit OR (o.transaction_id, o.reservation_id, o.currency, o.account_id, o.payable_excl_vat, o.payable_vat,
+                o.payable_incl_vat)
+            IS DISTINCT FROM (NEW.transaction_id, NEW.reservation_id, NEW.currency, NEW.account_id,
+                -NEW.payable_excl_vat, -NEW.payable_vat, -NEW.payable_incl_vat) THEN
+            RAISE EXCEPTION 'a credit mirrors one record that is no credit' USING ERRCODE = 'check_violation';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF NEW.replaces_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM billing_cdr c JOIN billing_cdr k ON k.credit_reference_id = c.id
+        WHERE c.id = NEW.replaces_id AND (c.transaction_id, c.reservation_id) IS NOT DISTINCT FROM (NEW.transaction_id, NEW.reservation_id)) THEN
+        RAISE EXCEPTION 'only a credited record of the same session is replaced' USING ERRCODE = 'check_violation';
+    END IF;
+    IF EXISTS (SELECT FROM billing_billingexception e WHERE e.transaction_id = NEW.transaction_id
+        AND e.decision = '' AND e.cause <> 'late_data') THEN
+        RAISE EXCEPTION 'the session waits for a decision' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+ALTER TABLE "billing_reservationsettlement" ADD CONSTRAINT "billing_reservations_reservation_id_2dfaeef9_fk_stations_" FOREIGN KEY ("reservation_id") REFERENCES "stations_reservation" ("id") DEFERRABLE INITIALLY DEFERRED;
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0030_reserved_records', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0031_reserved_records_once ceeeea28ac3a649b
+ALTER TABLE "billing_cdr" VALIDATE CONSTRAINT "cdr_of_one_thing";
+CREATE INDEX "cdr_by_reservation" ON "billing_cdr" ("reservation_id") WHERE "reservation_id" IS NOT NULL;
+DROP INDEX IF EXISTS cdr_once_per_reservation;
+CREATE UNIQUE INDEX cdr_once_per_reservation ON billing_cdr (reservation_id) WHERE NOT credit AND replaces_id IS NULL AND reservation_id IS NOT NULL;
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0031_reserved_records_once', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0032_one_basis 26e9d0a497b11442
+CREATE FUNCTION billing_line_fits_its_record() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM billing_invoice i JOIN billing_cdr c ON c.id = NEW.cdr_id
+        WHERE i.id = NEW.invoice_id AND i.basis = c.basis AND i.currency = c.currency) THEN
+        RAISE EXCEPTION 'an invoice has records of its basis and currency only' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER billing_line_fits_its_record BEFORE INSERT ON billing_invoiceline
+    FOR EACH ROW EXECUTE FUNCTION billing_line_fits_its_record();
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0032_one_basis', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0033_retention 9f5311ead05c2ad3
+ALTER TABLE "billing_settlement" ADD COLUMN "person_removed_at" timestamp with time zone NULL;
+CREATE TABLE "billing_legalhold" ("id" uuid NOT NULL PRIMARY KEY, "reason" varchar(500) NOT NULL, "placed_at" timestamp with time zone NOT NULL, "placed_by" varchar(200) NOT NULL, "lifted_at" timestamp with time zone NULL, "lifted_by" varchar(200) NOT NULL, "account_id" uuid NULL, "organization_id" uuid NOT NULL, CONSTRAINT "legal_hold_lifted_by_someone" CHECK ((("lifted_at" IS NULL AND "lifted_by" = '') OR ("lifted_at" IS NOT NULL AND "lifted_by" > ''))));
+CREATE TABLE "billing_retentionreport" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "kind" varchar(9) NOT NULL, "day" date NOT NULL, "before" date NOT NULL, "counts" jsonb NOT NULL, "position" uuid NULL, "organization_id" uuid NOT NULL, CONSTRAINT "retention_report_once" UNIQUE ("organization_id", "kind", "day"));
+ALTER TABLE "billing_legalhold" ADD CONSTRAINT "billing_legalhold_account_id_5bce7689_fk_billing_b" FOREIGN KEY ("account_id") REFERENCES "billing_billingaccount" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_legalhold" ADD CONSTRAINT "billing_legalhold_organization_id_1c241a7e_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE UNIQUE INDEX "legal_hold_once" ON "billing_legalhold" ("organization_id", "account_id") NULLS NOT DISTINCT WHERE "lifted_at" IS NULL;
+CREATE INDEX "billing_legalhold_account_id_5bce7689" ON "billing_legalhold" ("account_id");
+CREATE INDEX "billing_legalhold_organization_id_1c241a7e" ON "billing_legalhold" ("organization_id");
+ALTER TABLE "billing_retentionreport" ADD CONSTRAINT "billing_retentionrep_organization_id_55228d88_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "billing_retentionreport_organization_id_55228d88" ON "billing_retentionreport" ("organization_id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0033_retention', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0034_settlements_with_person c83126584ab12c6a
+CREATE INDEX "settlement_with_person" ON "billing_settlement" ("due_at") WHERE "person_removed_at" IS NULL;
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0034_settlements_with_person', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0035_expired_documents 74b900fe7145c2b4
+-- Only inside of billing_drop_expired, which runs as the owner: whoever sets the word alone changes nothing by it.
+CREATE FUNCTION billing_term_is_over() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF current_setting('billing.term_is_over', true) IS DISTINCT FROM 'yes' THEN
+        RETURN false;
+    END IF;
+    RETURN current_user = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'billing_invoice'::regclass);
+END $$;
+
+CREATE FUNCTION billing_drop_expired(owner uuid, invoices uuid[], payments uuid[], cdrs uuid[], before date)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE journals uuid[]; sessions uuid[]; other record;
+BEGIN
+    IF before > current_date - interval '5 years' THEN
+        RAISE EXCEPTION 'no term is below five years' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF EXISTS (SELECT FROM billing_invoice WHERE id = ANY(invoices) AND (organization_id <> owner
+            OR state NOT IN ('paid', 'credited', 'uncollectible', 'discarded')
+                AND (document_type <> '381' OR state = 'draft')
+            OR coalesce(issued_on, (created_at AT TIME ZONE 'UTC')::date) >= before))
+        OR EXISTS (SELECT FROM billing_payment WHERE id = ANY(payments) AND (organization_id <> owner
+            OR state IN ('pending', 'held') OR (created_at AT TIME ZONE 'UTC')::date >= before))
+        OR EXISTS (SELECT FROM billing_cdr WHERE id = ANY(cdrs) AND (organization_id <> owner
+            OR (sealed_at AT TIME ZONE 'UTC')::date >= before)) THEN
+        RAISE EXCEPTION 'this must be kept' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF EXISTS (SELECT FROM billing_legalhold h WHERE h.organization_id = owner AND h.lifted_at IS NULL AND (
+            h.account_id IS NULL
+            OR h.account_id IN (SELECT account_id FROM billing_invoice WHERE id = ANY(invoices))
+            OR h.account_id IN (SELECT account_id FROM billing_payment WHERE id = ANY(payments))
+            OR h.account_id IN (SELECT account_id FROM billing_cdr WHERE id = ANY(cdrs)))) THEN
+        RAISE EXCEPTION 'a legal hold keeps this' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    PERFORM set_config('billing.term_is_over', 'yes', true);
+    SELECT array_agg(id) INTO journals FROM (
+        SELECT id FROM billing_journal WHERE invoice_id = ANY(invoices)
+        UNION SELECT journal_id FROM billing_paymentposting WHERE payment_id = ANY(payments)) j;
+    SELECT array_agg(DISTINCT transaction_id) INTO sessions FROM billing_cdr WHERE id = ANY(cdrs);
+    UPDATE billing_bankline SET proposed_id = NULL WHERE proposed_id = ANY(invoices);
+    DELETE FROM billing_bankline WHERE payment_id = ANY(payments);
+    DELETE FROM billing_providercall WHERE payment_id = ANY(payments);
+    DELETE FROM billing_refund WHERE payment_id = ANY(payments) OR credit_note_id = ANY(invoices);
+    DELETE FROM billing_paymentposting WHERE payment_id = ANY(payments);
+    DELETE FROM billing_hold WHERE payment_id = ANY(payments);
+    -- Whatever else hangs on an invoice goes with it: lines, files, deliveries, receipts, debits, reminders.
+    FOR other IN
+        SELECT c.conrelid::regclass AS place, a.attname AS name FROM pg_constraint c
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+        WHERE c.contype = 'f' AND c.confrelid = 'billing_invoice'::regclass
+            AND c.conrelid NOT IN ('billing_invoice'::regclass, 'billing_journal'::regclass, 'billing_bankline'::regclass)
+    LOOP
+        EXECUTE format('DELETE FROM %s WHERE %I = ANY($1)', other.place, other.name) USING invoices;
+    END LOOP;
+    DELETE FROM billing_ledgerentry WHERE journal_id = ANY(journals);
+    DELETE FROM billing_journal WHERE id = ANY(journals);
+    DELETE FROM billing_payment WHERE id = ANY(payments);
+    DELETE FROM billing_invoice WHERE id = ANY(invoices);
+    DELETE FROM billing_cdr WHERE id = ANY(cdrs);
+    DELETE FROM stations_signedmeterdata s WHERE s.transaction_id = ANY(sessions)
+        AND NOT EXISTS (SELECT FROM billing_cdr c WHERE c.transaction_id = s.transaction_id);
+    -- What still names one of them is told here, not at the commit of the whole turn.
+    SET CONSTRAINTS ALL IMMEDIATE;
+    SET CONSTRAINTS ALL DEFERRED;
+    PERFORM set_config('billing.term_is_over', '', true);
+END $$;
+
+CREATE OR REPLACE TRIGGER billing_cdr_stands BEFORE UPDATE OR DELETE ON billing_cdr FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_cdr_stands();
+
+CREATE OR REPLACE TRIGGER billing_invoice_stands BEFORE UPDATE OR DELETE ON billing_invoice FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_invoice_stands();
+
+CREATE OR REPLACE TRIGGER billing_line_stands BEFORE INSERT OR UPDATE OR DELETE ON billing_invoiceline FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_line_stands();
+
+CREATE OR REPLACE TRIGGER billing_journal_stands BEFORE UPDATE OR DELETE ON billing_journal FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_ledger_stands();
+
+CREATE OR REPLACE TRIGGER billing_entry_stands BEFORE UPDATE OR DELETE ON billing_ledgerentry FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_ledger_stands();
+
+CREATE OR REPLACE TRIGGER billing_payment_goes_forward BEFORE UPDATE OR DELETE ON billing_payment FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_payment_goes_forward();
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0035_expired_documents', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
+CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -2262,7 +2397,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 20:06:57.449091+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 20:14:15.093887+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());

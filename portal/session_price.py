@@ -45,6 +45,7 @@ CAUSE: Mapping[str, Text] = {
     "end_before_start": _("The session ends before it starts."),
     "no_readings": _("The session has no reading."),
     "used_after_all": _("A session that used it was told later."),
+    "totals_differ": _("Its totals do not agree."),
 }
 OTHER_CAUSE = _("Its readings do not go together.")
 UNITS: Mapping[str | None, Text] = {"kWh": "kWh", "h": "h", "session": "", None: ""}

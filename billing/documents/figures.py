@@ -171,7 +171,7 @@ def _line(number: int, line: Mapping[str, Any], digits: int) -> Line:
     sign = -1 if net < 0 else 1
     return Line(
         number=number,
-        name=gettext("Charging session"),
+        name=gettext("Reservation") if "reservation" in line else gettext("Charging session"),
         description=", ".join(filter(None, (place.get("name"), place.get("city"), place.get("evse")))),
         quantity=Decimal(sign),
         unit="C62",

@@ -125,11 +125,12 @@ def _shown(line: Line, figures: Figures) -> dict[str, Any]:
     begin, end = (datetime.fromisoformat(source[name]).astimezone(zone) for name in ("start", "end"))
     return {
         "number": line.number,
+        "reserved": "reservation" in source,
         "begin": date_format(begin, "SHORT_DATETIME_FORMAT"),
         "zone": begin.tzname(),
         "minutes": round((end - begin).total_seconds() / 60),
         "place": line.description,
-        "energy": _local(source["energy_kwh"], figures),
+        "energy": "" if "reservation" in source else _local(source["energy_kwh"], figures),
         "meter": _local(_meter(source), figures),
         "tariff": str(source["tariff_version"] or "")[:8],
         "why": [one["text"] for one in source["texts"].get(figures.language, ())],

@@ -59,8 +59,15 @@ from billing.models.provider import (
 )
 from billing.models.receipts import Receipt
 from billing.models.reconciliations import Reconciliation
+from billing.models.retention import LegalHold, RetentionKind, RetentionReport
 from billing.models.runs import AccountException, BillingRun, BillingRunItem, ItemState, RunState
-from billing.models.settlements import EventCursor, Outcome, SessionOrigin, Settlement
+from billing.models.settlements import (
+    EventCursor,
+    Outcome,
+    ReservationSettlement,
+    SessionOrigin,
+    Settlement,
+)
 from billing.models.signing import MeterKey, SigningRule, SitePolicy
 from billing.models.wallets import Wallet, WalletReservation
 
@@ -108,6 +115,7 @@ __all__ = [
     "Journal",
     "LedgerAccount",
     "LedgerEntry",
+    "LegalHold",
     "Letterhead",
     "LineState",
     "Mandate",
@@ -128,6 +136,9 @@ __all__ = [
     "Reconciliation",
     "Refund",
     "RefundState",
+    "ReservationSettlement",
+    "RetentionKind",
+    "RetentionReport",
     "RunState",
     "SavedMethod",
     "Seller",

@@ -1,4 +1,4 @@
-"""The sealed result of a session: never changed, never deleted (billing B-09)."""
+"""The sealed result of a session, or of a reservation that none used: never changed, never deleted (billing B-09)."""
 
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,7 @@ from django.db import models
 from billing.models.accounts import BillingAccount
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
-from stations.models import Site, Transaction
+from stations.models import Reservation, Site, Transaction
 
 
 class CdrQuerySet(ScopedQuerySet["Cdr"]):
@@ -21,14 +21,18 @@ class Cdr(models.Model):
     Amounts ``payable_*`` are whole minor units as frozen by the price; the ``total_*`` beside them are exact to
     four decimals, ``None`` where a tax is not known. Energies are in kWh. ``reference`` is its id in OCPI.
     ``content`` is everything that a document needs, ``digest`` the SHA-256 of its canonical JSON. ``replaces``
-    names the credited record that this one stands for. A trigger refuses every update and deletion.
+    names the credited record that this one stands for. It is of a session or, where none used it, of a reservation.
+    A trigger refuses every update and deletion.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     reference = models.CharField(max_length=39, unique=True)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
     site = models.ForeignKey(Site, on_delete=models.PROTECT, null=True)
-    transaction = models.ForeignKey(Transaction, on_delete=models.PROTECT, related_name="cdrs")
+    transaction = models.ForeignKey(Transaction, on_delete=models.PROTECT, null=True, related_name="cdrs")
+    reservation = models.ForeignKey(
+        Reservation, on_delete=models.PROTECT, null=True, related_name="cdrs", db_index=False
+    )
     account = models.ForeignKey(BillingAccount, on_delete=models.PROTECT, null=True, related_name="cdrs")
     credit = models.BooleanField(default=False)
     credit_reference = models.OneToOneField(
@@ -61,6 +65,14 @@ class Cdr(models.Model):
                 fields=["transaction"],
                 condition=models.Q(credit=False, replaces=None),
                 name="cdr_once_per_transaction",
+            ),
+            models.UniqueConstraint(
+                fields=["reservation"],
+                condition=models.Q(credit=False, replaces=None, reservation__isnull=False),
+                name="cdr_once_per_reservation",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(transaction=None) ^ models.Q(reservation=None), name="cdr_of_one_thing"
             ),
             models.CheckConstraint(
                 condition=models.Q(credit=True, credit_reference__isnull=False, replaces=None)
@@ -98,6 +110,11 @@ class Cdr(models.Model):
         indexes = [
             models.Index(fields=["organization", "-id"], name="cdr_by_organization"),
             models.Index(fields=["account", "ended_at"], name="cdr_by_account"),
+            models.Index(
+                fields=["reservation"],
+                condition=models.Q(reservation__isnull=False),
+                name="cdr_by_reservation",
+            ),
         ]
 
     def __str__(self) -> str:

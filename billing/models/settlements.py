@@ -6,7 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.models import ScopedQuerySet
-from stations.models import Transaction
+from stations.models import Reservation, Transaction
 
 
 class Outcome(models.TextChoices):
@@ -27,7 +27,8 @@ class Settlement(models.Model):
 
     ``due_at`` is when its readings have had time to arrive (B-03); ``tries`` counts how often it stumbled;
     ``reason`` says why there is nothing to bill
-    (B-13): ``not_priced``, ``staff``, ``free_site``, ``test``, ``waived``.
+    (B-13): ``not_priced``, ``staff``, ``free_site``, ``test``, ``waived``. ``person_removed_at``: since then nothing of
+    the session tells who charged (B-66).
     """
 
     transaction = models.OneToOneField(
@@ -37,6 +38,7 @@ class Settlement(models.Model):
     reason = models.CharField(max_length=20, blank=True)
     due_at = models.DateTimeField()
     tries = models.PositiveIntegerField(default=0, db_default=0)
+    person_removed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = SettlementQuerySet.as_manager()
@@ -50,7 +52,12 @@ class Settlement(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["due_at"], condition=models.Q(outcome="waiting"), name="settlement_waiting")
+            models.Index(fields=["due_at"], condition=models.Q(outcome="waiting"), name="settlement_waiting"),
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(person_removed_at=None),
+                name="settlement_with_person",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -63,6 +70,47 @@ class Settlement(models.Model):
     @property
     def limit_id(self) -> UUID | None:
         return self.transaction.site_id
+
+
+class ReservationSettlementQuerySet(ScopedQuerySet["ReservationSettlement"]):
+    organization_path = "reservation__station__organization_id"
+    limit_path = "reservation__station__site_id"
+
+
+class ReservationSettlement(models.Model):
+    """What became of a reservation that costs something and that no session used; made with its record, or instead.
+
+    The row is the proof that it was billed: its key lets that happen once. ``reason`` as of :class:`Settlement`.
+    """
+
+    reservation = models.OneToOneField(
+        Reservation, on_delete=models.PROTECT, primary_key=True, related_name="settlement"
+    )
+    outcome = models.CharField(max_length=12, choices=Outcome.choices)
+    reason = models.CharField(max_length=20, blank=True)
+    settled_at = models.DateTimeField()
+
+    objects = ReservationSettlementQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=["waived", "not_billable"], reason__gt="")
+                | models.Q(outcome="sealed", reason=""),
+                name="reservation_settlement_says_why_not",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reservation} · {self.outcome}"
+
+    @property
+    def organization_id(self) -> UUID:
+        return self.reservation.organization_id
+
+    @property
+    def limit_id(self) -> UUID | None:
+        return self.reservation.limit_id
 
 
 class SessionOriginQuerySet(ScopedQuerySet["SessionOrigin"]):

@@ -58,7 +58,8 @@ class MeterKeyQuerySet(UndividedQuerySet["MeterKey"]):
 class MeterKey(models.Model):
     """The public key that came with a meter, not with its values.
 
-    After ``retired_at`` it counts for sessions that began before only; its serial number is free for another.
+    After ``retired_at`` it counts for sessions that began before only; its serial number is free for another. Of two
+    with one number the session's is the one that was taken out first after it began.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -22,8 +22,18 @@ def differences(session: Transaction, cost: SessionCost) -> Iterator[str]:
     yield from _of_time(session, cost.answer)
     for line in cost.answer["lines"]:
         yield from _of_periods(session, line)
-    yield from _of_parts(cost.answer)
-    yield from _of_money(session, cost)
+    yield from of_price(cost.answer)
+    frozen = FrozenTariff.objects.filter(pk=session.pk).first()
+    if frozen is not None and frozen.currency != cost.currency:
+        yield f"priced in {cost.currency} by a tariff in {frozen.currency}"
+
+
+def of_price(answer: Mapping[str, Any]) -> Iterator[str]:
+    """What in a price alone does not agree."""
+    yield from _of_parts(answer)
+    excl, incl = (answer["total_cost"][side] for side in _SIDES)
+    if excl is not None and incl is not None and Decimal(excl) > 0 and Decimal(incl) < Decimal(excl):
+        yield f"{incl} with VAT is less than {excl} without"
 
 
 def _of_time(session: Transaction, answer: Mapping[str, Any]) -> Iterator[str]:
@@ -60,12 +70,3 @@ def _of_parts(answer: Mapping[str, Any]) -> Iterator[str]:
         summed = sum(map(Decimal, parts), Decimal(0))
         if abs(summed - Decimal(total)) > ROUNDED:
             yield f"parts of {summed} make a total of {total} ({side})"
-
-
-def _of_money(session: Transaction, cost: SessionCost) -> Iterator[str]:
-    excl, incl = (cost.answer["total_cost"][side] for side in _SIDES)
-    if excl is not None and incl is not None and Decimal(excl) > 0 and Decimal(incl) < Decimal(excl):
-        yield f"{incl} with VAT is less than {excl} without"
-    frozen = FrozenTariff.objects.filter(pk=session.pk).first()
-    if frozen is not None and frozen.currency != cost.currency:
-        yield f"priced in {cost.currency} by a tariff in {frozen.currency}"

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.transaction import atomic
 
-from billing.models import Cdr, Settlement
+from billing.models import Cdr, ReservationSettlement, Settlement
 from billing.services import sealing
 from core import audit, clock
 from core.access import Actor, Permission
@@ -15,8 +15,8 @@ NEGATED = (
     "total_excl_vat", "total_incl_vat", "payable_excl_vat", "payable_vat", "payable_incl_vat",
 )  # fmt: skip
 SAME = (
-    "organization_id", "site_id", "transaction_id", "account_id", "started_at", "ended_at", "energy_kwh",
-    "meter_start_wh", "meter_end_wh", "currency", "basis",
+    "organization_id", "site_id", "transaction_id", "reservation_id", "account_id", "started_at", "ended_at",
+    "energy_kwh", "meter_start_wh", "meter_end_wh", "currency", "basis",
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def credit(record: Cdr, *, by: Actor, reason: str) -> Cdr:
     by.require(Permission.SESSIONS_CORRECT, record)
     if not reason.strip():
         raise Invalid("Say why the record is taken back.", field="reason")
-    Settlement.objects.select_for_update().get(pk=record.transaction_id)
+    hold(record)
     if record.credit:
         raise Conflict("A credit cannot be credited. Make a new record instead.")
     if Cdr.objects.filter(credit_reference=record).exists():
@@ -39,6 +39,14 @@ def credit(record: Cdr, *, by: Actor, reason: str) -> Cdr:
     sealing.tell(taken_back)
     audit.record("cdr.credited", record, by=by, reason=reason)
     return taken_back
+
+
+def hold(record: Cdr) -> None:
+    """Lock what became of its session or reservation, so that one at a time changes that."""
+    if record.transaction_id is not None:
+        Settlement.objects.select_for_update().get(pk=record.transaction_id)
+    else:
+        ReservationSettlement.objects.select_for_update().get(pk=record.reservation_id)
 
 
 def _mirror(record: Cdr) -> Cdr:

@@ -186,11 +186,22 @@ def _rates(record: Cdr, treatment: Treatment) -> list[ToBill]:
     found = [(group["payable"][side], group["payable"]["vat"], group["vat"]) for group in record.vat_groups]
     if any(leading is None or vat is None for leading, vat, _rate in found):
         raise Invalid(f"The VAT of the record {record.reference} is not known.")
-    return [
+    lines = [
         ToBill(Decimal(leading), *treatment.line(None if rate is None else Decimal(rate)))
         for leading, _vat, rate in found
         if Decimal(leading)
     ]
+    return _merged(lines)
+
+
+def _merged(lines: Sequence[ToBill]) -> list[ToBill]:
+    """One for each rate: without VAT for this payer, several rates of the price are one."""
+    found: dict[tuple[Decimal, str, str], ToBill] = {}
+    for line in lines:
+        key = line.rate, line.category, line.reason
+        before = found.get(key)
+        found[key] = replace(line, leading=before.leading + line.leading) if before else line
+    return [line for line in found.values() if line.leading]
 
 
 def _drafts(account: BillingAccount, period: str) -> QuerySet[Invoice]:

@@ -25,6 +25,7 @@ from billing.models import (
     RefundState,
     Wallet,
 )
+from billing.services import reserved
 from billing.services.payments import allocating
 from core import audit, clock
 from core.access import Actor, Permission
@@ -93,7 +94,8 @@ def erase(driver: Driver, *, by: Actor) -> Erasure:
 def _unsettled(driver: Driver) -> bool:
     """Also one that ended a moment ago and was not looked at yet."""
     open_ = Q(settlement=None) | Q(settlement__outcome__in=[Outcome.WAITING, Outcome.EXCEPTION])
-    return Transaction.objects.filter(open_, driver=driver, status=TransactionStatus.ENDED.value).exists()
+    sessions = Transaction.objects.filter(open_, driver=driver, status=TransactionStatus.ENDED.value)
+    return sessions.exists() or reserved.waits(driver)
 
 
 def _unbilled(account: BillingAccount) -> bool:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from billing.models import Cdr, SessionOrigin
 from core import clock
-from stations.models import Transaction
+from stations.models import Evse, Site, Transaction
 
 
 def keep(keys: Collection[UUID]) -> int:
@@ -38,15 +38,14 @@ def names_of(session: Transaction) -> dict[str, Any]:
     """As they are now."""
     return {
         "driver": None if session.driver is None else session.driver.name,
-        "place": _place(session),
+        "place": place_of(session.site, session.evse, session.connector_id),
     }
 
 
-def _place(session: Transaction) -> dict[str, Any]:
-    site = session.site
+def place_of(site: Site | None, evse: Evse | None, connector_id: int | None = None) -> dict[str, Any]:
+    """Where it is, as a record says it."""
     told = {} if site is None else {
         "name": site.name, "address": site.address, "city": site.city,
         "postal_code": site.postal_code, "country": site.country,
     }  # fmt: skip
-    evse = session.evse
-    return {**told, "evse": None if evse is None else evse.code, "connector_id": session.connector_id}
+    return {**told, "evse": None if evse is None else evse.code, "connector_id": connector_id}

@@ -3,7 +3,7 @@
 from django.db.models import Q
 from django.db.transaction import atomic
 
-from billing.models import BillingAccount, Cdr, Settlement
+from billing.models import BillingAccount, Cdr
 from billing.models.cdrs import CdrQuerySet
 from billing.services import corrections, sealing
 from core import audit, clock
@@ -30,7 +30,7 @@ def give(record: Cdr, account: BillingAccount, *, reason: str, by: Actor) -> Cdr
     """
     by.require(Permission.SESSIONS_CORRECT, record)
     by.require(Permission.INVOICES_MANAGE, account)
-    Settlement.objects.select_for_update().get(pk=record.transaction_id)
+    corrections.hold(record)
     if record.account_id is not None:
         raise Conflict("It is known already who pays this record.")
     if Cdr.objects.filter(pk=record.pk, transaction__hold__isnull=False).exists():

@@ -113,6 +113,7 @@ def _issue(held: Payment, account: BillingAccount, record: Cdr, period: str) -> 
     drafting.add_lines(invoice, lines, sums)
     issuing.make_final(invoice, SYSTEM)
     _assign(held, account)
+    assert record.transaction is not None
     return Receipt.objects.create(invoice=invoice, transaction=record.transaction, payment=held)
 
 

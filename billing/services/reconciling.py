@@ -1,7 +1,8 @@
 """Whether every ended session is accounted for, by what became of it (billing B-12).
 
 Whatever fits none of these is a difference and has its id here: a session without a record that has an outcome
-which asks for one, one with two live records, an invoice whose posting is not its amount.
+which asks for one, one with two live records, an invoice whose posting is not its amount. Reservations that no session
+used are not counted among the sessions; what does not fit of them is a difference too.
 """
 
 from collections.abc import Mapping
@@ -91,6 +92,8 @@ def _reconcile(organization: Organization, begin: datetime, end: datetime) -> Re
         counted = dict(cursor.fetchall())
         cursor.execute(_SESSIONS_THAT_DIFFER, values)
         differing = [(kind, str(key)) for kind, key in cursor.fetchall()]
+        cursor.execute(_RESERVATIONS_THAT_DIFFER, values)
+        differing += [(kind, str(key)) for kind, key in cursor.fetchall()]
         cursor.execute(_POSTINGS, values)
         differing += [("posting", str(key)) for (key,) in cursor.fetchall()]
     counts = {name: counted.get(name, 0) for name in CLASSES}
@@ -134,6 +137,26 @@ WITH found AS (
 _COUNTS = _CLASSED + "SELECT class, count(*) FROM classed GROUP BY 1"
 _SESSIONS_THAT_DIFFER = f"""{_CLASSED}
 SELECT class, id FROM classed WHERE class NOT IN ({", ".join(f"'{name}'" for name in CLASSES)}) ORDER BY id
+"""
+_RESERVATIONS_THAT_DIFFER = """
+SELECT class, id FROM (
+    SELECT r.id, CASE
+        WHEN c.live > 1 THEN 'two_records'
+        WHEN c.live > 0 AND (s.outcome IS DISTINCT FROM 'sealed' OR k.decision = 'waived') THEN 'record_not_expected'
+        WHEN c.live > 0 AND k.state = 'review' THEN 'used_after_all'
+        WHEN s.outcome = 'sealed' AND c.records = 0 THEN 'no_record'
+        WHEN s.outcome IS NULL AND k.state = 'final' AND k.decision <> 'waived' AND k.computed_at < %(lost)s
+            THEN 'not_taken' END AS class
+    FROM stations_reservationcost k
+    JOIN stations_reservation r ON r.id = k.reservation_id
+    JOIN stations_chargingstation t ON t.id = r.station_id
+    LEFT JOIN billing_reservationsettlement s ON s.reservation_id = r.id
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS records, count(*) FILTER (WHERE x.id IS NULL) AS live
+        FROM billing_cdr b LEFT JOIN billing_cdr x ON x.credit_reference_id = b.id
+        WHERE b.reservation_id = r.id AND NOT b.credit) c
+    WHERE t.organization_id = %(organization)s AND k.ended_at >= %(begin)s AND k.ended_at < %(end)s) found
+WHERE class IS NOT NULL ORDER BY id
 """
 _POSTINGS = """
 SELECT i.id FROM billing_invoice i LEFT JOIN billing_journal j ON j.invoice_id = i.id

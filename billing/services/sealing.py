@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from billing.models import (
     BillingAccount,
@@ -24,8 +25,9 @@ from billing.services.signed_values import Judgement
 from core.clock import to_wire
 from core.ids import uuid7
 from core.services import outbox
+from drivers.models import Driver
 from stations.domain.words import Flag
-from stations.models import FrozenTariff, SessionCost, Transaction
+from stations.models import FrozenTariff, ReservationCost, SessionCost, Transaction
 from stations.services import session_costs
 
 NOT_PRICED = "not_priced"
@@ -65,7 +67,7 @@ def make(session: Transaction, cost: SessionCost, *, now: datetime, replaces: Cd
         organization_id=session.organization_id,
         site_id=session.site_id,
         transaction=session,
-        account=_payer(session),
+        account=payer_of(session.driver),
         replaces=replaces,
         started_at=session.started_at,
         ended_at=session.ended_at,
@@ -74,7 +76,7 @@ def make(session: Transaction, cost: SessionCost, *, now: datetime, replaces: Cd
         content=content,
         digest=digest_of(content),
         sealed_at=now,
-        **_amounts(cost),
+        **amounts_of(cost),
     )
     record.save(force_insert=True)
     tell(record)
@@ -92,9 +94,15 @@ def tell(record: Cdr) -> None:
     total = record.payable_excl_vat if record.payable_incl_vat is None else record.payable_incl_vat
     outbox.record(
         "cdr.created", organization_id=record.organization_id, object_id=record.pk, limit_id=record.site_id,
-        data={"id": str(record.pk), "transaction": str(record.transaction_id), "total": f"{total:.2f}",
-              "currency": record.currency, "credit": record.credit},
+        data={"id": str(record.pk), **_subject(record), "total": f"{total:.2f}", "currency": record.currency,
+              "credit": record.credit},
     )  # fmt: skip
+
+
+def _subject(record: Cdr) -> dict[str, str | None]:
+    if record.reservation_id is None:
+        return {"transaction": str(record.transaction_id)}
+    return {"transaction": None, "reservation": str(record.reservation_id)}
 
 
 def open_exception(
@@ -171,15 +179,16 @@ def _decide(settlement: Settlement, outcome: Outcome, reason: str = "") -> None:
 
 
 def _not_billable(session: Transaction, cost: SessionCost | None) -> str:
-    """The stated reason why nothing is billed (B-13); empty where it is."""
-    if SitePolicy.objects.filter(pk=session.site_id, free=True).exists():
+    return excused(session.site_id, session.driver) or (NOT_PRICED if cost is None else "")
+
+
+def excused(site_id: UUID | None, driver: Driver | None) -> str:
+    """The stated reason why nothing is billed to this driver at this site (B-13); empty where it is."""
+    if SitePolicy.objects.filter(pk=site_id, free=True).exists():
         return FREE_SITE
-    if (
-        session.driver is not None
-        and Buyer.objects.filter(account__driver=session.driver, staff=True).exists()
-    ):
+    if driver is not None and Buyer.objects.filter(account__driver=driver, staff=True).exists():
         return STAFF
-    return NOT_PRICED if cost is None else ""
+    return ""
 
 
 def by_signed_values(
@@ -208,11 +217,12 @@ def _reported(session: Transaction, judged: Judgement) -> dict[str, Any]:
     return {"reported_start_wh": _text(first), "reported_end_wh": _text(last)}
 
 
-def _payer(session: Transaction) -> BillingAccount | None:
-    return None if session.driver is None else accounts.of_driver(session.driver)
+def payer_of(driver: Driver | None) -> BillingAccount | None:
+    return None if driver is None else accounts.of_driver(driver)
 
 
-def _amounts(cost: SessionCost) -> dict[str, Any]:
+def amounts_of(cost: SessionCost | ReservationCost) -> dict[str, Any]:
+    """The columns of a record that say what it costs."""
     total = cost.answer["total_cost"]
     return {
         "energy_kwh": Decimal(cost.answer["total_energy"]),

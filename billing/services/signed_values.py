@@ -190,11 +190,12 @@ def _parsed(text: str) -> Record | None:
 
 
 def _registered(transaction: Transaction, texts: Sequence[str]) -> str:
+    """The key of the meter that was in place as the session began, though another has its serial number since."""
     serials = {record.told("MS") or record.told("GS") for text in texts if (record := _parsed(text))}
     keys = MeterKey.objects.filter(organization_id=transaction.organization_id, serial__in=serials)
     held = keys.filter(Q(retired_at=None) | Q(retired_at__gt=transaction.started_at))
-    newest = held.order_by(F("retired_at").desc(nulls_first=True), "serial")
-    return newest.values_list("public_key", flat=True).first() or ""
+    first_out = held.order_by(F("retired_at").asc(nulls_last=True), "serial")
+    return first_out.values_list("public_key", flat=True).first() or ""
 
 
 def _context(record: Record | None, row: SignedMeterData) -> str:

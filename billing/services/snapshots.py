@@ -169,4 +169,5 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
         "net": text(line.net),
         "leading": text(line.leading),
         "texts": content["texts"],
+        **({"reservation": content["reservation"]} if "reservation" in content else {}),
     }

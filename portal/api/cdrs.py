@@ -1,4 +1,4 @@
-"""``/cdrs/``: sealed records of sessions, and their credits (billing B-04, B-10)."""
+"""``/cdrs/``: sealed records of sessions and unused reservations, and their credits (billing B-04, B-10)."""
 
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,10 @@ class CdrPayerBody(StrictSerializer):
 class CdrView(serializers.Serializer):
     id = serializers.UUIDField()
     reference = serializers.CharField(help_text="Its id in OCPI")
-    transaction = serializers.UUIDField(source="transaction_id")
+    transaction = serializers.UUIDField(source="transaction_id", allow_null=True)
+    reservation = serializers.UUIDField(
+        source="reservation_id", allow_null=True, help_text="Where no session used it, and it costs something"
+    )
     site = serializers.UUIDField(source="site_id", allow_null=True)
     account = serializers.UUIDField(source="account_id", allow_null=True)
     credit = serializers.BooleanField()
@@ -54,6 +57,7 @@ class CdrView(serializers.Serializer):
 
 class CdrFilter(filters.FilterSet):
     transaction = filters.UUIDFilter(field_name="transaction_id")
+    reservation = filters.UUIDFilter(field_name="reservation_id")
     account = filters.UUIDFilter(field_name="account_id")
     site = filters.UUIDFilter(field_name="site_id")
     no_account = filters.BooleanFilter(field_name="account", lookup_expr="isnull")

@@ -179,7 +179,8 @@ class TariffVersionData(serializers.Serializer):
 
 class CdrData(serializers.Serializer):
     id = serializers.UUIDField()
-    transaction = serializers.UUIDField()
+    transaction = serializers.UUIDField(allow_null=True)
+    reservation = serializers.UUIDField(required=False, help_text="Where no session used it")
     total = serializers.CharField()
     currency = serializers.CharField()
     credit = serializers.BooleanField()

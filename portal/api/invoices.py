@@ -107,7 +107,8 @@ class LineView(serializers.Serializer):
         help_text="The line of the invoice that a credit note takes back",
     )
     cdr = serializers.UUIDField(source="cdr_id")
-    transaction = serializers.UUIDField(source="cdr.transaction_id")
+    transaction = serializers.UUIDField(source="cdr.transaction_id", allow_null=True)
+    reservation = serializers.UUIDField(source="cdr.reservation_id", allow_null=True)
     vat_rate = Rate()
     vat_category = serializers.CharField()
     amount = Amount(source="leading", currency="invoice.currency", help_text="Gross or net by `basis`")

@@ -74,7 +74,9 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     rows = rows.select_related("account__driver", "credits", "organization")
     invoice: Invoice = load(rows, pk)
     lines = list(
-        invoice.lines.select_related("cdr__transaction__station").order_by("place")[: LINES_SHOWN + 1]
+        invoice.lines.select_related("cdr__transaction__station", "cdr__reservation__station").order_by(
+            "place"
+        )[: LINES_SHOWN + 1]
     )
     context = {
         "section": "invoices",

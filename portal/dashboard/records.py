@@ -28,7 +28,9 @@ def listing(request: OperatorRequest) -> HttpResponse:
     rows: QuerySet[Cdr] = payers.missing(request.actor) if nobody else Cdr.objects.visible_to(request.actor)
     if words := query["q"]:
         rows = rows.filter(_meant_by(words, request.actor))
-    rows = rows.select_related("transaction__station", "account", "credited_by").defer("content")
+    rows = rows.select_related(
+        "transaction__station", "reservation__station", "account", "credited_by"
+    ).defer("content")
     page = page_by_id(rows, query)
     lines = lines_of([one.pk for one in page.rows])
     context = {
@@ -52,8 +54,8 @@ def _meant_by(words: str, actor: Actor) -> Q:
 @operator(Permission.INVOICES_MANAGE)
 def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     rows = Cdr.objects.visible_to(request.actor).select_related(
-        "transaction__station", "transaction__hold", "site", "account", "credit_reference", "credited_by",
-        "replaces", "replaced_by",
+        "transaction__station", "transaction__hold", "reservation__station", "site", "account",
+        "credit_reference", "credited_by", "replaces", "replaced_by",
     )  # fmt: skip
     record: Cdr = load(rows, pk)
     standing = not record.credit and getattr(record, "credited_by", None) is None

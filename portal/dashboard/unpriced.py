@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from billing.models import BillingException, Decision, Outcome, Settlement
-from billing.services import exceptions
+from billing.services import exceptions, reserved
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from portal import session_price
@@ -112,10 +112,10 @@ def decide_reservation(request: OperatorRequest, pk: UUID) -> HttpResponse:
     cost = load(cost_decisions.reservations(request.actor), pk)
     reason, decision = request.POST.get("reason", ""), request.POST.get("decision", "")
     if decision == "waive":
-        cost_decisions.waive_reservation(cost, by=request.actor, reason=reason)
+        reserved.waive(cost, by=request.actor, reason=reason)
     elif decision == "again":
         chosen = _chosen(request.POST, request.actor)
-        cost_decisions.price_reservation(cost, chosen, by=request.actor, reason=reason)
+        reserved.price(cost, chosen, by=request.actor, reason=reason)
     else:
         raise Invalid(_("Choose what to do."), field="decision")
     messages.success(request, _("Decided. The audit log keeps who did it and why."))

@@ -476,6 +476,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             Entry("dunning_settings", _("Reminders"), icon="mail", permission=_P.ORG_SETTINGS),
             Entry("provider_settings", _("Payment provider"), icon="credit-card", permission=_P.ORG_SETTINGS),
             Entry("meter_keys", _("Meter keys"), icon="certificate", permission=_P.ORG_SETTINGS),
+            Entry("retention", _("Retention"), icon="clock", permission=_P.ORG_SETTINGS),
             Entry("developer", _("API keys"), icon="key", permission=_P.ORG_API),
             Entry("webhooks", _("Webhooks"), icon="send", permission=_P.ORG_API),
             Entry(

@@ -233,6 +233,13 @@ FILES_S3_BUCKET = env.str("FILES_S3_BUCKET", default="")
 FIRMWARE_MAX_BYTES = env.int("FIRMWARE_MAX_BYTES", default=200_000_000)
 LOG_FILE_MAX_BYTES = env.int("LOG_FILE_MAX_BYTES", default=200_000_000)
 LOG_FILE_RETENTION_DAYS = env.int("LOG_FILE_RETENTION_DAYS", default=30)
+# Terms of billing section 14: days until sessions lose their person (0: never), and years of documents by country.
+PERSON_DATA_DAYS = env.int("PERSON_DATA_DAYS", default=1096)
+RETENTION_YEARS = env.dict("RETENTION_YEARS", cast={"value": int}, default={})
+if PERSON_DATA_DAYS and PERSON_DATA_DAYS < 90:
+    raise ImproperlyConfigured(
+        "PERSON_DATA_DAYS is 0 or at least 90: sessions are billed and disputed first."
+    )
 # Uploads of old stations by FTP (`manage.py serve_ftp`); 0: switched off.
 FTP_HOST = env.str("FTP_HOST", default="") or urlsplit(FILES_URL).hostname or "127.0.0.1"
 FTP_PORT = env.int("FTP_PORT", default=0)

@@ -124,9 +124,14 @@ def doubt(reservation_id: UUID) -> None:
     """A session used it although it counted as expired: what it cost by itself is left to a person."""
     cost = ReservationCost.objects.select_for_update().filter(pk=reservation_id, decision="").first()
     if cost is not None:
-        cost.state, cost.cause, cost.since = CostState.REVIEW, USED_LATE, clock.now()
-        costs_kept.forget(cost)
-        cost.save()
+        leave(cost, USED_LATE)
+
+
+def leave(cost: ReservationCost, cause: str, detail: str = "") -> None:
+    """To a person, without an amount. The caller holds the row's lock."""
+    cost.state, cost.cause, cost.detail, cost.since = CostState.REVIEW, cause, detail[:300], clock.now()
+    costs_kept.forget(cost)
+    cost.save()
 
 
 def sweep(now: datetime) -> int:

@@ -11,7 +11,12 @@ PAGES = [
     *("payments/", "payments/record/", "payments/bank/", "payments/accounts/", "payments/{payments}/"),
     *("payments/accounts/{billing-accounts}/", "settings/payments/", "invoices/", "invoices/{invoices}/"),
     *("payments/bank/{bank-lines}/payer/?payer=a", "payments/debits/{debit-files}/", "settings/signing/"),
-    *("settings/signing/sites/", "invoices/records/{cdrs}/", "invoices/exceptions/"),
+    *(
+        "settings/retention/?payer=a",
+        "settings/signing/sites/",
+        "invoices/records/{cdrs}/",
+        "invoices/exceptions/",
+    ),
 ]
 OWN = ["/me/invoices/", "/me/wallets/{wallets}/", "/me/payments/{payments}/"]
 

@@ -216,6 +216,7 @@ NOT_THEIRS = {  # needs what they may not do anywhere
     "record_credit",
     "meter_key",
     "meter_key_retire",
+    "retention_lift",
     "signing_policy",
     "invoice_payments",
     "invoice_run",

@@ -30,6 +30,7 @@ from billing.models import (
 )
 from billing.services import accounts
 from billing.services.payments import debits, matching, receiving, wallets
+from billing.services.retention import holds
 from core import clock
 from core import keys as keys_of_data
 from core.access import Actor
@@ -222,6 +223,7 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
         **{"wallets": wallet.pk, "mandates": mandate.pk, "payments": payment.pk},
         **_furnish_bank(invoice, actor),
         "meter-keys": key.pk,
+        "settings/retention": holds.place(organization, reason="A lawsuit", by=actor).pk,
         **{"settings/signing": key.pk, "settings/signing/sites": session.site_id},
     }
 

@@ -9,8 +9,9 @@ import pytest
 from django.test import Client
 from lxml import etree
 
-from billing.models import BillingException, Cause, Cdr, SigningRule
+from billing.models import BillingException, Cause, Cdr, MeterKey, SigningRule
 from billing.services import signed_values
+from core import clock
 from core.access import Actor, Role
 from core.errors import Invalid, NotPermitted
 from core.models import Organization
@@ -60,6 +61,44 @@ def test_b61_a_key_sent_along_that_is_another_one_is_told(
     keep(session, *pair(meter), key=Meter().public_key)
     signed_values.register_key(organization, meter.serial, meter.public_key, by=alice)
     assert signed_values.judge(session).reasons == ("key_of_another_meter",)
+
+
+def test_b61_after_an_exchange_of_meters_each_session_is_checked_with_the_key_of_its_time(
+    charge: Charge, organization: Organization, alice: Actor
+) -> None:
+    """Three meters of one serial number, one after the other; the second was taken out today."""
+    serial, now = factories.unique("M"), clock.now()
+    meters = [Meter(serial=serial) for _one in range(3)]
+    for meter, out in zip(meters, (now - timedelta(days=9), now - timedelta(minutes=30), None), strict=True):
+        key = signed_values.register_key(organization, serial, meter.public_key, by=alice)
+        MeterKey.objects.filter(pk=key.pk).update(retired_at=out)
+    begins = [now - timedelta(days=10), now - timedelta(hours=1), now - timedelta(minutes=10)]
+    found = []
+    for begun in begins:
+        for meter in meters:
+            session = charge(minutes=1)
+            session.started_at = begun
+            keep(session, *pair(meter))
+            judged = signed_values.judge(session)
+            found.append((judged.state, judged.public_key))
+            assert f'<publicKey encoding="plain">{judged.public_key}<' in signed_values.container(session)
+
+    valid, keys = [state == "valid" for state, _key in found], [meter.public_key for meter in meters]
+    assert valid == [True, False, False, False, True, False, False, False, True]
+    assert [key for _state, key in found] == [key for key in keys for _time in range(3)]
+
+
+def test_b61_a_session_during_which_the_meter_was_exchanged_is_not_valid_with_either_key(
+    session: Transaction, organization: Organization, alice: Actor
+) -> None:
+    serial = factories.unique("M")
+    old, new = Meter(serial=serial), Meter(serial=serial)
+    key = signed_values.register_key(organization, serial, old.public_key, by=alice)
+    MeterKey.objects.filter(pk=key.pk).update(retired_at=session.started_at + timedelta(seconds=5))
+    signed_values.register_key(organization, serial, new.public_key, by=alice)
+    keep(session, old.record(reading("B", 2107.38)), new.record(reading("E", 2119.91)))
+
+    assert signed_values.judge(session).state == "invalid"
 
 
 def test_b60_base64_is_opened_and_other_formats_are_kept_unverified(session: Transaction) -> None:

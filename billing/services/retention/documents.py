@@ -1,0 +1,192 @@
+"""Invoices, the records behind them, payments, ledger and signed values are deleted after their term (billing B-65).
+
+They go by families: an invoice with its credit notes, what paid them and whatever else that paid, the records on
+their lines with what took those back or stands for them. A family goes whole or not at all, so that sums of what is
+left stay right; it stays while one of it is younger, owed, held, or in the ledger of a wallet, whose balance is the
+sum of its entries. The deletion itself is a function of the tables' owner, which looks again (W-33).
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from uuid import UUID
+
+from django.core.files.storage import storages
+from django.db import DatabaseError, connection
+from django.db.models import Q
+from django.db.transaction import atomic
+
+from billing.models import (
+    Allocation,
+    Cdr,
+    DocumentType,
+    Invoice,
+    InvoiceDocument,
+    InvoiceLine,
+    InvoiceState,
+    LedgerAccount,
+    LedgerEntry,
+    Payment,
+    PaymentState,
+    Receipt,
+    Refund,
+    RefundState,
+    RetentionKind,
+)
+from billing.services.retention import holds, reports
+from core.models import Organization
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 50
+LARGEST = 20_000
+"""A family of more rows is left to a person; it is logged."""
+FIRST = UUID(int=0)
+_OVER = [
+    InvoiceState.PAID,
+    InvoiceState.CREDITED,
+    InvoiceState.UNCOLLECTIBLE,
+    InvoiceState.DISCARDED,
+]
+_UNDER_WAY = [PaymentState.PENDING, PaymentState.HELD]
+
+
+@dataclass(slots=True)
+class Family:
+    """Ids of all that hangs together."""
+
+    invoices: set[UUID] = field(default_factory=set)
+    payments: set[UUID] = field(default_factory=set)
+    cdrs: set[UUID] = field(default_factory=set)
+
+    @property
+    def size(self) -> int:
+        return len(self.invoices) + len(self.payments) + len(self.cdrs)
+
+
+@atomic
+def delete_some(organization: Organization, before: date) -> int:
+    """Look at some invoices older than that day, each once a day; how many. A kill leaves all of them as they were."""
+    holds.lock(organization)
+    if holds.stops_all(organization):
+        return 0
+    looked = reports.position(organization, RetentionKind.DOCUMENTS) or FIRST
+    old = Invoice.objects.filter(organization=organization, pk__gt=looked).filter(_issued_before(before))
+    seeds = list(old.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+    if not seeds:
+        return 0
+    counted: Counter[str] = Counter()
+    for seed in seeds:
+        if Invoice.objects.filter(pk=seed).exists():
+            counted.update(_delete(organization, family_of(seed), before))
+    reports.add(organization, RetentionKind.DOCUMENTS, before, counted, position=seeds[-1])
+    return len(seeds)
+
+
+def family_of(seed: UUID) -> Family:
+    """All that hangs together with an invoice."""
+    found, size = Family(invoices={seed}), 0
+    while size < found.size <= LARGEST:
+        size = found.size
+        _grow_by_documents(found)
+        _grow_by_money(found)
+        _grow_by_records(found)
+    return found
+
+
+def _grow_by_documents(found: Family) -> None:
+    notes = Invoice.objects.filter(Q(credits__in=found.invoices) | Q(credit_notes__in=found.invoices))
+    found.invoices |= _ids(notes.values_list("pk", flat=True))
+    found.cdrs |= _ids(
+        InvoiceLine.objects.filter(invoice__in=found.invoices).values_list("cdr", flat=True).distinct()
+    )
+
+
+def _grow_by_money(found: Family) -> None:
+    of_invoices, of_payments = Q(invoice__in=found.invoices), Q(payment__in=found.payments)
+    refunds = Refund.objects.filter(Q(credit_note__in=found.invoices) | of_payments)
+    for pairs in (
+        Allocation.objects.filter(of_invoices | of_payments).values_list("payment", "invoice"),
+        Receipt.objects.filter(of_invoices | of_payments).values_list("payment", "invoice"),
+        refunds.values_list("payment", "credit_note"),
+    ):
+        for payment, invoice in pairs:
+            found.payments.add(payment)
+            found.invoices |= _ids([invoice])
+
+
+def _grow_by_records(found: Family) -> None:
+    mine = found.cdrs
+    kin = Cdr.objects.filter(
+        Q(credit_reference__in=mine)
+        | Q(credited_by__in=mine)
+        | Q(replaces__in=mine)
+        | Q(replaced_by__in=mine)
+    )
+    found.cdrs |= _ids(kin.values_list("pk", flat=True))
+    lines = InvoiceLine.objects.filter(cdr__in=found.cdrs)
+    found.invoices |= _ids(lines.values_list("invoice", flat=True).distinct())
+
+
+def _ids(keys: Iterable[UUID | None]) -> set[UUID]:
+    return {key for key in keys if key is not None}
+
+
+def _stays(organization: Organization, found: Family, before: date) -> bool:
+    invoices = Invoice.objects.filter(pk__in=found.invoices)
+    payments = Payment.objects.filter(pk__in=found.payments)
+    cdrs = Cdr.objects.filter(pk__in=found.cdrs)
+    held = holds.standing(organization).values("account")
+    journals = Q(journal__payment_posting__payment__in=found.payments)
+    return (
+        found.size > LARGEST
+        or invoices.exclude(_issued_before(before)).exists()
+        or invoices.filter(account__in=held).exists()
+        or payments.filter(Q(created_at__date__gte=before) | Q(state__in=_UNDER_WAY)).exists()
+        or payments.filter(account__in=held).exists()
+        or Refund.objects.filter(payment__in=found.payments, state=RefundState.PENDING).exists()
+        or cdrs.filter(Q(sealed_at__date__gte=before) | Q(account__in=held)).exists()
+        or LedgerEntry.objects.filter(journals, account=LedgerAccount.WALLET).exists()
+    )
+
+
+def _issued_before(before: date) -> Q:
+    """A credit note asks for nothing; discarded drafts have no other day than that of their making."""
+    discarded = Q(state=InvoiceState.DISCARDED, created_at__date__lt=before)
+    note = Q(document_type=DocumentType.CREDIT_NOTE) & ~Q(state=InvoiceState.DRAFT)
+    return (Q(state__in=_OVER) | note) & Q(issued_on__lt=before) | discarded
+
+
+def _delete(organization: Organization, found: Family, before: date) -> dict[str, int]:
+    if _stays(organization, found, before):
+        if found.size > LARGEST:
+            logger.warning("retention.too_large", extra={"invoice": str(min(found.invoices))})
+        return {}
+    files = _files_of(found)
+    try:
+        with atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT billing_drop_expired(%s, %s, %s, %s, %s)",
+                [organization.pk, list(found.invoices), list(found.payments), list(found.cdrs), before],
+            )
+    except (
+        DatabaseError
+    ):  # the database keeps it, or something that this module does not know of names one of it
+        logger.exception("retention.refused", extra={"invoice": str(min(found.invoices))})
+        return {}
+    # Before the commit: nobody would find a file without its row; a row without its file is taken next time.
+    for name in files:
+        storages["documents"].delete(name)
+    return {
+        "files": len(files),
+        "invoices": len(found.invoices),
+        "payments": len(found.payments),
+        "records": len(found.cdrs),
+    }
+
+
+def _files_of(found: Family) -> list[str]:
+    rows = InvoiceDocument.objects.filter(invoice__in=found.invoices).exclude(file="")
+    return list(rows.values_list("file", flat=True))
