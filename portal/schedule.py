@@ -35,6 +35,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "keep the default prices": {
+        "task": "stations.tasks.keep_default_prices",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "condense the readings": {
         "task": "stations.tasks.condense_readings",
         "schedule": 300.0,

@@ -808,7 +808,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21dfd6a3172a4b5c52068c71d0a8c,01a21dfd6a3173c4aae42e194cd5b6bc,01a21dfd6a317d8993e4e13801e8f889,01a21dfd6a31711fb38d1f0067ccc2c2,01a21dfd6a317d5881bdf4f392a05d95,01a21dfd6a317c4ca7a36f0d967c1e61,01a21dfd6a3173298319ae9229082a67,01a21dfd6a3175918db481d45ab6525b}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 17:11:16.786133+00:00","2026-11-27 17:11:16.786190+00:00","2026-11-27 17:11:16.786220+00:00","2026-11-27 17:11:16.786249+00:00","2026-11-27 17:11:16.786275+00:00","2026-11-27 17:11:16.786301+00:00","2026-11-27 17:11:16.786338+00:00","2026-11-27 17:11:16.786375+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21e9da6727110a62f714f1bbae59e,01a21e9da6727cf49178ac902cdb6aff,01a21e9da672783f8765f9e62ac205df,01a21e9da672788aa2e48a2c34a1dd77,01a21e9da67272939e17b71ed4637e02,01a21e9da6727970a64eb1801c81b1b0,01a21e9da6727746addc5d04ef05ea29,01a21e9da6727ec58bc1eaae49178d48}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 20:06:17.971284+00:00","2026-11-27 20:06:17.971349+00:00","2026-11-27 20:06:17.971386+00:00","2026-11-27 20:06:17.971422+00:00","2026-11-27 20:06:17.971455+00:00","2026-11-27 20:06:17.971489+00:00","2026-11-27 20:06:17.971540+00:00","2026-11-27 20:06:17.971585+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2233,7 +2233,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 17:12:10.132985+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 20:08:31.691665+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2306,6 +2306,43 @@ SET CONSTRAINTS ALL DEFERRED;
 ALTER TABLE "stations_budgetstop" ADD COLUMN "tries" smallint DEFAULT 1 NOT NULL CHECK ("tries" >= 0);
 ALTER TABLE "stations_budgetstop" ALTER COLUMN "tries" DROP DEFAULT;
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0044_budget_stops_tried_again', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0049_own_limits_kept 8f4b517d574caa12
+CREATE TABLE "stations_profilespan" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "evse_id" integer NOT NULL CHECK ("evse_id" >= 0), "profile_id" bigint NOT NULL, "transaction_id" uuid NULL, "content" jsonb NOT NULL, "since" timestamp with time zone NOT NULL, "until" timestamp with time zone NULL, "station_id" uuid NOT NULL);
+CREATE FUNCTION stations_keep_profile() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        UPDATE stations_profilespan SET until = now()
+        WHERE station_id = OLD.station_id AND profile_id = OLD.profile_id AND until IS NULL;
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.source = 'CSO' THEN
+        INSERT INTO stations_profilespan (station_id, evse_id, profile_id, transaction_id, content, since)
+        VALUES (NEW.station_id, NEW.evse_id, NEW.profile_id, NEW.transaction_id, NEW.content, now());
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stations_profile_kept AFTER INSERT OR DELETE ON stations_installedprofile
+    FOR EACH ROW EXECUTE FUNCTION stations_keep_profile();
+CREATE TRIGGER stations_profile_kept_anew AFTER UPDATE ON stations_installedprofile FOR EACH ROW
+    WHEN (OLD.content IS DISTINCT FROM NEW.content OR OLD.evse_id <> NEW.evse_id OR OLD.source <> NEW.source
+        OR OLD.profile_id <> NEW.profile_id OR OLD.transaction_id IS DISTINCT FROM NEW.transaction_id)
+    EXECUTE FUNCTION stations_keep_profile();
+INSERT INTO stations_profilespan (station_id, evse_id, profile_id, transaction_id, content, since)
+    SELECT station_id, evse_id, profile_id, transaction_id, content, installed_at
+    FROM stations_installedprofile WHERE source = 'CSO';
+ALTER TABLE "stations_profilespan" ADD CONSTRAINT "stations_profilespan_station_id_d3cee1b6_fk_stations_" FOREIGN KEY ("station_id") REFERENCES "stations_chargingstation" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "profile_span_by_station" ON "stations_profilespan" ("station_id", "until");
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0049_own_limits_kept', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0050_prices_of_running_sessions 4d1378799ac4326b
+ALTER TABLE "stations_sessioncost" ADD COLUMN "prices" jsonb NULL;
+ALTER TABLE "stations_sessioncost" ADD COLUMN "price_changed_at" timestamp with time zone NULL;
+ALTER TABLE "stations_sessioncost" ADD COLUMN "price_changes_at" timestamp with time zone NULL;
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0050_prices_of_running_sessions', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 

@@ -25,6 +25,12 @@ def follow_sessions() -> None:
 
 
 @shared_task
+def keep_default_prices() -> None:
+    """Let stations show the price that holds now while nobody is there; every minute."""
+    sweeping.keep_default_prices()
+
+
+@shared_task
 def condense_readings() -> None:
     """Take new readings into the history; every five minutes."""
     sweeping.condense_readings()

@@ -45,6 +45,8 @@ def describe(tariff: Tariff, *, zone: ZoneInfo, at: datetime) -> tuple[str, ...]
             sentences.append(words % {"price": _limit_price(tariff, limit)})
     if change := _next_change(tariff, chooser, zone, at):
         sentences.append(_("The price changes at %(time)s.") % {"time": _clock(change, at, zone)})
+    if tariff.dynamic:
+        sentences.append(_("The price can change while you charge."))
     return tuple(sentences)
 
 
