@@ -9,6 +9,7 @@ PROMPT = frozenset(
         "stations.tasks.follow_sessions",
         "stations.tasks.run_scheduled",
         "stations.tasks.sweep",
+        "stations.tasks.tell_costs",
     }
 )
 """Tasks that have to be on time. The others may be lengthy and leave one process of each worker to these."""
@@ -22,6 +23,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     },
     "follow the sessions": {
         "task": "stations.tasks.follow_sessions",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "tell what sessions cost": {
+        "task": "stations.tasks.tell_costs",
         "schedule": 10.0,
         "options": {"expires": 10},
     },

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from core.money import half_up
 from tariffs import taxes
-from tariffs.choosing import Chooser
+from tariffs.choosing import chooser_of
 from tariffs.local_time import boundaries
 from tariffs.structure import Tariff
 from tariffs.usage import Conditions, Counted
@@ -39,9 +39,9 @@ class Grace(NamedTuple):
     idle_hour: Decimal
 
 
-def prices_at(tariff: Tariff, now: Conditions, chooser: Chooser | None = None) -> Prices:
+def prices_at(tariff: Tariff, now: Conditions) -> Prices:
     """The present price of each dimension."""
-    chooser = chooser or Chooser(tariff)
+    chooser = chooser_of(tariff)
 
     def told(counted: Counted) -> Decimal | None:
         choice = chooser.choose(counted, now)
@@ -63,8 +63,7 @@ def next_change(
     tariff: Tariff, now: Conditions, zone: ZoneInfo, at: datetime
 ) -> tuple[datetime, Prices] | None:
     """When the clock, or the time since the start, next changes a price, and what it is then."""
-    chooser = Chooser(tariff)
-    present = prices_at(tariff, now, chooser)
+    present = prices_at(tariff, now)
     walls = [*boundaries([element.restrictions for element in tariff.elements], zone, at, at + AHEAD)]
     walls += [
         at + timedelta(seconds=int(bound - now.elapsed_s))
@@ -74,7 +73,7 @@ def next_change(
     for instant in sorted(walls):
         elapsed = now.elapsed_s + Fraction((instant - at) // timedelta(seconds=1))
         later = now._replace(local=instant.astimezone(zone), elapsed_s=elapsed)
-        then = prices_at(tariff, later, chooser)
+        then = prices_at(tariff, later)
         if then != present:
             return instant, then
     return None

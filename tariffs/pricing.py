@@ -15,7 +15,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from tariffs import periods, recorded, taxes
-from tariffs.choosing import Chooser
+from tariffs.choosing import Chooser, chooser_of
 from tariffs.lines import Line, Tallies, Tally
 from tariffs.rounding import Amount, Basis, Payable, Rate, Rounding, Tax, ToRound, VatGroup, make_payable
 from tariffs.structure import PriceLimit, Tariff
@@ -140,7 +140,7 @@ def price(
     Raises :class:`CannotPrice` where the measurements would have to be guessed, :class:`core.errors.Invalid`
     for an unknown rounding policy.
     """
-    chooser = Chooser(tariff, expired=options.reservation is Reservation.EXPIRED)
+    chooser = chooser_of(tariff, expired=options.reservation is Reservation.EXPIRED)
     stretches, warnings = _periods(tariff, session, chooser, zone)
     tallies = Tallies(chooser)
     tallies.count(stretches)

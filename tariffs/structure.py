@@ -137,6 +137,11 @@ class Tariff:
     last_updated: datetime | None = None
     document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    def __hash__(self) -> int:
+        """Of a few parts only: what is known of a tariff is looked up several times for every price."""
+        last = self.elements[-1] if self.elements else None
+        return hash((self.id, self.last_updated, len(self.elements), last and last.restrictions))
+
     @property
     def is_local(self) -> bool:
         """Whether the time zone of the site makes a difference."""

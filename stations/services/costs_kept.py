@@ -17,16 +17,13 @@ from tariffs.structure import Tariff
 
 _TYPES: Mapping[str, str] = {
     "state": "text", "cause": "text", "detail": "text", "since": "timestamptz", "currency": "text",
-    "excl_vat": "numeric", "vat": "numeric", "incl_vat": "numeric", "is_free": "boolean", "answer": "text",
-    "texts": "text", "priced_until": "timestamptz", "measured_at": "timestamptz", "computed_at": "timestamptz",
-    "prices": "text", "price_changed_at": "timestamptz", "price_changes_at": "timestamptz",
+    "excl_vat": "numeric", "vat": "numeric", "incl_vat": "numeric", "is_free": "boolean", "answer": "jsonb",
+    "texts": "jsonb", "priced_until": "timestamptz", "measured_at": "timestamptz", "computed_at": "timestamptz",
+    "prices": "jsonb", "price_changed_at": "timestamptz", "price_changes_at": "timestamptz",
 }  # fmt: skip
-_JSON = ("answer", "texts", "prices")
-_SET = ", ".join(f"{name} = n.{name}::jsonb" if name in _JSON else f"{name} = n.{name}" for name in _TYPES)
 _STORE = f"""
-UPDATE stations_sessioncost SET {_SET}
-FROM unnest(%(keys)s::uuid[], {", ".join(f"%({name})s::{kind}[]" for name, kind in _TYPES.items())})
-    AS n(id, {", ".join(_TYPES)})
+UPDATE stations_sessioncost SET {", ".join(f"{name} = n.{name}" for name in _TYPES)}
+FROM jsonb_to_recordset(%s::jsonb) AS n(id uuid, {", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
 WHERE transaction_id = n.id
 """
 
@@ -51,16 +48,9 @@ def store(costs: Sequence[SessionCost]) -> None:
     """Write what was computed of many sessions by one statement; a person's decision is no part of it."""
     if not costs:
         return
-    columns = {name: [_written(cost, name) for cost in costs] for name in _TYPES}
+    rows = [{"id": cost.pk, **{name: getattr(cost, name) for name in _TYPES}} for cost in costs]
     with connection.cursor() as cursor:
-        cursor.execute(_STORE, {**columns, "keys": [cost.pk for cost in costs]})
-
-
-def _written(cost: SessionCost, name: str) -> Any:
-    value = getattr(cost, name)
-    if name in _JSON:
-        return None if value is None else orjson.dumps(value).decode()
-    return SessionCost._meta.get_field(name).get_db_prep_save(value, connection)
+        cursor.execute(_STORE, [orjson.dumps(rows, default=str).decode()])
 
 
 def forget(cost: Figures) -> None:

@@ -16,7 +16,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import DatabaseError
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.transaction import atomic
 
 from core import clock, turns
@@ -53,7 +53,6 @@ NOT_YET = frozenset(
     {"missing_register", "missing_export", "no_readings", "missing_state", "missing_power", "missing_current"}
 )
 """What a running session may lack for now; once it has ended these are causes."""
-_WITH = ("transaction", "transaction__frozen_tariff")
 _BY_TIME = frozenset({Dimension.TIME, Dimension.PARKING_TIME})
 
 
@@ -207,7 +206,8 @@ def _price_together(keys: Sequence[UUID], now: datetime) -> int:
     sessions = Transaction.objects.filter(status=TransactionStatus.ACTIVE.value).in_bulk(list(frozen))
     material = gather(list(sessions.values()))
     priced = []
-    for cost in SessionCost.objects.filter(pk__in=list(sessions), state=CostState.RUNNING):
+    costs = SessionCost.objects.filter(pk__in=list(sessions), state=CostState.RUNNING)
+    for cost in costs.defer("texts"):
         session, before = sessions[cost.pk], cost.shown
         try:
             _take(cost, session, frozen[cost.pk], now, material[cost.pk])
@@ -234,11 +234,13 @@ def _due(now: datetime, done: set[Any]) -> list[SessionCost]:
         computed_at__lt=F("transaction__end_received_at") + SETTLING,
         transaction__end_received_at__lt=now - SETTLING,
     )
-    return [
-        cost
-        for rows in (running, unsettled)
-        for cost in rows.exclude(pk__in=done).select_related(*_WITH).order_by("computed_at")[:AT_ONCE]
-    ]
+    return [cost for rows in (running, unsettled) for cost in _longest_waiting(rows, done)]
+
+
+def _longest_waiting(rows: QuerySet[SessionCost], done: set[Any]) -> QuerySet[SessionCost]:
+    """Without what was told of them, which takes its time to read and is written anew."""
+    rows = rows.exclude(pk__in=done).select_related("transaction", "transaction__frozen_tariff")
+    return rows.defer("answer", "texts", "prices").order_by("computed_at")[:AT_ONCE]
 
 
 def _is_unchanged(cost: SessionCost) -> bool:
@@ -307,8 +309,12 @@ def _follow_prices(cost: SessionCost, tariff: Tariff, found: Price, now: datetim
     prices = present.prices_at(tariff, last).as_json()
     if cost.prices is not None and cost.prices != prices:
         cost.price_changed_at = now
+    same = cost.prices == prices and not tariff.dynamic
+    cost.prices = prices
+    if same and cost.price_changes_at is not None and cost.price_changes_at > found.end:
+        return
     change = present.next_change(tariff, last, found.zone, found.end) if _depends_on_clock(tariff) else None
-    cost.prices, cost.price_changes_at = prices, change[0] if change else None
+    cost.price_changes_at = change[0] if change else None
 
 
 def _would_fall(cost: SessionCost, found: Price) -> bool:

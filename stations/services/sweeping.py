@@ -83,15 +83,19 @@ def sweep() -> dict[str, int | None]:
 
 
 def follow_sessions() -> dict[str, int | None]:
-    """What running sessions cost, are told and may still use; apart from ``sweep``, which must not wait for it."""
+    """What running sessions cost and may still use; apart from ``sweep``, which must not wait for it."""
     now = clock.now()
     jobs: dict[str, Callable[[], int]] = {
         "budgets": lambda: budgets.stop_reached(now),
         "costs": lambda: session_costs.sweep(now),
         "reservation_costs": lambda: reservation_costs.sweep(now),
-        "costs_told": lambda: cost_displays.tell_running(now),
     }
     return _each(jobs)
+
+
+def tell_costs() -> int | None:
+    """Stations that show what sessions cost so far; apart from pricing, which does not wait for that."""
+    return alone("costs_told", lambda: cost_displays.tell_running(clock.now()))
 
 
 def keep_default_prices() -> int | None:
