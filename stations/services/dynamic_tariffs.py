@@ -4,7 +4,7 @@ Each version that begins meanwhile is taken into the frozen copy: its elements c
 the version before up to it. They are bounded by the time since the start, which no change of clocks can double.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -34,7 +34,8 @@ def follow(frozen: FrozenTariff, session: Transaction, now: datetime) -> None:
     later = [
         (version.valid_from, content)
         for version in _later(frozen.version, start, end)
-        if all((content := version.content).get(name) == first.get(name) for name in _ALIKE)
+        if version.valid_from is not None
+        and all((content := version.content).get(name) == first.get(name) for name in _ALIKE)
     ]
     whole = documents.dumps({**first, "elements": list(_elements(first, later, start))}) if later else None
     document = whole or frozen.version.document
@@ -43,7 +44,7 @@ def follow(frozen: FrozenTariff, session: Transaction, now: datetime) -> None:
         frozen.save(update_fields=["document"])
 
 
-def _later(version: TariffVersion, start: datetime, end: datetime) -> Sequence[TariffVersion]:
+def _later(version: TariffVersion, start: datetime, end: datetime) -> Iterable[TariffVersion]:
     rows = TariffVersion.objects.published().filter(tariff_id=version.tariff_id, valid_from__lt=end)
     after = max(start, version.valid_from or start)
     return rows.filter(valid_from__gt=after).select_related("tariff").order_by("valid_from")

@@ -104,7 +104,7 @@ def _read_connectors(sessions: Sequence[Transaction], found: Mapping[UUID, Mater
     placed = [one for one in sessions if one.evse_id is not None]
     if not placed:
         return
-    columns = {
+    columns: dict[str, Any] = {
         "keys": [one.pk for one in placed],
         "evses": [one.evse_id for one in placed],
         "connectors": [one.connector_id or 1 for one in placed],
@@ -129,7 +129,7 @@ def _read_limits(sessions: Sequence[Transaction], found: Mapping[UUID, Material]
         return
     numbers = dict(Evse.objects.filter(pk__in=[one.evse_id for one in sessions]).values_list("pk", "evse_id"))
     for session in sessions:
-        places = (0, numbers.get(session.evse_id))
+        places = (0, numbers.get(session.evse_id) if session.evse_id else None)
         found[session.pk].limits = [
             Limit(profile_of(one.content), one.evse_id, one.since, one.until)
             for one in kept
