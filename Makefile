@@ -15,13 +15,14 @@ DEPLOYED := SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(
 	DATA_KEYS=check:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY= DATABASE_URL=postgres:///chargeyard \
 	ALLOWED_HOSTS=portal.example.org PUBLIC_URL=https://portal.example.org
 
-.PHONY: help setup run test check schema schemathesis clients lock bench bench-quick bench-growth format venv
+.PHONY: help setup run test check schema schemathesis clients lock bench bench-quick bench-growth price-cases format venv
 help:
 	@echo "make run [ARGS='--port 9000']   the portal with demo chargers, from nothing"
 	@echo "make setup                      install what the portal needs, start nothing"
 	@echo "make test [ARGS='-k name']      all tests, a file on each core and one more at a time; JOBS=1 one after the other"
 	@echo "make check                      format, lint, types, directions, migrations, deployment settings"
 	@echo "make schemathesis [EXAMPLES=200] every operation of the API, by requests made from its schema"
+	@echo "make price-cases [CASES=20000]  random tariffs and sessions against a slow second reckoning of their prices"
 	@echo "make clients                    Python and TypeScript clients from the schema, tried against a portal"
 	@echo "make schema                     record anew, after a migration was added, what they do to an empty database"
 	@echo "make lock                       choose exact versions of all packages anew"
@@ -51,6 +52,9 @@ schema: $(DEV)
 
 schemathesis: $(DEV)
 	SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),200) $(PY) -m pytest tests/portal/api/test_schemathesis.py -s $(ARGS)
+
+price-cases: $(DEV)
+	PRICED_SESSIONS=$(or $(CASES),20000) $(PY) -m pytest tests/tariffs/test_reference.py $(ARGS)
 
 clients: $(DEV) $(SPRITE) $(GENERATORS)
 	$(PY) scripts/clients/run.py

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from benchmarks import (
     api,
+    authorization,
     builds,
     commands,
     door,
@@ -28,6 +29,7 @@ ALL: dict[str, Callable[..., list[harness.Row]]] = {
     "long_session": long_session.run,
     "commands": commands.run,
     "pricing": pricing.run,
+    "authorization": authorization.run,
     "fleet": fleet.run,
     "month_end": month_end.run,
     "api": api.run,

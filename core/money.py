@@ -41,11 +41,9 @@ def minor_units(currency: str) -> int:
 
 def half_up(value: Fraction | Decimal | int, digits: int) -> Decimal:
     """The value with that many decimals; a half goes away from zero, so that credits mirror charges."""
-    exact = Fraction(value)
-    scaled = abs(exact) * 10**digits
-    units = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
-    negative = int(exact < 0 and units > 0)
-    return Decimal((negative, tuple(map(int, str(units))), -digits))
+    top, bottom = value.as_integer_ratio()
+    units = (2 * abs(top) * 10**digits + bottom) // (2 * bottom)
+    return Decimal(f"{'-' if top < 0 < units else ''}{units}E-{digits}")
 
 
 @dataclass(frozen=True, slots=True)

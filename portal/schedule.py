@@ -9,6 +9,7 @@ PROMPT = frozenset(
         "stations.tasks.follow_sessions",
         "stations.tasks.run_scheduled",
         "stations.tasks.sweep",
+        "stations.tasks.tell_costs",
     }
 )
 """Tasks that have to be on time. The others may be lengthy and leave one process of each worker to these."""
@@ -25,6 +26,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "tell what sessions cost": {
+        "task": "stations.tasks.tell_costs",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "advance the rollouts": {
         "task": "stations.tasks.advance_rollouts",
         "schedule": 2.0,
@@ -34,6 +40,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "task": "stations.tasks.fetch_firmware",
         "schedule": 5.0,
         "options": {"expires": 5},
+    },
+    "keep the default prices": {
+        "task": "stations.tasks.keep_default_prices",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
     "condense the readings": {
         "task": "stations.tasks.condense_readings",

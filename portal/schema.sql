@@ -279,37 +279,6 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0005_outbox'
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration core.0007_client_credentials 2b53880dbea95ec7
-ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
-ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
-ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
-CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
-ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
-CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0008_mails 895746333c554fce
-CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
-ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
-CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0009_webhooks_by_name f17863610b7bd20c
-CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
 -- migration tariffs.0001_initial 5479d67c985a620d
 CREATE EXTENSION IF NOT EXISTS "btree_gist";
 CREATE TABLE "tariffs_tariff" ("id" uuid NOT NULL PRIMARY KEY, "country_code" varchar(2) NOT NULL, "party_id" varchar(3) NOT NULL, "ocpi_id" varchar(36) NOT NULL, "name" varchar(100) NOT NULL, "created_at" timestamp with time zone NOT NULL, "updated_at" timestamp with time zone NOT NULL, "retired_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL);
@@ -345,6 +314,22 @@ CREATE INDEX "tariffs_tariff_organization_id_3a5662b6" ON "tariffs_tariff" ("org
 ALTER TABLE "tariffs_tariffversion" ADD CONSTRAINT "tariffs_tariffversion_tariff_id_65dd4fbc_fk_tariffs_tariff_id" FOREIGN KEY ("tariff_id") REFERENCES "tariffs_tariff" ("id") DEFERRABLE INITIALLY DEFERRED;
 CREATE INDEX "tariffs_tariffversion_tariff_id_65dd4fbc" ON "tariffs_tariffversion" ("tariff_id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('tariffs', '0001_initial', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0007_client_credentials 2b53880dbea95ec7
+ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
+ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
+ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
+CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
+ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
+CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -823,7 +808,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21ea2794477a19e38f24281b30361,01a21ea279457b90bce701dd25f1bb39,01a21ea279457278923f6d15ec187201,01a21ea279457aa5912b818cd09b04bd,01a21ea279457430b3ca4bedcccf26af,01a21ea279457eac859ce8913fd50821,01a21ea279457e25840b0f91b5e0c192,01a21ea279457443a72fdbf3f7fcf06f}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 20:11:34.085869+00:00","2026-11-27 20:11:34.085928+00:00","2026-11-27 20:11:34.085957+00:00","2026-11-27 20:11:34.085989+00:00","2026-11-27 20:11:34.086021+00:00","2026-11-27 20:11:34.086052+00:00","2026-11-27 20:11:34.086093+00:00","2026-11-27 20:11:34.086134+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21e9da6727110a62f714f1bbae59e,01a21e9da6727cf49178ac902cdb6aff,01a21e9da672783f8765f9e62ac205df,01a21e9da672788aa2e48a2c34a1dd77,01a21e9da67272939e17b71ed4637e02,01a21e9da6727970a64eb1801c81b1b0,01a21e9da6727746addc5d04ef05ea29,01a21e9da6727ec58bc1eaae49178d48}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 20:06:17.971284+00:00","2026-11-27 20:06:17.971349+00:00","2026-11-27 20:06:17.971386+00:00","2026-11-27 20:06:17.971422+00:00","2026-11-27 20:06:17.971455+00:00","2026-11-27 20:06:17.971489+00:00","2026-11-27 20:06:17.971540+00:00","2026-11-27 20:06:17.971585+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -1569,6 +1554,21 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0039_ale
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration core.0008_mails 895746333c554fce
+CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
+ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
+CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0009_webhooks_by_name f17863610b7bd20c
+CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration stations.0040_data_transfer_rules_by_vendor 4e7f5ef77e66defd
 CREATE INDEX "data_transfer_rule_by_vendor" ON "stations_datatransferrule" ("organization_id", "vendor_id", "id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0040_data_transfer_rules_by_vendor', now());
@@ -2167,170 +2167,6 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0026_run_
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration billing.0030_reserved_records 30bd00a88253311f
-CREATE TABLE "billing_reservationsettlement" ("reservation_id" uuid NOT NULL PRIMARY KEY, "outcome" varchar(12) NOT NULL, "reason" varchar(20) NOT NULL, "settled_at" timestamp with time zone NOT NULL, CONSTRAINT "reservation_settlement_says_why_not" CHECK ((("outcome" IN ('waived', 'not_billable') AND "reason" > '') OR ("outcome" = 'sealed' AND "reason" = ''))));
-ALTER TABLE "billing_cdr" ADD COLUMN "reservation_id" uuid NULL CONSTRAINT "billing_cdr_reservation_id_2f73c1b2_fk_stations_reservation_id" REFERENCES "stations_reservation"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "billing_cdr_reservation_id_2f73c1b2_fk_stations_reservation_id" IMMEDIATE;
-SET CONSTRAINTS "billing_cdr_transaction_id_9a411ea9_fk_stations_transaction_id" IMMEDIATE; ALTER TABLE "billing_cdr" DROP CONSTRAINT "billing_cdr_transaction_id_9a411ea9_fk_stations_transaction_id";
-ALTER TABLE "billing_cdr" ALTER COLUMN "transaction_id" DROP NOT NULL;
-ALTER TABLE "billing_cdr" ADD CONSTRAINT "billing_cdr_transaction_id_9a411ea9_fk_stations_transaction_id" FOREIGN KEY ("transaction_id") REFERENCES "stations_transaction" ("id") DEFERRABLE INITIALLY DEFERRED;
-ALTER TABLE "billing_cdr" ADD CONSTRAINT "cdr_of_one_thing" CHECK ((("transaction_id" IS NULL OR "reservation_id" IS NULL) AND 1 = (CASE WHEN "transaction_id" IS NULL THEN 1 ELSE 0 END + CASE WHEN "reservation_id" IS NULL THEN 1 ELSE 0 END))) NOT VALID;
-CREATE OR REPLACE FUNCTION billing_cdr_fits() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE o billing_cdr;
-BEGIN
-    IF NEW.credit THEN
-        SELECT * INTO o FROM billing_cdr WHERE id = NEW.credit_reference_id;
-        IF o.credit OR (o.transaction_id, o.reservation_id, o.currency, o.account_id, o.payable_excl_vat, o.payable_vat,
-                o.payable_incl_vat)
-            IS DISTINCT FROM (NEW.transaction_id, NEW.reservation_id, NEW.currency, NEW.account_id,
-                -NEW.payable_excl_vat, -NEW.payable_vat, -NEW.payable_incl_vat) THEN
-            RAISE EXCEPTION 'a credit mirrors one record that is no credit' USING ERRCODE = 'check_violation';
-        END IF;
-        RETURN NEW;
-    END IF;
-    IF NEW.replaces_id IS NOT NULL AND NOT EXISTS (
-        SELECT FROM billing_cdr c JOIN billing_cdr k ON k.credit_reference_id = c.id
-        WHERE c.id = NEW.replaces_id AND (c.transaction_id, c.reservation_id) IS NOT DISTINCT FROM (NEW.transaction_id, NEW.reservation_id)) THEN
-        RAISE EXCEPTION 'only a credited record of the same session is replaced' USING ERRCODE = 'check_violation';
-    END IF;
-    IF EXISTS (SELECT FROM billing_billingexception e WHERE e.transaction_id = NEW.transaction_id
-        AND e.decision = '' AND e.cause <> 'late_data') THEN
-        RAISE EXCEPTION 'the session waits for a decision' USING ERRCODE = 'check_violation';
-    END IF;
-    RETURN NEW;
-END $$;
-ALTER TABLE "billing_reservationsettlement" ADD CONSTRAINT "billing_reservations_reservation_id_2dfaeef9_fk_stations_" FOREIGN KEY ("reservation_id") REFERENCES "stations_reservation" ("id") DEFERRABLE INITIALLY DEFERRED;
-INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0030_reserved_records', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration billing.0031_reserved_records_once ceeeea28ac3a649b
-ALTER TABLE "billing_cdr" VALIDATE CONSTRAINT "cdr_of_one_thing";
-CREATE INDEX "cdr_by_reservation" ON "billing_cdr" ("reservation_id") WHERE "reservation_id" IS NOT NULL;
-DROP INDEX IF EXISTS cdr_once_per_reservation;
-CREATE UNIQUE INDEX cdr_once_per_reservation ON billing_cdr (reservation_id) WHERE NOT credit AND replaces_id IS NULL AND reservation_id IS NOT NULL;
-INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0031_reserved_records_once', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration billing.0032_one_basis 26e9d0a497b11442
-CREATE FUNCTION billing_line_fits_its_record() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NOT EXISTS (
-        SELECT FROM billing_invoice i JOIN billing_cdr c ON c.id = NEW.cdr_id
-        WHERE i.id = NEW.invoice_id AND i.basis = c.basis AND i.currency = c.currency) THEN
-        RAISE EXCEPTION 'an invoice has records of its basis and currency only' USING ERRCODE = 'check_violation';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER billing_line_fits_its_record BEFORE INSERT ON billing_invoiceline
-    FOR EACH ROW EXECUTE FUNCTION billing_line_fits_its_record();
-INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0032_one_basis', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration billing.0033_retention 9f5311ead05c2ad3
-ALTER TABLE "billing_settlement" ADD COLUMN "person_removed_at" timestamp with time zone NULL;
-CREATE TABLE "billing_legalhold" ("id" uuid NOT NULL PRIMARY KEY, "reason" varchar(500) NOT NULL, "placed_at" timestamp with time zone NOT NULL, "placed_by" varchar(200) NOT NULL, "lifted_at" timestamp with time zone NULL, "lifted_by" varchar(200) NOT NULL, "account_id" uuid NULL, "organization_id" uuid NOT NULL, CONSTRAINT "legal_hold_lifted_by_someone" CHECK ((("lifted_at" IS NULL AND "lifted_by" = '') OR ("lifted_at" IS NOT NULL AND "lifted_by" > ''))));
-CREATE TABLE "billing_retentionreport" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "kind" varchar(9) NOT NULL, "day" date NOT NULL, "before" date NOT NULL, "counts" jsonb NOT NULL, "position" uuid NULL, "organization_id" uuid NOT NULL, CONSTRAINT "retention_report_once" UNIQUE ("organization_id", "kind", "day"));
-ALTER TABLE "billing_legalhold" ADD CONSTRAINT "billing_legalhold_account_id_5bce7689_fk_billing_b" FOREIGN KEY ("account_id") REFERENCES "billing_billingaccount" ("id") DEFERRABLE INITIALLY DEFERRED;
-ALTER TABLE "billing_legalhold" ADD CONSTRAINT "billing_legalhold_organization_id_1c241a7e_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE UNIQUE INDEX "legal_hold_once" ON "billing_legalhold" ("organization_id", "account_id") NULLS NOT DISTINCT WHERE "lifted_at" IS NULL;
-CREATE INDEX "billing_legalhold_account_id_5bce7689" ON "billing_legalhold" ("account_id");
-CREATE INDEX "billing_legalhold_organization_id_1c241a7e" ON "billing_legalhold" ("organization_id");
-ALTER TABLE "billing_retentionreport" ADD CONSTRAINT "billing_retentionrep_organization_id_55228d88_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "billing_retentionreport_organization_id_55228d88" ON "billing_retentionreport" ("organization_id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0033_retention', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration billing.0034_settlements_with_person c83126584ab12c6a
-CREATE INDEX "settlement_with_person" ON "billing_settlement" ("due_at") WHERE "person_removed_at" IS NULL;
-INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0034_settlements_with_person', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration billing.0035_expired_documents 74b900fe7145c2b4
--- Only inside of billing_drop_expired, which runs as the owner: whoever sets the word alone changes nothing by it.
-CREATE FUNCTION billing_term_is_over() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    IF current_setting('billing.term_is_over', true) IS DISTINCT FROM 'yes' THEN
-        RETURN false;
-    END IF;
-    RETURN current_user = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'billing_invoice'::regclass);
-END $$;
-
-CREATE FUNCTION billing_drop_expired(owner uuid, invoices uuid[], payments uuid[], cdrs uuid[], before date)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE journals uuid[]; sessions uuid[]; other record;
-BEGIN
-    IF before > current_date - interval '5 years' THEN
-        RAISE EXCEPTION 'no term is below five years' USING ERRCODE = 'insufficient_privilege';
-    END IF;
-    IF EXISTS (SELECT FROM billing_invoice WHERE id = ANY(invoices) AND (organization_id <> owner
-            OR state NOT IN ('paid', 'credited', 'uncollectible', 'discarded')
-                AND (document_type <> '381' OR state = 'draft')
-            OR coalesce(issued_on, (created_at AT TIME ZONE 'UTC')::date) >= before))
-        OR EXISTS (SELECT FROM billing_payment WHERE id = ANY(payments) AND (organization_id <> owner
-            OR state IN ('pending', 'held') OR (created_at AT TIME ZONE 'UTC')::date >= before))
-        OR EXISTS (SELECT FROM billing_cdr WHERE id = ANY(cdrs) AND (organization_id <> owner
-            OR (sealed_at AT TIME ZONE 'UTC')::date >= before)) THEN
-        RAISE EXCEPTION 'this must be kept' USING ERRCODE = 'insufficient_privilege';
-    END IF;
-    IF EXISTS (SELECT FROM billing_legalhold h WHERE h.organization_id = owner AND h.lifted_at IS NULL AND (
-            h.account_id IS NULL
-            OR h.account_id IN (SELECT account_id FROM billing_invoice WHERE id = ANY(invoices))
-            OR h.account_id IN (SELECT account_id FROM billing_payment WHERE id = ANY(payments))
-            OR h.account_id IN (SELECT account_id FROM billing_cdr WHERE id = ANY(cdrs)))) THEN
-        RAISE EXCEPTION 'a legal hold keeps this' USING ERRCODE = 'insufficient_privilege';
-    END IF;
-    PERFORM set_config('billing.term_is_over', 'yes', true);
-    SELECT array_agg(id) INTO journals FROM (
-        SELECT id FROM billing_journal WHERE invoice_id = ANY(invoices)
-        UNION SELECT journal_id FROM billing_paymentposting WHERE payment_id = ANY(payments)) j;
-    SELECT array_agg(DISTINCT transaction_id) INTO sessions FROM billing_cdr WHERE id = ANY(cdrs);
-    UPDATE billing_bankline SET proposed_id = NULL WHERE proposed_id = ANY(invoices);
-    DELETE FROM billing_bankline WHERE payment_id = ANY(payments);
-    DELETE FROM billing_providercall WHERE payment_id = ANY(payments);
-    DELETE FROM billing_refund WHERE payment_id = ANY(payments) OR credit_note_id = ANY(invoices);
-    DELETE FROM billing_paymentposting WHERE payment_id = ANY(payments);
-    DELETE FROM billing_hold WHERE payment_id = ANY(payments);
-    -- Whatever else hangs on an invoice goes with it: lines, files, deliveries, receipts, debits, reminders.
-    FOR other IN
-        SELECT c.conrelid::regclass AS place, a.attname AS name FROM pg_constraint c
-        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
-        WHERE c.contype = 'f' AND c.confrelid = 'billing_invoice'::regclass
-            AND c.conrelid NOT IN ('billing_invoice'::regclass, 'billing_journal'::regclass, 'billing_bankline'::regclass)
-    LOOP
-        EXECUTE format('DELETE FROM %s WHERE %I = ANY($1)', other.place, other.name) USING invoices;
-    END LOOP;
-    DELETE FROM billing_ledgerentry WHERE journal_id = ANY(journals);
-    DELETE FROM billing_journal WHERE id = ANY(journals);
-    DELETE FROM billing_payment WHERE id = ANY(payments);
-    DELETE FROM billing_invoice WHERE id = ANY(invoices);
-    DELETE FROM billing_cdr WHERE id = ANY(cdrs);
-    DELETE FROM stations_signedmeterdata s WHERE s.transaction_id = ANY(sessions)
-        AND NOT EXISTS (SELECT FROM billing_cdr c WHERE c.transaction_id = s.transaction_id);
-    -- What still names one of them is told here, not at the commit of the whole turn.
-    SET CONSTRAINTS ALL IMMEDIATE;
-    SET CONSTRAINTS ALL DEFERRED;
-    PERFORM set_config('billing.term_is_over', '', true);
-END $$;
-
-CREATE OR REPLACE TRIGGER billing_cdr_stands BEFORE UPDATE OR DELETE ON billing_cdr FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_cdr_stands();
-
-CREATE OR REPLACE TRIGGER billing_invoice_stands BEFORE UPDATE OR DELETE ON billing_invoice FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_invoice_stands();
-
-CREATE OR REPLACE TRIGGER billing_line_stands BEFORE INSERT OR UPDATE OR DELETE ON billing_invoiceline FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_line_stands();
-
-CREATE OR REPLACE TRIGGER billing_journal_stands BEFORE UPDATE OR DELETE ON billing_journal FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_ledger_stands();
-
-CREATE OR REPLACE TRIGGER billing_entry_stands BEFORE UPDATE OR DELETE ON billing_ledgerentry FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_ledger_stands();
-
-CREATE OR REPLACE TRIGGER billing_payment_goes_forward BEFORE UPDATE OR DELETE ON billing_payment FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_payment_goes_forward();
-INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0035_expired_documents', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
 -- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
 CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
 INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
@@ -2397,7 +2233,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 20:14:15.093887+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 20:08:31.691665+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2470,6 +2306,43 @@ SET CONSTRAINTS ALL DEFERRED;
 ALTER TABLE "stations_budgetstop" ADD COLUMN "tries" smallint DEFAULT 1 NOT NULL CHECK ("tries" >= 0);
 ALTER TABLE "stations_budgetstop" ALTER COLUMN "tries" DROP DEFAULT;
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0044_budget_stops_tried_again', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0049_own_limits_kept 8f4b517d574caa12
+CREATE TABLE "stations_profilespan" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "evse_id" integer NOT NULL CHECK ("evse_id" >= 0), "profile_id" bigint NOT NULL, "transaction_id" uuid NULL, "content" jsonb NOT NULL, "since" timestamp with time zone NOT NULL, "until" timestamp with time zone NULL, "station_id" uuid NOT NULL);
+CREATE FUNCTION stations_keep_profile() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        UPDATE stations_profilespan SET until = now()
+        WHERE station_id = OLD.station_id AND profile_id = OLD.profile_id AND until IS NULL;
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.source = 'CSO' THEN
+        INSERT INTO stations_profilespan (station_id, evse_id, profile_id, transaction_id, content, since)
+        VALUES (NEW.station_id, NEW.evse_id, NEW.profile_id, NEW.transaction_id, NEW.content, now());
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stations_profile_kept AFTER INSERT OR DELETE ON stations_installedprofile
+    FOR EACH ROW EXECUTE FUNCTION stations_keep_profile();
+CREATE TRIGGER stations_profile_kept_anew AFTER UPDATE ON stations_installedprofile FOR EACH ROW
+    WHEN (OLD.content IS DISTINCT FROM NEW.content OR OLD.evse_id <> NEW.evse_id OR OLD.source <> NEW.source
+        OR OLD.profile_id <> NEW.profile_id OR OLD.transaction_id IS DISTINCT FROM NEW.transaction_id)
+    EXECUTE FUNCTION stations_keep_profile();
+INSERT INTO stations_profilespan (station_id, evse_id, profile_id, transaction_id, content, since)
+    SELECT station_id, evse_id, profile_id, transaction_id, content, installed_at
+    FROM stations_installedprofile WHERE source = 'CSO';
+ALTER TABLE "stations_profilespan" ADD CONSTRAINT "stations_profilespan_station_id_d3cee1b6_fk_stations_" FOREIGN KEY ("station_id") REFERENCES "stations_chargingstation" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "profile_span_by_station" ON "stations_profilespan" ("station_id", "until");
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0049_own_limits_kept', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0050_prices_of_running_sessions 4d1378799ac4326b
+ALTER TABLE "stations_sessioncost" ADD COLUMN "prices" jsonb NULL;
+ALTER TABLE "stations_sessioncost" ADD COLUMN "price_changed_at" timestamp with time zone NULL;
+ALTER TABLE "stations_sessioncost" ADD COLUMN "price_changes_at" timestamp with time zone NULL;
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0050_prices_of_running_sessions', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 

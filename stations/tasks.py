@@ -20,8 +20,20 @@ def run_scheduled() -> None:
 
 @shared_task
 def follow_sessions() -> None:
-    """Price running sessions, tell their cost and keep their budgets; every ten seconds."""
+    """Price running sessions and keep their budgets; every ten seconds."""
     sweeping.follow_sessions()
+
+
+@shared_task
+def tell_costs() -> None:
+    """Tell stations that show it what sessions cost so far; every ten seconds."""
+    sweeping.tell_costs()
+
+
+@shared_task
+def keep_default_prices() -> None:
+    """Let stations show the price that holds now while nobody is there; every minute."""
+    sweeping.keep_default_prices()
 
 
 @shared_task

@@ -28,6 +28,14 @@ def as_json(tariff: Tariff, price: Price, *, for_persons: bool = False) -> dict[
 
     ``for_persons``: the sentences name prices with taxes (T-52).
     """
+    told = figures(price)
+    for line, words in zip(told["lines"], sentences(tariff, price, for_persons=for_persons), strict=True):
+        line.update(words)
+    return told
+
+
+def figures(price: Price) -> dict[str, Any]:
+    """The same without the words, which are all that depends on the language."""
     return {
         "total_cost": _amount(price.total),
         **{name: _amount(price.part(part)) for part, name in _NAMES.items()},
@@ -41,8 +49,19 @@ def as_json(tariff: Tariff, price: Price, *, for_persons: bool = False) -> dict[
         "total_time": plain(price.total_time_h),
         "total_parking_time": plain(price.measured(Counted.PARKING_TIME)),
         "warnings": [warning.value for warning in price.warnings],
-        "lines": [_line(tariff, price, line, for_persons) for line in price.lines],
+        "lines": [_line(price, line) for line in price.lines],
     }
+
+
+def sentences(tariff: Tariff, price: Price, *, for_persons: bool = False) -> list[dict[str, str]]:
+    """What each line says in the active language, and why."""
+    return [
+        {
+            "why": text.why(tariff, line),
+            "text": text.sentence(tariff, line, for_persons=for_persons),
+        }
+        for line in price.lines
+    ]
 
 
 def plain(value: Fraction | Decimal) -> str:
@@ -68,7 +87,7 @@ def _group(group: VatGroup) -> dict[str, Any]:
     return {"vat": _rate(group.rate), **_amount(group.exact), "payable": _payable(group.payable)}
 
 
-def _line(tariff: Tariff, price: Price, line: Line, for_persons: bool) -> dict[str, Any]:
+def _line(price: Price, line: Line) -> dict[str, Any]:
     ends = [instant for stretch in line.stretches for instant in stretch]
     return {
         "dimension": line.counted.value,
@@ -84,8 +103,6 @@ def _line(tariff: Tariff, price: Price, line: Line, for_persons: bool) -> dict[s
         "element": line.element,
         "component": line.place,
         "added_by_step": plain(line.added_by_step),
-        "why": text.why(tariff, line),
-        "text": text.sentence(tariff, line, for_persons=for_persons),
     }
 
 

@@ -1,6 +1,7 @@
 """Which component prices a dimension under given conditions (tariffs T-01 to T-10)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tariffs.local_time import in_window
@@ -76,6 +77,12 @@ class Chooser:
             if _hold(bounds, conditions) and matches_wall_clock(restrictions, conditions):
                 return choice
         return None
+
+
+@lru_cache(maxsize=1024)
+def chooser_of(tariff: Tariff, *, expired: bool = False) -> Chooser:
+    """The candidates of a tariff, which many prices share."""
+    return Chooser(tariff, expired=expired)
 
 
 def matches_wall_clock(one: Restrictions, now: Conditions) -> bool:

@@ -124,6 +124,7 @@ def _tariff(reader: Reader, document: Any, pointer: str, *, complete: bool) -> T
         max_price=_limit(reader, body, "max_price", pointer),
         elements=tuple(_element(reader, *entry) for entry in entries),
         tax_included=reader.get(body, "tax_included", pointer, pointers.one_of(TaxIncluded)),
+        dynamic=body.get("dynamic") is True,
         alt_text=_alt_text(reader, body.get("tariff_alt_text"), f"{pointer}/tariff_alt_text"),
         alt_url=reader.get(body, "tariff_alt_url", pointer, pointers.text(255)) or "",
         start_at=reader.get(body, "start_date_time", pointer, pointers.instant),

@@ -15,7 +15,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from tariffs import periods, recorded, taxes
-from tariffs.choosing import Chooser
+from tariffs.choosing import Chooser, chooser_of
 from tariffs.lines import Line, Tallies, Tally
 from tariffs.rounding import Amount, Basis, Payable, Rate, Rounding, Tax, ToRound, VatGroup, make_payable
 from tariffs.structure import PriceLimit, Tariff
@@ -140,7 +140,7 @@ def price(
     Raises :class:`CannotPrice` where the measurements would have to be guessed, :class:`core.errors.Invalid`
     for an unknown rounding policy.
     """
-    chooser = Chooser(tariff, expired=options.reservation is Reservation.EXPIRED)
+    chooser = chooser_of(tariff, expired=options.reservation is Reservation.EXPIRED)
     stretches, warnings = _periods(tariff, session, chooser, zone)
     tallies = Tallies(chooser)
     tallies.count(stretches)
@@ -149,8 +149,8 @@ def price(
     lines = [_line(tariff, tally, options) for tally in tallies.ordered()]
     limit = _limit(tariff, sum_amounts(lines))
     lines += limit
-    groups, payable = _payable(tariff, lines, limit, rounding, warnings)
-    if any(group.rate is Tax.UNKNOWN for group in groups):
+    groups, payable = _payable(tariff, lines, limit, _By(rounding, options.tax_rates, warnings))
+    if payable.vat is None:
         warnings.append(Warned.TAX_UNKNOWN)
     start, end = _span(session, stretches)
     return Price(
@@ -178,7 +178,7 @@ def _periods(
 ) -> tuple[list[Period], list[Warned]]:
     if isinstance(session, Metered):
         return periods.cut(tariff, session, zone), []
-    found = recorded.periods_of(session, zone)
+    found = recorded.periods_of(session, zone, tariff.thresholds("kwh"))
     uncut = recorded.straddles(tariff, chooser, found, zone)
     return found, [Warned.UNCUT_PERIOD] if uncut else []
 
@@ -253,27 +253,40 @@ def _clamp(value: Fraction | None, least: Fraction | None, greatest: Fraction | 
     return greatest if greatest is not None and value > greatest else value
 
 
+@dataclass(frozen=True, slots=True)
+class _By:
+    """What decides how a total becomes payable, and where to say what was assumed."""
+
+    rounding: Rounding
+    rates: TaxRates
+    warnings: list[Warned]
+
+
 def _payable(
-    tariff: Tariff,
-    lines: Sequence[Line],
-    limit: Sequence[Line],
-    by: Rounding,
-    warnings: list[Warned],
+    tariff: Tariff, lines: Sequence[Line], limit: Sequence[Line], by: _By
 ) -> tuple[tuple[VatGroup, ...], Payable]:
     groups: dict[Rate, Amount] = {}
     for line in lines:
         if line.component is not None:
             groups[line.rate] = groups.get(line.rate, Amount()) + line.amount
-    moved = limit[0].amount.side(by.basis) if limit else None
-    limited = sum_amounts(lines).side(by.basis) if moved else None
-    if limited is not None and not sum((amount.side(by.basis) or 0) for amount in groups.values()):
-        warnings.append(Warned.LIMIT_RATE_ASSUMED)
-        groups = groups or {_assumed_rate(tariff): Amount()}
-    return make_payable(by, ToRound(tariff.currency, list(groups.items()), limited))
+    total = sum_amounts(lines)
+    leads = _leading(total, by.rounding.basis)
+    limited = total.side(leads) if limit and limit[0].amount.side(leads) else None
+    if limited is not None and not any(amount.side(leads) for amount in groups.values()):
+        by.warnings.append(Warned.LIMIT_RATE_ASSUMED)
+        groups = groups or {_assumed_rate(tariff, by.rates): Amount()}
+    return make_payable(by.rounding, ToRound(tariff.currency, list(groups.items()), limited, leads))
 
 
-def _assumed_rate(tariff: Tariff) -> Rate:
+def _leading(total: Amount, basis: Basis) -> Basis:
+    """The side of the basis, or the other one where a tax that nobody knows hides it."""
+    if total.side(basis) is not None:
+        return basis
+    return Basis.NET if basis is Basis.GROSS else Basis.GROSS
+
+
+def _assumed_rate(tariff: Tariff, rates: TaxRates) -> Rate:
     """The rate of a minimum without any usage that could share it: that of the first component."""
     for _, _, component in tariff.components():
-        return taxes.rate_of(tariff, component, {})
+        return taxes.rate_of(tariff, component, rates)
     return Tax.NONE

@@ -18,14 +18,17 @@ LEAST_DECIMALS = 4
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def periods_of(session: Recorded, zone: ZoneInfo) -> list[Period]:
-    """The periods of a record with the conditions at their starts. Raises :class:`CannotPrice`."""
+def periods_of(session: Recorded, zone: ZoneInfo, bounds: Sequence[Decimal]) -> list[Period]:
+    """The periods of a record with the conditions at their starts; ``bounds`` are those of its energy.
+
+    Raises :class:`CannotPrice`.
+    """
     _require_order(session)
     periods, kwh = [], Fraction(0)
     for number, one in enumerate(session.periods):
         last = number + 1 == len(session.periods)
         end = session.end if last else session.periods[number + 1].start
-        period = _period(session, one, end, kwh, zone)
+        period = _period(session, one, end, _leaving(kwh, one.energy_kwh, bounds), zone)
         kwh += period.volumes.get(Counted.ENERGY, Fraction(0))
         periods.append(period)
     return periods
@@ -106,10 +109,20 @@ def _inside(
     energy = period.volumes.get(Counted.ENERGY, Fraction(0))
     for wall in walls[bisect_right(walls, period.start) : bisect_left(walls, period.end)]:
         yield _at(period, Fraction((wall - period.start) // _MICROSECOND, length), zone)
-    before = period.conditions.kwh
-    for bound in tariff.thresholds("kwh") if energy > 0 else ():
-        if before < Fraction(bound) < before + energy:
-            yield _at(period, (Fraction(bound) - before) / energy, zone)._replace(kwh=Fraction(bound))
+    before, bounds = period.conditions.kwh, tariff.thresholds("kwh")
+    least, greatest = sorted((before, before + energy))
+    for bound in bounds:
+        if least < Fraction(bound) < greatest:
+            kwh = _leaving(Fraction(bound), energy, bounds)
+            yield _at(period, (Fraction(bound) - before) / energy, zone)._replace(kwh=kwh)
+
+
+def _leaving(kwh: Fraction, energy: Decimal | Fraction | None, bounds: Sequence[Decimal]) -> Fraction:
+    """What bounds are compared with: given back from a bound on, the energy is below it from there on."""
+    if energy is None or energy >= 0 or kwh not in bounds:
+        return kwh
+    below = [Fraction(bound) for bound in bounds if bound < kwh]
+    return (kwh + max([kwh + Fraction(energy), *below[-1:]])) / 2
 
 
 def _at(period: Period, share: Fraction, zone: ZoneInfo) -> Conditions:

@@ -79,11 +79,15 @@ class Rounding:
 
 @dataclass(frozen=True, slots=True)
 class ToRound:
-    """What a policy is handed. ``limited`` is the leading total where a limit moved it, else ``None``."""
+    """What a policy is handed. ``limited`` is the leading total where a limit moved it, else ``None``.
+
+    ``leads`` is its side, where a tax that nobody knows hides the one of the basis.
+    """
 
     currency: str
     groups: Sequence[tuple[Rate, Amount]]
     limited: Fraction | None = None
+    leads: Basis | None = None
 
 
 def make_payable(rounding: Rounding, wanted: ToRound) -> tuple[tuple[VatGroup, ...], Payable]:
@@ -103,17 +107,28 @@ def ocpi(value: Fraction | None) -> Decimal | None:
 
 def _once_per_vat_group(basis: Basis, wanted: ToRound) -> tuple[VatGroup, ...]:
     """``session-vat-group/1``: rounded once a session and group; a limited total is split by shares (T-36)."""
-    leading: list[Decimal | None]
-    if wanted.limited is None:
-        digits = minor_units(wanted.currency)
-        exact = [amount.side(basis) for _, amount in wanted.groups]
-        leading = [None if value is None else half_up(value, digits) for value in exact]
-    else:
-        leading = list(_split(wanted.limited, [amount.side(basis) for _, amount in wanted.groups], wanted))
+    if wanted.limited is not None:
+        return _share(wanted.leads or basis, wanted.limited, wanted)
+    digits = minor_units(wanted.currency)
+    exact = [amount.side(basis) for _, amount in wanted.groups]
+    leading = [None if value is None else half_up(value, digits) for value in exact]
     return tuple(
         VatGroup(rate, amount, _group(basis, rate, value, amount, wanted.currency))
         for (rate, amount), value in zip(wanted.groups, leading, strict=True)
     )
+
+
+def _share(basis: Basis, limited: Fraction, wanted: ToRound) -> tuple[VatGroup, ...]:
+    parts = _split(limited, [amount.side(basis) for _, amount in wanted.groups], wanted)
+    return tuple(
+        VatGroup(rate, amount, _group(basis, rate, part, _only(basis, part), wanted.currency))
+        for (rate, amount), part in zip(wanted.groups, parts, strict=True)
+    )
+
+
+def _only(basis: Basis, part: Decimal) -> Amount:
+    """One side of a part of a limited total: where its tax is not known, the other is not either."""
+    return Amount(None, Fraction(part)) if basis is Basis.GROSS else Amount(Fraction(part), None)
 
 
 def _group(basis: Basis, rate: Rate, leading: Decimal | None, amount: Amount, currency: str) -> Payable:
@@ -133,22 +148,29 @@ def _group(basis: Basis, rate: Rate, leading: Decimal | None, amount: Amount, cu
 def _one_sided(amount: Amount, currency: str) -> Payable:
     excl = None if amount.excl is None else Money.from_exact(amount.excl, currency)
     incl = None if amount.incl is None else Money.from_exact(amount.incl, currency)
-    return Payable(excl, None, incl)
+    # Both are known where there is nothing to tax.
+    return Payable(excl, None if excl is None or incl is None else incl - excl, incl)
 
 
 def _split(total: Fraction, shares: Sequence[Fraction | None], wanted: ToRound) -> list[Decimal]:
     """The rounded total over the groups by exact share; what is left goes to the largest remainders."""
     digits = minor_units(wanted.currency)
     units = int(half_up(total, digits).scaleb(digits))
-    weights = [share or Fraction(0) for share in shares]
-    if not sum(weights):
-        weights = [Fraction(1), *(Fraction(0) for _ in weights[1:])]
+    weights = _weights([share or Fraction(0) for share in shares], units)
     exact = [units * weight / sum(weights) for weight in weights]
     whole = [share.__floor__() for share in exact]
     by_remainder = sorted(range(len(exact)), key=lambda number: (whole[number] - exact[number], number))
     for number in by_remainder[: units - sum(whole)]:
         whole[number] += 1
     return [half_up(Fraction(value, 10**digits), digits) for value in whole]
+
+
+def _weights(shares: Sequence[Fraction], units: int) -> Sequence[Fraction]:
+    """Where credits stand beside prices, only those of the whole's sign share: else they would share more than it."""
+    for weights in ([max(share * units, Fraction(0)) for share in shares], [abs(share) for share in shares]):
+        if any(weights):
+            return weights
+    return [Fraction(1), *(Fraction(0) for _ in shares[1:])]
 
 
 def _sum(parts: Sequence[Payable], currency: str) -> Payable:

@@ -115,7 +115,10 @@ class PriceLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
-    """One tariff. ``document`` is the JSON it came from, kept verbatim (T-04)."""
+    """One tariff. ``document`` is the JSON it came from, kept verbatim (T-04).
+
+    ``dynamic``: announced as one whose prices follow while a session lasts (T-42); a word of ours.
+    """
 
     currency: str
     elements: tuple[Element, ...]
@@ -126,6 +129,7 @@ class Tariff:
     min_price: PriceLimit | None = None
     max_price: PriceLimit | None = None
     tax_included: TaxIncluded | None = None
+    dynamic: bool = False
     alt_text: tuple[tuple[str, str], ...] = ()
     alt_url: str = ""
     start_at: datetime | None = None
@@ -133,10 +137,21 @@ class Tariff:
     last_updated: datetime | None = None
     document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    def __hash__(self) -> int:
+        """Of a few parts only: what is known of a tariff is looked up several times for every price."""
+        last = self.elements[-1] if self.elements else None
+        return hash((self.id, self.last_updated, len(self.elements), last and last.restrictions))
+
     @property
     def is_local(self) -> bool:
         """Whether the time zone of the site makes a difference."""
         return any(element.restrictions.is_local for element in self.elements)
+
+    @property
+    def varies(self) -> bool:
+        """Whether a price can change while a session lasts."""
+        kinds = (element.restrictions for element in self.elements)
+        return any(one != Restrictions(reservation=one.reservation) for one in kinds)
 
     @property
     def for_ad_hoc(self) -> bool:

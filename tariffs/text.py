@@ -8,14 +8,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django.utils import formats
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from core.money import half_up, minor_units
 from tariffs import taxes
-from tariffs.choosing import Choice, Chooser
+from tariffs.choosing import Choice, Chooser, chooser_of
 from tariffs.lines import SECONDS_PER_HOUR, WH_PER_KWH, Line
 from tariffs.local_time import boundaries
 from tariffs.pricing import PART_OF, Part
@@ -31,7 +33,7 @@ _AHEAD = timedelta(days=8)
 
 def describe(tariff: Tariff, *, zone: ZoneInfo, at: datetime) -> tuple[str, ...]:
     """The price text: one sentence per component, the present price of each dimension first."""
-    chooser = Chooser(tariff)
+    chooser = chooser_of(tariff)
     now = Conditions(local=at.astimezone(zone))
     sentences: list[str] = []
     for counted in (Counted.ENERGY, Counted.TIME, Counted.PARKING_TIME, Counted.FLAT):
@@ -45,6 +47,8 @@ def describe(tariff: Tariff, *, zone: ZoneInfo, at: datetime) -> tuple[str, ...]
             sentences.append(words % {"price": _limit_price(tariff, limit)})
     if change := _next_change(tariff, chooser, zone, at):
         sentences.append(_("The price changes at %(time)s.") % {"time": _clock(change, at, zone)})
+    if tariff.dynamic:
+        sentences.append(_("The price can change while you charge."))
     return tuple(sentences)
 
 
@@ -70,8 +74,7 @@ def sentence(tariff: Tariff, line: Line, *, for_persons: bool = False) -> str:
     component = line.component
     if line.counted is Counted.LIMIT or component is None:
         return why(tariff, line)
-    shown = for_persons and bool(component.price)
-    price = _shown(tariff, component) if shown else _told(tariff, component, component.price)
+    price = _price_words(tariff, component, for_persons, get_language() or "")
     if _is_fee(line.counted):
         return _("%(price)s once: %(why)s") % {"price": price, "why": why(tariff, line)}
     return _("%(quantity)s at %(price)s: %(why)s") % {
@@ -86,19 +89,34 @@ def why(tariff: Tariff, line: Line) -> str:
     if line.counted is Counted.LIMIT:
         raised = (line.amount.incl or line.amount.excl or Fraction(0)) > 0
         return _("difference to the minimum price") if raised else _("difference to the maximum price")
-    if line.element is None or line.component is None:
-        return _why_free(tariff, line.counted)
-    reason = conditions(tariff.elements[line.element].restrictions)
-    if not reason:
-        before = _others(tariff, line.counted, line.element)
-        reason = _("otherwise, not: %(when)s") % {"when": "; ".join(before)} if before else _("at all times")
-    if line.added_by_step:
+    reason = _reason(tariff, line.counted, line.element, get_language() or "")
+    if line.component is not None and line.added_by_step:
         reason = _("%(why)s; %(added)s added to reach a multiple of %(step)s") % {
             "why": reason,
             "added": quantity(line.counted, line.added_by_step),
             "step": _step(line.counted, line.component.step_size),
         }
     return reason
+
+
+@lru_cache(maxsize=4096)
+def _price_words(tariff: Tariff, component: Component, for_persons: bool, language: str) -> str:
+    """The same for every line by that component: running costs are told over and over."""
+    if for_persons and component.price:
+        return _shown(tariff, component)
+    return _told(tariff, component, component.price)
+
+
+@lru_cache(maxsize=4096)
+def _reason(tariff: Tariff, counted: Counted, element: int | None, language: str) -> str:
+    """Why that element, or none, prices it; the same for every such line."""
+    if element is None:
+        return _why_free(tariff, counted)
+    reason = conditions(tariff.elements[element].restrictions)
+    if reason:
+        return reason
+    before = _others(tariff, counted, element)
+    return _("otherwise, not: %(when)s") % {"when": "; ".join(before)} if before else _("at all times")
 
 
 def conditions(one: Restrictions) -> str:
@@ -128,11 +146,10 @@ def amount(value: Fraction, currency: str) -> str:
 
 def number(value: Fraction | Decimal | int, *, least: int = 0) -> str:
     """A number in the reader's form, without needless zeros."""
-    digits = MOST_DECIMALS
-    exact = Fraction(value)
-    while digits > least and half_up(exact, digits) == half_up(exact, digits - 1):
-        digits -= 1
-    return formats.number_format(half_up(exact, digits), decimal_pos=digits, use_l10n=True)
+    shown = half_up(value, MOST_DECIMALS)
+    fraction = f"{shown:f}".partition(".")[2].rstrip("0")
+    digits = max(len(fraction), least)
+    return formats.number_format(half_up(value, digits), decimal_pos=digits, use_l10n=True)
 
 
 def weekday(local: datetime) -> str:
@@ -269,7 +286,7 @@ def _why_free(tariff: Tariff, counted: Counted) -> str:
 
 def _others(tariff: Tariff, counted: Counted, before: int) -> list[str]:
     """The conditions of the elements before this one that have a price for the same."""
-    candidates = Chooser(tariff).candidates[counted]
+    candidates = chooser_of(tariff).candidates[counted]
     found = (conditions(one.restrictions) for one in candidates if one.choice.element < before)
     return [words for words in found if words]
 

@@ -51,7 +51,7 @@ def state_of(word: str, *, held_back: bool = False) -> State | None:
     ``None`` is no news: the last known state goes on. Waiting that we caused is never charged for.
     """
     state = OCPP_STATES.get(word)
-    if held_back and state in (State.CHARGING, State.SUSPENDED_EV):
+    if held_back and state in (State.CHARGING, State.SUSPENDED_EV, State.CONNECTED):
         return State.SUSPENDED_EVSE
     return state
 

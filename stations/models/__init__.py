@@ -39,6 +39,7 @@ from stations.models.local_lists import LocalList, LocalListEntry
 from stations.models.log_files import LogFile
 from stations.models.monitoring import EventStream, Monitor, MonitoringState, StationEvent, StreamValue
 from stations.models.network import NetworkProfile
+from stations.models.profile_spans import ProfileSpan
 from stations.models.quirks import Quirk
 from stations.models.reading_history import ReadingMinute, ReadingQuarter
 from stations.models.readings import MeterReading, SignedMeterData
@@ -104,6 +105,7 @@ __all__ = [
     "NetworkProfile",
     "OrphanStop",
     "Presence",
+    "ProfileSpan",
     "Quirk",
     "RawFrame",
     "ReadingMinute",

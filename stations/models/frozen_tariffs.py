@@ -116,7 +116,9 @@ class SessionCost(Figures):
     """What a session costs so far or in the end; ``review`` where it cannot be priced, with the cause.
 
     ``priced_until`` is the end of what was priced, ``measured_at`` the latest message that was looked at.
-    ``is_free``: the tariff has no price but 0. ``told_*`` says what the station was told last.
+    ``is_free``: the tariff has no price but 0. ``told_*`` says what the station was told last. ``prices`` are those
+    of the moment up to which it was priced, where they can change; ``price_changed_at``: since when they are so,
+    ``price_changes_at``: when the clock changes them next.
     """
 
     transaction = models.OneToOneField(
@@ -131,6 +133,9 @@ class SessionCost(Figures):
     measured_at = models.DateTimeField(null=True)
     told_incl_vat = models.DecimalField(max_digits=18, decimal_places=4, null=True)
     told_at = models.DateTimeField(null=True)
+    prices = models.JSONField(null=True)
+    price_changed_at = models.DateTimeField(null=True)
+    price_changes_at = models.DateTimeField(null=True)
 
     objects = SessionCostQuerySet.as_manager()
 

@@ -66,7 +66,7 @@ PATIENCE_S = 30
 KEPT = 20
 YES = ("true", "True", "TRUE", "1")
 _INSTANCE = Q(component="TariffCostCtrlr", variable="Enabled", variable_instance__in=("Cost", "Tariff"))
-_KEY = Q(component="", variable__iexact="CustomDisplayCostAndPrice")
+KEY = Q(component="", variable__iexact="CustomDisplayCostAndPrice")
 _RUNNING_COST = Q(command=CostUpdated.name) | Q(
     command=DataTransfer.name, parameters__message_id="RunningCost"
 )
@@ -90,11 +90,12 @@ class PriceText:
     language: str
     found: Applicable
     tariff: Tariff
+    zone: ZoneInfo
 
 
 def shown_by(station_ids: Iterable[UUID]) -> dict[UUID, set[Shows]]:
     """What each of these stations shows, as far as it told."""
-    rows = Variable.objects.filter(_INSTANCE | _KEY, station_id__in=set(station_ids), attribute="Actual")
+    rows = Variable.objects.filter(_INSTANCE | KEY, station_id__in=set(station_ids), attribute="Actual")
     found: dict[UUID, set[Shows]] = {}
     for station_id, instance in rows.filter(value__in=YES).values_list("station_id", "variable_instance"):
         how = {"Cost": Shows.COST, "Tariff": Shows.TARIFF}.get(instance, Shows.MESSAGES)
@@ -135,7 +136,7 @@ def price_text(
     with translation.override(language):
         sentences = text.describe(tariff, zone=zone, at=now)
         content = text.fitted(sentences, more_at=tariff.alt_url)
-    return PriceText(content, language, found, tariff) if content else None
+    return PriceText(content, language, found, tariff, zone) if content else None
 
 
 def native(told: PriceText) -> dict[str, Any] | None:
@@ -158,7 +159,7 @@ def tell_price(station: StationSide, token_value: str, *, driver: Driver | None 
         return
     body = {"idToken": token_value, "priceText": told.content, "priceTextExtra": [
         {"format": "UTF8", "language": told.language, "content": told.content}]}  # fmt: skip
-    _issue(station.station_id, _message("SetUserPrice", body))
+    issue(station.station_id, _message("SetUserPrice", body))
 
 
 @_unharmed
@@ -168,11 +169,14 @@ def tell_final(cost: SessionCost | None) -> None:
         return
     session = cost.transaction
     if Shows.MESSAGES in shown_by([session.station_id]).get(session.station_id, ()):
-        _issue(session.station_id, _message("FinalCost", _final(session, cost)))
+        issue(session.station_id, _message("FinalCost", _final(session, cost)))
 
 
 def tell_running(now: datetime) -> int:
-    """Tell what has changed since it was told; answers with how many. At most every 30 s for each session."""
+    """Tell what has changed since it was told; answers with how many.
+
+    At most every 30 s for each session, but at once where a price changed (T-46).
+    """
     return turns.through(lambda done: _due(now, done), lambda due: _tell_each(due, now))
 
 
@@ -187,17 +191,18 @@ def _tell_each(due: Sequence[SessionCost], now: datetime) -> int:
 
 
 def _due(now: datetime, done: set[Any]) -> Sequence[SessionCost]:
+    news = Q(told_at__lt=now - EVERY, computed_at__gt=F("told_at")) & ~Q(told_incl_vat=F("incl_vat"))
     rows = SessionCost.objects.filter(
-        Q(told_at=None) | Q(told_at__lt=now - EVERY, computed_at__gt=F("told_at")),
+        Q(told_at=None) | news | Q(price_changed_at__gt=F("told_at")),
         Q(incl_vat__gt=0) | Q(is_free=True),
         state=CostState.RUNNING,
         transaction__status=TransactionStatus.ACTIVE.value,
         transaction__station__presence__connected=True,
         transaction__station__enabled=True,
-    ).exclude(told_incl_vat=F("incl_vat"))
+    )
     told = Variable.objects.filter(value__in=YES, attribute="Actual")
     figures = told.filter(_INSTANCE, variable_instance="Cost").values("station")
-    messages = told.filter(_KEY).values("station")
+    messages = told.filter(KEY).values("station")
     rows = rows.filter(
         Q(_BEGUN_BY_16, transaction__station__in=messages)
         | Q(~_BEGUN_BY_16, transaction__station__in=figures)
@@ -209,7 +214,7 @@ def _due(now: datetime, done: set[Any]) -> Sequence[SessionCost]:
 def _tell(cost: SessionCost, intent: Intent, now: datetime) -> bool:
     """What could not be said stays untold."""
     with atomic():
-        said = _issue(cost.transaction.station_id, intent, audited=cost.told_at is None)
+        said = issue(cost.transaction.station_id, intent, audited=cost.told_at is None)
         if said:
             _forget_earlier(cost.transaction.station_id)
             SessionCost.objects.filter(pk=cost.pk).update(told_at=now, told_incl_vat=cost.incl_vat)
@@ -242,7 +247,7 @@ def _so_far(cost: SessionCost, now: datetime) -> dict[str, Any]:
         "meterValue": int(session.meter_last_wh or 0),
         "cost": _figure(cost.shown),
         "state": "Idle" if _is_idle(session) else "Charging",
-        **_prices(present.prices_at(tariff, conditions)),
+        **_prices(present.prices_at(tariff, conditions), present.grace(tariff, conditions)),
         **_coming(tariff, conditions, zone, now, session),
     }
 
@@ -251,12 +256,16 @@ def _is_idle(session: Transaction) -> bool:
     return last_state(session) in ("SuspendedEV", "Finishing")
 
 
-def _prices(one: present.Prices) -> dict[str, Any]:
-    charging = {"kWhPrice": one.kwh, "hourPrice": one.hour, "flatFee": one.flat}
-    told: dict[str, Any] = {"chargingPrice": _known(charging)}
-    if one.idle_hour is not None:
-        told["idlePrice"] = {"graceMinutes": 0, "hourPrice": _figure(one.idle_hour)}
+def _prices(one: present.Prices, grace: present.Grace | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"chargingPrice": charging_price(one)}
+    if grace is not None:
+        told["idlePrice"] = {"graceMinutes": grace.minutes, "hourPrice": _figure(grace.idle_hour)}
     return told
+
+
+def charging_price(one: present.Prices) -> dict[str, float]:
+    """The figures of a price as the cost extension has them."""
+    return _known({"kWhPrice": one.kwh, "hourPrice": one.hour, "flatFee": one.flat})
 
 
 def _coming(
@@ -266,8 +275,9 @@ def _coming(
     told: dict[str, Any] = {}
     trigger: dict[str, Any] = {}
     if change := present.next_change(tariff, now, zone, at):
-        told["nextPeriod"] = {"atTime": to_wire(change[0]), **_prices(change[1])}
-        trigger["atTime"] = to_wire(change[0])
+        then, prices = change
+        told["nextPeriod"] = {"atTime": to_wire(then), **_prices(prices, present.grace_of(prices))}
+        trigger["atTime"] = to_wire(then)
     threshold = present.next_threshold_kwh(tariff, now)
     if threshold is not None:
         trigger["atEnergykWh"] = _figure(threshold + Decimal(session.meter_start_wh or 0) / 1000)
@@ -302,8 +312,8 @@ def _forget_earlier(station_id: UUID) -> None:
     Command.objects.filter(pk__in=list(earlier)).delete()
 
 
-def _issue(station_id: UUID, intent: Intent, *, audited: bool = True) -> bool:
-    """A full queue or a station switched off is no reason to fail; the next cost is told later."""
+def issue(station_id: UUID, intent: Intent, *, audited: bool = True) -> bool:
+    """Whether it became a command. A full queue or a station switched off is no reason to fail: it is told later."""
     try:
         with atomic():
             commands.issue(

@@ -1,15 +1,31 @@
 """A price as it is stored: its figures, the whole of it as JSON, and what its lines say in each language."""
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from django.conf import settings
+from django.db import connection
 from django.utils import translation
 
+from stations.models import SessionCost
 from stations.models.frozen_tariffs import Figures
 from tariffs import answer, documents, parsing
 from tariffs.pricing import Basis, Price
 from tariffs.structure import Tariff
+
+_TYPES: Mapping[str, str] = {
+    "state": "text", "cause": "text", "detail": "text", "since": "timestamptz", "currency": "text",
+    "excl_vat": "numeric", "vat": "numeric", "incl_vat": "numeric", "is_free": "boolean", "answer": "jsonb",
+    "texts": "jsonb", "priced_until": "timestamptz", "measured_at": "timestamptz", "computed_at": "timestamptz",
+    "prices": "jsonb", "price_changed_at": "timestamptz", "price_changes_at": "timestamptz",
+}  # fmt: skip
+_STORE = f"""
+UPDATE stations_sessioncost SET {", ".join(f"{name} = n.{name}" for name in _TYPES)}
+FROM jsonb_to_recordset(%s::jsonb) AS n(id uuid, {", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
+WHERE transaction_id = n.id
+"""
 
 
 @lru_cache(maxsize=256)
@@ -28,6 +44,15 @@ def keep(cost: Figures, tariff: Tariff, found: Price) -> None:
     cost.answer, cost.texts = _told(tariff, found)
 
 
+def store(costs: Sequence[SessionCost]) -> None:
+    """Write what was computed of many sessions by one statement; a person's decision is no part of it."""
+    if not costs:
+        return
+    rows = [{"id": cost.pk, **{name: getattr(cost, name) for name in _TYPES}} for cost in costs]
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE, [orjson.dumps(rows, default=str).decode()])
+
+
 def forget(cost: Figures) -> None:
     """No amount stands any more: what was shown may be wrong as well."""
     cost.currency, cost.answer, cost.texts = "", {}, {}
@@ -35,10 +60,9 @@ def forget(cost: Figures) -> None:
 
 
 def _told(tariff: Tariff, found: Price) -> tuple[dict[str, Any], dict[str, list[dict[str, str]]]]:
-    told: dict[str, Any] = {}
     texts = {}
-    for code, _name in reversed(settings.LANGUAGES):
+    for code, _name in settings.LANGUAGES:
         with translation.override(code):
-            told = answer.as_json(tariff, found, for_persons=found.rounding.basis is Basis.GROSS)
-        texts[code] = [{"why": line.pop("why"), "text": line.pop("text")} for line in told["lines"]]
-    return told, texts
+            for_persons = found.rounding.basis is Basis.GROSS
+            texts[code] = answer.sentences(tariff, found, for_persons=for_persons)
+    return answer.figures(found), texts

@@ -7,7 +7,7 @@ the cost is read; nobody who stores a message needs that row.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -15,15 +15,17 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, Q
+from django.db import DatabaseError
+from django.db.models import F, Q, QuerySet
 from django.db.transaction import atomic
 
 from core import clock, turns
 from stations import live
 from stations.domain.words import TransactionStatus
 from stations.models import Alert, CostState, FrozenTariff, SessionCost, Transaction
-from stations.services import alerts, cost_comparison, costs_kept
+from stations.services import alerts, cost_comparison, costs_kept, dynamic_tariffs
 from stations.services.costs_kept import parsed
+from stations.services.session_material import Material, gather
 from stations.services.session_usage import (
     THOUSAND,
     Kept,
@@ -32,7 +34,7 @@ from stations.services.session_usage import (
     tells_states,
     usage_of,
 )
-from tariffs import pricing
+from tariffs import present, pricing
 from tariffs.local_time import find_zone
 from tariffs.pricing import Basis, Price, Rounding
 from tariffs.structure import Dimension, Tariff
@@ -43,6 +45,8 @@ logger = logging.getLogger(__name__)
 EVERY = timedelta(seconds=30)
 SETTLING = timedelta(minutes=5)
 AT_ONCE = 300
+TOGETHER = 50
+"""Running sessions of one transaction: who ends one of them waits for no more."""
 ROSE = "cost_rose"
 TOLD_TO_KWH = Decimal("0.000001")
 NOT_YET = frozenset(
@@ -93,14 +97,17 @@ def price(transaction_id: UUID, *, now: datetime, anew: bool = False) -> Session
     return cost
 
 
-def priced_now(session: Transaction, frozen: FrozenTariff, *, until: datetime) -> tuple[Tariff, Price]:
-    """The price by the frozen copy, in the zone and by the policy of the start. Raises :class:`CannotPrice`."""
+def priced_now(
+    session: Transaction, frozen: FrozenTariff, *, until: datetime, told: Material | None = None
+) -> tuple[Tariff, Price]:
+    """The price by the frozen copy, in the zone and by the policy of the start. Raises :class:`CannotPrice`.
+
+    ``told`` is what was read for many sessions together.
+    """
     tariff = parsed(frozen.document)
     rounding = Rounding(frozen.policy, Basis(frozen.basis))
-    zone = find_zone(frozen.time_zone)
-    return tariff, priced_by(
-        tariff, session, zone=zone, rounding=rounding, until=until, reserved=reserved_of(frozen)
-    )
+    usage = usage_of(session, until=until, told=told)
+    return tariff, _priced(tariff, usage, find_zone(frozen.time_zone), rounding, reserved_of(frozen))
 
 
 def reserved_of(frozen: FrozenTariff | None) -> Kept | None:
@@ -166,21 +173,60 @@ def _priced(
 
 def sweep(now: datetime) -> int:
     """Price what is due; answers with how many sessions were. Those that wait longest come first."""
-    return turns.through(
-        lambda done: _due(now, done), lambda rows: sum(_looked_at(cost, now) for cost in rows)
-    )
+    return turns.through(lambda done: _due(now, done), lambda rows: _look_at(rows, now))
 
 
-def _looked_at(cost: SessionCost, now: datetime) -> bool:
-    if _is_unchanged(cost):
-        SessionCost.objects.filter(pk=cost.pk).update(computed_at=now)
-        return False
-    return settle(cost.transaction) is not None
+def _look_at(rows: Sequence[SessionCost], now: datetime) -> int:
+    """Running sessions together, some at a time; those that have ended one by one, since people wait for those."""
+    unchanged = [cost.pk for cost in rows if _is_unchanged(cost)]
+    SessionCost.objects.filter(pk__in=unchanged).update(computed_at=now)
+    rest = [cost for cost in rows if cost.pk not in set(unchanged)]
+    running = [cost for cost in rest if cost.transaction.status == TransactionStatus.ACTIVE]
+    ended = [cost for cost in rest if cost.transaction.status != TransactionStatus.ACTIVE]
+    count = sum(settle(cost.transaction) is not None for cost in ended)
+    for begin in range(0, len(running), TOGETHER):
+        count += _price_or_each(running[begin : begin + TOGETHER], now)
+    return count
+
+
+def _price_or_each(costs: Sequence[SessionCost], now: datetime) -> int:
+    """What keeps some from being stored together keeps none from being priced by itself."""
+    try:
+        with atomic():
+            return _price_together([cost.pk for cost in costs], now)
+    except DatabaseError:
+        logger.exception("cost.not_together", extra={"sessions": len(costs)})
+        return sum(settle(cost.transaction) is not None for cost in costs)
+
+
+def _price_together(keys: Sequence[UUID], now: datetime) -> int:
+    """What somebody else is pricing at this moment is passed over."""
+    locked = FrozenTariff.objects.select_for_update(no_key=True, skip_locked=True)
+    frozen = {one.pk: one for one in locked.filter(pk__in=keys).order_by("pk")}
+    sessions = Transaction.objects.filter(status=TransactionStatus.ACTIVE.value).in_bulk(list(frozen))
+    material = gather(list(sessions.values()))
+    priced = []
+    costs = SessionCost.objects.filter(pk__in=list(sessions), state=CostState.RUNNING)
+    for cost in costs.defer("texts"):
+        session, before = sessions[cost.pk], cost.shown
+        try:
+            _take(cost, session, frozen[cost.pk], now, material[cost.pk])
+        except Exception:
+            logger.exception("cost.failed", extra={"transaction": str(cost.pk)})
+            continue
+        priced.append(cost)
+        if (cost.state, cost.shown) != (CostState.RUNNING, before):
+            _announce(session)
+    costs_kept.store(priced)
+    return len(priced)
 
 
 def _due(now: datetime, done: set[Any]) -> list[SessionCost]:
     ended = Q(transaction__status=TransactionStatus.ENDED.value)
-    active = Q(transaction__status=TransactionStatus.ACTIVE.value, computed_at__lt=now - EVERY)
+    changed = Q(price_changes_at__lte=now, computed_at__lt=F("price_changes_at"))
+    active = Q(transaction__status=TransactionStatus.ACTIVE.value) & (
+        Q(computed_at__lt=now - EVERY) | changed
+    )
     running = SessionCost.objects.filter(ended | active, state=CostState.RUNNING)
     unsettled = SessionCost.objects.filter(
         state=CostState.FINAL,
@@ -188,11 +234,13 @@ def _due(now: datetime, done: set[Any]) -> list[SessionCost]:
         computed_at__lt=F("transaction__end_received_at") + SETTLING,
         transaction__end_received_at__lt=now - SETTLING,
     )
-    return [
-        cost
-        for rows in (running, unsettled)
-        for cost in rows.exclude(pk__in=done).select_related("transaction").order_by("computed_at")[:AT_ONCE]
-    ]
+    return [cost for rows in (running, unsettled) for cost in _longest_waiting(rows, done)]
+
+
+def _longest_waiting(rows: QuerySet[SessionCost], done: set[Any]) -> QuerySet[SessionCost]:
+    """Without what was told of them, which takes its time to read and is written anew."""
+    rows = rows.exclude(pk__in=done).select_related("transaction", "transaction__frozen_tariff")
+    return rows.defer("answer", "texts", "prices").order_by("computed_at")[:AT_ONCE]
 
 
 def _is_unchanged(cost: SessionCost) -> bool:
@@ -200,8 +248,10 @@ def _is_unchanged(cost: SessionCost) -> bool:
     session = cost.transaction
     if session.status != TransactionStatus.ACTIVE or cost.measured_at is None:
         return False
-    frozen = FrozenTariff.objects.get(pk=session.pk)
-    return not _depends_on_time(parsed(frozen.document)) and _heard_at(session) <= cost.measured_at
+    frozen = getattr(session, "frozen_tariff", None)
+    if frozen is None or _heard_at(session) > cost.measured_at:
+        return False
+    return not _depends_on_time(parsed(frozen.document))
 
 
 def _has_settled(cost: SessionCost, session: Transaction) -> bool:
@@ -211,11 +261,18 @@ def _has_settled(cost: SessionCost, session: Transaction) -> bool:
     return cost.state == CostState.FINAL and (settled or cost.decision != "")
 
 
-def _take(cost: SessionCost, session: Transaction, frozen: FrozenTariff, now: datetime) -> None:
+def _take(
+    cost: SessionCost,
+    session: Transaction,
+    frozen: FrozenTariff,
+    now: datetime,
+    told: Material | None = None,
+) -> None:
     ended = session.status == TransactionStatus.ENDED
     cost.computed_at, cost.measured_at = now, _heard_at(session)
+    dynamic_tariffs.follow(frozen, session, now)
     try:
-        tariff, found = priced_now(session, frozen, until=now)
+        tariff, found = priced_now(session, frozen, until=now, told=told)
     except CannotPrice as why:
         if ended or why.code not in NOT_YET:
             _leave_to_a_person(cost, why, now)
@@ -228,6 +285,8 @@ def _take(cost: SessionCost, session: Transaction, frozen: FrozenTariff, now: da
         return
     shown, answered = cost.shown, cost.answer
     _keep(cost, tariff, found)
+    if not ended:
+        _follow_prices(cost, tariff, found, now)
     if ended and shown is not None:
         _compare(session, cost, shown, answered)
 
@@ -236,6 +295,26 @@ def _keep(cost: SessionCost, tariff: Tariff, found: Price) -> None:
     costs_kept.keep(cost, tariff, found)
     cost.is_free = not any(component.price for _element, _place, component in tariff.components())
     cost.priced_until = found.end
+
+
+def _follow_prices(cost: SessionCost, tariff: Tariff, found: Price, now: datetime) -> None:
+    """When a price changed, and when the clock changes one next: who shows prices is told then (T-46)."""
+    if not tariff.varies:
+        return
+    last = found.periods[-1].conditions._replace(
+        local=found.end.astimezone(found.zone),
+        elapsed_s=found.total_time_h * 3600,
+        kwh=found.measured(Counted.ENERGY),
+    )
+    prices = present.prices_at(tariff, last).as_json()
+    if cost.prices is not None and cost.prices != prices:
+        cost.price_changed_at = now
+    same = cost.prices == prices and not tariff.dynamic
+    cost.prices = prices
+    if same and cost.price_changes_at is not None and cost.price_changes_at > found.end:
+        return
+    change = present.next_change(tariff, last, found.zone, found.end) if _depends_on_clock(tariff) else None
+    cost.price_changes_at = change[0] if change else None
 
 
 def _would_fall(cost: SessionCost, found: Price) -> bool:
@@ -291,7 +370,11 @@ def _counts_time(tariff: Tariff) -> bool:
 
 
 def _depends_on_time(tariff: Tariff) -> bool:
-    return _counts_time(tariff) or tariff.is_local or bool(tariff.thresholds("duration"))
+    return _counts_time(tariff) or _depends_on_clock(tariff)
+
+
+def _depends_on_clock(tariff: Tariff) -> bool:
+    return tariff.is_local or tariff.dynamic or bool(tariff.thresholds("duration"))
 
 
 def _heard_at(session: Transaction) -> datetime:

@@ -8,16 +8,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from stations.domain.metering import EXPORT_REGISTER, SampleFlag, exported_wh
-from stations.models import ConnectorState, MeterReading, Transaction, TransactionEvent
+from stations.domain import holding_back
+from stations.domain.holding_back import Span
+from stations.domain.metering import SampleFlag
+from stations.models import ConnectorState, Transaction
+from stations.services.session_material import Material, gather
 from tariffs.usage import CannotPrice, Metered, Sample, State, state_of
 
 THOUSAND = Decimal(1000)
 ROUNDED_WH = Decimal(1)
 """1.6 starts and stops with whole Wh, whatever decimals its readings have."""
 REGISTER_DIGITS = 6
+_BY_TIME = attrgetter("at")
+Said = tuple[datetime, str]
+"""A word for what a session does, and since when."""
 _NOT_OURS = SampleFlag.OTHER_LOCATION.value
 
 
@@ -37,17 +44,19 @@ class _Ends(NamedTuple):
     last_wh: Decimal | None
 
 
-def usage_of(session: Transaction, *, until: datetime) -> Metered:
+def usage_of(session: Transaction, *, until: datetime, told: Material | None = None) -> Metered:
     """All that was measured from the start to the end, or to ``until`` while it runs.
 
-    Raises :class:`tariffs.usage.CannotPrice` where there is nothing to price by.
+    ``told`` is what was gathered for many sessions at once. Raises :class:`tariffs.usage.CannotPrice` where
+    there is nothing to price by.
     """
     ends = _ends(session, until)
-    samples = [_at_start(ends), *_measured(session, ends), *_states(session, ends)]
+    material = gather([session])[session.pk] if told is None else told
+    samples = [_at_start(ends), *_measured(material, ends), *_states(material, ends)]
     if ends.last_wh is not None:
         samples.append(Sample(ends.end, ends.last_wh / THOUSAND))
-    samples.sort(key=lambda one: one.at)
-    exported = _exported(session, ends)
+    samples.sort(key=_BY_TIME)
+    exported = {at: wh for at, wh in material.exported.items() if ends.start <= at <= ends.end}
     if len(set(exported.values())) > 1:
         samples = [_net(one, exported, ends) for one in samples]
         return Metered(samples=tuple(samples), end=ends.end, discharges=True)
@@ -119,12 +128,10 @@ def _at_start(ends: _Ends) -> Sample:
     return Sample(ends.start, None if ends.first_wh is None else ends.first_wh / THOUSAND)
 
 
-def _measured(session: Transaction, ends: _Ends) -> Iterator[Sample]:
-    rows = MeterReading.objects.filter(
-        transaction=session, occurred_at__gte=ends.start, occurred_at__lte=ends.end
-    )
-    columns = ("occurred_at", "energy_wh", "power_w", "current_l1_a", "current_l2_a", "current_l3_a", "flags")
-    for at, energy_wh, power_w, *currents, flags in rows.order_by("occurred_at", "id").values_list(*columns):
+def _measured(told: Material, ends: _Ends) -> Iterator[Sample]:
+    for at, energy_wh, power_w, *currents, flags in told.readings:
+        if not ends.start <= at <= ends.end:
+            continue
         elsewhere = _NOT_OURS in (flags or ())
         phases = [amperes for amperes in currents if amperes is not None]
         yield Sample(
@@ -133,20 +140,6 @@ def _measured(session: Transaction, ends: _Ends) -> Iterator[Sample]:
             None if power_w is None else power_w / THOUSAND,
             sum(phases, Decimal(0)) if phases else None,
         )
-
-
-def _exported(session: Transaction, ends: _Ends) -> dict[datetime, Decimal]:
-    """What the car gave back until each reading that tells it (V2G), in Wh of the register."""
-    rows = MeterReading.objects.filter(
-        transaction=session,
-        occurred_at__gte=ends.start,
-        occurred_at__lte=ends.end,
-        samples__contains=[{"measurand": EXPORT_REGISTER}],
-    )
-    told = {
-        at: exported_wh(samples) for at, samples in rows.order_by("id").values_list("occurred_at", "samples")
-    }
-    return {at: wh for at, wh in told.items() if wh is not None}
 
 
 def _net(one: Sample, exported: Mapping[datetime, Decimal], ends: _Ends) -> Sample:
@@ -177,31 +170,20 @@ def _register(at: datetime, energy_wh: Decimal | None, ends: _Ends) -> Decimal |
     return energy_wh / THOUSAND
 
 
-def _states(session: Transaction, ends: _Ends) -> Iterator[Sample]:
-    told = _of_connector(session, ends) if session.number is not None else _of_events(session)
-    for at, word in told:
-        if at <= ends.end and (state := state_of(word)) is not None:
-            yield Sample(max(at, ends.start), state=state)
+def _states(told: Material, ends: _Ends) -> Iterator[Sample]:
+    words = [(max(at, ends.start), word) for at, word in told.states if at <= ends.end and state_of(word)]
+    waits = holding_back.spans(told.limits, ends.start, ends.end) if told.limits else []
+    for at, word in _as_limits_change(words, waits):
+        held_back = any(begin <= at < end for begin, end in waits)
+        yield Sample(at, state=state_of(word, held_back=held_back))
 
 
-def _of_events(session: Transaction) -> list[tuple[datetime, str]]:
-    """What a 2.x session said of itself, by time and number."""
-    rows = TransactionEvent.objects.filter(transaction=session).exclude(charging_state="")
-    rows = rows.exclude(kind="Ended").order_by("occurred_at", "seq_no")
-    return list(rows.values_list("occurred_at", "charging_state"))
-
-
-def _of_connector(session: Transaction, ends: _Ends) -> Iterator[tuple[datetime, str]]:
-    """What the connector of a 1.6 session did, beginning with what it did as the session began.
-
-    A cable that was left in after the session before says so still: of this one nothing has flowed yet.
-    """
-    if session.evse_id is None:
-        return
-    rows = ConnectorState.objects.filter(evse_id=session.evse_id, connector_id=session.connector_id or 1)
-    before = rows.filter(at__lte=ends.start).order_by("-at", "-id").first()
-    after = rows.filter(at__gt=ends.start, at__lte=ends.end).order_by("at", "id")
-    if before:
-        yield before.at, "Preparing" if before.status == "Finishing" else before.status
-    for row in after:
-        yield row.at, row.status
+def _as_limits_change(words: list[Said], waits: list[Span]) -> list[Said]:
+    """What it did, said again where our own limit begins or stops to hold it back."""
+    again = [
+        (at, before[-1])
+        for wait in waits
+        for at in wait
+        if (before := [word for when, word in words if when <= at])
+    ]
+    return sorted([*words, *again], key=itemgetter(0)) if again else words

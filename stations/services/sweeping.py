@@ -1,7 +1,7 @@
 """What repairs the losses: idempotent jobs, each under an advisory lock so that one runs at a time (M-07)."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.transaction import atomic
 
 from core import clock, turns
-from stations.models import Connection, ConnectorState
+from stations.models import Connection, ConnectorState, ProfileSpan
 from stations.services import (
     authorization_log,
     budgets,
@@ -20,6 +20,7 @@ from stations.services import (
     cost_displays,
     credentials,
     data_transfers,
+    default_prices,
     erased_tokens,
     erasing,
     firmware_fetching,
@@ -82,15 +83,24 @@ def sweep() -> dict[str, int | None]:
 
 
 def follow_sessions() -> dict[str, int | None]:
-    """What running sessions cost, are told and may still use; apart from ``sweep``, which must not wait for it."""
+    """What running sessions cost and may still use; apart from ``sweep``, which must not wait for it."""
     now = clock.now()
     jobs: dict[str, Callable[[], int]] = {
         "budgets": lambda: budgets.stop_reached(now),
         "costs": lambda: session_costs.sweep(now),
         "reservation_costs": lambda: reservation_costs.sweep(now),
-        "costs_told": lambda: cost_displays.tell_running(now),
     }
     return _each(jobs)
+
+
+def tell_costs() -> int | None:
+    """Stations that show what sessions cost so far; apart from pricing, which does not wait for that."""
+    return alone("costs_told", lambda: cost_displays.tell_running(clock.now()))
+
+
+def keep_default_prices() -> int | None:
+    """The prices that 1.6 stations show while nobody is there."""
+    return alone("default_prices", lambda: default_prices.keep(clock.now()))
 
 
 def advance_rollouts() -> int:
@@ -124,6 +134,7 @@ def tidy() -> dict[str, int | None]:
         "connections": _forget_connections,
         "connector_states": _forget_connector_states,
         "charging_profiles": profiles.forget_over,
+        "profile_spans": _forget_profile_spans,
         "monitoring": lambda: monitoring.forget_old(now),
         "authorizations": lambda: authorization_log.forget(now),
         "card_registrations": lambda: card_registering.forget(now),
@@ -135,9 +146,16 @@ def tidy() -> dict[str, int | None]:
 
 
 def _forget_connector_states() -> int:
+    return ConnectorState.objects.filter(at__lt=_priced_again_until()).delete()[0]
+
+
+def _forget_profile_spans() -> int:
+    return ProfileSpan.objects.filter(until__lt=_priced_again_until()).delete()[0]
+
+
+def _priced_again_until() -> datetime:
     """As long as readings are kept, a session can be priced again."""
-    before = clock.now() - timedelta(days=settings.OCPP_READING_RETENTION_DAYS)
-    return ConnectorState.objects.filter(at__lt=before).delete()[0]
+    return clock.now() - timedelta(days=settings.OCPP_READING_RETENTION_DAYS)
 
 
 def _forget_connections() -> int:

@@ -290,7 +290,8 @@ def test_t23_words_of_ocpp_are_states(word: str, state: State | None) -> None:
 def test_t23_what_we_hold_back_is_never_charged_as_time_or_parking() -> None:
     assert state_of("SuspendedEV", held_back=True) is State.SUSPENDED_EVSE
     assert state_of("Charging", held_back=True) is State.SUSPENDED_EVSE
-    assert state_of("EVConnected", held_back=True) is State.CONNECTED
+    assert state_of("EVConnected", held_back=True) is State.SUSPENDED_EVSE
+    assert state_of("Faulted", held_back=True) is None
 
 
 STAYING = tariff(element(component("TIME", "60"), component("PARKING_TIME", "600"), component("ENERGY", "1")))
@@ -356,3 +357,25 @@ def test_t44_the_running_cost_is_the_same_function_with_now_as_the_end_and_never
         costs.append(price(of, metered(*known, end=at(f"10:{minute:02}"))).total.incl or Fraction(0))
     assert costs == sorted(costs)
     assert costs[-1] == price(of, metered(*samples, end=at("10:59"))).total.incl
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_t13_energy_given_back_from_a_threshold_on_is_below_it_however_it_is_cut(parts: int) -> None:
+    of = tariff(element(component("ENERGY", "0.50"), min_kwh=6), element(component("ENERGY", "0.30")))
+    given = [
+        period(at(f"11:{number * 60 // parts:02}"), energy_kwh=str(-Decimal(4) / parts))
+        for number in range(parts)
+    ]
+    result = price(of, recorded(at("12:00"), period(at("10:00"), energy_kwh="6"), *given))
+
+    assert result.total.excl == Fraction("0.30") * (6 - 4)
+    assert result.warnings == ()
+
+
+def test_t14_energy_given_back_across_a_threshold_is_told_as_uncut() -> None:
+    of = tariff(element(component("ENERGY", "0.50"), min_kwh=6), element(component("ENERGY", "0.30")))
+    cut = [period(at("10:00"), energy_kwh="6"), period(at("10:30"), energy_kwh="2")]
+    result = price(of, recorded(at("12:00"), *cut, period(at("11:00"), energy_kwh="-4")))
+
+    assert result.total.excl == Fraction("0.30") * 6 + Fraction("0.50") * (2 - 4)
+    assert result.warnings == (Warned.UNCUT_PERIOD,)

@@ -88,6 +88,7 @@ NAMES = {
     Counted.PARKING_TIME: "parking_h",
     Counted.RESERVATION_TIME: "reservation_h",
 }
+FLOWS = ("min_power", "max_power", "min_current", "max_current")
 EXACT = Context(prec=40)
 SLOWLY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -106,12 +107,18 @@ def _kwh(wh: Fraction) -> str:
 
 
 def as_record(of: Price, cuts: int = 1) -> Recorded:
-    """The periods that the engine cut, as a charge detail record with each of them in so many equal parts."""
+    """The periods that the engine cut, as a charge detail record with each of them in so many equal parts.
+
+    Power and current are told where the tariff asks for them.
+    """
     parts = []
     for one in of.periods:
         count = cuts if one.end > one.start else 1
         length = (one.end - one.start) / count
-        volumes = {NAMES[counted]: _decimal(volume / count) for counted, volume in one.volumes.items()}
+        told = {NAMES[counted]: _decimal(volume / count) for counted, volume in one.volumes.items()}
+        now = one.conditions._asdict()
+        flows = {name: _decimal(Fraction(now[name])) for name in FLOWS if now[name] is not None}
+        volumes = {**told, **flows}
         parts += [RecordedPeriod(start=one.start + number * length, **volumes) for number in range(count)]
     return Recorded(start=of.start, end=of.end, periods=tuple(parts))
 

@@ -248,6 +248,43 @@ def test_t32_the_caller_can_name_the_unknown_rate() -> None:
     assert (result.total.excl, result.warnings) == (Fraction("5.17"), ())
 
 
+@pytest.mark.parametrize("basis", list(Basis))
+@pytest.mark.parametrize(
+    ("taxes", "told"),
+    [("YES", ("unknown", "unknown", "5.00")), ("NO", ("5.00", "unknown", "unknown"))],
+)
+def test_t27_t32_a_limit_counts_for_what_is_payable_where_a_tax_is_unknown(
+    taxes: str, told: Any, basis: Basis
+) -> None:
+    limit = {"before_taxes": Decimal(5), "after_taxes": Decimal(5)}
+    of = newer(element(component("ENERGY", "0.66")), taxes=taxes, max_price=limit)
+    assert payable(price(of, NINE, basis=basis)) == told
+
+
+def test_t32_where_there_is_nothing_to_tax_no_tax_is_unknown() -> None:
+    free = price(newer(element(component("ENERGY", "0")), taxes="NO"), NINE)
+    assert (payable(free), free.warnings) == (("0.00", "0.00", "0.00"), ())
+
+
+def test_t30_t32_a_minimum_without_usage_has_the_rate_that_the_caller_names() -> None:
+    limit = {"before_taxes": Decimal(4), "after_taxes": Decimal("4.80")}
+    of = newer(element(component("ENERGY", "1")), taxes="NO", min_price=limit)
+    nothing = recorded(at("10:00"), period(at("10:00"), energy_kwh="0"))
+
+    named = price(of, nothing, tax_rates={Dimension.ENERGY: Decimal(20)})
+    assert payable(named) == ("4.00", "0.80", "4.80")
+    assert payable(price(of, nothing)) == ("unknown", "unknown", "4.80")
+
+
+def test_t36_a_credit_shares_no_limit_so_that_the_tax_stays_a_part_of_the_whole() -> None:
+    of = tariff(
+        element(component("ENERGY", "1", "19"), component("TIME", "1", "7")),
+        min_price={"excl_vat": Decimal(4), "incl_vat": Decimal("4.28")},
+    )
+    session = recorded(at("14:00"), period(at("10:00"), energy_kwh="-3.96", time_h="4"))
+    assert payable(price(of, session)) == ("4.00", "0.28", "4.28")
+
+
 def test_t34_t38_nothing_is_rounded_per_period() -> None:
     of = tariff(element(component("TIME", "1.10")))
     thirds = [period(at(f"10:{start}"), time_h=hours(11)) for start in ("00", "11", "22")]

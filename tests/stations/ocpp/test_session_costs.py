@@ -1,6 +1,7 @@
 """T-44 by the wire: running and final costs to the cent, and what cannot be priced, with its cause."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,8 @@ from core.models import OutboxRow
 from core.services import outbox
 from stations.models import Alert, FrozenTariff, SessionCost, Transaction
 from stations.services import session_costs
+from tests.factories import make_station
+from tests.running import Server
 from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X
 from tests.stations.ocpp.charging import Car, priced
 from tests.stations.ocpp.knocking import Charger
@@ -252,6 +255,66 @@ def test_t44_a_final_cost_above_what_was_shown_without_new_usage_raises_an_alert
 
     assert told(cost_of(car)) == ("final", "2.00", "2.38")
     assert alert.detail.startswith(f"Session {car.name} costs 2.38 EUR; 1.00")
+
+
+@pytest.mark.parametrize(
+    ("shown", "read_wh", "logged"), [("9.99", 4000, True), ("2.38", 4000, False), ("1.00", 2000, False)]
+)
+def test_t44_a_final_cost_below_what_was_shown_is_logged_and_more_for_more_usage_is_nothing(
+    plug: Plug, alice: Actor, charger: Charger, caplog: pytest.LogCaptureFixture, *,
+    shown: str, read_wh: int, logged: bool,
+) -> None:  # fmt: skip
+    priced(alice)
+    car = plug("2.0.1")
+    car.start(0, 0)
+    car.reads(10, read_wh)
+    running = look(car)
+    car.stop(10 if read_wh == 4000 else 20, 4000)
+    SessionCost.objects.filter(pk=running.pk).update(
+        state="running", incl_vat=Decimal(shown), answer=running.answer
+    )
+    final = look(car)
+    fell = [record for record in caplog.records if record.getMessage() == "cost.fell"]
+
+    assert told(final) == ("final", "2.00", "2.38")
+    assert [vars(record)["shown"] for record in fell] == [f"{shown}00"] * logged
+    assert not Alert.objects.filter(station=charger.station, kind="cost_rose").exists()
+
+
+def test_t44_many_running_sessions_are_priced_together_and_one_that_stumbles_holds_up_no_other(
+    live: Server, alice: Actor, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priced(alice, TIMED)
+    cars = []
+    with ExitStack() as sockets:
+        for version in VERSIONS:
+            charger = Charger(live.ocpp_url, *make_station(alice), address)
+            socket = sockets.enter_context(charger.dial(version))
+            socket.boot()
+            cars.append(Car(charger, socket, alice, hours_ago=1))
+            cars[-1].start(0, 0)
+            cars[-1].reads(20, 2000)
+    due = SessionCost.objects.filter(transaction__in=[car.session for car in cars])
+    broken = cars[1].session.pk
+    usage_of = session_costs.usage_of
+
+    def stumbling(session: Transaction, **more: Any) -> Any:
+        if session.pk == broken:
+            raise ZeroDivisionError
+        return usage_of(session, **more)
+
+    monkeypatch.setattr(session_costs, "usage_of", stumbling)
+    session_costs.sweep(clock.now() + timedelta(seconds=40))
+    together = {str(one.pk): one.incl_vat for one in due}
+    monkeypatch.undo()
+    alone = {str(car.session.pk): look(car) for car in cars}
+
+    assert together[str(broken)] is None
+    for car in (cars[0], cars[2]):
+        key = str(car.session.pk)
+        assert together[key] is not None
+        assert abs(together[key] - (alone[key].incl_vat or 0)) <= Decimal("0.05")
+        assert alone[key].lines[0]["dimension"] == "ENERGY"
 
 
 def test_a_price_computed_again_has_the_same_digits(plug: Plug, alice: Actor) -> None:

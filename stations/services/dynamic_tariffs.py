@@ -1,0 +1,81 @@
+"""Prices that follow while a session lasts, where its tariff was announced as dynamic before the start (T-42).
+
+Each version that begins meanwhile is taken into the frozen copy: its elements count from its instant on, those of
+the version before up to it. They are bounded by the time since the start, which no change of clocks can double.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from stations.models import FrozenTariff, Transaction
+from stations.services.costs_kept import parsed
+from tariffs import documents
+from tariffs.models import TariffVersion
+
+AHEAD = timedelta(days=1)
+"""How far ahead of a running session published prices are taken in, so that displays know what comes next."""
+_ALIKE = ("currency", "tax_included")
+Json = Mapping[str, Any]
+
+
+def follow(frozen: FrozenTariff, session: Transaction, now: datetime) -> None:
+    """Bring the copy, whose row the caller keeps, to what was published for the time of the session.
+
+    Minimum, maximum, and what a reservation costs stay as they were. A version in another currency, or with
+    prices that hold taxes where the first did not, is none of this session's.
+    """
+    if not parsed(frozen.document).dynamic:
+        return
+    start = min(frozen.reserved_from or session.started_at, session.started_at)
+    end = session.ended_at or now + AHEAD
+    first = documents.loads(frozen.version.document)
+    later = [
+        (version.valid_from, content)
+        for version in _later(frozen.version, start, end)
+        if version.valid_from is not None
+        and all((content := version.content).get(name) == first.get(name) for name in _ALIKE)
+    ]
+    whole = documents.dumps({**first, "elements": list(_elements(first, later, start))}) if later else None
+    document = whole or frozen.version.document
+    if document != frozen.document:
+        frozen.document = document
+        frozen.save(update_fields=["document"])
+
+
+def _later(version: TariffVersion, start: datetime, end: datetime) -> Iterable[TariffVersion]:
+    rows = TariffVersion.objects.published().filter(tariff_id=version.tariff_id, valid_from__lt=end)
+    after = max(start, version.valid_from or start)
+    return rows.filter(valid_from__gt=after).select_related("tariff").order_by("valid_from")
+
+
+def _elements(first: Json, later: Sequence[tuple[datetime, Json]], start: datetime) -> Iterator[Json]:
+    begins = [0, *(_seconds(valid_from - start) for valid_from, _content in later), None]
+    contents = [first, *(content for _valid_from, content in later)]
+    for content, (begin, end) in zip(contents, pairwise(begins), strict=True):
+        for element in content["elements"]:
+            restrictions = element.get("restrictions") or {}
+            if not restrictions.get("reservation"):
+                yield from _between(element, restrictions, begin or 0, end)
+            elif content is first:
+                yield element
+
+
+def _between(element: Json, restrictions: Json, begin: int, end: int | None) -> Iterator[Json]:
+    """The element for that stretch of the session, in seconds since its start; none where nothing is left of it."""
+    least = max(begin, restrictions.get("min_duration") or 0)
+    ends = [one for one in (end, restrictions.get("max_duration")) if one is not None]
+    if ends and min(ends) <= least:
+        return
+    bounds = {"min_duration": least} if least else {}
+    bounds |= {"max_duration": min(ends)} if ends else {}
+    kept = {
+        name: value for name, value in restrictions.items() if name not in ("min_duration", "max_duration")
+    }
+    yield {**element, "restrictions": {**kept, **bounds}} if kept or bounds else element
+
+
+def _seconds(since: timedelta) -> int:
+    """Whole seconds, so that no price begins early."""
+    return -(-since // timedelta(seconds=1))

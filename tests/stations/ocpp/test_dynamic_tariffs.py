@@ -1,0 +1,119 @@
+"""T-42 by the wire: prices follow a running session where, and only where, that was announced before its start."""
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from core import clock
+from core.access import Actor
+from stations.models import FrozenTariff, TariffAssignment
+from stations.services import session_costs
+from tariffs import publishing
+from tariffs.models import TariffVersion
+from tests.factories import unique
+from tests.stations.ocpp.asking import VERSIONS
+from tests.stations.ocpp.charging import Car, assign, priced
+from tests.stations.ocpp.knocking import Charger
+from tests.stations.ocpp.test_costs_told import authorize
+from tests.stations.ocpp.test_session_costs import Plug, cost_of, plug, told
+from tests.tariffs.building import component, document, element
+
+__all__ = ["plug"]
+
+
+def in_force(by: Actor, car: Car, *prices: tuple[float, str], dynamic: bool = True) -> TariffVersion:
+    """A tariff with a price per kWh from each of these minutes of the session on, as is written back."""
+    identity = {"id": unique("T")[-36:], **({"dynamic": True} if dynamic else {})}
+    draft = publishing.create(document(per_kwh(prices[0][1]), **identity), by=by)
+    first, tariff = draft, draft.tariff
+    begins = [car.at(minute) for minute, _price in prices]
+    for number, (begin, end) in enumerate(pairwise([*begins, None])):
+        if number:
+            draft = publishing.edit(tariff, document(per_kwh(prices[number][1]), **identity), by=by)
+        TariffVersion.objects.filter(pk=draft.pk).update(
+            state="published", valid_from=begin, valid_to=end, published_at=begin
+        )
+    assign(by, tariff)
+    TariffAssignment.objects.filter(tariff=tariff).update(assigned_at=car.at(-60))
+    return TariffVersion.objects.get(pk=first.pk)
+
+
+def per_kwh(price: str) -> dict[str, Any]:
+    return element(component("ENERGY", price, "19"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_t42_each_price_of_a_dynamic_tariff_counts_from_its_instant_on(
+    plug: Plug, alice: Actor, version: str
+) -> None:
+    car = plug(version, hours_ago=2)
+    first = in_force(alice, car, (-60, "0.50"), (30, "0.30"), (90, "0.90"))
+    car.start(0, 0)
+    car.reads(60, 10_000)
+    running = session_costs.price(car.session.pk, now=car.at(60))
+    car.stop(120, 20_000)
+    frozen = FrozenTariff.objects.get(transaction=car.session)
+
+    # 5 kWh at 0.50 and 5 at 0.30; then 5 more at 0.30 and 5 at 0.90
+    assert running is not None
+    assert told(running) == ("running", "4.00", "4.76")
+    assert told(cost_of(car)) == ("final", "10.00", "11.90")
+    assert frozen.version_id == first.pk
+    assert "1800" in frozen.document
+    assert "5400" in frozen.document
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_t42_what_was_not_announced_before_the_start_changes_nothing(
+    plug: Plug, alice: Actor, version: str
+) -> None:
+    car = plug(version, hours_ago=2)
+    first = in_force(alice, car, (-60, "0.50"), (30, "0.30"), dynamic=False)
+    car.start(0, 0)
+    car.stop(60, 10_000)
+
+    assert told(cost_of(car)) == ("final", "5.00", "5.95")
+    assert FrozenTariff.objects.get(transaction=car.session).document == first.document
+
+
+def test_t42_a_price_after_the_end_changes_nothing(plug: Plug, alice: Actor) -> None:
+    car = plug("2.0.1", hours_ago=2)
+    in_force(alice, car, (-60, "0.50"), (60, "0.90"))
+    car.start(0, 0)
+    car.stop(60, 10_000)
+
+    assert told(cost_of(car)) == ("final", "5.00", "5.95")
+
+
+@pytest.mark.parametrize("other", [{"currency": "CHF"}, {"tax_included": "YES"}])
+def test_t42_a_price_ahead_is_taken_in_and_taken_back_with_it(
+    plug: Plug, alice: Actor, other: dict[str, str]
+) -> None:
+    car = plug("2.0.1", hours_ago=1)
+    first = in_force(alice, car, (-60, "0.50"))
+    car.start(0, 0)
+    documents = []
+    for fields in ({}, other):
+        identity = {"id": first.tariff.ocpi_id, "dynamic": True, **fields}
+        draft = publishing.edit(first.tariff, document(per_kwh("0.90"), **identity), by=alice)
+        ahead = publishing.publish(draft, by=alice, valid_from=clock.now() + timedelta(hours=1))
+        session_costs.price(car.session.pk, now=clock.now())
+        documents.append(FrozenTariff.objects.get(transaction=car.session).document)
+        publishing.withdraw(ahead, by=alice)
+    car.stop(60, 10_000)
+
+    assert "0.90" in documents[0]
+    assert documents[1] == first.document, "what counts otherwise is no price of this session"
+    assert FrozenTariff.objects.get(transaction=car.session).document == first.document
+    assert told(cost_of(car)) == ("final", "5.00", "5.95")
+
+
+def test_t42_that_prices_can_change_is_said_before_the_start(charger: Charger, alice: Actor) -> None:
+    priced(alice, dynamic=True)
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        content = authorize(socket, alice)["idTokenInfo"]["personalMessage"]["content"]
+
+    assert content == "Energy: 0.595 € per kWh incl. 19 % VAT. The price can change while you charge."
