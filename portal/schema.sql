@@ -808,7 +808,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21e9e90c173849c1574cabf448b3c,01a21e9e90c1722688347eefae9cb475,01a21e9e90c17b06b06e1df4cbe5753a,01a21e9e90c17f8fabac44180fa69885,01a21e9e90c172e095e22139b1098640,01a21e9e90c178449e1a80d867eb6f39,01a21e9e90c17700bd3ee8e5ed5f7de0,01a21e9e90c172d096378898af6394ca}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 20:07:17.954347+00:00","2026-11-27 20:07:17.954416+00:00","2026-11-27 20:07:17.954455+00:00","2026-11-27 20:07:17.954492+00:00","2026-11-27 20:07:17.954524+00:00","2026-11-27 20:07:17.954554+00:00","2026-11-27 20:07:17.954595+00:00","2026-11-27 20:07:17.954638+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21eb9a5b4789b9789e72dd0fa1548,01a21eb9a5b47705925752579bca9310,01a21eb9a5b476e9945c6688f01169f1,01a21eb9a5b47bc78c27570bd3373c0e,01a21eb9a5b47008b4e9b917e9c9521f,01a21eb9a5b4709d9a001d9898d9dc5b,01a21eb9a5b47aab9aff5757969a92c3,01a21eb9a5b479dbac0728685bf34cac}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 20:36:52.789267+00:00","2026-11-27 20:36:52.789333+00:00","2026-11-27 20:36:52.789371+00:00","2026-11-27 20:36:52.789405+00:00","2026-11-27 20:36:52.789439+00:00","2026-11-27 20:36:52.789472+00:00","2026-11-27 20:36:52.789517+00:00","2026-11-27 20:36:52.789563+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2259,7 +2259,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 20:09:23.532893+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 20:39:42.184401+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2332,6 +2332,33 @@ SET CONSTRAINTS ALL DEFERRED;
 ALTER TABLE "stations_budgetstop" ADD COLUMN "tries" smallint DEFAULT 1 NOT NULL CHECK ("tries" >= 0);
 ALTER TABLE "stations_budgetstop" ALTER COLUMN "tries" DROP DEFAULT;
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0044_budget_stops_tried_again', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0049_ends_of_blocks_told 8eb55a2058a9ae52
+CREATE OR REPLACE FUNCTION stations_tell_token() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM core_outbox_add(NEW.organization_id, NULL,
+        CASE WHEN TG_OP = 'INSERT' THEN 'token.created'
+             WHEN OLD.retired_at IS NULL AND NEW.retired_at IS NOT NULL THEN 'token.retired'
+             ELSE 'token.changed' END,
+        NEW.id, jsonb_build_object('id', NEW.id, 'type', NEW.type, 'status', NEW.status,
+            'blocked_until', core_instant(NEW.blocked_until), 'driver', NEW.driver_id,
+            'group', NEW.group_id, 'valid_from', core_instant(NEW.valid_from),
+            'expires_at', core_instant(NEW.expires_at), 'retired_at', core_instant(NEW.retired_at)));
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE FUNCTION stations_tell_driver() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM core_outbox_add(NEW.organization_id, NULL,
+        CASE WHEN TG_OP = 'INSERT' THEN 'driver.created'
+             WHEN OLD.retired_at IS NULL AND NEW.retired_at IS NOT NULL THEN 'driver.retired'
+             ELSE 'driver.changed' END,
+        NEW.id, jsonb_build_object('id', NEW.id, 'status', NEW.status, 'group', NEW.group_id,
+            'blocked_until', core_instant(NEW.blocked_until), 'retired_at', core_instant(NEW.retired_at)));
+    RETURN NULL;
+END $$;
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0049_ends_of_blocks_told', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 

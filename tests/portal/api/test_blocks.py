@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 
 from core import clock
 from core.access import Actor
+from core.services import outbox
 from drivers.models import IdToken
 from tests import factories
 from tests.portal.api.conftest import results
@@ -110,3 +111,13 @@ def test_a_table_of_tokens_with_a_block_is_taken_back(api: APIClient, alice: Act
 def test_strangers_block_nothing(stranger: APIClient, api: APIClient, url: str) -> None:
     assert stranger.patch(url, BLOCK, format="json").status_code == 404
     assert api.get(url).json()["blocked_until"] is None
+
+
+def test_the_event_of_a_block_tells_its_end(api: APIClient, url: str) -> None:
+    api.patch(url, BLOCK, format="json")
+    outbox.relay(patiently=True)
+    kind = "token.changed" if "tokens" in url else "driver.changed"
+    told = [one["data"] for one in results(api.get("/api/v1/events/", HTTP_ACCEPT="application/json"))
+            if one["type"] == kind]  # fmt: skip
+
+    assert [(one["status"], _instant(one["blocked_until"])) for one in told] == [("blocked", _instant(END))]
