@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -139,7 +140,7 @@ def _leaves(one: Judged) -> bool:
 def _used(tokens: list[UUID], since: datetime) -> set[UUID]:
     """Those that were shown to a station, charged, or were reserved for."""
     mine = {"token": OuterRef("pk")}
-    traces: tuple[QuerySet[object], ...] = (
+    traces: tuple[QuerySet[Any], ...] = (
         Transaction.objects.filter(**mine, started_at__gte=since),
         AuthorizationAnswer.objects.filter(**mine, at__gte=since),
         Reservation.objects.filter(**mine, created_at__gte=since),
@@ -162,7 +163,7 @@ def _known_otherwise(drivers: list[UUID]) -> set[UUID]:
     return _with(Driver, drivers, traces)
 
 
-def _with(kind: type[IdToken | Driver], keys: list[UUID], traces: Iterable[QuerySet[object]]) -> set[UUID]:
+def _with(kind: type[IdToken | Driver], keys: list[UUID], traces: Iterable[QuerySet[Any]]) -> set[UUID]:
     condition = Q()
     for rows in traces:
         condition |= Q(Exists(rows))
