@@ -13,6 +13,7 @@ from django.db.models import Value
 from django.db.models.functions import Lower
 
 from drivers.models import Budget, IdToken, TokenStatus
+from drivers.models.blocks import BLOCKED, Blockable
 from drivers.models.policies import ANY_NUMBER
 
 
@@ -150,11 +151,12 @@ def _judged(token: IdToken | None, verdict: Verdict, rule: Rule, reason: str) ->
 
 
 def _verdict(token: IdToken, question: Question) -> tuple[Verdict, Rule, str]:
-    if token.status in VERDICT_OF_STATUS:
-        verdict = VERDICT_OF_STATUS[TokenStatus(token.status)]
-        return verdict, Rule.TOKEN_STATUS, f"The token is {token.status}."
-    if token.driver is not None and token.driver.blocked:
-        return Verdict.BLOCKED, Rule.DRIVER_BLOCKED, "The driver of the token is blocked."
+    now, driver = question.now, token.driver
+    status = TokenStatus(token.status_at(now))
+    if status in VERDICT_OF_STATUS:
+        return VERDICT_OF_STATUS[status], Rule.TOKEN_STATUS, f"The token is {status}{_until(token)}."
+    if driver is not None and driver.status_at(now) == BLOCKED:
+        return Verdict.BLOCKED, Rule.DRIVER_BLOCKED, f"The driver of the token is blocked{_until(driver)}."
     return (
         _verdict_of_dates(token, question.now)
         or _verdict_of_place(question)
@@ -162,6 +164,12 @@ def _verdict(token: IdToken, question: Question) -> tuple[Verdict, Rule, str]:
         or _verdict_of_others(token, question)
         or (Verdict.ACCEPTED, Rule.VALID, "The token is known and valid.")
     )
+
+
+def _until(holder: Blockable) -> str:
+    if holder.status != BLOCKED or holder.blocked_until is None:
+        return ""
+    return f" until {holder.blocked_until:%Y-%m-%d %H:%M} UTC"
 
 
 def _verdict_of_dates(token: IdToken, now: datetime) -> tuple[Verdict, Rule, str] | None:

@@ -808,7 +808,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21e9da6727110a62f714f1bbae59e,01a21e9da6727cf49178ac902cdb6aff,01a21e9da672783f8765f9e62ac205df,01a21e9da672788aa2e48a2c34a1dd77,01a21e9da67272939e17b71ed4637e02,01a21e9da6727970a64eb1801c81b1b0,01a21e9da6727746addc5d04ef05ea29,01a21e9da6727ec58bc1eaae49178d48}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 20:06:17.971284+00:00","2026-11-27 20:06:17.971349+00:00","2026-11-27 20:06:17.971386+00:00","2026-11-27 20:06:17.971422+00:00","2026-11-27 20:06:17.971455+00:00","2026-11-27 20:06:17.971489+00:00","2026-11-27 20:06:17.971540+00:00","2026-11-27 20:06:17.971585+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21eb9a5b4789b9789e72dd0fa1548,01a21eb9a5b47705925752579bca9310,01a21eb9a5b476e9945c6688f01169f1,01a21eb9a5b47bc78c27570bd3373c0e,01a21eb9a5b47008b4e9b917e9c9521f,01a21eb9a5b4709d9a001d9898d9dc5b,01a21eb9a5b47aab9aff5757969a92c3,01a21eb9a5b479dbac0728685bf34cac}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 20:36:52.789267+00:00","2026-11-27 20:36:52.789333+00:00","2026-11-27 20:36:52.789371+00:00","2026-11-27 20:36:52.789405+00:00","2026-11-27 20:36:52.789439+00:00","2026-11-27 20:36:52.789472+00:00","2026-11-27 20:36:52.789517+00:00","2026-11-27 20:36:52.789563+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2223,6 +2223,32 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('drivers', '0012_eras
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration drivers.0017_blocks_that_end e32d39bd564e3602
+ALTER TABLE "drivers_driver" ALTER COLUMN "blocked_reason" SET DEFAULT '';
+ALTER TABLE "drivers_driver" ADD COLUMN "blocked_until" timestamp with time zone NULL;
+ALTER TABLE "drivers_idtoken" ADD COLUMN "blocked_reason" varchar(200) DEFAULT '' NOT NULL;
+ALTER TABLE "drivers_idtoken" ADD COLUMN "blocked_until" timestamp with time zone NULL;
+INSERT INTO django_migrations (app, name, applied) VALUES ('drivers', '0017_blocks_that_end', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration drivers.0018_imports 58c1f6345b7ad97f
+CREATE TABLE "drivers_tokenimport" ("id" uuid NOT NULL PRIMARY KEY, "made_by" varchar(200) NOT NULL, "made_at" timestamp with time zone NOT NULL, "created" integer NOT NULL CHECK ("created" >= 0), "updated" integer NOT NULL CHECK ("updated" >= 0), "drivers" integer NOT NULL CHECK ("drivers" >= 0), "undone_by" varchar(200) NOT NULL, "undone_at" timestamp with time zone NULL, "kept" integer NULL CHECK ("kept" >= 0), "organization_id" uuid NOT NULL, CONSTRAINT "token_import_undone_by_someone" CHECK ((("kept" IS NULL AND "undone_at" IS NULL AND "undone_by" = '') OR ("kept" IS NOT NULL AND "undone_at" IS NOT NULL AND "undone_by" > ''))));
+CREATE TABLE "drivers_importedrow" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "before" jsonb NULL, "digest" varchar(64) NOT NULL, "kept_because" varchar(100) NOT NULL, "batch_id" uuid NOT NULL, "driver_id" uuid NULL, "token_id" uuid NULL, CONSTRAINT "imported_row_of_one" CHECK ((("token_id" IS NULL OR "driver_id" IS NULL) AND 1 = (CASE WHEN "token_id" IS NULL THEN 1 ELSE 0 END + CASE WHEN "driver_id" IS NULL THEN 1 ELSE 0 END))));
+ALTER TABLE "drivers_tokenimport" ADD CONSTRAINT "drivers_tokenimport_organization_id_0cd02850_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "token_import_newest" ON "drivers_tokenimport" ("organization_id", "id" DESC);
+ALTER TABLE "drivers_importedrow" ADD CONSTRAINT "drivers_importedrow_batch_id_dd6581b2_fk_drivers_tokenimport_id" FOREIGN KEY ("batch_id") REFERENCES "drivers_tokenimport" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "drivers_importedrow" ADD CONSTRAINT "drivers_importedrow_driver_id_b163ae61_fk_drivers_driver_id" FOREIGN KEY ("driver_id") REFERENCES "drivers_driver" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "drivers_importedrow" ADD CONSTRAINT "drivers_importedrow_token_id_1308d69a_fk_drivers_idtoken_id" FOREIGN KEY ("token_id") REFERENCES "drivers_idtoken" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE UNIQUE INDEX "imported_token_once" ON "drivers_importedrow" ("batch_id", "token_id") WHERE NOT ("token_id" IS NULL);
+CREATE UNIQUE INDEX "imported_driver_once" ON "drivers_importedrow" ("batch_id", "driver_id") WHERE NOT ("driver_id" IS NULL);
+CREATE INDEX "drivers_importedrow_driver_id_b163ae61" ON "drivers_importedrow" ("driver_id");
+CREATE INDEX "drivers_importedrow_token_id_1308d69a" ON "drivers_importedrow" ("token_id");
+CREATE INDEX "imported_row_by_batch" ON "drivers_importedrow" ("batch_id", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('drivers', '0018_imports', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration mfa.0001_initial a42b6353f2ed5dd7
 CREATE TABLE "mfa_authenticator" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "type" varchar(20) NOT NULL, "data" jsonb NOT NULL, "user_id" uuid NOT NULL);
 ALTER TABLE "mfa_authenticator" ADD CONSTRAINT "mfa_authenticator_user_id_type_798d27ea_uniq" UNIQUE ("user_id", "type");
@@ -2233,7 +2259,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 20:08:31.691665+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 20:39:42.184401+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2309,40 +2335,30 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0044_bud
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration stations.0049_own_limits_kept 8f4b517d574caa12
-CREATE TABLE "stations_profilespan" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "evse_id" integer NOT NULL CHECK ("evse_id" >= 0), "profile_id" bigint NOT NULL, "transaction_id" uuid NULL, "content" jsonb NOT NULL, "since" timestamp with time zone NOT NULL, "until" timestamp with time zone NULL, "station_id" uuid NOT NULL);
-CREATE FUNCTION stations_keep_profile() RETURNS trigger LANGUAGE plpgsql AS $$
+-- migration stations.0049_ends_of_blocks_told 8eb55a2058a9ae52
+CREATE OR REPLACE FUNCTION stations_tell_token() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP <> 'INSERT' THEN
-        UPDATE stations_profilespan SET until = now()
-        WHERE station_id = OLD.station_id AND profile_id = OLD.profile_id AND until IS NULL;
-    END IF;
-    IF TG_OP <> 'DELETE' AND NEW.source = 'CSO' THEN
-        INSERT INTO stations_profilespan (station_id, evse_id, profile_id, transaction_id, content, since)
-        VALUES (NEW.station_id, NEW.evse_id, NEW.profile_id, NEW.transaction_id, NEW.content, now());
-    END IF;
+    PERFORM core_outbox_add(NEW.organization_id, NULL,
+        CASE WHEN TG_OP = 'INSERT' THEN 'token.created'
+             WHEN OLD.retired_at IS NULL AND NEW.retired_at IS NOT NULL THEN 'token.retired'
+             ELSE 'token.changed' END,
+        NEW.id, jsonb_build_object('id', NEW.id, 'type', NEW.type, 'status', NEW.status,
+            'blocked_until', core_instant(NEW.blocked_until), 'driver', NEW.driver_id,
+            'group', NEW.group_id, 'valid_from', core_instant(NEW.valid_from),
+            'expires_at', core_instant(NEW.expires_at), 'retired_at', core_instant(NEW.retired_at)));
     RETURN NULL;
 END $$;
-CREATE TRIGGER stations_profile_kept AFTER INSERT OR DELETE ON stations_installedprofile
-    FOR EACH ROW EXECUTE FUNCTION stations_keep_profile();
-CREATE TRIGGER stations_profile_kept_anew AFTER UPDATE ON stations_installedprofile FOR EACH ROW
-    WHEN (OLD.content IS DISTINCT FROM NEW.content OR OLD.evse_id <> NEW.evse_id OR OLD.source <> NEW.source
-        OR OLD.profile_id <> NEW.profile_id OR OLD.transaction_id IS DISTINCT FROM NEW.transaction_id)
-    EXECUTE FUNCTION stations_keep_profile();
-INSERT INTO stations_profilespan (station_id, evse_id, profile_id, transaction_id, content, since)
-    SELECT station_id, evse_id, profile_id, transaction_id, content, installed_at
-    FROM stations_installedprofile WHERE source = 'CSO';
-ALTER TABLE "stations_profilespan" ADD CONSTRAINT "stations_profilespan_station_id_d3cee1b6_fk_stations_" FOREIGN KEY ("station_id") REFERENCES "stations_chargingstation" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "profile_span_by_station" ON "stations_profilespan" ("station_id", "until");
-INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0049_own_limits_kept', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration stations.0050_prices_of_running_sessions 4d1378799ac4326b
-ALTER TABLE "stations_sessioncost" ADD COLUMN "prices" jsonb NULL;
-ALTER TABLE "stations_sessioncost" ADD COLUMN "price_changed_at" timestamp with time zone NULL;
-ALTER TABLE "stations_sessioncost" ADD COLUMN "price_changes_at" timestamp with time zone NULL;
-INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0050_prices_of_running_sessions', now());
+CREATE OR REPLACE FUNCTION stations_tell_driver() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM core_outbox_add(NEW.organization_id, NULL,
+        CASE WHEN TG_OP = 'INSERT' THEN 'driver.created'
+             WHEN OLD.retired_at IS NULL AND NEW.retired_at IS NOT NULL THEN 'driver.retired'
+             ELSE 'driver.changed' END,
+        NEW.id, jsonb_build_object('id', NEW.id, 'status', NEW.status, 'group', NEW.group_id,
+            'blocked_until', core_instant(NEW.blocked_until), 'retired_at', core_instant(NEW.retired_at)));
+    RETURN NULL;
+END $$;
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0049_ends_of_blocks_told', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 

@@ -3,6 +3,7 @@
 from drivers.models.budgets import Budget, BudgetKind, BudgetPeriod
 from drivers.models.drivers import Driver, DriverGroup, DriverStatus
 from drivers.models.erasures import ErasedToken, Erasure, ErasureState
+from drivers.models.imports import ImportedRow, TokenImport
 from drivers.models.invitations import DriverInvitation
 from drivers.models.policies import ChargingPolicy
 from drivers.models.registrations import CardRegistration, CardRegistrationState
@@ -24,7 +25,9 @@ __all__ = [
     "Erasure",
     "ErasureState",
     "IdToken",
+    "ImportedRow",
     "TokenGroup",
+    "TokenImport",
     "TokenStatus",
     "TokenType",
 ]

@@ -1,5 +1,6 @@
 """People (or companies) that charge, and the groups in which an operator keeps them."""
 
+from typing import ClassVar
 from uuid import UUID
 
 from django.db import models
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from core.access import EVERYWHERE
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet, User
+from drivers.models.blocks import Blockable
 
 
 class DriverStatus(models.TextChoices):
@@ -62,11 +64,13 @@ class DriverQuerySet(ScopedQuerySet["Driver"]):
         return self.filter(retired_at=None)
 
 
-class Driver(models.Model):
+class Driver(Blockable, models.Model):
     """Who charges: the holder of tokens, with or without an account to sign in.
 
     ``reference`` is the operator's own number for the driver, such as a customer or staff number.
     """
+
+    UNBLOCKED: ClassVar[str] = DriverStatus.ACTIVE.value
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
@@ -93,7 +97,6 @@ class Driver(models.Model):
     status = models.CharField(
         _("status"), max_length=8, default=DriverStatus.ACTIVE, choices=DriverStatus.choices
     )
-    blocked_reason = models.CharField(_("reason"), max_length=200, blank=True)
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -133,7 +136,3 @@ class Driver(models.Model):
     def audit_label(self) -> str:
         """How the audit, which nothing can be erased from, calls the driver: not by name."""
         return f"Driver …{str(self.id)[-8:]}"
-
-    @property
-    def blocked(self) -> bool:
-        return self.status == DriverStatus.BLOCKED

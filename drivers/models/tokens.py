@@ -1,6 +1,6 @@
 """Identification of drivers: tokens and their groups (OCPP 2.0.1 IdToken, 1.6 idTag)."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import models
@@ -11,6 +11,7 @@ from core import clock
 from core.access import EVERYWHERE
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
+from drivers.models.blocks import Blockable
 from drivers.models.drivers import Driver
 from drivers.models.policies import at_once_field
 
@@ -99,8 +100,10 @@ class IdTokenQuerySet(ScopedQuerySet["IdToken"]):
         return self.filter(retired_at=None)
 
 
-class IdToken(models.Model):
+class IdToken(Blockable, models.Model):
     """What a driver shows to a station. Values compare without case (OCPP identifierString, CiString)."""
+
+    UNBLOCKED: ClassVar[str] = TokenStatus.ACCEPTED.value
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
@@ -165,7 +168,7 @@ class IdToken(models.Model):
 
     @property
     def expired(self) -> bool:
-        return self.status == TokenStatus.EXPIRED or (
+        return self.own_status == TokenStatus.EXPIRED or (
             self.expires_at is not None and self.expires_at <= clock.now()
         )
 
@@ -176,8 +179,8 @@ class IdToken(models.Model):
 
     def effective_status(self) -> str:
         """The status with the dates and the driver's block taken into account."""
-        if self.status != TokenStatus.ACCEPTED:
-            return str(self.status)
+        if self.own_status != TokenStatus.ACCEPTED:
+            return self.own_status
         if self.driver is not None and self.driver.blocked:
             return str(TokenStatus.BLOCKED)
         if self.valid_from is not None and self.valid_from > clock.now():

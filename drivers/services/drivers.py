@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +18,14 @@ from core.errors import Conflict, Invalid, NotFound
 from core.models import User
 from core.services import accounts
 from drivers.models import Driver, DriverGroup, DriverStatus, IdToken
-from drivers.services import invitations
+from drivers.services import blocks, invitations
+from drivers.services.blocks import line as _line
 
-EDITABLE = frozenset({"name", "email", "language", "reference", "group", "status", "blocked_reason"})
+EDITABLE = frozenset({"name", "email", "language", "reference", "group", *blocks.FIELDS})
+AS_THEY_ARE = frozenset({"group", "blocked_until"})
 PERSONAL = frozenset({"name", "email"})
 LANGUAGES = tuple(code for code, _ in settings.LANGUAGES)
-MAX = {"name": 100, "reference": 64, "email": 254, "blocked_reason": 200}
+MAX = {"name": 100, "reference": 64, "email": 254}
 
 
 def create(*, name: str, by: Actor, **details: Any) -> Driver:
@@ -55,20 +58,23 @@ def update(driver: Driver, values: Mapping[str, Any], *, by: Actor) -> Driver:
         if old != getattr(driver, name)
     }
     with _reference_once(driver), atomic():
-        driver.save(update_fields=[*values, "blocked_reason"])
+        driver.save(update_fields=blocks.columns(values))
         if "email" in changes:
             invitations.withdraw_open(driver, by=by)
         audit.record("driver.changed", driver, by=by, changes=changes)
     return driver
 
 
-def block(driver: Driver, *, reason: str, by: Actor) -> Driver:
-    """Refuse all tokens of the driver from now on; a running session goes on."""
+def block(driver: Driver, *, reason: str, until: datetime | None = None, by: Actor) -> Driver:
+    """Refuse all tokens of the driver from now on, until that instant where one is named; a session goes on.
+
+    Raises :class:`Invalid` for an end that does not lie ahead.
+    """
     by.require(Permission.DRIVERS_MANAGE, driver)
+    changes = blocks.put(driver, reason=reason, until=until)
     with atomic():
-        driver.status, driver.blocked_reason = DriverStatus.BLOCKED, _line(reason)[: MAX["blocked_reason"]]
-        driver.save(update_fields=["status", "blocked_reason"])
-        audit.record("driver.blocked", driver, by=by, reason=reason)
+        driver.save(update_fields=blocks.FIELDS)
+        audit.record("driver.blocked", driver, by=by, changes=changes, reason=reason)
     return driver
 
 
@@ -92,9 +98,9 @@ def open_account(driver: Driver, email: str, *, by: Actor) -> tuple[User, str | 
 def unblock(driver: Driver, *, by: Actor) -> Driver:
     """Accept the driver's tokens again, as far as each of them is valid."""
     by.require(Permission.DRIVERS_MANAGE, driver)
+    blocks.lift(driver)
     with atomic():
-        driver.status, driver.blocked_reason = DriverStatus.ACTIVE, ""
-        driver.save(update_fields=["status", "blocked_reason"])
+        driver.save(update_fields=blocks.FIELDS)
         audit.record("driver.unblocked", driver, by=by)
     return driver
 
@@ -147,13 +153,14 @@ def assign(driver: Driver, values: Mapping[str, Any], by: Actor) -> None:
     """Set the values on the object alone. Raises :class:`Invalid` and :class:`NotFound` naming the field."""
     if values.get("group") is not None or (driver.group_id and "group" in values):
         by.require_everywhere(Permission.DRIVERS_MANAGE)  # what a group is granted holds at all sites
+    blocks.lift_if_over(driver)
     for name, value in values.items():
         if name not in EDITABLE:
             raise Invalid(f"“{name}” cannot be set.", field=name)
-        setattr(driver, name, _own_group(value, by) if name == "group" else _line(value))
-    if driver.status != DriverStatus.BLOCKED:
-        driver.blocked_reason = ""
+        given = _own_group(value, by) if name == "group" else value
+        setattr(driver, name, given if name in AS_THEY_ARE else _line(value))
     _check(driver)
+    blocks.keep_with_status(driver, values)
 
 
 def _own_group(group: DriverGroup | UUID | None, by: Actor) -> DriverGroup | None:
@@ -187,11 +194,6 @@ def _group_name(name: str) -> str:
     if not 0 < len(plain) <= MAX["name"]:
         raise Invalid(f"A group's name has 1 to {MAX['name']} characters.", field="name")
     return plain
-
-
-def _line(text: str) -> str:
-    """One line without blanks around it, and without NUL, which cannot be stored."""
-    return " ".join(str(text).replace("\x00", "").split())
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping
 
 from django.conf import settings
+from django.db.models import Q
 from django.db.transaction import atomic
 from django.utils.translation import gettext, gettext_noop, override
 
@@ -12,7 +13,16 @@ from core.access import Actor, Permission
 from core.errors import Conflict, NotFound
 from core.models import User
 from core.services import mails
-from drivers.models import Budget, CardRegistration, Driver, DriverInvitation, Erasure, ErasureState, IdToken
+from drivers.models import (
+    Budget,
+    CardRegistration,
+    Driver,
+    DriverInvitation,
+    Erasure,
+    ErasureState,
+    IdToken,
+    ImportedRow,
+)
 from drivers.services import invitations
 
 ASKED_MAIL, DONE_MAIL = "erasure.asked", "erasure.done"
@@ -85,10 +95,12 @@ def pseudonymise(driver: Driver, *, by: Actor) -> Mapping[str, str]:
     now = clock.now()
     for token in tokens:
         token.value, token.label, token.retired_at = names[token.value], "", token.retired_at or now
-        token.save(update_fields=["value", "label", "retired_at"])
+        token.blocked_reason = ""
+        token.save(update_fields=["value", "label", "blocked_reason", "retired_at"])
     invitations.withdraw_open(driver, by=by)
     DriverInvitation.objects.filter(driver=driver).delete()
     CardRegistration.objects.filter(driver=driver).delete()
+    ImportedRow.objects.filter(Q(driver=driver) | Q(token__in=tokens)).delete()
     Budget.objects.filter(driver=driver).delete()
     Budget.objects.filter(token__in=tokens).delete()
     _forget_account(driver)

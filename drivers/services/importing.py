@@ -12,12 +12,12 @@ from django.db.transaction import atomic
 from core import audit
 from core.access import Actor, Permission
 from core.errors import Conflict, DomainError
-from drivers.models import IdToken
-from drivers.services import tokens
+from drivers.models import Driver, IdToken, TokenImport
+from drivers.services import blocks, imports, tokens
 
 MOST_ROWS = 2000
 BATCH = 500
-CHANGEABLE = ("label", "driver", "group", "status", "valid_from", "expires_at", "sessions_at_once")
+CHANGEABLE = ("label", "driver", "group", *blocks.FIELDS, "valid_from", "expires_at", "sessions_at_once")
 
 
 class Known(StrEnum):
@@ -43,22 +43,29 @@ class Outcome:
 
     created: list[IdToken] = field(default_factory=list)
     updated: list[tuple[IdToken, dict[str, list[str | None]]]] = field(default_factory=list)
+    before: list[dict[str, Any]] = field(default_factory=list)  # what each of the updated was
     skipped: int = 0
     errors: list[RowError] = field(default_factory=list)
+    batch: TokenImport | None = None
 
 
 def import_tokens(
-    rows: Sequence[Mapping[str, Any]], *, known: Known, by: Actor, dry_run: bool = False
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    known: Known,
+    by: Actor,
+    dry_run: bool = False,
+    drivers: Sequence[Driver] = (),
 ) -> Outcome:
     """Check all rows, then write all or, where one is wrong or it is a dry run, none.
 
-    A row has ``value``, ``type`` and any of ``CHANGEABLE``. Raises :class:`Conflict` where somebody makes one
-    of the tokens known meanwhile.
+    A row has ``value``, ``type`` and any of ``CHANGEABLE``; ``drivers`` were made for them in this transaction.
+    Raises :class:`Conflict` where somebody makes one of the tokens known meanwhile.
     """
     by.require_everywhere(Permission.DRIVERS_MANAGE)
     outcome = _judged(rows, known, by)
     if not dry_run and not outcome.errors:
-        _write(outcome, by)
+        _write(outcome, drivers, by)
     return outcome
 
 
@@ -88,7 +95,8 @@ def _judge(row: Mapping[str, Any], token: IdToken | None, known: Known, by: Acto
     else:
         if details.get("status") == token.effective_status():
             del details["status"]  # expired by its date, which is not a status to keep
-        changes = audit.difference(token, details)
+        changes = tokens.changes_of(token, details)
+        outcome.before.append(imports.state_of(token))
         tokens.assign(token, details, by)
         outcome.updated.append((token, changes))
 
@@ -110,7 +118,7 @@ def _key(value: str, type_: str) -> tuple[str, str]:
     return value.strip().lower(), type_
 
 
-def _write(outcome: Outcome, by: Actor) -> None:
+def _write(outcome: Outcome, drivers: Sequence[Driver], by: Actor) -> None:
     try:
         with atomic():
             IdToken.objects.bulk_create(outcome.created, batch_size=BATCH)
@@ -121,5 +129,7 @@ def _write(outcome: Outcome, by: Actor) -> None:
                 "token.created", ((one, {"status": [None, one.status]}) for one in outcome.created), by=by
             )
             audit.record_each("token.changed", outcome.updated, by=by)
+            changed = zip((token for token, _ in outcome.updated), outcome.before, strict=True)
+            outcome.batch = imports.keep(outcome.created, changed, drivers, by=by)
     except IntegrityError as error:
         raise Conflict("One of the tokens was made known meanwhile. Try it again.") from error

@@ -6,7 +6,7 @@ are not known are made. Everything is written together or not at all.
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 from django.db.transaction import atomic, set_rollback
 
 from core.access import Actor, Permission
-from core.cells import bare
+from core.cells import bare, guarded
 from core.errors import DomainError, Invalid
 from core.models import Organization
-from drivers.models import UNTYPED, Driver, TokenGroup, TokenType
+from drivers.models import UNTYPED, Driver, TokenGroup, TokenImport, TokenType
 from drivers.services import drivers
 from drivers.services.importing import MOST_ROWS, Known, RowError, import_tokens
 
@@ -46,6 +46,7 @@ class Trial:
     skipped: int = 0
     drivers: int = 0
     findings: list[RowError] = field(default_factory=list)
+    batch: TokenImport | None = None
 
 
 def text_of(content: bytes) -> str:
@@ -60,13 +61,13 @@ def text_of(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def take(text: str, *, known: Known, by: Actor, trial: bool) -> Trial:
-    """Write what the table says, or with ``trial`` only say what that would do.
+def take(text: str, *, known: Known, by: Actor, trial: bool, without: Collection[int] = ()) -> Trial:
+    """Write what the table says, or with ``trial`` only say what that would do; ``without`` are rows left out.
 
     Raises :class:`Invalid` for what is no table, and :class:`NotPermitted`.
     """
     by.require_everywhere(Permission.DRIVERS_MANAGE)
-    lines = _lines(text)
+    lines = [(number, line) for number, line in enumerate(_lines(text)) if number not in without]
     with atomic():
         done = _taken(lines, known, by)
         if trial or done.findings:
@@ -74,20 +75,38 @@ def take(text: str, *, known: Known, by: Actor, trial: bool) -> Trial:
     return done
 
 
-def _taken(lines: Sequence[Mapping[str, str]], known: Known, by: Actor) -> Trial:
+def to_correct(text: str, findings: Sequence[RowError], problem: str, told: Callable[[str], str]) -> str:
+    """A table of the wrong lines as they were, each with what is wrong in a column that an import does not look at.
+
+    ``problem`` is the head of that column, ``told`` says a sentence in the reader's language.
+    """
+    head, *rest = _cells(text)
+    into = io.StringIO()
+    writer = csv.writer(into, delimiter=_delimiter(text), lineterminator="\r\n")
+    writer.writerow([*head, problem])
+    for number in sorted({one.row for one in findings}):
+        why = " ".join(f"{one.field}: {told(one.message)}" for one in findings if one.row == number)
+        cells = (rest[number] + [""] * len(head))[: len(head)]
+        writer.writerow([guarded(cell) for cell in (*cells, why)])
+    return into.getvalue()
+
+
+def _taken(lines: Sequence[tuple[int, Mapping[str, str]]], known: Known, by: Actor) -> Trial:
+    """All lines are looked at, so that everything that is wrong is told at once."""
     reader, done = _Reader(by), Trial(rows=len(lines))
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(lines):
+    rows: list[tuple[int, dict[str, Any]]] = []
+    for number, line in lines:
         try:
-            rows.append(reader.row(line))
+            rows.append((number, reader.row(line)))
         except DomainError as error:
             done.findings.append(RowError(number, error.field or "value", error.message))
-    done.drivers = reader.made
-    if done.findings:
-        return done
-    outcome = import_tokens(rows, known=known, by=by)
-    done.created = [token.value for token in outcome.created]
-    done.updated, done.skipped, done.findings = len(outcome.updated), outcome.skipped, outcome.errors
+    outcome = import_tokens(
+        [row for _, row in rows], known=known, by=by, dry_run=bool(done.findings), drivers=reader.made
+    )
+    later = (RowError(rows[one.row][0], one.field, one.message) for one in outcome.errors)
+    done.findings = sorted((*done.findings, *later), key=lambda one: one.row)
+    done.created, done.drivers = [token.value for token in outcome.created], len(reader.made)
+    done.updated, done.skipped, done.batch = len(outcome.updated), outcome.skipped, outcome.batch
     return done
 
 
@@ -95,7 +114,8 @@ class _Reader:
     """Turns cells into what they name; each driver and group is looked for once."""
 
     def __init__(self, by: Actor) -> None:
-        self.by, self.made = by, 0
+        self.by = by
+        self.made: list[Driver] = []
         self.zone = ZoneInfo(Organization.objects.get(pk=by.home).time_zone)
         self.groups = {group.name.lower(): group for group in TokenGroup.objects.live().visible_to(by)}
         self.known: dict[tuple[str, str], Driver] = {}
@@ -152,9 +172,9 @@ class _Reader:
         return some[0] if some else None
 
     def _new(self, name: str, reference: str, line: Mapping[str, str]) -> Driver:
-        self.made += 1
-        email = line.get("email", "")
-        return drivers.create(name=name, reference=reference, email=email, by=self.by)
+        made = drivers.create(name=name, reference=reference, email=line.get("email", ""), by=self.by)
+        self.made.append(made)
+        return made
 
 
 def _lines(text: str) -> list[dict[str, str]]:
@@ -174,13 +194,16 @@ def _lines(text: str) -> list[dict[str, str]]:
 
 
 def _cells(text: str) -> list[list[str]]:
-    first = text.lstrip().split("\n", 1)[0]
-    delimiter = max(";,\t", key=first.count)
+    lines = io.StringIO(text.lstrip(), newline="")
     try:
-        rows = list(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter, strict=True))
+        rows = list(csv.reader(lines, delimiter=_delimiter(text), strict=True))
     except csv.Error as error:
         raise Invalid("The table cannot be read: a quotation mark is open, or a cell too long.") from error
     return [row for row in rows if any(cell.strip() for cell in row)]
+
+
+def _delimiter(text: str) -> str:
+    return max(";,\t", key=text.lstrip().split("\n", 1)[0].count)
 
 
 def _named(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,10 @@ from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
 from drivers.models import UNTYPED, Driver, IdToken, TokenGroup, TokenStatus, TokenType
-from drivers.services import policies
+from drivers.services import blocks, policies
 
 GROUP_EDITABLE = frozenset({"name", "token", "master_pass", "sessions_at_once"})
-OF_ONE_TOKEN = frozenset({"label", "status", "driver", "valid_from", "expires_at", "sessions_at_once"})
+OF_ONE_TOKEN = frozenset({"label", "driver", "valid_from", "expires_at", "sessions_at_once", *blocks.FIELDS})
 EDITABLE = OF_ONE_TOKEN | {"group", "value", "type"}
 PERSONAL = frozenset({"label", "value"})
 MAX_LENGTH = 255
@@ -42,21 +43,24 @@ def draft(*, value: str, type_: str, by: Actor, **details: Any) -> IdToken:
 def update(token: IdToken, values: Mapping[str, Any], *, by: Actor) -> IdToken:
     """Change what may be changed (``EDITABLE``). Raises as :func:`create` does."""
     by.require(Permission.DRIVERS_MANAGE, token)
-    changes = _changes(token, values)
+    changes = changes_of(token, values)
     assign(token, values, by)
     with _known_once(token), atomic():
-        token.save(update_fields=list(values))
+        token.save(update_fields=blocks.columns(values))
         audit.record("token.changed", token, by=by, changes=changes)
     return token
 
 
-def block(token: IdToken, *, reason: str, by: Actor) -> IdToken:
-    """Refuse the token from now on; a running session goes on."""
+def block(token: IdToken, *, reason: str, until: datetime | None = None, by: Actor) -> IdToken:
+    """Refuse the token from now on, until that instant where one is named; a running session goes on.
+
+    Raises :class:`Invalid` for an end that does not lie ahead.
+    """
     by.require(Permission.DRIVERS_MANAGE, token)
+    changes = blocks.put(token, reason=reason, until=until)
     with atomic():
-        token.status = TokenStatus.BLOCKED
-        token.save(update_fields=["status"])
-        audit.record("token.blocked", token, by=by, reason=reason)
+        token.save(update_fields=blocks.FIELDS)
+        audit.record("token.blocked", token, by=by, changes=changes, reason=reason)
     return token
 
 
@@ -64,12 +68,12 @@ def block_own(token: IdToken, *, driver: Driver, by: Actor) -> IdToken:
     """The same by the driver that has it; only operators take it back. Raises :class:`NotFound` for another's."""
     if token.driver_id != driver.pk or token.retired_at is not None:
         raise NotFound("This card is not one of yours.")
-    if token.status == TokenStatus.BLOCKED:
+    if token.blocked and token.blocked_until is None:
         return token
+    changes = blocks.put(token, reason=token.block_reason, until=None)
     with atomic():
-        token.status = TokenStatus.BLOCKED
-        token.save(update_fields=["status"])
-        audit.record("token.blocked", token, by=by, reason="driver")
+        token.save(update_fields=blocks.FIELDS)
+        audit.record("token.blocked", token, by=by, changes=changes, reason="driver")
     return token
 
 
@@ -78,7 +82,7 @@ def name_own(token: IdToken, name: str, *, driver: Driver, by: Actor) -> IdToken
     if token.driver_id != driver.pk or token.retired_at is not None:
         raise NotFound("This card is not one of yours.")
     label = " ".join(name.replace("\x00", "").split())[:LONGEST_LABEL]
-    changes = _changes(token, {"label": label})
+    changes = changes_of(token, {"label": label})
     with atomic():
         token.label = label
         token.save(update_fields=["label"])
@@ -89,9 +93,9 @@ def name_own(token: IdToken, name: str, *, driver: Driver, by: Actor) -> IdToken
 def unblock(token: IdToken, *, by: Actor) -> IdToken:
     """Accept the token again, as far as its expiry date allows."""
     by.require(Permission.DRIVERS_MANAGE, token)
+    blocks.lift(token)
     with atomic():
-        token.status = TokenStatus.ACCEPTED
-        token.save(update_fields=["status"])
+        token.save(update_fields=blocks.FIELDS)
         audit.record("token.unblocked", token, by=by)
     return token
 
@@ -169,8 +173,8 @@ def retire_group(group: TokenGroup, *, by: Actor) -> None:
         audit.record("token_group.retired", group, by=by, changes={"members": [members, 0]})
 
 
-def _changes(token: IdToken, values: Mapping[str, Any]) -> dict[str, Any]:
-    """For the audit: of what tells the person only that it was and is there."""
+def changes_of(token: IdToken, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What would change of the token, for the audit: of what tells the person only that it was and is there."""
     found: dict[str, Any] = audit.difference(token, values)
     for name in PERSONAL & found.keys():
         found[name] = audit.change(getattr(token, name), values[name], hidden=True)
@@ -181,11 +185,13 @@ def assign(token: IdToken, values: Mapping[str, Any], by: Actor) -> None:
     """Set the values on the object alone. Raises :class:`Invalid` and :class:`NotFound` naming the field."""
     if values.get("group") is not None or (token.group_id and not values.keys() <= OF_ONE_TOKEN):
         by.require_everywhere(Permission.DRIVERS_MANAGE)  # members of a group stop sessions anywhere
+    blocks.lift_if_over(token)
     for name, value in values.items():
         if name not in EDITABLE:
             raise Invalid(f"“{name}” cannot be set.", field=name)
         setattr(token, name, OWN[name](value, by) if name in OWN else value)
     _check(token)
+    blocks.keep_with_status(token, values)
 
 
 def _own_driver(driver: Driver | UUID | None, by: Actor) -> Driver | None:

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core import clock
 from core.access import Actor
 from drivers.models import Driver, DriverGroup, DriverStatus
 from drivers.services import drivers
@@ -20,6 +21,7 @@ from portal.api.fields import OwnRow
 from portal.api.payer_details import FIELDS, AddressShown, KindShown, VatIdShown, WithPayer, keep_payer
 from portal.api.places import SitesShown, WithSites, written
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
+from portal.api.tokens import ENDS
 
 SCOPES = {"read": "drivers:read", "write": "drivers:write"}
 GROUP_SCOPES = {"read": "driver-groups:read", "write": "driver-groups:write"}
@@ -29,7 +31,7 @@ A_COMPANY = {
     "address": {"street": "Hafenstraße 12", "postal_code": "20457", "city": "Hamburg", "country": "DE"},
     "vat_id": "DE136695976",
 }
-OPTIONAL = ("email", "language", "reference", "group", "status", "blocked_reason")
+OPTIONAL = ("email", "language", "reference", "group", "status", "blocked_reason", "blocked_until")
 
 
 class DriverBody(WithPayer, WithBudgets, WithSites, StrictSerializer):
@@ -44,6 +46,7 @@ class DriverBody(WithPayer, WithBudgets, WithSites, StrictSerializer):
     blocked_reason = serializers.CharField(
         max_length=200, required=False, allow_blank=True, help_text="Kept while the driver is blocked"
     )
+    blocked_until = serializers.DateTimeField(required=False, allow_null=True, help_text=ENDS)
 
 
 class DriverView(serializers.Serializer):
@@ -53,8 +56,9 @@ class DriverView(serializers.Serializer):
     language = serializers.CharField()
     reference = serializers.CharField()
     group = serializers.UUIDField(source="group_id", allow_null=True)
-    status = serializers.ChoiceField(DriverStatus.choices)
-    blocked_reason = serializers.CharField()
+    status = serializers.ChoiceField(DriverStatus.choices, source="own_status")
+    blocked_reason = serializers.CharField(source="block_reason")
+    blocked_until = serializers.DateTimeField(source="block_end", allow_null=True, help_text=ENDS)
     budgets = BudgetView(many=True, source="budgets.all")
     sites = SitesShown()
     kind = KindShown()
@@ -67,11 +71,15 @@ class DriverFilter(filters.FilterSet):
     email = filters.CharFilter(field_name="email", lookup_expr="iexact")
     reference = filters.CharFilter(field_name="reference", lookup_expr="iexact")
     group = filters.UUIDFilter(field_name="group_id")
+    status = filters.ChoiceFilter(choices=DriverStatus.choices, method="of_status")
     search = filters.CharFilter(method="with_text")
 
     class Meta:
         model = Driver
-        fields = ["name", "status", "language"]
+        fields = ["name", "language"]
+
+    def of_status(self, rows: Any, name: str, value: str) -> Any:
+        return rows.filter(Driver.of_status(value, clock.now()))
 
     def with_text(self, rows: Any, name: str, value: str) -> Any:
         words = Q(name__icontains=value) | Q(email__icontains=value) | Q(reference__icontains=value)
@@ -141,7 +149,7 @@ class DriverDetail(Resource):
 
     @extend_schema(operation_id="change_driver", request=DriverBody)
     def patch(self, request: Request, pk: UUID) -> Response:
-        """Change some fields of a driver. `status: blocked` refuses all tokens of the driver."""
+        """Change some fields of a driver. `status: blocked` refuses all tokens, to `blocked_until` if given."""
         values = self.body(DriverBody, partial=True)
         return self._changed(self._driver(pk), values)
 

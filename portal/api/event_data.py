@@ -146,6 +146,9 @@ class TokenData(serializers.Serializer):
     id = serializers.UUIDField()
     type = serializers.CharField()
     status = serializers.CharField()
+    blocked_until = serializers.DateTimeField(
+        allow_null=True, help_text="When a block is over by itself; no event comes then"
+    )
     driver = serializers.UUIDField(allow_null=True)
     group = serializers.UUIDField(allow_null=True)
     valid_from = serializers.DateTimeField(allow_null=True)
@@ -159,6 +162,9 @@ class DriverData(serializers.Serializer):
     id = serializers.UUIDField()
     status = serializers.CharField()
     group = serializers.UUIDField(allow_null=True)
+    blocked_until = serializers.DateTimeField(
+        allow_null=True, help_text="When a block is over by itself; no event comes then"
+    )
     retired_at = serializers.DateTimeField(allow_null=True)
 
 

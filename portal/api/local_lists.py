@@ -3,13 +3,15 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Upper
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.access import Permission
 from drivers.models import TokenGroup
 from portal.api.fields import OwnRow, token_shown
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
@@ -74,11 +76,22 @@ class EntryView(serializers.Serializer):
 class LocalListFilter(filters.FilterSet):
     station = filters.UUIDFilter(field_name="station_id")
     automatic = filters.BooleanFilter()
+    token = filters.CharFilter(
+        method="with_token", label="The value of a token that the station took", max_length=255
+    )
     search = Search("station__identity", "failure")
 
     class Meta:
         model = LocalList
         fields: ClassVar[list[str]] = []
+
+    def with_token(self, rows: Any, name: str, value: str) -> Any:
+        actor = self.request.auth
+        actor.require(
+            Permission.DRIVERS_VIEW
+        )  # others see the end of a value alone, and shall not try the rest
+        entries = LocalListEntry.objects.annotate(folded=Upper("value")).filter(folded=value.upper())
+        return rows.filter(Exists(entries.filter(local_list=OuterRef("pk"))))
 
 
 def _rows(actor: Any) -> QuerySet[LocalList]:

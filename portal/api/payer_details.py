@@ -40,11 +40,8 @@ class WithPayer(serializers.Serializer):
     )
 
 
-class AddressView(serializers.Serializer):
-    street = serializers.CharField()
-    postal_code = serializers.CharField()
-    city = serializers.CharField()
-    country = serializers.CharField()
+class AddressView(AddressBody):
+    """The same, read."""
 
 
 class OfPayer(serializers.Field):

@@ -46,6 +46,9 @@ class ImportView(serializers.Serializer):
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
     skipped = serializers.IntegerField()
+    batch = serializers.UUIDField(
+        allow_null=True, help_text="Under `/tokens/imports/`; null where nothing was written"
+    )
 
 
 class TokenImport(Resource):
@@ -89,7 +92,7 @@ class TokenImport(Resource):
         )
         if outcome.errors:
             raise serializers.ValidationError({"tokens": _by_row(outcome.errors)})
-        return Response(_counts(outcome, values["dry_run"]))
+        return Response(self.represent(_counts(outcome, values["dry_run"])))
 
     def _values(self) -> dict[str, Any]:
         data, asked = (
@@ -115,6 +118,7 @@ def _counts(outcome: Outcome, dry_run: bool) -> dict[str, Any]:
         "created": len(outcome.created),
         "updated": len(outcome.updated),
         "skipped": outcome.skipped,
+        "batch": outcome.batch and outcome.batch.pk,
     }
 
 

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core import clock
 from drivers.models import Driver, IdToken, TokenGroup, TokenStatus, TokenType
 from drivers.models.policies import MOST_AT_ONCE
 from drivers.services import tokens
@@ -20,6 +21,7 @@ from portal.api.places import SitesShown, WithSites, written
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_defaults, with_etag
 from stations.services import replacing
 
+ENDS = "When the block is over by itself; null: it holds until somebody takes it back"
 AT_ONCE = "Sessions at once with one token; null: as the group, else the organization, says; 0: any number"
 
 
@@ -30,6 +32,10 @@ class TokenFields(StrictSerializer):
     driver = OwnRow(Driver.objects.live(), required=False, allow_null=True)
     group = OwnRow(TokenGroup.objects.live(), required=False, allow_null=True)
     status = serializers.ChoiceField(TokenStatus.choices, required=False)
+    blocked_reason = serializers.CharField(
+        max_length=200, required=False, allow_blank=True, help_text="Kept while the token is blocked"
+    )
+    blocked_until = serializers.DateTimeField(required=False, allow_null=True, help_text=ENDS)
     valid_from = serializers.DateTimeField(required=False, allow_null=True)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
     sessions_at_once = serializers.IntegerField(
@@ -49,6 +55,8 @@ class TokenView(serializers.Serializer):
     driver = serializers.UUIDField(source="driver_id", allow_null=True)
     group = serializers.UUIDField(source="group_id", allow_null=True)
     status = serializers.CharField(source="effective_status")
+    blocked_reason = serializers.CharField(source="block_reason")
+    blocked_until = serializers.DateTimeField(source="block_end", allow_null=True, help_text=ENDS)
     valid_from = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
     sessions_at_once = serializers.IntegerField(allow_null=True, help_text=AT_ONCE)
@@ -61,11 +69,17 @@ class TokenFilter(filters.FilterSet):
     value = filters.CharFilter(field_name="value", lookup_expr="iexact")
     driver = filters.UUIDFilter(field_name="driver_id")
     group = filters.UUIDFilter(field_name="group_id")
+    status = filters.ChoiceFilter(
+        choices=TokenStatus.choices, method="of_status", help_text="As it is kept, whatever the driver's"
+    )
     search = filters.CharFilter(method="with_text")
 
     class Meta:
         model = IdToken
-        fields = ["type", "status", "label"]
+        fields = ["type", "label"]
+
+    def of_status(self, rows: Any, name: str, value: str) -> Any:
+        return rows.filter(IdToken.of_status(value, clock.now()))
 
     def with_text(self, rows: Any, name: str, value: str) -> Any:
         return rows.filter(Q(value__icontains=value) | Q(label__icontains=value))
@@ -134,7 +148,7 @@ class TokenDetail(Resource):
         token = self._token(pk)
         values = self.replacement(TokenBody, self.represent(token))
         if values.get("status") == token.effective_status():
-            values["status"] = token.status  # read as expired by its date, which is not a status to keep
+            values["status"] = token.own_status  # read as expired by its date, which is not a status to keep
         values = with_defaults(values, IdToken, CHANGEABLE)
         return self._changed(token, values, whole=True)
 

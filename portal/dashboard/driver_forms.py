@@ -1,11 +1,15 @@
 """Forms for drivers, their groups and their tokens."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core.access import Actor
+from core.errors import Invalid
 from drivers.models import DriverGroup, TokenGroup, TokenType
 from drivers.models.policies import MOST_AT_ONCE
 from drivers.services.drivers import LANGUAGES
@@ -66,6 +70,14 @@ class HandOutForm(forms.Form):
     )
     type = forms.ChoiceField(label=_("Type"), choices=TokenType.choices, initial=TokenType.ISO14443)
     label = forms.CharField(label=_("Label"), max_length=100, required=False)
+
+
+def end_of_block(request: HttpRequest) -> datetime | None:
+    """Until when it was said to be blocked; ``None``: until somebody unblocks it. Raises :class:`Invalid`."""
+    try:
+        return forms.DateTimeField(required=False).clean(request.POST.get("until", ""))
+    except forms.ValidationError:
+        raise Invalid(gettext("Write the end of the block as a date with its time."), field="until") from None
 
 
 class TokenChangeForm(forms.Form):

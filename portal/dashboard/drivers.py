@@ -9,16 +9,19 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from core import clock
 from core.access import Permission
 from core.errors import DomainError
 from drivers.models import Driver, DriverGroup, DriverStatus, IdToken
 from drivers.services import drivers, tokens
-from portal.dashboard import contract_tariffs, driver_accounts, erasures, holders, permissions
-from portal.dashboard.driver_forms import DriverForm, DriverGroupForm, HandOutForm
+from portal.dashboard import contract_tariffs, driver_accounts, driver_money, erasures, holders, permissions
+from portal.dashboard.driver_forms import DriverForm, DriverGroupForm, HandOutForm, end_of_block
 from portal.dashboard.entry import OperatorRequest, go, id_of, load, operator
 from portal.dashboard.forms import done, refuse
 from portal.dashboard.pages import Page, address, count_of, page_by_id, page_by_name, render_page
 from stations.models import Transaction
+
+TOKENS_SHOWN = 50
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -65,7 +68,8 @@ def status(request: OperatorRequest, pk: UUID) -> HttpResponse:
     driver = _driver(request, pk)
     act = request.POST.get("act")
     if act == "block":
-        drivers.block(driver, reason=request.POST.get("reason", ""), by=request.actor)
+        until = end_of_block(request)
+        drivers.block(driver, reason=request.POST.get("reason", ""), until=until, by=request.actor)
     elif act == "unblock":
         drivers.unblock(driver, by=request.actor)
     elif act == "retire":
@@ -137,7 +141,7 @@ def _found(request: OperatorRequest, query: dict[str, str]) -> QuerySet[Driver]:
             Q(name__icontains=words) | Q(email__icontains=words) | Q(reference__icontains=words)
         )
     if query["status"] in DriverStatus.values:
-        rows = rows.filter(status=query["status"])
+        rows = rows.filter(Driver.of_status(query["status"], clock.now()))
     if query["group"]:
         rows = rows.filter(group_id=id_of(query["group"]))
     return rows
@@ -156,13 +160,16 @@ def _note_last_sessions(request: OperatorRequest, page: Page) -> None:
 def _page(request: OperatorRequest, driver: Driver, form: DriverForm, hand: HandOutForm) -> HttpResponse:
     held = IdToken.objects.visible_to(request.actor).live().filter(driver=driver)
     last = Transaction.objects.filter(token=OuterRef("pk")).order_by("-started_at").values("started_at")[:1]
+    rows = held.select_related("group", "driver").annotate(last_session_at=Subquery(last))
     context: dict[str, Any] = {
         "section": "drivers",
         "form": form,
         "hand": hand,
-        "tokens": held.select_related("group", "driver").annotate(last_session_at=Subquery(last)),
+        "tokens": list(rows[:TOKENS_SHOWN]),
+        "more_tokens": rows[TOKENS_SHOWN : TOKENS_SHOWN + 1].exists(),
         **holders.context(request, driver),
         **driver_accounts.context(driver),
+        **driver_money.context(request.actor, driver),
         **erasures.context(request.actor, driver),
         **contract_tariffs.context(request, driver),
     }

@@ -5,17 +5,18 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from billing.services import erasing
+from billing.services import driver_export, erasing
 from core.access import Actor, Permission
 from core.errors import Invalid
 from drivers.models import Driver, Erasure, ErasureState
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.fresh import confirmed_first
 from portal.dashboard.pages import address, page_by_id, render_page
+from portal.downloads import archived
 
 BEGUN = (ErasureState.RUNNING, ErasureState.DONE)
 
@@ -44,6 +45,19 @@ def erase(request: OperatorRequest, pk: UUID) -> HttpResponse:
     erasing.erase(driver, by=request.actor)
     messages.success(request, _("The person is forgotten; the logs of the stations are searched now."))
     return go(request, address(request, "erasures"))
+
+
+@require_POST
+@operator(Permission.DRIVERS_MANAGE)
+def export(request: OperatorRequest, pk: UUID) -> HttpResponseBase:
+    """All that is kept of the person, as a zip that is made while it is sent; the password is given just before."""
+    request.actor.require_everywhere(Permission.DRIVERS_MANAGE)
+    rows = Driver.objects.visible_to(request.actor).live().select_related("organization", "user")
+    driver: Driver = load(rows, pk)
+    if asked := confirmed_first(request, address(request, "driver", pk)):
+        return asked
+    pieces = driver_export.archive_for_operator(driver, by=request.actor)
+    return archived(request, pieces, filename="charging-data.zip", by=request.actor)
 
 
 def _ended(actor: Actor) -> QuerySet[Driver]:

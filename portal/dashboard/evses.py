@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core import clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotFound
-from drivers.models import DriverStatus, IdToken, TokenStatus
+from drivers.models import IdToken, TokenStatus, blocks
 from portal.dashboard import reserved
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.pages import address, render_page
@@ -144,8 +144,9 @@ def contents(
 
 def tokens_to_start_with(actor: Actor) -> Any:
     """Tokens that may be sent with a start, the newest first."""
-    tokens = IdToken.objects.visible_to(actor).live().filter(status=TokenStatus.ACCEPTED)
-    return tokens.exclude(driver__status=DriverStatus.BLOCKED).select_related("driver").order_by("-id")
+    now = clock.now()
+    tokens = IdToken.objects.visible_to(actor).live().filter(IdToken.of_status(TokenStatus.ACCEPTED, now))
+    return tokens.exclude(blocks.in_force(now, "driver__")).select_related("driver").order_by("-id")
 
 
 def chosen_token(request: OperatorRequest) -> IdToken:

@@ -1,14 +1,24 @@
 """What the pages of a driver and of a token have in common: sessions, answers, places and budgets."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from core.access import Permission
 from drivers.models import Driver, IdToken
 from portal.dashboard import authorizations, budgets, permissions
-from portal.dashboard.entry import OperatorRequest
+from portal.dashboard.entry import OperatorRequest, id_of, load
 from portal.dashboard.pages import Page, address
 from stations.models import Transaction
 
 SESSIONS_SHOWN = 20
+
+
+def of_driver(request: OperatorRequest, query: Mapping[str, str]) -> Driver | None:
+    """The driver that a list is narrowed to; of nobody for who may not see drivers. Raises :class:`NotFound`."""
+    if not query["driver"] or not request.actor.can(Permission.DRIVERS_VIEW):
+        return None
+    driver: Driver = load(Driver.objects.visible_to(request.actor), id_of(query["driver"]))
+    return driver
 
 
 def context(request: OperatorRequest, holder: Driver | IdToken) -> dict[str, Any]:

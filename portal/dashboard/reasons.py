@@ -25,6 +25,8 @@ FILLED = (
     _("The budget of the %(whose)s is reached: %(budget)s a session."),
     _("The budget of the %(whose)s is reached: %(budget)s a day."),
     _("The budget of the %(whose)s is reached: %(budget)s a month."),
+    _("The token is blocked until %(moment)s UTC."),
+    _("The driver of the token is blocked until %(moment)s UTC."),
     _("The token is valid from %(moment)s UTC on."),
     _("The token expired on %(moment)s UTC."),
     _("The token is longer than %(most)s characters."),

@@ -14,6 +14,12 @@ from portal.dashboard import reasons, refusals
 
 PLAIN = (
     _("Reported lost."),
+    _("It was used since."),
+    _("It was changed since."),
+    _("It was ended since."),
+    _("Something was granted to it since."),
+    _("The driver has other tokens."),
+    _("Whose or in which group it was before is no more."),
     _("The connection is closed."),
     _("Too many messages wait for this station."),
     _("Priority charging is off."),

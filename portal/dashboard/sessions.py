@@ -15,6 +15,7 @@ from core.access import Permission
 from portal import session_price, session_search
 from portal.dashboard import records, signed_readings
 from portal.dashboard.entry import OperatorRequest, load, operator
+from portal.dashboard.holders import of_driver
 from portal.dashboard.invoice_words import NOT_BILLED
 from portal.dashboard.pages import page_by_id, render_page
 from portal.dashboard.plots import readings_of
@@ -40,8 +41,10 @@ class Moment:
 @require_safe
 @operator(Permission.SESSIONS_VIEW)
 def listing(request: OperatorRequest) -> HttpResponse:
-    query = {name: request.GET.get(name, "").strip() for name in ("status", "q", "before", "cost")}
-    rows = Transaction.objects.visible_to(request.actor)
+    query = {name: request.GET.get(name, "").strip() for name in ("status", "q", "driver", "before", "cost")}
+    rows, driver = Transaction.objects.visible_to(request.actor), of_driver(request, query)
+    if driver is not None:
+        rows = rows.filter(driver=driver)
     if query["cost"] == CostState.REVIEW:
         rows = rows.filter(cost__state=CostState.REVIEW)
     if query["status"] in STATES:
@@ -53,6 +56,7 @@ def listing(request: OperatorRequest) -> HttpResponse:
         "section": "sessions",
         "page": page_by_id(rows, query),
         "query": query,
+        "of_driver": driver,
         "states": [(name, SESSION_STATE[name]) for name in STATES],
     }
     return render_page(request, "dashboard/sessions/list.html", context, partial="results")

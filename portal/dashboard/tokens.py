@@ -12,10 +12,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from core.access import Permission
 from drivers.models import IdToken
 from drivers.services import tokens
-from portal.dashboard import holders
-from portal.dashboard.driver_forms import TokenChangeForm
+from portal.dashboard import holders, token_lists
+from portal.dashboard.driver_forms import TokenChangeForm, end_of_block
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import TokenForm, done
+from portal.dashboard.holders import of_driver
 from portal.dashboard.pages import address, page_by_id, render_page
 from stations.services import replacing
 from stations.services.local_lists import looking
@@ -32,15 +33,18 @@ def listing(request: OperatorRequest) -> HttpResponse:
         if form.is_valid() and _created(request, form):
             messages.success(request, _("The token may charge now."))
             return go(request, address(request, "tokens"))
-    query = {name: request.GET.get(name, "").strip() for name in ("q", "before")}
+    query = {name: request.GET.get(name, "").strip() for name in ("q", "driver", "before")}
+    driver = of_driver(request, query)
     rows = IdToken.objects.visible_to(request.actor).live().select_related("group", "driver")
     if words := query["q"]:
         rows = rows.filter(Q(value__icontains=words) | Q(label__icontains=words))
+    if driver is not None:
+        rows = rows.filter(driver=driver)
     page = page_by_id(rows, query)
     held = looking.holders([token.value for token in page.rows], request.actor)
     for token in page.rows:
         token.on_lists = held.get(token.value.upper(), [])
-    context = {"section": "tokens", "page": page, "query": query, "form": form}
+    context = {"section": "tokens", "page": page, "query": query, "form": form, "of_driver": driver}
     return render_page(request, "dashboard/tokens.html", context, status=422 if form.errors else 200)
 
 
@@ -55,7 +59,12 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
             messages.success(request, _("Saved."))
             return go(request, address(request, "token", pk))
         token = _token(request, pk)
-    context = {"section": "tokens", "form": form, **holders.context(request, token)}
+    context = {
+        "section": "tokens",
+        "form": form,
+        **holders.context(request, token),
+        **token_lists.context(request.actor, token),
+    }
     return render_page(request, "dashboard/token.html", context, status=422 if form.errors else 200)
 
 
@@ -65,7 +74,8 @@ def status(request: OperatorRequest, pk: UUID) -> HttpResponse:
     token = _token(request, pk)
     act = request.POST.get("act")
     if act == "block":
-        tokens.block(token, reason=request.POST.get("reason", ""), by=request.actor)
+        until = end_of_block(request)
+        tokens.block(token, reason=request.POST.get("reason", ""), until=until, by=request.actor)
     elif act == "unblock":
         tokens.unblock(token, by=request.actor)
     elif act == "lost":

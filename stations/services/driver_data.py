@@ -42,6 +42,9 @@ def _details(driver: Driver) -> dict[str, Any]:
         "language": driver.language,
         "reference": driver.reference,
         "group": driver.group.name if driver.group else None,
+        "status": driver.own_status,
+        "blocked_reason": driver.block_reason,
+        "blocked_until": driver.block_end and clock.to_wire(driver.block_end),
     }
 
 
@@ -51,6 +54,8 @@ def _token(token: IdToken) -> dict[str, Any]:
         "type": token.type,
         "label": token.label,
         "status": token.effective_status(),
+        "blocked_reason": token.block_reason,
+        "blocked_until": token.block_end and clock.to_wire(token.block_end),
         "retired_at": token.retired_at and clock.to_wire(token.retired_at),
     }
 

@@ -5,7 +5,7 @@ from django.db.transaction import atomic
 from core import audit
 from core.access import Actor, Permission
 from core.errors import Conflict
-from drivers.models import IdToken, TokenStatus
+from drivers.models import IdToken
 from drivers.services import budgets, tokens
 from stations.services import site_permissions
 
@@ -30,7 +30,7 @@ def replace(token: IdToken, *, value: str, reason: str = "", by: Actor) -> IdTok
         site_permissions.copy(old, new)
         wishes = [(one.kind, one.limit, one.per) for one in old.budgets.all()]
         budgets.set_(new, wishes, by=by)
-        if old.status != TokenStatus.BLOCKED:
+        if not old.blocked or old.blocked_until is not None:
             tokens.block(old, reason=reason, by=by)
         audit.record("token.replaced", old, by=by, changes={"by": [None, str(new.pk)]}, reason=reason)
     return new

@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.transaction import atomic
 
 from core import clock, turns
+from drivers.services import imports
 from stations.models import Connection, ConnectorState, ProfileSpan
 from stations.services import (
     authorization_log,
@@ -137,6 +138,7 @@ def tidy() -> dict[str, int | None]:
         "profile_spans": _forget_profile_spans,
         "monitoring": lambda: monitoring.forget_old(now),
         "authorizations": lambda: authorization_log.forget(now),
+        "imports": lambda: imports.forget(now),
         "card_registrations": lambda: card_registering.forget(now),
         "erased_tokens": lambda: erased_tokens.replace_late(now) + erased_tokens.forget(now),
         "firmware": lambda: firmware_images.tidy(now),

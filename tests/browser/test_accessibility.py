@@ -7,6 +7,9 @@ import pytest
 from core import clock
 from core.access import Actor
 from core.models import Organization
+from drivers.models import IdToken
+from drivers.services import tables, tokens
+from drivers.services.importing import Known
 from stations.domain import intents
 from stations.domain.certificates import CertificateUse, SigningRequested
 from stations.domain.events import SecurityEventReported, Stamp, VariableReported
@@ -81,6 +84,12 @@ PAGES = {
     "alerts": "alerts/",
     "sites": "sites/",
     "tokens": "tokens/",
+    "token": "tokens/{token}/",
+    "token import": "tokens/import/",
+    "import of tokens": "tokens/imports/{batch}/",
+    "drivers": "drivers/",
+    "driver": "drivers/{driver}/",
+    "duplicates of a driver": "drivers/{driver}/merge/",
     "users": "users/",
     "developer": "developer/",
     "webhooks": "developer/webhooks/",
@@ -197,6 +206,16 @@ def _limit(station: ChargingStation, actor: Actor) -> None:
     )
 
 
+def _import(organization: Organization) -> dict[str, object]:
+    """A driver and a token that an import made; the token is blocked for a day."""
+    actor = factories.make_actor(organization)
+    done = tables.take("value,driver\n04AABB,Frida\n", known=Known.SKIP, by=actor, trial=False)
+    token = IdToken.objects.get(organization=organization, value="04AABB")
+    tokens.block(token, reason="Loud", until=clock.now() + timedelta(days=1), by=actor)
+    assert done.batch is not None
+    return {"token": token.pk, "batch": done.batch.pk, "driver": token.driver_id}
+
+
 def _keep_busy(station: ChargingStation) -> None:
     """Jobs in several states, a request to sign, a root and an event."""
     side = StationRef(station_id=station.pk, organization_id=station.organization_id)
@@ -231,6 +250,7 @@ def test_no_page_has_a_violation(
         "draft": FirmwareRollout.objects.get(organization=organization, status="draft").pk,
         "rollout": FirmwareRollout.objects.get(organization=organization, status="running").pk,
         "tariff": Tariff.objects.get(organization=organization).pk,
+        **_import(organization),
     }
     found = {}
     for name, path in PAGES.items():

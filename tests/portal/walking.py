@@ -37,7 +37,7 @@ from core.access import Actor
 from core.models import ApiKey, Membership, Organization
 from core.services import keys, webhooks
 from drivers.models import Driver
-from drivers.services import drivers, tokens
+from drivers.services import drivers, importing, tokens
 from stations.domain import intents
 from stations.domain.certificates import CertificateUse, SigningRequested
 from stations.domain.data_transfers import RuleUse
@@ -170,6 +170,7 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         "token-groups": tokens.create_group(name=factories.unique("Cards"), by=actor).pk,
         "groups": tokens.create_group(name=factories.unique("Group"), by=actor).pk,
         "tokens": factories.make_token(actor).pk,
+        "tokens/imports": _furnish_import(actor),
         "users": alice.pk,
         "developer": key.pk,
         "webhooks": webhook.pk,
@@ -180,6 +181,14 @@ def furnish(organization: Organization, alice: Membership, actor: Actor) -> dict
         **_furnish_vendors(station),
         **_furnish_files(station, actor),
     }
+
+
+def _furnish_import(actor: Actor) -> object:
+    """An import of one token, which can be taken back."""
+    rows = [{"value": factories.unique("04"), "type": "ISO14443"}]
+    batch = importing.import_tokens(rows, known=importing.Known.REFUSE, by=actor).batch
+    assert batch is not None
+    return batch.pk
 
 
 def _furnish_driver(alice: Membership, session: Transaction, evse: Evse, actor: Actor) -> dict[str, object]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Case, Value, When
 
+from core import clock
 from drivers.authorization import VERDICT_OF_STATUS, Verdict
 from drivers.models import IdToken, TokenStatus, TokenType
 from stations.domain import local_lists
@@ -63,7 +64,8 @@ def _entries(station: ChargingStation, groups: list[UUID]) -> Iterator[Entry]:
     if groups:
         tokens = tokens.filter(group__in=groups)
     places = Places(station.organization_id)
-    valid_first = Case(When(status=TokenStatus.ACCEPTED, then=Value(0)), default=Value(1))
+    valid = IdToken.of_status(TokenStatus.ACCEPTED, clock.now())
+    valid_first = Case(When(valid, then=Value(0)), default=Value(1))
     for token in (
         tokens.select_related("group", "driver").order_by(valid_first, "-id").iterator(chunk_size=2000)
     ):

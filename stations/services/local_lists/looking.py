@@ -3,14 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Upper
 
 from core.access import Actor
+from drivers.models import IdToken
 from stations.domain.local_lists import ListState
 from stations.models import LocalList, LocalListEntry
 from stations.services.local_lists import content
 
 MOST_HOLDERS = 5_000
+MOST_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,29 @@ def holders(values: Iterable[str], by: Actor) -> dict[str, list[str]]:
         if (name := str(entry.local_list.station)) not in names:
             names.append(name)
     return found
+
+
+def entries_of(token: IdToken, by: Actor) -> list[LocalListEntry]:
+    """Where it is on the list, as each station took it; the first of many stations that the actor sees."""
+    rows = LocalListEntry.objects.annotate(folded=Upper("value")).filter(
+        folded=token.value.upper(), type__in=("", token.type), local_list__in=_of(token, by)
+    )
+    found = rows.select_related("local_list__station__presence")
+    return list(found.order_by("local_list__station__identity", "id")[:MOST_SHOWN])
+
+
+def lacking(token: IdToken, by: Actor) -> list[LocalList]:
+    """Lists that are kept or were sent and do not have it; the first of many."""
+    holding = LocalListEntry.objects.annotate(folded=Upper("value")).filter(
+        folded=token.value.upper(), type__in=("", token.type), local_list=OuterRef("pk")
+    )
+    kept = Q(automatic=True) | Q(sent_at__isnull=False)
+    rows = _of(token, by).filter(kept, ~Exists(holding), withdrawn=False, station__retired_at=None)
+    return list(rows.select_related("station__presence").order_by("station__identity")[:MOST_SHOWN])
+
+
+def _of(token: IdToken, by: Actor) -> QuerySet[LocalList]:
+    return LocalList.objects.visible_to(by).filter(station__organization_id=token.organization_id)
 
 
 def _state(row: LocalList, wanted: str) -> ListState:

@@ -1,5 +1,6 @@
 """``/tokens/import/``: all rows or none, each wrong field named (W-25), a table as it was exported (W-23)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from rest_framework.test import APIClient
 from core import clock
 from core.access import Actor
 from core.models import AuditEntry
-from drivers.models import IdToken
+from drivers.models import IdToken, TokenImport
+from drivers.models.imports import UNDO_FOR
 from drivers.services.importing import MOST_ROWS
 from tests import factories
 from tests.portal.api.test_bad_input import problem
@@ -20,6 +22,9 @@ def rows(*values: str, **more: Any) -> list[dict[str, Any]]:
     return [{"value": value, "type": "ISO14443", **more} for value in values]
 
 
+DONE = {"dry_run": False, "created": 0, "updated": 0, "skipped": 0, "batch": None}
+
+
 def pointers(answer: Any) -> list[str]:
     return [error["pointer"] for error in problem(answer, 400)["errors"]]
 
@@ -29,7 +34,8 @@ def test_many_tokens_are_made_known_at_once(api: APIClient, alice: Actor) -> Non
 
     answer = api.post(URL, {"tokens": [*rows("A1", "A2", group=group), {"value": "C1", "type": "eMAID"}]})
 
-    assert answer.json() == {"dry_run": False, "created": 3, "updated": 0, "skipped": 0}
+    assert {**answer.json(), "batch": None} == {**DONE, "created": 3}
+    assert answer.json()["batch"]
     made = IdToken.objects.filter(organization_id=alice.home)
     assert {(one.value, one.type, str(one.group_id)) for one in made} == {
         ("A1", "ISO14443", group),
@@ -43,7 +49,7 @@ def test_many_tokens_are_made_known_at_once(api: APIClient, alice: Actor) -> Non
 def test_w025_a_trial_run_writes_nothing(api: APIClient, alice: Actor) -> None:
     answer = api.post(URL, {"tokens": rows("A1", "A2"), "dry_run": True})
 
-    assert answer.json() == {"dry_run": True, "created": 2, "updated": 0, "skipped": 0}
+    assert answer.json() == {**DONE, "dry_run": True, "created": 2}
     assert not IdToken.objects.filter(organization_id=alice.home).exists()
 
 
@@ -120,8 +126,8 @@ def test_w023_what_was_exported_is_imported_as_it_was(
     again = api.post(f"{URL}?known=update&dry_run=true", table, content_type="text/csv")
 
     assert b"'=1+1" in table
-    assert answer.json() == {"dry_run": False, "created": 2, "updated": 0, "skipped": 0}
-    assert again.json() == {"dry_run": True, "created": 0, "updated": 2, "skipped": 0}
+    assert {**answer.json(), "batch": None} == {**DONE, "created": 2}
+    assert again.json() == {**DONE, "dry_run": True, "updated": 2}
 
     def shown(client: APIClient) -> list[dict[str, Any]]:
         rows = client.get("/api/v1/tokens/?ordering=value").json()["results"]
@@ -149,3 +155,43 @@ def test_an_unknown_column_or_parameter_is_refused(api: APIClient) -> None:
 def test_tokens_are_imported_by_those_who_may(api_with: Any, alice: Actor) -> None:
     problem(api_with("tokens:read", "groups:write").post(URL, {"tokens": rows("A1")}), 403)
     assert not IdToken.objects.filter(organization_id=alice.home).exists()
+
+
+IMPORTS = "/api/v1/tokens/imports/"
+
+
+def test_an_import_is_listed_and_taken_back_once(api: APIClient, alice: Actor) -> None:
+    batch = api.post(URL, {"tokens": rows("A1", "A2")}).json()["batch"]
+    IdToken.objects.filter(organization_id=alice.home, value="A2").update(label="Ours")
+    listed = api.get(IMPORTS).json()["results"]
+    undone = api.post(f"{IMPORTS}{batch}/undo/")
+    again = api.post(f"{IMPORTS}{batch}/undo/")
+
+    assert [(one["id"], one["created"], one["undone_at"]) for one in listed] == [(batch, 2, None)]
+    assert undone.status_code == 200, undone.content
+    kept = IdToken.objects.get(organization_id=alice.home, value="A2")
+    assert undone.json()["kept"] == [
+        {"token": str(kept.pk), "driver": None, "reason": "It was changed since."}
+    ]
+    assert again.json() == undone.json() == api.get(f"{IMPORTS}{batch}/").json()
+    assert [one.value for one in IdToken.objects.live().filter(organization_id=alice.home)] == ["A2"]
+
+
+def test_an_import_that_is_too_long_ago_stays(api: APIClient, alice: Actor) -> None:
+    batch = api.post(URL, {"tokens": rows("A1")}).json()["batch"]
+    TokenImport.objects.filter(pk=batch).update(made_at=clock.now() - UNDO_FOR)
+
+    assert api.post(f"{IMPORTS}{batch}/undo/").status_code == 409
+    assert IdToken.objects.live().filter(organization_id=alice.home).exists()
+
+
+def test_strangers_and_keys_without_the_scope_take_nothing_back(
+    api: APIClient, stranger: APIClient, api_with: Callable[..., APIClient], alice: Actor
+) -> None:
+    batch = api.post(URL, {"tokens": rows("A1")}).json()["batch"]
+    path = f"{IMPORTS}{batch}/undo/"
+
+    assert [one.post(path).status_code for one in (stranger, api_with("tokens:read"))] == [404, 403]
+    assert stranger.get(IMPORTS).json()["results"] == []
+    assert stranger.get(f"{IMPORTS}{batch}/").status_code == 404
+    assert IdToken.objects.live().filter(organization_id=alice.home).exists()

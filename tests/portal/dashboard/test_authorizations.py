@@ -1,10 +1,15 @@
 """The authorization log by page and API: found, explained, adopted; nothing for strangers."""
 
+import re
 from collections.abc import Callable
+from html import unescape
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from core import clock
 from core.access import Actor, Role
 from core.models import Membership, Organization
 from drivers.models import IdToken
@@ -143,3 +148,94 @@ def test_a_stranger_finds_nothing(charlie: Client, home: str, shown: None, stati
     listed = charlie.get("/api/v1/authorizations/", headers={"X-Organization": slug})
     assert listed.json()["results"] == []
     assert AuthorizationAnswer.objects.filter(station=station).count() == 2
+
+
+# -- exact, however many are meant ----------------------------------------------------------------------------
+
+
+def noted(station: ChargingStation, count: int, **about: object) -> list[AuthorizationAnswer]:
+    """Answers of the past, oldest first."""
+    rows = [
+        AuthorizationAnswer(
+            organization_id=station.organization_id, site_id=station.site_id, station=station, at=clock.now(),
+            asked="authorize", verdict="accepted" if number % 2 else "blocked", rule="valid",
+            **{name: each[number % len(each)] for name, each in about.items()},  # type: ignore[index, arg-type]
+        )
+        for number in range(count)
+    ]  # fmt: skip
+    return AuthorizationAnswer.objects.bulk_create(rows)
+
+
+@pytest.fixture
+def many(organization: Organization, station: ChargingStation) -> list[str]:
+    """What was shown in 130 answers, each about a token of its own; newest first."""
+    holders = IdToken.objects.bulk_create(
+        IdToken(organization=organization, value=f"T{number:03}", label=f"Van {number}", type="Local")
+        for number in range(130)
+    )
+    values = [f"V{number:03}" for number in range(130)]
+    noted(station, 130, token=holders, token_value=values)
+    return values[::-1]
+
+
+@pytest.mark.parametrize(
+    ("query", "chosen"),
+    [
+        ("?q=van", slice(None)),
+        ("?q=VAN&outcome=accepted", slice(0, None, 2)),
+        ("?q=van&station=yard", slice(None)),
+        ("?station=yard", slice(None)),
+        ("?station=yard&outcome=refused", slice(1, None, 2)),
+    ],
+)
+def test_every_answer_is_found_newest_first_over_all_pages(
+    browser: Client, home: str, many: list[str], query: str, chosen: slice
+) -> None:
+    address = f"{home}authorizations/{query}"
+    pks = AuthorizationAnswer.objects.filter(token_value__in=many[chosen]).order_by("-id")
+    times = [str(pk) for pk in pks.values_list("token_id", flat=True)]
+    found: list[str] = []
+    for _ in range(10):
+        text = browser.get(address).content.decode()
+        found += re.findall(r"/tokens/([0-9a-f-]{36})/", text.split("<tbody>")[-1].split("</tbody>")[0])
+        older = re.search(r'href="(\?[^"]*before=[^"]*)"', text)
+        if older is None:
+            break
+        address = f"{home}authorizations/{unescape(older[1])}"
+
+    assert found == times
+    assert len(found) == len(many[chosen])
+
+
+def test_a_token_with_many_answers_hides_no_other(
+    browser: Client, home: str, actor: Actor, station: ChargingStation
+) -> None:
+    rare = factories.make_token(actor, "04RARE", label="Van rare")
+    noted(station, 1, token=[rare], token_value=["04RARE"])
+    busy = factories.make_token(actor, "04BUSY", label="Van busy")
+    noted(station, 60, token=[busy], token_value=["04BUSY"])
+    first = browser.get(f"{home}authorizations/?q=van").content.decode()
+    older = re.search(r'href="(\?[^"]*before=[^"]*)"', first)
+    assert older is not None
+    second = browser.get(f"{home}authorizations/{unescape(older[1])}").content.decode()
+
+    assert first.count(f"/tokens/{busy.pk}/") == 50
+    assert str(rare.pk) not in first
+    assert second.count(f"/tokens/{busy.pk}/") == 10
+    assert second.count(f"/tokens/{rare.pk}/") == 1
+
+
+def test_the_log_is_read_by_the_index_of_each_token(
+    browser: Client, home: str, organization: Organization, many: list[str]
+) -> None:
+    with CaptureQueriesContext(connection) as seen:
+        browser.get(f"{home}authorizations/?q=van")
+    asked = [one["sql"] for one in seen if "ARRAY(" in one["sql"] and "drivers_idtoken" in one["sql"]]
+    assert len(asked) == 1
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {asked[0]}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert "authorization_by_token" in plan
+    assert "Seq Scan on stations_authorizationanswer" not in plan

@@ -539,6 +539,20 @@ def test_a_token_that_expires_is_told_as_expired(charger: Charger, alice: Actor,
             assert list(socket.calls) == []
 
 
+def test_a_token_whose_block_is_over_is_told_as_accepted_by_itself(charger: Charger, alice: Actor) -> None:
+    token = make_token(alice, "SOON", type_="ISO14443")
+    tokens.block(token, reason="", until=clock.now() + timedelta(hours=1), by=alice)
+    managing.keep(charger.station, automatic=True, groups=[], by=alice)
+    with charger.dial() as socket:
+        socket.boot()
+        send(charger, socket, alice, FULL)
+        told = held(charger)
+        IdToken.objects.filter(pk=token.pk).update(blocked_until=clock.now() - timedelta(seconds=1))
+        after = items_in(follow(charger, socket))
+
+    assert (told["SOON"], after) == ("blocked", [("SOON", "Accepted")])
+
+
 def test_an_erased_token_is_taken_off_the_lists_of_stations(charger: Charger, alice: Actor) -> None:
     token = make_token(alice, "ERASED", type_="ISO14443")
     managing.keep(charger.station, automatic=True, groups=[], by=alice)

@@ -1,0 +1,215 @@
+"""Two rows for one person become one (dashboard 4.11): what the other holds is the kept one's from then on."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.db.transaction import atomic
+
+from billing.models import (
+    BillingAccount,
+    Buyer,
+    Cdr,
+    Invoice,
+    InvoiceState,
+    Mandate,
+    MandateState,
+    Outcome,
+    Payment,
+    SavedMethod,
+    Wallet,
+)
+from billing.services.erasing import CHARGING, UNSETTLED
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, NotFound
+from drivers.models import Budget, CardRegistration, Driver, Erasure, ErasureState, IdToken, ImportedRow
+from drivers.services import blocks, invitations
+from stations.domain.words import TransactionStatus
+from stations.models import AuthorizationAnswer, Favourite, ReservedTariff, SitePermission, Transaction
+
+ACCOUNTS = "Both have an account to sign in. End one of the two first."
+FORGOTTEN = (
+    "It was asked to delete the data of one of the two. Carry that out, or let it be withdrawn, first."
+)
+MONEY = "Both have a payer's account, and there are invoices, records or money with that of the duplicate."
+FILLED = ("email", "language", "reference")
+REASON = "merged"
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """What merging does, or did: what moves to the kept driver, and what stands in the way (nothing is done then)."""
+
+    tokens: int
+    sessions: int
+    budgets: int
+    account: bool
+    obstacles: tuple[str, ...] = ()
+
+
+def look(kept: Driver, duplicate: Driver) -> Merging:
+    """What merging would do now."""
+    return Merging(
+        tokens=IdToken.objects.live().filter(driver=duplicate).count(),
+        sessions=Transaction.objects.filter(driver=duplicate).count(),
+        budgets=len(_new_budgets(kept, duplicate)),
+        account=_account_of(kept) is None and _account_of(duplicate) is not None,
+        obstacles=tuple(obstacles(kept, duplicate)),
+    )
+
+
+def obstacles(kept: Driver, duplicate: Driver) -> list[str]:
+    """What has to be settled first, a sentence each."""
+    ended = Transaction.objects.filter(driver=duplicate, status=TransactionStatus.ENDED.value)
+    open_ = Q(settlement=None) | Q(settlement__outcome__in=[Outcome.WAITING, Outcome.EXCEPTION])
+    asked = Erasure.objects.filter(driver__in=[kept, duplicate]).exclude(state=ErasureState.WITHDRAWN)
+    ours, theirs = _account_of(kept), _account_of(duplicate)
+    found = {
+        CHARGING: Transaction.objects.filter(
+            driver=duplicate, status=TransactionStatus.ACTIVE.value
+        ).exists(),
+        UNSETTLED: ended.filter(open_).exists(),
+        FORGOTTEN: asked.exists(),
+        ACCOUNTS: None not in (kept.user_id, duplicate.user_id),
+        MONEY: ours is not None and theirs is not None and _holds_money(theirs),
+    }
+    return [sentence for sentence, stands in found.items() if stands]
+
+
+def merge(kept: Driver, duplicate: Driver, *, by: Actor) -> Merging:
+    """Give all that the duplicate has to the kept driver, and end the duplicate. Cannot be undone.
+
+    Raises :class:`Conflict` for the first of the obstacles, :class:`NotFound` for a driver who is no more or of
+    another organization.
+    """
+    for one in (kept, duplicate):
+        by.require_everywhere(Permission.DRIVERS_MANAGE, one)
+    if kept.pk == duplicate.pk or kept.organization_id != duplicate.organization_id:
+        raise Conflict("Choose another driver as the duplicate.", field="duplicate")
+    with atomic():
+        locked = _locked(kept.pk, duplicate.pk)
+        kept, duplicate = locked[kept.pk], locked[duplicate.pk]
+        done = look(kept, duplicate)
+        if done.obstacles:
+            raise Conflict(done.obstacles[0])
+        _move(kept, duplicate, by)
+    return done
+
+
+def _locked(*keys: UUID) -> dict[UUID, Driver]:
+    """Both drivers with their accounts, in one order, so that no record is made for either meanwhile."""
+    rows = Driver.objects.select_for_update(of=("self",)).live().select_related("organization", "group")
+    found = {driver.pk: driver for driver in rows.filter(pk__in=keys).order_by("pk")}
+    if len(found) != len(keys):
+        raise NotFound("There is no such driver.", field="duplicate")
+    accounts = BillingAccount.objects.filter(driver__in=keys).order_by("pk")
+    list(accounts.select_for_update(of=("self",)).values_list("pk"))
+    return found
+
+
+def _move(kept: Driver, duplicate: Driver, by: Actor) -> None:
+    tokens = list(IdToken.objects.select_for_update().filter(driver=duplicate).order_by("pk"))
+    IdToken.objects.filter(driver=duplicate).update(driver=kept)
+    sessions = Transaction.objects.filter(driver=duplicate).update(driver=kept)
+    AuthorizationAnswer.objects.filter(driver=duplicate).update(driver=kept)
+    ReservedTariff.objects.filter(driver=duplicate).update(driver=kept)
+    known = Favourite.objects.filter(driver=kept).values("station")
+    Favourite.objects.filter(driver=duplicate).exclude(station__in=known).update(driver=kept)
+    budgets = _new_budgets(kept, duplicate)
+    Budget.objects.filter(pk__in=[one.pk for one in budgets]).update(driver=kept)
+    _move_account(kept, duplicate, by)
+    invitations.withdraw_open(duplicate, by=by)
+    duplicate.invitations.update(driver=kept)
+    changes = _complete(kept, duplicate)
+    _end(duplicate)
+    kept.save(update_fields=[*FILLED, "group", "user", *blocks.FIELDS])
+    moved = {"tokens": [None, len(tokens)], "sessions": [None, sessions], "budgets": [None, len(budgets)]}
+    audit.record(
+        "driver.merged", kept, by=by, changes={"duplicate": [str(duplicate.pk), None], **moved, **changes}
+    )
+    told = {"driver": audit.change(duplicate, kept)}
+    audit.record_each("token.changed", ((token, told) for token in tokens), by=by, reason=REASON)
+    audit.record("driver.retired", duplicate, by=by, changes={"into": [None, str(kept.pk)]}, reason=REASON)
+
+
+def _complete(kept: Driver, duplicate: Driver) -> dict[str, Any]:
+    """What the kept driver lacks comes from the duplicate; a block of either holds. The audit tells no address."""
+    changes: dict[str, Any] = {}
+    for name in (*FILLED, "group", "user"):
+        if not getattr(kept, name) and getattr(duplicate, name):
+            setattr(kept, name, getattr(duplicate, name))
+            changes[name] = audit.change(None, getattr(kept, name), hidden=name in ("email", "user"))
+    if duplicate.blocked and not _blocks_longer(kept, duplicate):
+        before = kept.own_status
+        for name in blocks.FIELDS:
+            setattr(kept, name, getattr(duplicate, name))
+        changes["status"] = [before, kept.status]
+    return changes
+
+
+def _blocks_longer(one: Driver, other: Driver) -> bool:
+    """Whether the block of one ends no earlier than that of the other."""
+    if not one.blocked:
+        return False
+    return one.blocked_until is None or (
+        other.blocked_until is not None and one.blocked_until >= other.blocked_until
+    )
+
+
+def _end(duplicate: Driver) -> None:
+    """The row stays without the person, who is found under the kept one alone."""
+    for rows in (CardRegistration, SitePermission, Budget, Favourite, ImportedRow):
+        rows.objects.filter(driver=duplicate).delete()
+    Driver.objects.filter(pk=duplicate.pk).update(
+        name=f"Merged …{str(duplicate.pk)[-8:]}",
+        email="",
+        language="",
+        reference="",
+        group=None,
+        user=None,
+        blocked_reason="",
+        retired_at=clock.now(),
+    )
+
+
+def _move_account(kept: Driver, duplicate: Driver, by: Actor) -> None:
+    """The payer's account follows where the kept driver has none; an empty one beside another is closed."""
+    theirs = _account_of(duplicate)
+    if theirs is None:
+        return
+    if _account_of(kept) is None:
+        theirs.driver = kept
+        theirs.save(update_fields=["driver"])
+        audit.record(
+            "billing_account.moved", theirs, by=by, changes={"driver": audit.change(duplicate, kept)}
+        )
+        return
+    Buyer.objects.filter(account=theirs).delete()
+    theirs.name = f"Merged …{str(duplicate.pk)[-8:]}"
+    theirs.save(update_fields=["name"])
+    audit.record("billing_account.closed", theirs, by=by, reason=REASON)
+
+
+def _holds_money(account: BillingAccount) -> bool:
+    mine = {"account": account}
+    traces: tuple[QuerySet[Any], ...] = (
+        Invoice.objects.filter(**mine).exclude(state=InvoiceState.DISCARDED),
+        Cdr.objects.filter(**mine),
+        Payment.objects.filter(**mine),
+        Wallet.objects.filter(**mine).exclude(balance=0, reserved=0),
+        Mandate.objects.filter(**mine, state=MandateState.ACTIVE),
+        SavedMethod.objects.live().filter(**mine),
+    )
+    return any(rows.exists() for rows in traces)
+
+
+def _new_budgets(kept: Driver, duplicate: Driver) -> list[Budget]:
+    """Of the duplicate those for which the kept driver has none of the same kind and period."""
+    known = {(one.kind, one.per) for one in Budget.objects.filter(driver=kept)}
+    return [one for one in Budget.objects.filter(driver=duplicate) if (one.kind, one.per) not in known]
+
+
+def _account_of(driver: Driver) -> BillingAccount | None:
+    return BillingAccount.objects.filter(driver=driver).first()
