@@ -279,6 +279,37 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0005_outbox'
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration core.0007_client_credentials 2b53880dbea95ec7
+ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
+ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
+ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
+CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
+ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
+CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0008_mails 895746333c554fce
+CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
+ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
+CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0009_webhooks_by_name f17863610b7bd20c
+CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration tariffs.0001_initial 5479d67c985a620d
 CREATE EXTENSION IF NOT EXISTS "btree_gist";
 CREATE TABLE "tariffs_tariff" ("id" uuid NOT NULL PRIMARY KEY, "country_code" varchar(2) NOT NULL, "party_id" varchar(3) NOT NULL, "ocpi_id" varchar(36) NOT NULL, "name" varchar(100) NOT NULL, "created_at" timestamp with time zone NOT NULL, "updated_at" timestamp with time zone NOT NULL, "retired_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL);
@@ -314,22 +345,6 @@ CREATE INDEX "tariffs_tariff_organization_id_3a5662b6" ON "tariffs_tariff" ("org
 ALTER TABLE "tariffs_tariffversion" ADD CONSTRAINT "tariffs_tariffversion_tariff_id_65dd4fbc_fk_tariffs_tariff_id" FOREIGN KEY ("tariff_id") REFERENCES "tariffs_tariff" ("id") DEFERRABLE INITIALLY DEFERRED;
 CREATE INDEX "tariffs_tariffversion_tariff_id_65dd4fbc" ON "tariffs_tariffversion" ("tariff_id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('tariffs', '0001_initial', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0007_client_credentials 2b53880dbea95ec7
-ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
-ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
-ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
-CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
-ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
-CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -808,7 +823,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21eb9a5b4789b9789e72dd0fa1548,01a21eb9a5b47705925752579bca9310,01a21eb9a5b476e9945c6688f01169f1,01a21eb9a5b47bc78c27570bd3373c0e,01a21eb9a5b47008b4e9b917e9c9521f,01a21eb9a5b4709d9a001d9898d9dc5b,01a21eb9a5b47aab9aff5757969a92c3,01a21eb9a5b479dbac0728685bf34cac}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 20:36:52.789267+00:00","2026-11-27 20:36:52.789333+00:00","2026-11-27 20:36:52.789371+00:00","2026-11-27 20:36:52.789405+00:00","2026-11-27 20:36:52.789439+00:00","2026-11-27 20:36:52.789472+00:00","2026-11-27 20:36:52.789517+00:00","2026-11-27 20:36:52.789563+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21ecfbba47cd383061999c6e28d1f,01a21ecfbba47e888cd552fd69c220fa,01a21ecfbba47af3aa2dcd8a34c7bbc4,01a21ecfbba47e67a6fff95b80dc960d,01a21ecfbba47a7c9eaef6f19d8f1ba0,01a21ecfbba478ba94af06735d7f6841,01a21ecfbba47289bb78cac23ae4eda2,01a21ecfbba4752e9203621cdcb14421}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 21:01:00.197320+00:00","2026-11-27 21:01:00.197379+00:00","2026-11-27 21:01:00.197414+00:00","2026-11-27 21:01:00.197446+00:00","2026-11-27 21:01:00.197476+00:00","2026-11-27 21:01:00.197506+00:00","2026-11-27 21:01:00.197546+00:00","2026-11-27 21:01:00.197586+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -1540,6 +1555,12 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0037_tar
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
+CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration stations.0038_lists_by_age 9b2c76a52649cbca
 CREATE INDEX "station_by_name" ON "stations_chargingstation" ("organization_id", "name", "id");
 CREATE INDEX "station_by_creation" ON "stations_chargingstation" ("organization_id", "created_at", "id");
@@ -1551,21 +1572,6 @@ SET CONSTRAINTS ALL DEFERRED;
 -- migration stations.0039_alerts_by_id f580cbfe871c9708
 CREATE INDEX "alert_by_org" ON "stations_alert" ("organization_id", "id" DESC);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0039_alerts_by_id', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0008_mails 895746333c554fce
-CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
-ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
-CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0009_webhooks_by_name f17863610b7bd20c
-CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -2167,9 +2173,196 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0026_run_
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
-CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
+-- migration billing.0027_dunning 833f10b0dc92d860
+CREATE TABLE "billing_dunningpolicy" ("organization_id" uuid NOT NULL PRIMARY KEY, "enabled" boolean NOT NULL, "starts_on" date NULL, "changed_at" timestamp with time zone NOT NULL, CONSTRAINT "dunning_enabled_from_a_day" CHECK ((NOT "enabled" OR "starts_on" IS NOT NULL)));
+CREATE TABLE "billing_dunningterms" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "country" varchar(2) NOT NULL, "currency" varchar(3) NOT NULL, "organization_id" uuid NOT NULL);
+CREATE TABLE "billing_dunningrule" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "kind" varchar(8) NOT NULL, "days" smallint NOT NULL CHECK ("days" >= 0), "fee" numeric(19, 4) NOT NULL, "texts" jsonb NOT NULL, "terms_id" bigint NOT NULL);
+CREATE TABLE "billing_dunninghold" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(7) NOT NULL, "reason" varchar(300) NOT NULL, "until" date NULL, "made_by" varchar(200) NOT NULL, "made_at" timestamp with time zone NOT NULL, "released_by" varchar(200) NOT NULL, "released_at" timestamp with time zone NULL, "account_id" uuid NOT NULL, "invoice_id" uuid NULL, "organization_id" uuid NOT NULL, CONSTRAINT "dunning_promise_has_a_day" CHECK ((NOT ("kind" = 'promise') OR "until" IS NOT NULL)));
+CREATE TABLE "billing_dunningstep" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "kind" varchar(8) NOT NULL, "taken_on" date NOT NULL, "taken_at" timestamp with time zone NOT NULL, "days" smallint NOT NULL CHECK ("days" >= 0), "currency" varchar(3) NOT NULL, "open_amount" numeric(19, 4) NOT NULL, "fee" numeric(19, 4) NOT NULL, "subject" varchar(300) NOT NULL, "body" text NOT NULL, "state" varchar(7) NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "sent_at" timestamp with time zone NULL, "cards_blocked_at" timestamp with time zone NULL, "cards_blocked_by" varchar(200) NOT NULL, "invoice_id" uuid NOT NULL, CONSTRAINT "dunning_step_once" UNIQUE ("invoice_id", "kind"), CONSTRAINT "dunning_step_asks_for_something" CHECK (("fee" >= 0 AND "open_amount" > 0)), CONSTRAINT "dunning_step_sent_at_a_time" CHECK ((NOT ("state" = 'sent') OR "sent_at" IS NOT NULL)));
+ALTER TABLE "billing_dunningterms" ADD CONSTRAINT "dunning_terms_once_per_country" UNIQUE ("organization_id", "country");
+ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_once_per_step" UNIQUE ("terms_id", "kind");
+ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_days_differ" UNIQUE ("terms_id", "days");
+ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_after_due_date" CHECK ("days" >= 1);
+ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "dunning_rule_fee_is_an_amount" CHECK ("fee" >= 0);
+ALTER TABLE "billing_dunningpolicy" ADD CONSTRAINT "billing_dunningpolic_organization_id_ca0bb79a_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_dunningterms" ADD CONSTRAINT "billing_dunningterms_organization_id_5b5ad6c2_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_dunningrule" ADD CONSTRAINT "billing_dunningrule_terms_id_2ec0c0f7_fk_billing_d" FOREIGN KEY ("terms_id") REFERENCES "billing_dunningterms" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "billing_dunningrule_terms_id_2ec0c0f7" ON "billing_dunningrule" ("terms_id");
+ALTER TABLE "billing_dunninghold" ADD CONSTRAINT "billing_dunninghold_account_id_524acd52_fk_billing_b" FOREIGN KEY ("account_id") REFERENCES "billing_billingaccount" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_dunninghold" ADD CONSTRAINT "billing_dunninghold_invoice_id_962e9991_fk_billing_invoice_id" FOREIGN KEY ("invoice_id") REFERENCES "billing_invoice" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_dunninghold" ADD CONSTRAINT "billing_dunninghold_organization_id_984ffaf4_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE UNIQUE INDEX "dunning_hold_once_per_invoice" ON "billing_dunninghold" ("invoice_id") WHERE "released_at" IS NULL;
+CREATE UNIQUE INDEX "dunning_hold_once_per_payer" ON "billing_dunninghold" ("account_id") WHERE ("invoice_id" IS NULL AND "released_at" IS NULL);
+CREATE INDEX "billing_dunninghold_account_id_524acd52" ON "billing_dunninghold" ("account_id");
+CREATE INDEX "billing_dunninghold_invoice_id_962e9991" ON "billing_dunninghold" ("invoice_id");
+ALTER TABLE "billing_dunningstep" ADD CONSTRAINT "billing_dunningstep_invoice_id_8a6ca402_fk_billing_invoice_id" FOREIGN KEY ("invoice_id") REFERENCES "billing_invoice" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "billing_dunningstep_invoice_id_8a6ca402" ON "billing_dunningstep" ("invoice_id");
+CREATE INDEX "dunning_step_waiting" ON "billing_dunningstep" ("next_try_at") WHERE "state" = 'waiting';
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0027_dunning', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0030_reserved_records 603b1644e3c0db24
+CREATE TABLE "billing_reservationsettlement" ("reservation_id" uuid NOT NULL PRIMARY KEY, "outcome" varchar(12) NOT NULL, "reason" varchar(20) NOT NULL, "settled_at" timestamp with time zone NOT NULL, CONSTRAINT "reservation_settlement_says_why_not" CHECK ((("outcome" IN ('waived', 'not_billable') AND "reason" > '') OR ("outcome" = 'sealed' AND "reason" = ''))));
+ALTER TABLE "billing_cdr" ADD COLUMN "reservation_id" uuid NULL CONSTRAINT "billing_cdr_reservation_id_2f73c1b2_fk_stations_reservation_id" REFERENCES "stations_reservation"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "billing_cdr_reservation_id_2f73c1b2_fk_stations_reservation_id" IMMEDIATE;
+SET CONSTRAINTS "billing_cdr_transaction_id_9a411ea9_fk_stations_transaction_id" IMMEDIATE; ALTER TABLE "billing_cdr" DROP CONSTRAINT "billing_cdr_transaction_id_9a411ea9_fk_stations_transaction_id";
+ALTER TABLE "billing_cdr" ALTER COLUMN "transaction_id" DROP NOT NULL;
+ALTER TABLE "billing_cdr" ADD CONSTRAINT "billing_cdr_transaction_id_9a411ea9_fk_stations_transaction_id" FOREIGN KEY ("transaction_id") REFERENCES "stations_transaction" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_cdr" ADD CONSTRAINT "cdr_of_one_thing" CHECK ((("transaction_id" IS NULL OR "reservation_id" IS NULL) AND 1 = (CASE WHEN "transaction_id" IS NULL THEN 1 ELSE 0 END + CASE WHEN "reservation_id" IS NULL THEN 1 ELSE 0 END))) NOT VALID;
+CREATE OR REPLACE FUNCTION billing_cdr_fits() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE o billing_cdr;
+BEGIN
+    IF NEW.credit THEN
+        SELECT * INTO o FROM billing_cdr WHERE id = NEW.credit_reference_id;
+        IF o.credit OR (o.transaction_id, o.reservation_id, o.currency, o.account_id, o.payable_excl_vat, o.payable_vat,
+                o.payable_incl_vat)
+            IS DISTINCT FROM (NEW.transaction_id, NEW.reservation_id, NEW.currency, NEW.account_id,
+                -NEW.payable_excl_vat, -NEW.payable_vat, -NEW.payable_incl_vat) THEN
+            RAISE EXCEPTION 'a credit mirrors one record that is no credit' USING ERRCODE = 'check_violation';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF NEW.replaces_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM billing_cdr c JOIN billing_cdr k ON k.credit_reference_id = c.id
+        WHERE c.id = NEW.replaces_id AND (c.transaction_id, c.reservation_id) IS NOT DISTINCT FROM (NEW.transaction_id, NEW.reservation_id)) THEN
+        RAISE EXCEPTION 'only a credited record of the same session is replaced' USING ERRCODE = 'check_violation';
+    END IF;
+    IF EXISTS (SELECT FROM billing_billingexception e WHERE e.transaction_id = NEW.transaction_id
+        AND e.decision = '' AND e.cause <> 'late_data') THEN
+        RAISE EXCEPTION 'the session waits for a decision' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+ALTER TABLE "billing_reservationsettlement" ADD CONSTRAINT "billing_reservations_reservation_id_2dfaeef9_fk_stations_" FOREIGN KEY ("reservation_id") REFERENCES "stations_reservation" ("id") DEFERRABLE INITIALLY DEFERRED;
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0030_reserved_records', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0031_reserved_records_once ceeeea28ac3a649b
+ALTER TABLE "billing_cdr" VALIDATE CONSTRAINT "cdr_of_one_thing";
+CREATE INDEX "cdr_by_reservation" ON "billing_cdr" ("reservation_id") WHERE "reservation_id" IS NOT NULL;
+DROP INDEX IF EXISTS cdr_once_per_reservation;
+CREATE UNIQUE INDEX cdr_once_per_reservation ON billing_cdr (reservation_id) WHERE NOT credit AND replaces_id IS NULL AND reservation_id IS NOT NULL;
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0031_reserved_records_once', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0032_one_basis 26e9d0a497b11442
+CREATE FUNCTION billing_line_fits_its_record() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM billing_invoice i JOIN billing_cdr c ON c.id = NEW.cdr_id
+        WHERE i.id = NEW.invoice_id AND i.basis = c.basis AND i.currency = c.currency) THEN
+        RAISE EXCEPTION 'an invoice has records of its basis and currency only' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER billing_line_fits_its_record BEFORE INSERT ON billing_invoiceline
+    FOR EACH ROW EXECUTE FUNCTION billing_line_fits_its_record();
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0032_one_basis', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0033_retention 9f5311ead05c2ad3
+ALTER TABLE "billing_settlement" ADD COLUMN "person_removed_at" timestamp with time zone NULL;
+CREATE TABLE "billing_legalhold" ("id" uuid NOT NULL PRIMARY KEY, "reason" varchar(500) NOT NULL, "placed_at" timestamp with time zone NOT NULL, "placed_by" varchar(200) NOT NULL, "lifted_at" timestamp with time zone NULL, "lifted_by" varchar(200) NOT NULL, "account_id" uuid NULL, "organization_id" uuid NOT NULL, CONSTRAINT "legal_hold_lifted_by_someone" CHECK ((("lifted_at" IS NULL AND "lifted_by" = '') OR ("lifted_at" IS NOT NULL AND "lifted_by" > ''))));
+CREATE TABLE "billing_retentionreport" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "kind" varchar(9) NOT NULL, "day" date NOT NULL, "before" date NOT NULL, "counts" jsonb NOT NULL, "position" uuid NULL, "organization_id" uuid NOT NULL, CONSTRAINT "retention_report_once" UNIQUE ("organization_id", "kind", "day"));
+ALTER TABLE "billing_legalhold" ADD CONSTRAINT "billing_legalhold_account_id_5bce7689_fk_billing_b" FOREIGN KEY ("account_id") REFERENCES "billing_billingaccount" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_legalhold" ADD CONSTRAINT "billing_legalhold_organization_id_1c241a7e_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE UNIQUE INDEX "legal_hold_once" ON "billing_legalhold" ("organization_id", "account_id") NULLS NOT DISTINCT WHERE "lifted_at" IS NULL;
+CREATE INDEX "billing_legalhold_account_id_5bce7689" ON "billing_legalhold" ("account_id");
+CREATE INDEX "billing_legalhold_organization_id_1c241a7e" ON "billing_legalhold" ("organization_id");
+ALTER TABLE "billing_retentionreport" ADD CONSTRAINT "billing_retentionrep_organization_id_55228d88_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "billing_retentionreport_organization_id_55228d88" ON "billing_retentionreport" ("organization_id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0033_retention', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0034_settlements_with_person c83126584ab12c6a
+CREATE INDEX "settlement_with_person" ON "billing_settlement" ("due_at") WHERE "person_removed_at" IS NULL;
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0034_settlements_with_person', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0035_expired_documents 74b900fe7145c2b4
+-- Only inside of billing_drop_expired, which runs as the owner: whoever sets the word alone changes nothing by it.
+CREATE FUNCTION billing_term_is_over() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF current_setting('billing.term_is_over', true) IS DISTINCT FROM 'yes' THEN
+        RETURN false;
+    END IF;
+    RETURN current_user = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'billing_invoice'::regclass);
+END $$;
+
+CREATE FUNCTION billing_drop_expired(owner uuid, invoices uuid[], payments uuid[], cdrs uuid[], before date)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE journals uuid[]; sessions uuid[]; other record;
+BEGIN
+    IF before > current_date - interval '5 years' THEN
+        RAISE EXCEPTION 'no term is below five years' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF EXISTS (SELECT FROM billing_invoice WHERE id = ANY(invoices) AND (organization_id <> owner
+            OR state NOT IN ('paid', 'credited', 'uncollectible', 'discarded')
+                AND (document_type <> '381' OR state = 'draft')
+            OR coalesce(issued_on, (created_at AT TIME ZONE 'UTC')::date) >= before))
+        OR EXISTS (SELECT FROM billing_payment WHERE id = ANY(payments) AND (organization_id <> owner
+            OR state IN ('pending', 'held') OR (created_at AT TIME ZONE 'UTC')::date >= before))
+        OR EXISTS (SELECT FROM billing_cdr WHERE id = ANY(cdrs) AND (organization_id <> owner
+            OR (sealed_at AT TIME ZONE 'UTC')::date >= before)) THEN
+        RAISE EXCEPTION 'this must be kept' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF EXISTS (SELECT FROM billing_legalhold h WHERE h.organization_id = owner AND h.lifted_at IS NULL AND (
+            h.account_id IS NULL
+            OR h.account_id IN (SELECT account_id FROM billing_invoice WHERE id = ANY(invoices))
+            OR h.account_id IN (SELECT account_id FROM billing_payment WHERE id = ANY(payments))
+            OR h.account_id IN (SELECT account_id FROM billing_cdr WHERE id = ANY(cdrs)))) THEN
+        RAISE EXCEPTION 'a legal hold keeps this' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    PERFORM set_config('billing.term_is_over', 'yes', true);
+    SELECT array_agg(id) INTO journals FROM (
+        SELECT id FROM billing_journal WHERE invoice_id = ANY(invoices)
+        UNION SELECT journal_id FROM billing_paymentposting WHERE payment_id = ANY(payments)) j;
+    SELECT array_agg(DISTINCT transaction_id) INTO sessions FROM billing_cdr WHERE id = ANY(cdrs);
+    UPDATE billing_bankline SET proposed_id = NULL WHERE proposed_id = ANY(invoices);
+    DELETE FROM billing_bankline WHERE payment_id = ANY(payments);
+    DELETE FROM billing_providercall WHERE payment_id = ANY(payments);
+    DELETE FROM billing_refund WHERE payment_id = ANY(payments) OR credit_note_id = ANY(invoices);
+    DELETE FROM billing_paymentposting WHERE payment_id = ANY(payments);
+    DELETE FROM billing_hold WHERE payment_id = ANY(payments);
+    -- Whatever else hangs on an invoice goes with it: lines, files, deliveries, receipts, debits, reminders.
+    FOR other IN
+        SELECT c.conrelid::regclass AS place, a.attname AS name FROM pg_constraint c
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+        WHERE c.contype = 'f' AND c.confrelid = 'billing_invoice'::regclass
+            AND c.conrelid NOT IN ('billing_invoice'::regclass, 'billing_journal'::regclass, 'billing_bankline'::regclass)
+    LOOP
+        EXECUTE format('DELETE FROM %s WHERE %I = ANY($1)', other.place, other.name) USING invoices;
+    END LOOP;
+    DELETE FROM billing_ledgerentry WHERE journal_id = ANY(journals);
+    DELETE FROM billing_journal WHERE id = ANY(journals);
+    DELETE FROM billing_payment WHERE id = ANY(payments);
+    DELETE FROM billing_invoice WHERE id = ANY(invoices);
+    DELETE FROM billing_cdr WHERE id = ANY(cdrs);
+    DELETE FROM stations_signedmeterdata s WHERE s.transaction_id = ANY(sessions)
+        AND NOT EXISTS (SELECT FROM billing_cdr c WHERE c.transaction_id = s.transaction_id);
+    -- What still names one of them is told here, not at the commit of the whole turn.
+    SET CONSTRAINTS ALL IMMEDIATE;
+    SET CONSTRAINTS ALL DEFERRED;
+    PERFORM set_config('billing.term_is_over', '', true);
+END $$;
+
+CREATE OR REPLACE TRIGGER billing_cdr_stands BEFORE UPDATE OR DELETE ON billing_cdr FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_cdr_stands();
+
+CREATE OR REPLACE TRIGGER billing_invoice_stands BEFORE UPDATE OR DELETE ON billing_invoice FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_invoice_stands();
+
+CREATE OR REPLACE TRIGGER billing_line_stands BEFORE INSERT OR UPDATE OR DELETE ON billing_invoiceline FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_line_stands();
+
+CREATE OR REPLACE TRIGGER billing_journal_stands BEFORE UPDATE OR DELETE ON billing_journal FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_ledger_stands();
+
+CREATE OR REPLACE TRIGGER billing_entry_stands BEFORE UPDATE OR DELETE ON billing_ledgerentry FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_ledger_stands();
+
+CREATE OR REPLACE TRIGGER billing_payment_goes_forward BEFORE UPDATE OR DELETE ON billing_payment FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_payment_goes_forward();
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0035_expired_documents', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -2259,7 +2452,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 20:39:42.184401+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 21:01:52.480368+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2335,7 +2528,44 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0044_bud
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration stations.0049_ends_of_blocks_told 8eb55a2058a9ae52
+-- migration stations.0049_own_limits_kept 8f4b517d574caa12
+CREATE TABLE "stations_profilespan" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "evse_id" integer NOT NULL CHECK ("evse_id" >= 0), "profile_id" bigint NOT NULL, "transaction_id" uuid NULL, "content" jsonb NOT NULL, "since" timestamp with time zone NOT NULL, "until" timestamp with time zone NULL, "station_id" uuid NOT NULL);
+CREATE FUNCTION stations_keep_profile() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        UPDATE stations_profilespan SET until = now()
+        WHERE station_id = OLD.station_id AND profile_id = OLD.profile_id AND until IS NULL;
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.source = 'CSO' THEN
+        INSERT INTO stations_profilespan (station_id, evse_id, profile_id, transaction_id, content, since)
+        VALUES (NEW.station_id, NEW.evse_id, NEW.profile_id, NEW.transaction_id, NEW.content, now());
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stations_profile_kept AFTER INSERT OR DELETE ON stations_installedprofile
+    FOR EACH ROW EXECUTE FUNCTION stations_keep_profile();
+CREATE TRIGGER stations_profile_kept_anew AFTER UPDATE ON stations_installedprofile FOR EACH ROW
+    WHEN (OLD.content IS DISTINCT FROM NEW.content OR OLD.evse_id <> NEW.evse_id OR OLD.source <> NEW.source
+        OR OLD.profile_id <> NEW.profile_id OR OLD.transaction_id IS DISTINCT FROM NEW.transaction_id)
+    EXECUTE FUNCTION stations_keep_profile();
+INSERT INTO stations_profilespan (station_id, evse_id, profile_id, transaction_id, content, since)
+    SELECT station_id, evse_id, profile_id, transaction_id, content, installed_at
+    FROM stations_installedprofile WHERE source = 'CSO';
+ALTER TABLE "stations_profilespan" ADD CONSTRAINT "stations_profilespan_station_id_d3cee1b6_fk_stations_" FOREIGN KEY ("station_id") REFERENCES "stations_chargingstation" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "profile_span_by_station" ON "stations_profilespan" ("station_id", "until");
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0049_own_limits_kept', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0050_prices_of_running_sessions 4d1378799ac4326b
+ALTER TABLE "stations_sessioncost" ADD COLUMN "prices" jsonb NULL;
+ALTER TABLE "stations_sessioncost" ADD COLUMN "price_changed_at" timestamp with time zone NULL;
+ALTER TABLE "stations_sessioncost" ADD COLUMN "price_changes_at" timestamp with time zone NULL;
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0050_prices_of_running_sessions', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0051_ends_of_blocks_told 077bdbb662ce01f4
 CREATE OR REPLACE FUNCTION stations_tell_token() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM core_outbox_add(NEW.organization_id, NULL,
@@ -2358,7 +2588,7 @@ BEGIN
             'blocked_until', core_instant(NEW.blocked_until), 'retired_at', core_instant(NEW.retired_at)));
     RETURN NULL;
 END $$;
-INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0049_ends_of_blocks_told', now());
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0051_ends_of_blocks_told', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
