@@ -72,6 +72,13 @@ def record_of(cost: ReservationCost) -> Cdr:
     return Cdr.objects.get(reservation=cost.pk, credit=False)
 
 
+def used(cost: ReservationCost) -> None:
+    """A session is told of late that began with it."""
+    with atomic():
+        Reservation.objects.filter(pk=cost.pk).update(status=ReservationStatus.USED.value)
+        reservation_costs.doubt(cost.pk)
+
+
 def outcome_of(cost: ReservationCost) -> str:
     return ReservationSettlement.objects.get(pk=cost.pk).outcome
 
@@ -267,8 +274,7 @@ def test_b12_one_that_was_used_after_it_was_billed_does_not_add_up_until_it_is_w
 ) -> None:
     cost = reserve(erika)
     reserved.seal_due()
-    with atomic():
-        reservation_costs.doubt(cost.pk)
+    used(cost)
     found = differences(organization, alice)
     tariff = cost.reservation.reserved_tariff.version.tariff_id
     decide = f"{home}reservations/{cost.pk}/decide/"
@@ -281,6 +287,36 @@ def test_b12_one_that_was_used_after_it_was_billed_does_not_add_up_until_it_is_w
     assert reserved.standing(cost.pk) is None
     assert differences(organization, alice) == []
     assert not InvoiceLine.objects.filter(cdr__reservation=cost.pk).exists()
+
+
+def test_t25_one_with_a_price_by_hand_that_turns_out_to_be_used_is_asked_about_again(
+    reserve: Reserve, erika: Driver, alice: Actor, organization: Organization, browser: Client, home: str
+) -> None:
+    cost = reserve(erika)
+    by_hand = {"decision": "tariff", "reason": WHY, "decided_by": "Alice", "decided_at": clock.now()}
+    ReservationCost.objects.filter(pk=cost.pk).update(**by_hand)
+    reserved.seal_due()
+    used(cost)
+    found = differences(organization, alice)
+    cost.refresh_from_db()
+    asked = (cost.state, cost.cause, cost.decision)
+    browser.post(f"{home}reservations/{cost.pk}/decide/", {"decision": "waive", "reason": WHY})
+
+    assert asked == ("review", "used_after_all", "")
+    assert found == ["used_after_all"]
+    assert reserved.standing(cost.pk) is None
+    assert differences(organization, alice) == []
+
+
+def test_t25_one_that_was_waived_stays_so_when_it_turns_out_to_be_used(
+    reserve: Reserve, erika: Driver, alice: Actor
+) -> None:
+    cost = reserve(erika)
+    reserved.waive(cost, by=alice, reason=WHY)
+    used(cost)
+    cost.refresh_from_db()
+
+    assert (cost.state, cost.decision) == ("final", "waived")
 
 
 def test_b05_one_whose_totals_do_not_agree_is_left_to_a_person(reserve: Reserve, erika: Driver) -> None:
