@@ -6,6 +6,7 @@ all waits for a person, whose waiving takes its record back.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -32,8 +33,9 @@ TOTALS_DIFFER = "totals_differ"
 
 def seal_due() -> int:
     """Give reservations that have their price a record, or the reason why none; how many were decided."""
-    keys = _due().order_by("pk").values_list("pk", flat=True)[:AT_ONCE]
-    return sum(turns.guarded(key, partial(_seal, key, clock.now())) for key in list(keys))
+    return turns.through(
+        lambda done: _due().exclude(pk__in=done).order_by("pk").only("pk")[:AT_ONCE], _seal_each
+    )
 
 
 def standing(reservation_id: UUID) -> Cdr | None:
@@ -77,6 +79,10 @@ def price(cost: ReservationCost, tariff: Tariff | None, *, by: Actor, reason: st
 def _due() -> QuerySet[ReservationCost]:
     priced = ReservationCost.objects.filter(state=CostState.FINAL, currency__gt="")
     return priced.filter(reservation__settlement=None).exclude(decision=CostDecision.WAIVED)
+
+
+def _seal_each(rows: Sequence[ReservationCost]) -> int:
+    return sum(turns.guarded(row.pk, partial(_seal, row.pk, clock.now())) for row in rows)
 
 
 @atomic

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from importlib import import_module
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
@@ -12,7 +14,7 @@ from django.test import Client
 
 from billing.models import Cdr, Invoice, InvoiceLine, Outcome, ReservationSettlement, SitePolicy
 from billing.services import accounts, drafting, erasing, issuing, parties, reconciling, reserved
-from core import clock
+from core import clock, statements
 from core.access import Actor, Role
 from core.models import Event, Organization
 from core.services import outbox
@@ -317,6 +319,42 @@ def test_t25_one_that_was_waived_stays_so_when_it_turns_out_to_be_used(
     cost.refresh_from_db()
 
     assert (cost.state, cost.decision) == ("final", "waived")
+
+
+def test_b01_those_that_stumble_keep_no_others_from_being_billed(
+    reserve: Reserve, erika: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = reserve(erika), reserve(erika, 8)
+    make = reserved._make
+
+    def stumbling(cost: ReservationCost, *rest: Any) -> None:
+        if cost.pk == broken.pk:
+            raise ValueError
+        make(cost, *rest)
+
+    monkeypatch.setattr(reserved, "_make", stumbling)
+    monkeypatch.setattr(reserved, "AT_ONCE", 1)
+    reserved.seal_due()
+
+    assert record_of(sound).payable_incl_vat == Decimal("2.86")
+    assert not ReservationSettlement.objects.filter(pk=broken.pk).exists()
+
+
+def test_b13_what_had_its_price_before_reservations_were_billed_stays_unbilled_and_says_so(
+    reserve: Reserve, erika: Driver, alice: Actor, browser: Client, home: str, organization: Organization
+) -> None:
+    before, billed = reserve(erika), reserve(erika, 8)
+    ReservationSettlement.objects.create(reservation_id=billed.pk, outcome="sealed", settled_at=clock.now())
+    update = import_module("billing.migrations.0036_reservations_from_before")
+    for _time in range(2):
+        statements.execute(update.FORWARD, [])
+    reserved.seal_due()
+    page = browser.get(f"{home}sessions/reservations/").content.decode()
+
+    assert (outcome_of(before), outcome_of(billed)) == (Outcome.NOT_BILLABLE, Outcome.SEALED)
+    assert not Cdr.objects.filter(reservation=before.pk).exists()
+    assert page.count("before reservations were billed") == 1
+    assert erasing.obstacles(erika) == []
 
 
 def test_b05_one_whose_totals_do_not_agree_is_left_to_a_person(reserve: Reserve, erika: Driver) -> None:
