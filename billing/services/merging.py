@@ -29,14 +29,8 @@ from core.errors import Conflict, NotFound
 from drivers.models import Budget, CardRegistration, Driver, Erasure, ErasureState, IdToken, ImportedRow
 from drivers.services import blocks, invitations
 from stations.domain.words import TransactionStatus
-from stations.models import (
-    AuthorizationAnswer,
-    Favourite,
-    ReservedTariff,
-    SitePermission,
-    TariffAssignment,
-    Transaction,
-)
+from stations.models import Favourite, SitePermission, TariffAssignment, Transaction
+from stations.services import merged_drivers
 
 ACCOUNTS = "Both have an account to sign in. End one of the two first."
 FORGOTTEN = (
@@ -140,9 +134,7 @@ def _locked(*keys: UUID) -> dict[UUID, Driver]:
 def _move(kept: Driver, duplicate: Driver, by: Actor) -> None:
     tokens = list(IdToken.objects.select_for_update().filter(driver=duplicate).order_by("pk"))
     IdToken.objects.filter(driver=duplicate).update(driver=kept)
-    sessions = Transaction.objects.filter(driver=duplicate).update(driver=kept)
-    AuthorizationAnswer.objects.filter(driver=duplicate).update(driver=kept)
-    ReservedTariff.objects.filter(driver=duplicate).update(driver=kept)
+    sessions = merged_drivers.give(duplicate.pk, kept.pk)
     known = Favourite.objects.filter(driver=kept).values("station")
     Favourite.objects.filter(driver=duplicate).exclude(station__in=known).update(driver=kept)
     contracts = {"tariffs": [None, _move_tariffs(kept, duplicate, by)]}
@@ -153,7 +145,7 @@ def _move(kept: Driver, duplicate: Driver, by: Actor) -> None:
     invitations.withdraw_open(duplicate, by=by)
     duplicate.invitations.update(driver=kept)
     changes = _complete(kept, duplicate)
-    _end(duplicate)
+    _end(duplicate, kept)
     kept.save(update_fields=[*FILLED, "group", "user", *blocks.FIELDS])
     moved = {"tokens": [None, len(tokens)], "sessions": [None, sessions], "budgets": [None, len(budgets)]}
     told = {"duplicate": [str(duplicate.pk), None], **moved, **contracts, **sites, **changes}
@@ -187,8 +179,9 @@ def _blocks_longer(one: Driver, other: Driver) -> bool:
     )
 
 
-def _end(duplicate: Driver) -> None:
+def _end(duplicate: Driver, kept: Driver) -> None:
     """The row stays without the person, who is found under the kept one alone."""
+    Driver.objects.filter(merged_into=duplicate).update(merged_into=kept)
     for rows in (CardRegistration, SitePermission, Budget, Favourite, ImportedRow):
         rows.objects.filter(driver=duplicate).delete()
     Driver.objects.filter(pk=duplicate.pk).update(
@@ -200,6 +193,7 @@ def _end(duplicate: Driver) -> None:
         user=None,
         blocked_reason="",
         retired_at=clock.now(),
+        merged_into=kept,
     )
 
 

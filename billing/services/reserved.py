@@ -111,9 +111,10 @@ def _kept(key: UUID) -> ReservedTariff:
 
 
 def _driver(kept: ReservedTariff) -> Driver | None:
-    """Who reserved; the token says it where the copy was made without."""
+    """Who reserved; the token says it where the copy was made without. Of a duplicate the driver who is kept."""
     token = kept.reservation.token
-    return kept.driver or (token.driver if token else None)
+    driver = kept.driver or (token.driver if token else None)
+    return driver and (driver.merged_into or driver)
 
 
 def _settle(key: UUID, outcome: Outcome, reason: str, now: datetime) -> None:
