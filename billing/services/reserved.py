@@ -33,9 +33,7 @@ TOTALS_DIFFER = "totals_differ"
 
 def seal_due() -> int:
     """Give reservations that have their price a record, or the reason why none; how many were decided."""
-    return turns.through(
-        lambda done: _due().exclude(pk__in=done).order_by("pk").only("pk")[:AT_ONCE], _seal_each
-    )
+    return turns.through(_some_due, _seal_each)
 
 
 def standing(reservation_id: UUID) -> Cdr | None:
@@ -79,6 +77,10 @@ def price(cost: ReservationCost, tariff: Tariff | None, *, by: Actor, reason: st
 def _due() -> QuerySet[ReservationCost]:
     priced = ReservationCost.objects.filter(state=CostState.FINAL, currency__gt="")
     return priced.filter(reservation__settlement=None).exclude(decision=CostDecision.WAIVED)
+
+
+def _some_due(done: set[UUID]) -> list[ReservationCost]:
+    return list(_due().exclude(pk__in=done).order_by("pk").only("pk")[:AT_ONCE])
 
 
 def _seal_each(rows: Sequence[ReservationCost]) -> int:

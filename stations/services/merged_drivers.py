@@ -21,14 +21,14 @@ LOOKED_AFTER = timedelta(days=7)
 @atomic
 def give(duplicate: UUID, kept: UUID) -> int:
     """Let the kept driver have sessions, answers and reservations of the duplicate; how many sessions it were."""
-    sessions, *_others = [rows.filter(driver=duplicate).update(driver=kept) for rows in _tables()]
-    return sessions
+    moved = [rows.filter(driver=duplicate).update(driver=kept) for rows in _tables()]
+    return moved[0]
 
 
 def follow(now: datetime) -> int:
     """Give on what came in for drivers who were merged lately; how many of them had something."""
     merged = Driver.objects.filter(merged_into__isnull=False, retired_at__gte=now - LOOKED_AFTER)
-    kept = dict(merged.values_list("pk", "merged_into"))
+    kept = {duplicate: into for duplicate, into in merged.values_list("pk", "merged_into") if into}
     late = _named(kept) if kept else set()
     for duplicate in late:
         give(duplicate, kept[duplicate])
