@@ -99,7 +99,7 @@ def test_known_tokens_are_skipped_or_updated_as_asked(api: APIClient, alice: Act
     token.refresh_from_db()
     assert (token.label, token.value) == ("New", "A1")
     entry = AuditEntry.objects.get(action="token.changed", object_id=str(token.pk))
-    assert entry.changes == {"label": ["Old", "New"]}
+    assert entry.changes == {"label": ["…", "…"]}  # it may name a person
 
 
 def test_w025_the_number_of_rows_is_bounded(api: APIClient) -> None:
