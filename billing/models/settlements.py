@@ -80,7 +80,8 @@ class ReservationSettlementQuerySet(ScopedQuerySet["ReservationSettlement"]):
 class ReservationSettlement(models.Model):
     """What became of a reservation that costs something and that no session used; made with its record, or instead.
 
-    The row is the proof that it was billed: its key lets that happen once. ``reason`` as of :class:`Settlement`.
+    The row is the proof that it was billed: its key lets that happen once. ``reason`` as of :class:`Settlement`, or
+    ``before_billing``: it had its price when reservations were not billed yet.
     """
 
     reservation = models.OneToOneField(

@@ -80,7 +80,11 @@ def _carry_out(batch: TokenImport, judged: list[Judged], now: datetime, by: Acto
 
 
 def _lock(batch: TokenImport) -> None:
-    """Nothing of it changes meanwhile, and no session begins with one of the tokens."""
+    """Nothing of it changes meanwhile, and what was written of its tokens before is seen.
+
+    A session that was allowed before and begins now waits for the end; its token is ended then, as after ending
+    one by hand, and the session is billed all the same.
+    """
     tokens = IdToken.objects.filter(pk__in=batch.rows.values("token"))
     list(tokens.order_by("pk").select_for_update().values_list("pk"))
     drivers = Driver.objects.filter(pk__in=batch.rows.values("driver"))

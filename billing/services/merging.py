@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.transaction import atomic
 
 from billing.models import (
@@ -13,6 +13,7 @@ from billing.models import (
     Cdr,
     Invoice,
     InvoiceState,
+    LegalHold,
     Mandate,
     MandateState,
     Outcome,
@@ -20,6 +21,7 @@ from billing.models import (
     SavedMethod,
     Wallet,
 )
+from billing.services import reserved
 from billing.services.erasing import CHARGING, UNSETTLED
 from core import audit, clock
 from core.access import Actor, Permission
@@ -27,25 +29,39 @@ from core.errors import Conflict, NotFound
 from drivers.models import Budget, CardRegistration, Driver, Erasure, ErasureState, IdToken, ImportedRow
 from drivers.services import blocks, invitations
 from stations.domain.words import TransactionStatus
-from stations.models import AuthorizationAnswer, Favourite, ReservedTariff, SitePermission, Transaction
+from stations.models import Favourite, SitePermission, TariffAssignment, Transaction
+from stations.services import merged_drivers
 
 ACCOUNTS = "Both have an account to sign in. End one of the two first."
 FORGOTTEN = (
     "It was asked to delete the data of one of the two. Carry that out, or let it be withdrawn, first."
 )
 MONEY = "Both have a payer's account, and there are invoices, records or money with that of the duplicate."
+TARIFFS = "Both have a contract tariff of their own for the same. End one of the two first."
+STAFF = (
+    "One of the two is staff, whose sessions are not billed, and the other is not. Make that the same first."
+)
+HELD = "A legal hold stands on the payer's account of the duplicate. Lift it first."
 FILLED = ("email", "language", "reference")
 REASON = "merged"
+_FOR_THE_SAME = {"role": OuterRef("role"), "connector_type": OuterRef("connector_type")}
 
 
 @dataclass(frozen=True, slots=True)
 class Merging:
-    """What merging does, or did: what moves to the kept driver, and what stands in the way (nothing is done then)."""
+    """What merging does, or did: what moves to the kept driver, and what stands in the way (nothing is done then).
+
+    ``sites`` where the kept driver may charge then, too. ``limit_ends``: the duplicate is limited to sites and
+    the kept driver is not, so that the duplicate's tokens are good everywhere.
+    """
 
     tokens: int
     sessions: int
     budgets: int
     account: bool
+    tariffs: int = 0
+    sites: int = 0
+    limit_ends: bool = False
     obstacles: tuple[str, ...] = ()
 
 
@@ -56,6 +72,9 @@ def look(kept: Driver, duplicate: Driver) -> Merging:
         sessions=Transaction.objects.filter(driver=duplicate).count(),
         budgets=len(_new_budgets(kept, duplicate)),
         account=_account_of(kept) is None and _account_of(duplicate) is not None,
+        tariffs=_new_tariffs(kept, duplicate).count(),
+        sites=_new_sites(kept, duplicate).count(),
+        limit_ends=_is_limited(duplicate) and not _is_limited(kept),
         obstacles=tuple(obstacles(kept, duplicate)),
     )
 
@@ -70,10 +89,13 @@ def obstacles(kept: Driver, duplicate: Driver) -> list[str]:
         CHARGING: Transaction.objects.filter(
             driver=duplicate, status=TransactionStatus.ACTIVE.value
         ).exists(),
-        UNSETTLED: ended.filter(open_).exists(),
+        UNSETTLED: ended.filter(open_).exists() or reserved.waits(duplicate),
         FORGOTTEN: asked.exists(),
         ACCOUNTS: None not in (kept.user_id, duplicate.user_id),
         MONEY: ours is not None and theirs is not None and _holds_money(theirs),
+        STAFF: ours is not None and theirs is not None and _is_staff(ours) != _is_staff(theirs),
+        HELD: LegalHold.objects.filter(account__driver=duplicate, lifted_at=None).exists(),
+        TARIFFS: _torn_tariffs(kept, duplicate).exists(),
     }
     return [sentence for sentence, stands in found.items() if stands]
 
@@ -112,23 +134,22 @@ def _locked(*keys: UUID) -> dict[UUID, Driver]:
 def _move(kept: Driver, duplicate: Driver, by: Actor) -> None:
     tokens = list(IdToken.objects.select_for_update().filter(driver=duplicate).order_by("pk"))
     IdToken.objects.filter(driver=duplicate).update(driver=kept)
-    sessions = Transaction.objects.filter(driver=duplicate).update(driver=kept)
-    AuthorizationAnswer.objects.filter(driver=duplicate).update(driver=kept)
-    ReservedTariff.objects.filter(driver=duplicate).update(driver=kept)
+    sessions = merged_drivers.give(duplicate.pk, kept.pk)
     known = Favourite.objects.filter(driver=kept).values("station")
     Favourite.objects.filter(driver=duplicate).exclude(station__in=known).update(driver=kept)
+    contracts = {"tariffs": [None, _move_tariffs(kept, duplicate, by)]}
+    sites = {"sites": [None, _new_sites(kept, duplicate).update(driver=kept)]}
     budgets = _new_budgets(kept, duplicate)
     Budget.objects.filter(pk__in=[one.pk for one in budgets]).update(driver=kept)
     _move_account(kept, duplicate, by)
     invitations.withdraw_open(duplicate, by=by)
     duplicate.invitations.update(driver=kept)
     changes = _complete(kept, duplicate)
-    _end(duplicate)
+    _end(duplicate, kept)
     kept.save(update_fields=[*FILLED, "group", "user", *blocks.FIELDS])
     moved = {"tokens": [None, len(tokens)], "sessions": [None, sessions], "budgets": [None, len(budgets)]}
-    audit.record(
-        "driver.merged", kept, by=by, changes={"duplicate": [str(duplicate.pk), None], **moved, **changes}
-    )
+    told = {"duplicate": [str(duplicate.pk), None], **moved, **contracts, **sites, **changes}
+    audit.record("driver.merged", kept, by=by, changes=told)
     told = {"driver": audit.change(duplicate, kept)}
     audit.record_each("token.changed", ((token, told) for token in tokens), by=by, reason=REASON)
     audit.record("driver.retired", duplicate, by=by, changes={"into": [None, str(kept.pk)]}, reason=REASON)
@@ -158,8 +179,9 @@ def _blocks_longer(one: Driver, other: Driver) -> bool:
     )
 
 
-def _end(duplicate: Driver) -> None:
+def _end(duplicate: Driver, kept: Driver) -> None:
     """The row stays without the person, who is found under the kept one alone."""
+    Driver.objects.filter(merged_into=duplicate).update(merged_into=kept)
     for rows in (CardRegistration, SitePermission, Budget, Favourite, ImportedRow):
         rows.objects.filter(driver=duplicate).delete()
     Driver.objects.filter(pk=duplicate.pk).update(
@@ -171,6 +193,7 @@ def _end(duplicate: Driver) -> None:
         user=None,
         blocked_reason="",
         retired_at=clock.now(),
+        merged_into=kept,
     )
 
 
@@ -209,6 +232,52 @@ def _new_budgets(kept: Driver, duplicate: Driver) -> list[Budget]:
     """Of the duplicate those for which the kept driver has none of the same kind and period."""
     known = {(one.kind, one.per) for one in Budget.objects.filter(driver=kept)}
     return [one for one in Budget.objects.filter(driver=duplicate) if (one.kind, one.per) not in known]
+
+
+def _new_tariffs(kept: Driver, duplicate: Driver) -> QuerySet[TariffAssignment]:
+    """The duplicate's contracts for whom and which connectors the kept driver has none."""
+    return _contracts(duplicate).exclude(Exists(_contracts(kept).filter(**_FOR_THE_SAME)))
+
+
+def _torn_tariffs(kept: Driver, duplicate: Driver) -> QuerySet[TariffAssignment]:
+    """Those for which the kept driver has another one, so that sessions would cost something else."""
+    ours = _contracts(kept).filter(**_FOR_THE_SAME)
+    alike = ours.filter(tariff=OuterRef("tariff"), basis=OuterRef("basis"))
+    return _contracts(duplicate).filter(Exists(ours)).exclude(Exists(alike))
+
+
+def _contracts(driver: Driver) -> QuerySet[TariffAssignment]:
+    return TariffAssignment.objects.current().filter(driver=driver)
+
+
+def _move_tariffs(kept: Driver, duplicate: Driver, by: Actor) -> int:
+    """What held for the duplicate alone holds for the kept driver; what holds for both ends with the duplicate."""
+    moved = list(_new_tariffs(kept, duplicate).select_related("tariff"))
+    TariffAssignment.objects.filter(pk__in=[one.pk for one in moved]).update(driver=kept)
+    for one in moved:
+        one.driver = kept
+        told = {"driver": audit.change(duplicate, kept)}
+        audit.record("tariff.assigned", one, by=by, changes=told, reason=REASON)
+    for one in list(_contracts(duplicate).select_related("tariff")):
+        TariffAssignment.objects.filter(pk=one.pk).update(ended_at=clock.now(), ended_by=by.label[:200])
+        audit.record("tariff.unassigned", one, by=by, reason=REASON)
+    return len(moved)
+
+
+def _new_sites(kept: Driver, duplicate: Driver) -> QuerySet[SitePermission]:
+    """Where both are limited, the duplicate's sites that the kept driver lacks; who is not limited stays so."""
+    if not _is_limited(kept):
+        return SitePermission.objects.none()
+    known = SitePermission.objects.filter(driver=kept).values("site")
+    return SitePermission.objects.filter(driver=duplicate).exclude(site__in=known)
+
+
+def _is_limited(driver: Driver) -> bool:
+    return SitePermission.objects.filter(driver=driver).exists()
+
+
+def _is_staff(account: BillingAccount) -> bool:
+    return Buyer.objects.filter(account=account, staff=True).exists()
 
 
 def _account_of(driver: Driver) -> BillingAccount | None:

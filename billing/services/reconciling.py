@@ -143,7 +143,7 @@ SELECT class, id FROM (
     SELECT r.id, CASE
         WHEN c.live > 1 THEN 'two_records'
         WHEN c.live > 0 AND (s.outcome IS DISTINCT FROM 'sealed' OR k.decision = 'waived') THEN 'record_not_expected'
-        WHEN c.live > 0 AND k.state = 'review' THEN 'used_after_all'
+        WHEN c.live > 0 AND r.status = 'used' THEN 'used_after_all'
         WHEN s.outcome = 'sealed' AND c.records = 0 THEN 'no_record'
         WHEN s.outcome IS NULL AND k.state = 'final' AND k.decision <> 'waived' AND k.computed_at < %(lost)s
             THEN 'not_taken' END AS class

@@ -6,6 +6,7 @@ all waits for a person, whose waiving takes its record back.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -32,8 +33,7 @@ TOTALS_DIFFER = "totals_differ"
 
 def seal_due() -> int:
     """Give reservations that have their price a record, or the reason why none; how many were decided."""
-    keys = _due().order_by("pk").values_list("pk", flat=True)[:AT_ONCE]
-    return sum(turns.guarded(key, partial(_seal, key, clock.now())) for key in list(keys))
+    return turns.through(_some_due, _seal_each)
 
 
 def standing(reservation_id: UUID) -> Cdr | None:
@@ -79,6 +79,14 @@ def _due() -> QuerySet[ReservationCost]:
     return priced.filter(reservation__settlement=None).exclude(decision=CostDecision.WAIVED)
 
 
+def _some_due(done: set[UUID]) -> list[ReservationCost]:
+    return list(_due().exclude(pk__in=done).order_by("pk").only("pk")[:AT_ONCE])
+
+
+def _seal_each(rows: Sequence[ReservationCost]) -> int:
+    return sum(turns.guarded(row.pk, partial(_seal, row.pk, clock.now())) for row in rows)
+
+
 @atomic
 def _seal(key: UUID, now: datetime) -> int:
     rows = ReservationCost.objects.select_for_update(of=("self",), skip_locked=True)
@@ -105,9 +113,10 @@ def _kept(key: UUID) -> ReservedTariff:
 
 
 def _driver(kept: ReservedTariff) -> Driver | None:
-    """Who reserved; the token says it where the copy was made without."""
+    """Who reserved; the token says it where the copy was made without. Of a duplicate the driver who is kept."""
     token = kept.reservation.token
-    return kept.driver or (token.driver if token else None)
+    driver = kept.driver or (token.driver if token else None)
+    return driver and (driver.merged_into or driver)
 
 
 def _settle(key: UUID, outcome: Outcome, reason: str, now: datetime) -> None:

@@ -186,7 +186,8 @@ def excused(site_id: UUID | None, driver: Driver | None) -> str:
     """The stated reason why nothing is billed to this driver at this site (B-13); empty where it is."""
     if SitePolicy.objects.filter(pk=site_id, free=True).exists():
         return FREE_SITE
-    if driver is not None and Buyer.objects.filter(account__driver=driver, staff=True).exists():
+    whose = None if driver is None else driver.merged_into_id or driver.pk
+    if whose is not None and Buyer.objects.filter(account__driver=whose, staff=True).exists():
         return STAFF
     return ""
 
@@ -218,7 +219,8 @@ def _reported(session: Transaction, judged: Judgement) -> dict[str, Any]:
 
 
 def payer_of(driver: Driver | None) -> BillingAccount | None:
-    return None if driver is None else accounts.of_driver(driver)
+    """Who pays for the driver; what came in for a duplicate as it was merged is the kept one's."""
+    return None if driver is None else accounts.of_driver(driver.merged_into or driver)
 
 
 def amounts_of(cost: SessionCost | ReservationCost) -> dict[str, Any]:

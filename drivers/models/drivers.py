@@ -67,7 +67,8 @@ class DriverQuerySet(ScopedQuerySet["Driver"]):
 class Driver(Blockable, models.Model):
     """Who charges: the holder of tokens, with or without an account to sign in.
 
-    ``reference`` is the operator's own number for the driver, such as a customer or staff number.
+    ``reference`` is the operator's own number for the driver, such as a customer or staff number. ``merged_into``:
+    the row was a duplicate of that one, which is not merged into another.
     """
 
     UNBLOCKED: ClassVar[str] = DriverStatus.ACTIVE.value
@@ -98,6 +99,9 @@ class Driver(Blockable, models.Model):
         _("status"), max_length=8, default=DriverStatus.ACTIVE, choices=DriverStatus.choices
     )
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, editable=False, db_index=False, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = DriverQuerySet.as_manager()
@@ -123,6 +127,9 @@ class Driver(Blockable, models.Model):
         indexes = [
             models.Index(fields=["organization", "name", "id"], name="driver_by_name"),
             models.Index(fields=["organization", "created_at", "id"], name="driver_by_creation"),
+            models.Index(
+                fields=["merged_into"], condition=models.Q(merged_into__isnull=False), name="driver_merged"
+            ),
         ]
 
     def __str__(self) -> str:

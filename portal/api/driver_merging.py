@@ -31,6 +31,13 @@ class MergeView(serializers.Serializer):
         help_text="Those of which the kept driver has none of the kind and period"
     )
     account = serializers.BooleanField(help_text="Whether the payer's account moves with its invoices")
+    tariffs = serializers.IntegerField(
+        help_text="Contract tariffs, where the kept driver has none for the same sessions and connectors"
+    )
+    sites = serializers.IntegerField(help_text="Where the kept driver may charge then, too")
+    limit_ends = serializers.BooleanField(
+        help_text="Whether the duplicate's limit to sites ends, since the kept driver has none"
+    )
     obstacles = serializers.ListField(
         child=serializers.CharField(), help_text="What has to be settled first; told by a dry run"
     )
@@ -46,8 +53,9 @@ class DriverMerge(Resource):
     def post(self, request: Request, pk: UUID) -> Response:
         """Give all that the duplicate has to this driver, and end the duplicate. Cannot be undone.
 
-        Refused with 409 while a session of the duplicate runs or waits to be billed, where both have an account to
-        sign in, and where both have a payer's account and there are documents or money with the duplicate's.
+        Refused with 409 while a session or reservation of the duplicate runs or waits to be billed, where both have
+        an account to sign in or a contract tariff for the same, where both have a payer's account and there are
+        documents or money with the duplicate's or only one of them is staff, and while a legal hold stands on it.
         """
         return self.once(lambda: self._merge(pk))
 
@@ -74,5 +82,8 @@ def _shown(kept: Driver, duplicate: Driver, done: merging.Merging, dry_run: bool
         "sessions": done.sessions,
         "budgets": done.budgets,
         "account": done.account,
+        "tariffs": done.tariffs,
+        "sites": done.sites,
+        "limit_ends": done.limit_ends,
         "obstacles": done.obstacles,
     }

@@ -461,7 +461,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "ErasureBody": {"confirm": "Frida Abend"},
     "MergeBody": {"duplicate": SESSION, "dry_run": True},
     "MergeView": {"driver": STATION, "duplicate": SESSION, "dry_run": True, "tokens": 2, "sessions": 14,
-                  "budgets": 1, "account": False, "obstacles": []},
+                  "budgets": 1, "account": False, "tariffs": 1, "sites": 0, "limit_ends": False, "obstacles": []},
     "ImportDoneDetailView": {"kept": []},
     "KeptView": {"token": STATION, "driver": None, "reason": "It was used since."},
     "InstalledProfileView": {"purpose": "tx_default_profile", "kind": "absolute", "stack_level": 0,

@@ -6,10 +6,12 @@ from uuid import UUID
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.services import import_undoing
+from core.services.keys import holds
 from drivers.models import TokenImport
 from portal.api.resource import ListResource, Resource, found, with_etag
 
@@ -19,7 +21,9 @@ KEPT_SHOWN = 500
 
 class KeptView(serializers.Serializer):
     token = serializers.UUIDField(source="token_id", allow_null=True)
-    driver = serializers.UUIDField(source="driver_id", allow_null=True)
+    driver = serializers.UUIDField(
+        source="driver_id", allow_null=True, help_text="For who has the scope `drivers:read`, else `null`"
+    )
     reason = serializers.CharField(source="kept_because")
 
 
@@ -45,7 +49,11 @@ class ImportDoneDetailView(ImportDoneView):
 
     @extend_schema_field(KeptView(many=True))
     def get_kept(self, batch: TokenImport) -> list[dict[str, Any]]:
-        return list(KeptView(batch.rows.exclude(kept_because="")[:KEPT_SHOWN], many=True).data)
+        rows = list(batch.rows.exclude(kept_because="")[:KEPT_SHOWN])
+        if not holds(self.context["actor"], "drivers:read"):
+            for row in rows:
+                row.driver_id = None
+        return list(KeptView(rows, many=True).data)
 
 
 class TokenImportList(ListResource):
@@ -86,10 +94,12 @@ class TokenImportUndo(Resource):
         """Take an import back, up to seven days after it. Again changes nothing.
 
         Tokens and drivers that it made are ended, tokens that it changed are as before. Each that was changed or
-        used since stays as it is, with the reason.
+        used since stays as it is, with the reason. One that made drivers needs the scope `drivers:write` as well.
         """
         return self.once(lambda: self._undo(pk))
 
     def _undo(self, pk: UUID) -> Response:
-        batch = found(TokenImport.objects.visible_to(self.actor), pk)
+        batch: TokenImport = found(TokenImport.objects.visible_to(self.actor), pk)
+        if batch.drivers and not holds(self.actor, "drivers:write"):
+            raise PermissionDenied("This import made drivers: it needs the scope “drivers:write” as well.")
         return Response(self.represent(import_undoing.undo(batch, by=self.actor)))

@@ -50,6 +50,7 @@ NOT_BILLED: Mapping[str, str | Promise] = {
     "free_site": _("Not billed: nothing is billed at this site."),
     "test": _("Not billed: it was marked as a test."),
     "waived": _("Not billed: its amount was waived."),
+    "before_billing": _("Not billed: it had its price before reservations were billed."),
 }
 ANY_HELP = _(
     "Look at the session. Accept it if it is right, waive the amount or mark it as a test if it is not."

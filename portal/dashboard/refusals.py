@@ -80,6 +80,11 @@ PLAIN = (
     _("Both have an account to sign in. End one of the two first."),
     _("It was asked to delete the data of one of the two. Carry that out, or let it be withdrawn, first."),
     _("Both have a payer's account, and there are invoices, records or money with that of the duplicate."),
+    _("Both have a contract tariff of their own for the same. End one of the two first."),
+    _(
+        "One of the two is staff, whose sessions are not billed, and the other is not. Make that the same first."
+    ),
+    _("A legal hold stands on the payer's account of the duplicate. Lift it first."),
     _("Choose another driver as the duplicate."),
     _("This import is too long ago to be taken back."),
     _("A block ends at a time that lies ahead, before the year 3000."),

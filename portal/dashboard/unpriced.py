@@ -18,6 +18,7 @@ from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from portal import session_price
 from portal.dashboard.entry import OperatorRequest, go, load, operator
+from portal.dashboard.invoice_words import NOT_BILLED
 from portal.dashboard.pages import address, page_by_id, render_page
 from stations.models import CostState, Reservation, ReservationCost, Transaction
 from stations.services import cost_decisions
@@ -95,11 +96,15 @@ def reservations(request: OperatorRequest) -> HttpResponse:
     waiting = request.GET.get("tab") == "review"
     rows = Reservation.objects.visible_to(request.actor).filter(cost__isnull=False)
     rows = rows.filter(cost__state=CostState.REVIEW, cost__decision="") if waiting else rows
-    page = page_by_id(rows.select_related("cost", "station__site", "token", "evse"), request.GET.dict())
+    rows = rows.select_related("cost", "settlement", "station__site", "token", "evse")
+    page = page_by_id(rows, request.GET.dict())
     context = {
         "section": "sessions",
         "page": page,
-        "rows": [(one, one.cost, _told(one.cost), session_price.cause_of(one.cost)) for one in page.rows],
+        "rows": [
+            (one, one.cost, _told(one.cost), session_price.cause_of(one.cost), _not_billed(one))
+            for one in page.rows
+        ],
         "waiting": waiting,
         "tariffs": _tariffs(request.actor),
     }
@@ -124,6 +129,13 @@ def decide_reservation(request: OperatorRequest, pk: UUID) -> HttpResponse:
 
 def _told(cost: ReservationCost) -> str:
     return session_price.told(cost.incl_vat, cost.currency)
+
+
+def _not_billed(kept: Reservation) -> str:
+    """The stated reason why its price is not billed; what a person waived says so itself."""
+    settlement = getattr(kept, "settlement", None)
+    unbilled = settlement is not None and settlement.outcome == Outcome.NOT_BILLABLE
+    return str(NOT_BILLED.get(settlement.reason, "")) if unbilled else ""
 
 
 def _undecided(actor: Actor) -> QuerySet[Transaction]:

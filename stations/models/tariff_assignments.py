@@ -93,6 +93,12 @@ class TariffAssignment(models.Model):
         return f"{self.tariff} · {self.place or self.organization}"
 
     @property
+    def audit_label(self) -> str:
+        """Without the name of a driver whose contract it is."""
+        where = self.place or self.organization
+        return f"{self.tariff} · {getattr(where, 'audit_label', where)}"
+
+    @property
     def place(self) -> Place | None:
         """Where or for whom it holds; ``None`` for the whole organization."""
         return self.driver or self.driver_group or self.evse or self.station or self.site

@@ -17,6 +17,7 @@ from core import clock, turns
 from stations.domain.reservations import ReservationStatus
 from stations.domain.words import Flag
 from stations.models import (
+    CostDecision,
     CostState,
     FrozenTariff,
     Reservation,
@@ -121,9 +122,14 @@ def carry(transaction: Transaction) -> bool:
 
 
 def doubt(reservation_id: UUID) -> None:
-    """A session used it although it counted as expired: what it cost by itself is left to a person."""
-    cost = ReservationCost.objects.select_for_update().filter(pk=reservation_id, decision="").first()
+    """A session used it although it counted as expired: what it cost by itself is left to a person.
+
+    Also where a person had set the price, who did not know of the session; that stays in the audit.
+    """
+    rows = ReservationCost.objects.select_for_update().exclude(decision=CostDecision.WAIVED)
+    cost = rows.filter(pk=reservation_id).first()
     if cost is not None:
+        cost.decision, cost.reason, cost.decided_by, cost.decided_at = "", "", "", None
         leave(cost, USED_LATE)
 
 

@@ -27,6 +27,7 @@ from stations.services import (
     firmware_fetching,
     firmware_images,
     log_files,
+    merged_drivers,
     monitoring,
     offline,
     partitions,
@@ -87,6 +88,7 @@ def follow_sessions() -> dict[str, int | None]:
     """What running sessions cost and may still use; apart from ``sweep``, which must not wait for it."""
     now = clock.now()
     jobs: dict[str, Callable[[], int]] = {
+        "merged_drivers": lambda: merged_drivers.follow(now),
         "budgets": lambda: budgets.stop_reached(now),
         "costs": lambda: session_costs.sweep(now),
         "reservation_costs": lambda: reservation_costs.sweep(now),

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from importlib import import_module
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
@@ -12,7 +14,7 @@ from django.test import Client
 
 from billing.models import Cdr, Invoice, InvoiceLine, Outcome, ReservationSettlement, SitePolicy
 from billing.services import accounts, drafting, erasing, issuing, parties, reconciling, reserved
-from core import clock
+from core import clock, statements
 from core.access import Actor, Role
 from core.models import Event, Organization
 from core.services import outbox
@@ -70,6 +72,13 @@ def reserve(alice: Actor, station: ChargingStation) -> Reserve:
 
 def record_of(cost: ReservationCost) -> Cdr:
     return Cdr.objects.get(reservation=cost.pk, credit=False)
+
+
+def used(cost: ReservationCost) -> None:
+    """A session is told of late that began with it."""
+    with atomic():
+        Reservation.objects.filter(pk=cost.pk).update(status=ReservationStatus.USED.value)
+        reservation_costs.doubt(cost.pk)
 
 
 def outcome_of(cost: ReservationCost) -> str:
@@ -267,8 +276,7 @@ def test_b12_one_that_was_used_after_it_was_billed_does_not_add_up_until_it_is_w
 ) -> None:
     cost = reserve(erika)
     reserved.seal_due()
-    with atomic():
-        reservation_costs.doubt(cost.pk)
+    used(cost)
     found = differences(organization, alice)
     tariff = cost.reservation.reserved_tariff.version.tariff_id
     decide = f"{home}reservations/{cost.pk}/decide/"
@@ -281,6 +289,72 @@ def test_b12_one_that_was_used_after_it_was_billed_does_not_add_up_until_it_is_w
     assert reserved.standing(cost.pk) is None
     assert differences(organization, alice) == []
     assert not InvoiceLine.objects.filter(cdr__reservation=cost.pk).exists()
+
+
+def test_t25_one_with_a_price_by_hand_that_turns_out_to_be_used_is_asked_about_again(
+    reserve: Reserve, erika: Driver, alice: Actor, organization: Organization, browser: Client, home: str
+) -> None:
+    cost = reserve(erika)
+    by_hand = {"decision": "tariff", "reason": WHY, "decided_by": "Alice", "decided_at": clock.now()}
+    ReservationCost.objects.filter(pk=cost.pk).update(**by_hand)
+    reserved.seal_due()
+    used(cost)
+    found = differences(organization, alice)
+    cost.refresh_from_db()
+    asked = (cost.state, cost.cause, cost.decision)
+    browser.post(f"{home}reservations/{cost.pk}/decide/", {"decision": "waive", "reason": WHY})
+
+    assert asked == ("review", "used_after_all", "")
+    assert found == ["used_after_all"]
+    assert reserved.standing(cost.pk) is None
+    assert differences(organization, alice) == []
+
+
+def test_t25_one_that_was_waived_stays_so_when_it_turns_out_to_be_used(
+    reserve: Reserve, erika: Driver, alice: Actor
+) -> None:
+    cost = reserve(erika)
+    reserved.waive(cost, by=alice, reason=WHY)
+    used(cost)
+    cost.refresh_from_db()
+
+    assert (cost.state, cost.decision) == ("final", "waived")
+
+
+def test_b01_those_that_stumble_keep_no_others_from_being_billed(
+    reserve: Reserve, erika: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = reserve(erika), reserve(erika, 8)
+    make = reserved._make
+
+    def stumbling(cost: ReservationCost, *rest: Any) -> None:
+        if cost.pk == broken.pk:
+            raise ValueError
+        make(cost, *rest)
+
+    monkeypatch.setattr(reserved, "_make", stumbling)
+    monkeypatch.setattr(reserved, "AT_ONCE", 1)
+    reserved.seal_due()
+
+    assert record_of(sound).payable_incl_vat == Decimal("2.86")
+    assert not ReservationSettlement.objects.filter(pk=broken.pk).exists()
+
+
+def test_b13_what_had_its_price_before_reservations_were_billed_stays_unbilled_and_says_so(
+    reserve: Reserve, erika: Driver, alice: Actor, browser: Client, home: str, organization: Organization
+) -> None:
+    before, billed = reserve(erika), reserve(erika, 8)
+    ReservationSettlement.objects.create(reservation_id=billed.pk, outcome="sealed", settled_at=clock.now())
+    update = import_module("billing.migrations.0036_reservations_from_before")
+    for _time in range(2):
+        statements.execute(update.FORWARD, [])
+    reserved.seal_due()
+    page = browser.get(f"{home}sessions/reservations/").content.decode()
+
+    assert (outcome_of(before), outcome_of(billed)) == (Outcome.NOT_BILLABLE, Outcome.SEALED)
+    assert not Cdr.objects.filter(reservation=before.pk).exists()
+    assert page.count("before reservations were billed") == 1
+    assert erasing.obstacles(erika) == []
 
 
 def test_b05_one_whose_totals_do_not_agree_is_left_to_a_person(reserve: Reserve, erika: Driver) -> None:

@@ -37,7 +37,7 @@ def test_a_dry_run_says_what_moves_and_the_merge_moves_it(
 
     expected = {
         "driver": str(kept.pk), "duplicate": str(token.driver_id), "tokens": 1, "sessions": 0, "budgets": 0,
-        "account": False, "obstacles": [],
+        "account": False, "tariffs": 0, "sites": 0, "limit_ends": False, "obstacles": [],
     }  # fmt: skip
     assert looked == {**expected, "dry_run": True}
     assert still == token.driver_id

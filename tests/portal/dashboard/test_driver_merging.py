@@ -9,9 +9,10 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from billing.models import DocumentType, Invoice, InvoiceKind, Outcome, Settlement, Wallet
-from billing.services import accounts, merging
+from billing.models import Buyer, DocumentType, Invoice, InvoiceKind, Outcome, Settlement, Wallet
+from billing.services import accounts, merging, parties
 from billing.services.payments import debits, wallets
+from billing.services.retention import holds
 from core import clock
 from core.access import Actor, Role
 from core.errors import NotFound
@@ -20,9 +21,24 @@ from drivers.models import Driver, IdToken
 from drivers.services import budgets, drivers, erasing
 from stations.domain.events import TokenShown
 from stations.domain.station import StationRef
-from stations.models import AuthorizationAnswer, ChargingStation, Favourite, Transaction
-from stations.services import access, authorization, sites
+from stations.models import (
+    AuthorizationAnswer,
+    ChargingStation,
+    Favourite,
+    Reservation,
+    TariffAssignment,
+    Transaction,
+)
+from stations.services import (
+    access,
+    authorization,
+    reservation_costs,
+    site_permissions,
+    sites,
+    tariff_assignments,
+)
 from tests import factories
+from tests.stations.ocpp.charging import priced
 
 Merge = Callable[..., HttpResponse]
 
@@ -224,6 +240,106 @@ def test_a_block_of_either_holds(kept: Driver, twin: Driver, actor: Actor, merge
     kept.refresh_from_db()
 
     assert (kept.blocked, kept.blocked_reason, kept.blocked_until) == (True, "Unpaid", end)
+
+
+def test_a_contract_tariff_of_the_duplicate_holds_for_the_kept_driver(
+    browser: Client, home: str, organization: Organization, kept: Driver, twin: Driver, actor: Actor,
+    merge: Merge,
+) -> None:  # fmt: skip
+    contract = priced(actor, place=twin).tariff
+    looked = browser.get(f"{home}drivers/{kept.pk}/merge/?duplicate={twin.pk}").content.decode()
+    merge()
+    [held] = TariffAssignment.objects.current().filter(tariff=contract)
+    entry = AuditEntry.objects.filter(organization=organization, action="tariff.assigned").latest("id")
+
+    assert "1 contract tariff that" in looked
+    assert held.driver == kept
+    assert (entry.changes["driver"], "Abend" in entry.object_label) == (
+        [twin.audit_label, kept.audit_label], False,
+    )  # fmt: skip
+
+
+def test_two_contract_tariffs_for_the_same_are_an_obstacle_and_one_for_both_is_not(
+    kept: Driver, twin: Driver, actor: Actor, merge: Merge
+) -> None:
+    priced(actor, place=kept)
+    common = priced(actor, place=twin).tariff
+    refused, obstacles = merge(), merging.look(kept, twin).obstacles
+    tariff_assignments.assign(common, place=kept, by=actor)
+    done = merge()
+
+    assert (refused.status_code, obstacles) == (409, (merging.TARIFFS,))
+    assert done.status_code == 302
+    assert [one.driver for one in TariffAssignment.objects.current()] == [kept]
+
+
+def test_the_sites_of_both_are_the_kept_drivers_where_both_are_limited(
+    kept: Driver, twin: Driver, actor: Actor, merge: Merge
+) -> None:
+    here, there = (sites.create({"name": name, "time_zone": "UTC"}, by=actor) for name in ("Here", "There"))
+    site_permissions.limit(kept, [here], by=actor)
+    site_permissions.limit(twin, [here, there], by=actor)
+    looked = merging.look(kept, twin)
+    merge()
+
+    assert (looked.sites, looked.limit_ends) == (1, False)
+    assert site_permissions.sites_of(kept) == [here, there]
+
+
+def test_a_limit_to_sites_that_ends_is_told_before(
+    browser: Client, home: str, kept: Driver, twin: Driver, actor: Actor, merge: Merge
+) -> None:
+    site_permissions.limit(twin, [sites.create({"name": "Here", "time_zone": "UTC"}, by=actor)], by=actor)
+    looked = browser.get(f"{home}drivers/{kept.pk}/merge/?duplicate={twin.pk}").content.decode()
+    merge()
+
+    assert "This limit ends" in looked
+    assert site_permissions.sites_of(kept) == []
+
+
+@pytest.mark.parametrize("whose", ["kept", "twin"])
+def test_staff_and_who_pays_are_not_merged(
+    kept: Driver, twin: Driver, actor: Actor, merge: Merge, whose: str
+) -> None:
+    for one, name in ((kept, "kept"), (twin, "twin")):
+        parties.save_buyer(accounts.of_driver(one), {"staff": name == whose}, by=actor)
+    obstacles, refused = merging.look(kept, twin).obstacles, merge()
+    parties.save_buyer(accounts.of_driver(kept), {"staff": True}, by=actor)
+    parties.save_buyer(accounts.of_driver(twin), {"staff": True}, by=actor)
+
+    assert obstacles == (merging.STAFF,)
+    assert refused.status_code == 409
+    assert merge().status_code == 302
+    assert Buyer.objects.get(account__driver=kept).staff
+
+
+def test_a_legal_hold_on_the_duplicates_account_is_lifted_first(
+    organization: Organization, kept: Driver, twin: Driver, actor: Actor, merge: Merge
+) -> None:
+    hold = holds.place(organization, account=accounts.of_driver(twin), reason="A lawsuit.", by=actor)
+    obstacles, refused = merging.look(kept, twin).obstacles, merge()
+    holds.lift(hold, reason="It is over.", by=actor)
+
+    assert obstacles == (merging.HELD,)
+    assert refused.status_code == 409
+    assert merge().status_code == 302
+
+
+def test_a_reservation_that_waits_for_its_price_is_settled_first(
+    station: ChargingStation, kept: Driver, twin: Driver, token: IdToken, actor: Actor
+) -> None:
+    priced(actor)
+    now = clock.now()
+    reservation = Reservation.objects.create(
+        station=station, number=7, token=token, token_value=token.value, token_type=token.type,
+        status="expired", expires_at=now, ended_at=now, created_at=now, created_by="Alice",
+    )  # fmt: skip
+    reservation_costs.freeze(reservation, at=now)
+    waiting = merging.look(kept, twin).obstacles
+    reservation_costs.sweep(now + timedelta(days=2))
+
+    assert waiting == (merging.UNSETTLED,)
+    assert merging.look(kept, twin).obstacles == ()
 
 
 def test_a_wrong_name_merges_nothing(merge: Merge, kept: Driver, twin: Driver, token: IdToken) -> None:
