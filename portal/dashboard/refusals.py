@@ -60,6 +60,7 @@ PLAIN = (
     _("A payment is on its way. Wait until it has arrived or failed."),
     _("There is money in the wallet. Pay it out first."),
     _("A payment is not used up. Refund what is left of it first."),
+    _("A legal hold keeps these data until it is lifted."),
     _("The number of a card has 4 to 36 digits and letters."),
     _("That was tried too often today. Ask the operator to add the card."),
     _("You have 50 cards. Ask the operator to take some away first."),
