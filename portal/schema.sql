@@ -823,7 +823,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21ecfbba47cd383061999c6e28d1f,01a21ecfbba47e888cd552fd69c220fa,01a21ecfbba47af3aa2dcd8a34c7bbc4,01a21ecfbba47e67a6fff95b80dc960d,01a21ecfbba47a7c9eaef6f19d8f1ba0,01a21ecfbba478ba94af06735d7f6841,01a21ecfbba47289bb78cac23ae4eda2,01a21ecfbba4752e9203621cdcb14421}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 21:01:00.197320+00:00","2026-11-27 21:01:00.197379+00:00","2026-11-27 21:01:00.197414+00:00","2026-11-27 21:01:00.197446+00:00","2026-11-27 21:01:00.197476+00:00","2026-11-27 21:01:00.197506+00:00","2026-11-27 21:01:00.197546+00:00","2026-11-27 21:01:00.197586+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21eda3c1e796fa857ae87a3eb6809,01a21eda3c1e7b5db3ad355d150801b1,01a21eda3c1e76e9a5fb733765eec865,01a21eda3c1e7178877eb16bab13a23f,01a21eda3c1e766894da008b396d4bb0,01a21eda3c1e7692822f1f8262795275,01a21eda3c1e7351af6e268ad81a12a0,01a21eda3c1e71fa9b9f51d814521aaa}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 21:12:28.456234+00:00","2026-11-27 21:12:28.456283+00:00","2026-11-27 21:12:28.456307+00:00","2026-11-27 21:12:28.456329+00:00","2026-11-27 21:12:28.456349+00:00","2026-11-27 21:12:28.456370+00:00","2026-11-27 21:12:28.456397+00:00","2026-11-27 21:12:28.456426+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2238,8 +2238,9 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0030_rese
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration billing.0031_reserved_records_once ceeeea28ac3a649b
+-- migration billing.0031_reserved_records_once 55876c0b1c7e03d0
 ALTER TABLE "billing_cdr" VALIDATE CONSTRAINT "cdr_of_one_thing";
+DROP INDEX IF EXISTS cdr_by_reservation;
 CREATE INDEX "cdr_by_reservation" ON "billing_cdr" ("reservation_id") WHERE "reservation_id" IS NOT NULL;
 DROP INDEX IF EXISTS cdr_once_per_reservation;
 CREATE UNIQUE INDEX cdr_once_per_reservation ON billing_cdr (reservation_id) WHERE NOT credit AND replaces_id IS NULL AND reservation_id IS NOT NULL;
@@ -2278,13 +2279,15 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0033_rete
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration billing.0034_settlements_with_person c83126584ab12c6a
+-- migration billing.0034_settlements_with_person b47b18649b49bce0
+DROP INDEX IF EXISTS settlement_with_person;
 CREATE INDEX "settlement_with_person" ON "billing_settlement" ("due_at") WHERE "person_removed_at" IS NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0034_settlements_with_person', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration billing.0035_expired_documents 74b900fe7145c2b4
+-- migration billing.0035_expired_documents 5088edbbe7e4ba11
+CREATE TABLE "billing_expiredfile" ("name" varchar(200) NOT NULL PRIMARY KEY, "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL);
 -- Only inside of billing_drop_expired, which runs as the owner: whoever sets the word alone changes nothing by it.
 CREATE FUNCTION billing_term_is_over() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -2301,12 +2304,23 @@ BEGIN
     IF before > current_date - interval '5 years' THEN
         RAISE EXCEPTION 'no term is below five years' USING ERRCODE = 'insufficient_privilege';
     END IF;
+    SELECT array_agg(id) INTO journals FROM (
+        SELECT id FROM billing_journal WHERE invoice_id = ANY(invoices)
+        UNION SELECT journal_id FROM billing_paymentposting WHERE payment_id = ANY(payments)) j;
     IF EXISTS (SELECT FROM billing_invoice WHERE id = ANY(invoices) AND (organization_id <> owner
             OR state NOT IN ('paid', 'credited', 'uncollectible', 'discarded')
                 AND (document_type <> '381' OR state = 'draft')
             OR coalesce(issued_on, (created_at AT TIME ZONE 'UTC')::date) >= before))
         OR EXISTS (SELECT FROM billing_payment WHERE id = ANY(payments) AND (organization_id <> owner
             OR state IN ('pending', 'held') OR (created_at AT TIME ZONE 'UTC')::date >= before))
+        OR EXISTS (SELECT FROM billing_payment p WHERE p.id = ANY(payments)
+            AND p.state = 'received' AND p.purpose <> 'top_up' AND p.captured - p.refunded > (
+                SELECT coalesce(sum(a.amount), 0) FROM billing_allocation a
+                WHERE a.payment_id = p.id AND a.undone_at IS NULL))
+        OR EXISTS (SELECT FROM billing_refund WHERE (payment_id = ANY(payments) OR credit_note_id = ANY(invoices))
+            AND (state = 'pending' OR (made_at AT TIME ZONE 'UTC')::date >= before))
+        OR EXISTS (SELECT FROM billing_journal WHERE id = ANY(journals)
+            AND (posted_at AT TIME ZONE 'UTC')::date >= before)
         OR EXISTS (SELECT FROM billing_cdr WHERE id = ANY(cdrs) AND (organization_id <> owner
             OR (sealed_at AT TIME ZONE 'UTC')::date >= before)) THEN
         RAISE EXCEPTION 'this must be kept' USING ERRCODE = 'insufficient_privilege';
@@ -2319,9 +2333,6 @@ BEGIN
         RAISE EXCEPTION 'a legal hold keeps this' USING ERRCODE = 'insufficient_privilege';
     END IF;
     PERFORM set_config('billing.term_is_over', 'yes', true);
-    SELECT array_agg(id) INTO journals FROM (
-        SELECT id FROM billing_journal WHERE invoice_id = ANY(invoices)
-        UNION SELECT journal_id FROM billing_paymentposting WHERE payment_id = ANY(payments)) j;
     SELECT array_agg(DISTINCT transaction_id) INTO sessions FROM billing_cdr WHERE id = ANY(cdrs);
     UPDATE billing_bankline SET proposed_id = NULL WHERE proposed_id = ANY(invoices);
     DELETE FROM billing_bankline WHERE payment_id = ANY(payments);
@@ -2345,6 +2356,10 @@ BEGIN
     DELETE FROM billing_cdr WHERE id = ANY(cdrs);
     DELETE FROM stations_signedmeterdata s WHERE s.transaction_id = ANY(sessions)
         AND NOT EXISTS (SELECT FROM billing_cdr c WHERE c.transaction_id = s.transaction_id);
+    -- Files for the bank hold the payers' accounts: they go with the last of the debits in them.
+    DELETE FROM billing_debitfile f WHERE f.organization_id = owner AND f.state <> 'open' AND f.collect_on < before
+        AND (f.made_at AT TIME ZONE 'UTC')::date < before
+        AND NOT EXISTS (SELECT FROM billing_debititem i WHERE i.file_id = f.id);
     -- What still names one of them is told here, not at the commit of the whole turn.
     SET CONSTRAINTS ALL IMMEDIATE;
     SET CONSTRAINTS ALL DEFERRED;
@@ -2362,6 +2377,8 @@ CREATE OR REPLACE TRIGGER billing_journal_stands BEFORE UPDATE OR DELETE ON bill
 CREATE OR REPLACE TRIGGER billing_entry_stands BEFORE UPDATE OR DELETE ON billing_ledgerentry FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_ledger_stands();
 
 CREATE OR REPLACE TRIGGER billing_payment_goes_forward BEFORE UPDATE OR DELETE ON billing_payment FOR EACH ROW WHEN (NOT billing_term_is_over()) EXECUTE FUNCTION billing_payment_goes_forward();
+CREATE INDEX "billing_expiredfile_name_e50c22d4_like" ON "billing_expiredfile" ("name" varchar_pattern_ops);
+CREATE INDEX "expired_file_due" ON "billing_expiredfile" ("next_try_at");
 INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0035_expired_documents', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2452,7 +2469,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 21:01:52.480368+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 21:13:55.676546+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());

@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
 
     operations = [
         ValidateConstraint(model_name='cdr', name='cdr_of_one_thing'),
+        migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS cdr_by_reservation", migrations.RunSQL.noop),
         AddIndexConcurrently(
             model_name='cdr',
             index=models.Index(condition=models.Q(('reservation__isnull', False)), fields=['reservation'], name='cdr_by_reservation'),

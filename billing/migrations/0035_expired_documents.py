@@ -1,6 +1,10 @@
-"""The one way by which documents go: a function of the owner that looks at their age and at holds (B-65, W-33)."""
+"""The one way by which documents go: a function of the owner that looks at their age and at holds (B-65, W-33).
 
-from django.db import migrations
+The names of their stored files are kept until these are gone too.
+"""
+
+from django.db import migrations, models
+from django.db.models.functions import Now
 
 GUARDED = (
     ("billing_cdr_stands", "billing_cdr", "UPDATE OR DELETE", "billing_cdr_stands"),
@@ -40,12 +44,23 @@ BEGIN
     IF before > current_date - interval '5 years' THEN
         RAISE EXCEPTION 'no term is below five years' USING ERRCODE = 'insufficient_privilege';
     END IF;
+    SELECT array_agg(id) INTO journals FROM (
+        SELECT id FROM billing_journal WHERE invoice_id = ANY(invoices)
+        UNION SELECT journal_id FROM billing_paymentposting WHERE payment_id = ANY(payments)) j;
     IF EXISTS (SELECT FROM billing_invoice WHERE id = ANY(invoices) AND (organization_id <> owner
             OR state NOT IN ('paid', 'credited', 'uncollectible', 'discarded')
                 AND (document_type <> '381' OR state = 'draft')
             OR coalesce(issued_on, (created_at AT TIME ZONE 'UTC')::date) >= before))
         OR EXISTS (SELECT FROM billing_payment WHERE id = ANY(payments) AND (organization_id <> owner
             OR state IN ('pending', 'held') OR (created_at AT TIME ZONE 'UTC')::date >= before))
+        OR EXISTS (SELECT FROM billing_payment p WHERE p.id = ANY(payments)
+            AND p.state = 'received' AND p.purpose <> 'top_up' AND p.captured - p.refunded > (
+                SELECT coalesce(sum(a.amount), 0) FROM billing_allocation a
+                WHERE a.payment_id = p.id AND a.undone_at IS NULL))
+        OR EXISTS (SELECT FROM billing_refund WHERE (payment_id = ANY(payments) OR credit_note_id = ANY(invoices))
+            AND (state = 'pending' OR (made_at AT TIME ZONE 'UTC')::date >= before))
+        OR EXISTS (SELECT FROM billing_journal WHERE id = ANY(journals)
+            AND (posted_at AT TIME ZONE 'UTC')::date >= before)
         OR EXISTS (SELECT FROM billing_cdr WHERE id = ANY(cdrs) AND (organization_id <> owner
             OR (sealed_at AT TIME ZONE 'UTC')::date >= before)) THEN
         RAISE EXCEPTION 'this must be kept' USING ERRCODE = 'insufficient_privilege';
@@ -58,9 +73,6 @@ BEGIN
         RAISE EXCEPTION 'a legal hold keeps this' USING ERRCODE = 'insufficient_privilege';
     END IF;
     PERFORM set_config('billing.term_is_over', 'yes', true);
-    SELECT array_agg(id) INTO journals FROM (
-        SELECT id FROM billing_journal WHERE invoice_id = ANY(invoices)
-        UNION SELECT journal_id FROM billing_paymentposting WHERE payment_id = ANY(payments)) j;
     SELECT array_agg(DISTINCT transaction_id) INTO sessions FROM billing_cdr WHERE id = ANY(cdrs);
     UPDATE billing_bankline SET proposed_id = NULL WHERE proposed_id = ANY(invoices);
     DELETE FROM billing_bankline WHERE payment_id = ANY(payments);
@@ -84,6 +96,10 @@ BEGIN
     DELETE FROM billing_cdr WHERE id = ANY(cdrs);
     DELETE FROM stations_signedmeterdata s WHERE s.transaction_id = ANY(sessions)
         AND NOT EXISTS (SELECT FROM billing_cdr c WHERE c.transaction_id = s.transaction_id);
+    -- Files for the bank hold the payers' accounts: they go with the last of the debits in them.
+    DELETE FROM billing_debitfile f WHERE f.organization_id = owner AND f.state <> 'open' AND f.collect_on < before
+        AND (f.made_at AT TIME ZONE 'UTC')::date < before
+        AND NOT EXISTS (SELECT FROM billing_debititem i WHERE i.file_id = f.id);
     -- What still names one of them is told here, not at the commit of the whole turn.
     SET CONSTRAINTS ALL IMMEDIATE;
     SET CONSTRAINTS ALL DEFERRED;
@@ -100,4 +116,16 @@ class Migration(migrations.Migration):
 
     dependencies = [('billing', '0034_settlements_with_person')]
 
-    operations = [migrations.RunSQL([FUNCTIONS + triggers(UNLESS)], [triggers("") + BACKWARD])]
+    operations = [
+        migrations.CreateModel(
+            name='ExpiredFile',
+            fields=[
+                ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ('next_try_at', models.DateTimeField(db_default=Now())),
+            ],
+            options={
+                'indexes': [models.Index(fields=['next_try_at'], name='expired_file_due')],
+            },
+        ),
+        migrations.RunSQL([FUNCTIONS + triggers(UNLESS)], [triggers("") + BACKWARD]),
+    ]

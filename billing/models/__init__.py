@@ -59,7 +59,7 @@ from billing.models.provider import (
 )
 from billing.models.receipts import Receipt
 from billing.models.reconciliations import Reconciliation
-from billing.models.retention import LegalHold, RetentionKind, RetentionReport
+from billing.models.retention import ExpiredFile, LegalHold, RetentionKind, RetentionReport
 from billing.models.runs import AccountException, BillingRun, BillingRunItem, ItemState, RunState
 from billing.models.settlements import (
     EventCursor,
@@ -102,6 +102,7 @@ __all__ = [
     "DunningStep",
     "DunningTerms",
     "EventCursor",
+    "ExpiredFile",
     "Hold",
     "HoldKind",
     "Invoice",

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.accounts import BillingAccount
@@ -86,3 +87,16 @@ class RetentionReport(models.Model):
     @property
     def limit_id(self) -> UUID:
         return EVERYWHERE
+
+
+class ExpiredFile(models.Model):
+    """A stored file of an invoice that is gone: written with that deletion, and gone once the file is."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    next_try_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["next_try_at"], name="expired_file_due")]
+
+    def __str__(self) -> str:
+        return self.name

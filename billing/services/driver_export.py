@@ -1,6 +1,7 @@
 """All that is kept of a driver, for the driver to take along: one zip, made while it is sent (W-29, B-67).
 
 ``data.json`` has everything, ``sessions.csv`` the sessions for a spreadsheet, ``invoices/`` the files that were made.
+Who may not see invoices gets it without these and without prices.
 No more than one invoice's file and one session is in memory at a time.
 """
 
@@ -19,12 +20,12 @@ from core.errors import Conflict, NotFound
 from drivers.models import Driver
 from stations.services import driver_data
 
-FORMAT = "chargeyard-driver-export/2"
+FORMAT = "chargeyard-driver-export/3"
 AT_ONCE = 200
 COLUMNS = (
     "id", "started_at", "ended_at", "site", "station", "evse", "token", "energy_wh", "stopped_reason",
-    "incl_vat", "currency",
 )  # fmt: skip
+OF_MONEY = ("incl_vat", "currency")
 
 
 class _Sink(io.RawIOBase):
@@ -61,7 +62,7 @@ def archive_for_operator(driver: Driver, *, by: Actor) -> Iterator[bytes]:
 def _pieces(driver: Driver, *, money: bool = True) -> Iterator[bytes]:
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, lines in (("data.json", _json(driver, money)), ("sessions.csv", _csv(driver))):
+        for name, lines in (("data.json", _json(driver, money)), ("sessions.csv", _csv(driver, money))):
             with made.open(name, "w", force_zip64=True) as file:
                 for line in lines:
                     file.write(line.encode())
@@ -87,7 +88,11 @@ def _json(driver: Driver, money: bool) -> Iterator[str]:
         yield from _list("wallets", map(_wallet, wallets))
         yield from _list("invoices", map(_invoice, _invoices(driver)))
         yield from _list("reminder_holds", map(_hold, _holds(driver)))
-    yield from _list("sessions", driver_data.sessions(driver))
+    for name, rows in (
+        ("reservations", driver_data.reservations(driver)),
+        ("sessions", driver_data.sessions(driver)),
+    ):
+        yield from _list(name, rows if money else map(_unpriced, rows))
     yield "\n}\n"
 
 
@@ -98,13 +103,18 @@ def _list(name: str, rows: Iterable[dict[str, Any]]) -> Iterator[str]:
     yield "\n ]"
 
 
-def _csv(driver: Driver) -> Iterator[str]:
-    yield _row(COLUMNS)
+def _unpriced(one: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in one.items() if name != "price"}
+
+
+def _csv(driver: Driver, money: bool) -> Iterator[str]:
+    columns = (*COLUMNS, *OF_MONEY) if money else COLUMNS
+    yield _row(columns)
     for one in driver_data.sessions(driver):
         payable = (one["price"] or {}).get("payable", {})
         currency = (one["price"] or {}).get("currency", "")
         told = {**one, "incl_vat": payable.get("incl_vat"), "currency": currency}
-        yield _row(["" if told[name] is None else str(told[name]) for name in COLUMNS])
+        yield _row(["" if told[name] is None else str(told[name]) for name in columns])
 
 
 def _row(values: Iterable[str]) -> str:

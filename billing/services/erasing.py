@@ -12,6 +12,7 @@ from billing.models import (
     Cdr,
     DeliveryState,
     DunningHold,
+    DunningStep,
     Invoice,
     InvoiceDelivery,
     InvoiceLine,
@@ -27,6 +28,7 @@ from billing.models import (
 )
 from billing.services import reserved
 from billing.services.payments import allocating
+from billing.services.retention import holds
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict
@@ -43,11 +45,16 @@ OWED = "An invoice is not paid yet."
 WALLET = "There is money in the wallet. Pay it out first."
 UNDER_WAY = "A payment is on its way. Wait until it has arrived or failed."
 CREDIT = "A payment is not used up. Refund what is left of it first."
+HELD = "A legal hold keeps these data until it is lifted."
 
 
 def obstacles(driver: Driver) -> list[str]:
     """What has to be settled first, a sentence each."""
-    found = {CHARGING: of_stations.is_charging(driver), UNSETTLED: _unsettled(driver)}
+    found = {
+        CHARGING: of_stations.is_charging(driver),
+        UNSETTLED: _unsettled(driver),
+        HELD: holds.keeps(driver),
+    }
     account = BillingAccount.objects.filter(driver=driver).first()
     if account is not None:
         invoices = Invoice.objects.filter(account=account)
@@ -70,6 +77,7 @@ def erase(driver: Driver, *, by: Actor) -> Erasure:
     """Carry it out; what is in logs follows by a job. Doing it again is the same. Raises :class:`Conflict`."""
     by.require_everywhere(Permission.DRIVERS_MANAGE, driver)
     with atomic():
+        holds.lock(driver.organization)
         driver = (
             Driver.objects.select_for_update(of=("self",))
             .select_related("organization", "user")
@@ -105,8 +113,7 @@ def _unbilled(account: BillingAccount) -> bool:
 
 
 def _has_credit(account: BillingAccount) -> bool:
-    payments = Payment.objects.filter(account=account, state=PaymentState.RECEIVED).iterator(200)
-    return any(allocating.unallocated(one) > 0 for one in payments)
+    return allocating.with_credit(Payment.objects.filter(account=account)).exists()
 
 
 def _kept(driver: Driver) -> dict[str, int]:
@@ -125,6 +132,7 @@ def _forget(driver: Driver, by: Actor) -> None:
     Buyer.objects.filter(account=account).delete()
     InvoiceDelivery.objects.filter(invoice__account=account).exclude(state=DeliveryState.SENT).delete()
     DunningHold.objects.filter(account=account).update(reason="")
+    DunningStep.objects.filter(invoice__account=account).update(reason="")
     stopped = Mandate.objects.filter(account=account, state=MandateState.ACTIVE)
     stopped.update(state=MandateState.STOPPED, stopped_because="erased")
     account.name = f"Erased …{str(driver.pk)[-8:]}"

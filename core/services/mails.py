@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Mapping
 from datetime import timedelta
-from smtplib import SMTPException
+from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -56,6 +56,16 @@ def forget() -> int:
     return done.filter(created_at__lt=clock.now() - KEPT_FOR).delete()[0]
 
 
+def cause(why: Exception) -> str:
+    """What is kept of a mail that failed: its kind and the server's codes, for its words may name the address."""
+    codes: set[int] = set()
+    if isinstance(why, SMTPRecipientsRefused):
+        codes = {code for code, _words in why.recipients.values()}
+    elif isinstance(why, SMTPResponseException):
+        codes = {why.smtp_code}
+    return " ".join([type(why).__name__, *map(str, sorted(codes))])
+
+
 def _send_next() -> bool:
     with atomic():
         due = Mail.objects.filter(state=MailState.WAITING, next_try_at__lte=clock.now())
@@ -70,16 +80,10 @@ def _send_next() -> bool:
         _settle(mail, MailState.FAILED, UNREADABLE)
     except (OSError, SMTPException, ValueError) as why:
         logger.warning("mail.failed", extra={"kind": mail.kind, "why": type(why).__name__})
-        _settle(mail, MailState.WAITING if mail.tries < TRIES else MailState.FAILED, _reason(why))
+        _settle(mail, MailState.WAITING if mail.tries < TRIES else MailState.FAILED, cause(why))
     else:
         _settle(mail, MailState.SENT)
     return True
-
-
-def _reason(why: Exception) -> str:
-    """Without what the server said, which names the address."""
-    code = getattr(why, "smtp_code", None)
-    return type(why).__name__ if code is None else f"{type(why).__name__} {code}"
 
 
 def _settle(mail: Mail, state: MailState, reason: str = "") -> None:

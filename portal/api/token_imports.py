@@ -1,9 +1,10 @@
 """``/tokens/imports/``: what imports did, and taking one back."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
@@ -14,6 +15,7 @@ from billing.services import import_undoing
 from core.services.keys import holds
 from drivers.models import TokenImport
 from portal.api.resource import ListResource, Resource, found, with_etag
+from portal.api.searching import Search
 
 SCOPES = {"read": "tokens:read", "write": "tokens:write"}
 KEPT_SHOWN = 500
@@ -56,11 +58,20 @@ class ImportDoneDetailView(ImportDoneView):
         return list(KeptView(rows, many=True).data)
 
 
+class TokenImportFilter(filters.FilterSet):
+    search = Search("made_by", "undone_by")
+
+    class Meta:
+        model = TokenImport
+        fields: ClassVar[list[str]] = []
+
+
 class TokenImportList(ListResource):
     """Imports of tokens, newest first."""
 
     scopes = SCOPES
     serializer_class = ImportDoneView
+    filter_class = filterset_class = TokenImportFilter
 
     def rows(self) -> QuerySet[TokenImport]:
         return TokenImport.objects.visible_to(self.actor)

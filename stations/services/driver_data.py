@@ -3,13 +3,20 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from core import audit, clock
 from core.access import Actor
 from core.errors import NotFound
 from drivers.models import Driver, IdToken
-from stations.models import AuthorizationAnswer, Favourite, SessionCost, Transaction
+from stations.models import (
+    AuthorizationAnswer,
+    Favourite,
+    Reservation,
+    ReservationCost,
+    SessionCost,
+    Transaction,
+)
 
 AT_ONCE = 500
 
@@ -22,7 +29,7 @@ def owned(driver: Driver, *, by: Actor) -> None:
 
 
 def about(driver: Driver) -> dict[str, Any]:
-    """Everything but the sessions, which may be many (:func:`sessions`)."""
+    """Everything but what may be many: :func:`sessions` and :func:`reservations`."""
     return {
         "made_at": clock.to_wire(clock.now()),
         "operator": driver.organization.name,
@@ -99,5 +106,29 @@ def sessions(driver: Driver) -> Iterator[dict[str, Any]]:
             "ended_at": session.ended_at and clock.to_wire(session.ended_at),
             "energy_wh": None if session.energy_wh is None else str(session.energy_wh),
             "stopped_reason": session.stopped_reason,
-            "price": cost.answer if cost and cost.is_known else None,
+            "price": _price(cost),
         }
+
+
+def reservations(driver: Driver) -> Iterator[dict[str, Any]]:
+    """What was kept free for the driver, oldest first, read as they are taken. ``session`` is what used it."""
+    theirs = Q(token__driver=driver) | Q(reserved_tariff__driver=driver)
+    rows = Reservation.objects.filter(theirs).select_related("station__site", "evse", "cost")
+    for one in rows.order_by("created_at", "id").iterator(AT_ONCE):
+        yield {
+            "id": str(one.pk),
+            "site": one.station.site.name if one.station.site else None,
+            "station": one.station.name,
+            "evse": one.evse.code if one.evse else None,
+            "token": one.token_value,
+            "made_at": clock.to_wire(one.created_at),
+            "expires_at": clock.to_wire(one.expires_at),
+            "ended_at": one.ended_at and clock.to_wire(one.ended_at),
+            "status": one.status,
+            "session": str(one.transaction_id) if one.transaction_id else None,
+            "price": _price(getattr(one, "cost", None)),
+        }
+
+
+def _price(cost: SessionCost | ReservationCost | None) -> dict[str, Any] | None:
+    return cost.answer if cost and cost.is_known else None

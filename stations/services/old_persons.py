@@ -26,16 +26,24 @@ def of_sessions(keys: Sequence[Any]) -> Mapping[str, int]:
         return {"conflicts": cursor.rowcount}
 
 
+def of_reservations(keys: Sequence[Any]) -> Mapping[str, int]:
+    """Reservations that are over lose token and driver. Safe to repeat."""
+    if not keys:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_RESERVATIONS, {"keys": list(keys)})
+        return {"reservations": cursor.rowcount}
+
+
 def of_logs(
     organization_id: UUID, before: datetime, most: int, *, spared: Sequence[Any] = ()
 ) -> Mapping[str, int]:
-    """What else names tokens from before then: reservations, stops without a session, commands; some of each.
+    """What else names tokens from before then: stops without a session, commands; some of each.
 
     Those of the drivers in ``spared`` stay. Safe to repeat.
     """
     values = {
         "organization": organization_id,
-        "before": before,
         "until": uuid7_of(before, 0),
         "most": most,
         "spared": list(spared),
@@ -61,31 +69,28 @@ WHERE t.id = k.id AND t.status = 'ended'
 """
 _CONFLICTS = "DELETE FROM stations_transactionconflict WHERE transaction_id = ANY(%(keys)s::uuid[])"
 _RESERVATIONS = f"""
-WITH due AS (
-    SELECT r.id FROM stations_reservation r JOIN stations_chargingstation s ON s.id = r.station_id
-    LEFT JOIN stations_reservedtariff f ON f.reservation_id = r.id
-    LEFT JOIN stations_reservationcost c ON c.reservation_id = r.id
-    LEFT JOIN drivers_idtoken o ON o.id = r.token_id
-    WHERE s.organization_id = %(organization)s AND r.id < %(until)s AND r.ended_at < %(before)s
-        AND r.token_value NOT LIKE %(known)s AND (c.reservation_id IS NULL OR c.state = 'final' OR c.decision <> '')
-        AND NOT coalesce(f.driver_id = ANY(%(spared)s::uuid[]) OR o.driver_id = ANY(%(spared)s::uuid[]), false)
-    ORDER BY r.id LIMIT %(most)s
-), freed AS (
-    UPDATE stations_reservedtariff f SET driver_id = NULL FROM due WHERE f.reservation_id = due.id
+WITH freed AS (
+    UPDATE stations_reservedtariff f SET driver_id = NULL WHERE f.reservation_id = ANY(%(keys)s::uuid[])
 )
-UPDATE stations_reservation r SET token_id = NULL, token_value = {_KEY} FROM due WHERE r.id = due.id
+UPDATE stations_reservation r SET token_id = NULL, token_value = {_KEY}
+WHERE r.id = ANY(%(keys)s::uuid[]) AND r.ended_at IS NOT NULL
 """
+_SPARED = """EXISTS (
+    SELECT FROM drivers_idtoken o WHERE o.driver_id = ANY(%(spared)s::uuid[]) AND upper(o.value) = upper({value}))"""
 _ORPHANS = f"""
 UPDATE stations_orphanstop o SET token_value = {_KEY} WHERE o.id = ANY(ARRAY(
     SELECT x.id FROM stations_orphanstop x JOIN stations_chargingstation s ON s.id = x.station_id
     WHERE s.organization_id = %(organization)s AND x.id < %(until)s AND x.token_value <> ''
-        AND x.token_value NOT LIKE %(known)s ORDER BY x.id LIMIT %(most)s))
+        AND x.token_value NOT LIKE %(known)s AND NOT {_SPARED.format(value="x.token_value")}
+    ORDER BY x.id LIMIT %(most)s))
 """
+_TOKEN = "x.parameters ->> 'token_value'"
 _COMMANDS = f"""
 UPDATE stations_command c SET parameters = jsonb_set(c.parameters, '{{token_value}}', to_jsonb({_KEY}))
 WHERE c.id = ANY(ARRAY(
     SELECT x.id FROM stations_command x WHERE x.organization_id = %(organization)s AND x.id < %(until)s
-        AND coalesce(x.parameters ->> 'token_value', '') <> '' AND x.parameters ->> 'token_value' NOT LIKE %(known)s
+        AND coalesce({_TOKEN}, '') <> '' AND {_TOKEN} NOT LIKE %(known)s
+        AND NOT {_SPARED.format(value=_TOKEN)}
     ORDER BY x.id LIMIT %(most)s))
 """
-_LOGS: Mapping[str, str] = {"reservations": _RESERVATIONS, "orphans": _ORPHANS, "commands": _COMMANDS}
+_LOGS: Mapping[str, str] = {"orphans": _ORPHANS, "commands": _COMMANDS}

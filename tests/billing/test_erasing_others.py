@@ -1,31 +1,39 @@
 """What erasing a person leaves behind, and what it takes from others."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
 from django.core.mail import EmailMessage
+from django.test import Client
 
+from billing.models import DunningStep, Invoice
 from billing.services import erasing
+from billing.services.dunning import sending
+from billing.services.retention import holds
 from core import clock
 from core.access import Actor
 from core.models import Mail
 from core.services import mails
-from drivers.models import DriverInvitation
+from drivers.models import Driver, DriverInvitation
 from drivers.services import invitations
 from stations.models import ChargingStation, RawFrame, Transaction
 from stations.services import partitions
 from tests import factories
 from tests.billing.conftest import charge, station
+from tests.billing.documents.test_documents import made as files_of
 from tests.billing.test_erasing import (
     alice,
     bill,
     desk,
+    erase,
     erika,
     member,
     organization,
+    pay,
     rows_with,
     search_logs,
 )
@@ -90,3 +98,55 @@ def test_w29_a_code_that_is_a_word_of_the_protocol_changes_no_messages_of_others
     search_logs()
 
     assert json.loads(RawFrame.objects.get(pk=frame.pk).text) == json.loads(text)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_b65_b67_a_legal_hold_keeps_a_person_from_being_erased_until_it_is_lifted(
+    desk: Client, erika: Driver, alice: Actor, bill: Callable[[Driver], Invoice], whole: bool
+) -> None:
+    invoice = bill(erika)
+    other = bill(factories.make_driver(alice))
+    pay(invoice, alice)
+    account = None if whole else invoice.account
+    hold = holds.place(erika.organization, account=account, reason="Lawsuit", by=alice)
+    holds.place(erika.organization, account=other.account, reason="Another lawsuit", by=alice)
+    refused = erase(desk, erika)
+    erika.refresh_from_db()
+    name = erika.name
+    holds.lift(hold, reason="It is over", by=alice)
+    done = erase(desk, erika)
+    erika.refresh_from_db()
+
+    assert (refused.status_code, erasing.HELD in refused.content.decode()) == (409, True)
+    assert name.startswith("Erika Mustermann")
+    assert done.status_code == 302
+    assert erika.name.startswith("Erased …")
+
+
+def test_w29_why_a_reminder_failed_does_not_keep_the_address(
+    erika: Driver, alice: Actor, bill: Callable[[Driver], Invoice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice, email = bill(erika), erika.email
+    files_of(invoice)
+    step = DunningStep.objects.create(
+        invoice=invoice, kind="reminder", taken_on=clock.now().date(), taken_at=clock.now(), days=7, fee=0,
+        currency="EUR", open_amount=invoice.due, subject="Reminder", body="It is open.",
+    )  # fmt: skip
+    monkeypatch.setattr(sending.standing, "stopped", lambda *_: False)
+
+    def refuse(message: EmailMessage, *_: Any, **__: Any) -> int:
+        raise SMTPRecipientsRefused({message.to[0]: (550, f"5.1.1 no mailbox {email}".encode())})
+
+    monkeypatch.setattr(EmailMessage, "send", refuse)
+    sending.send_due()
+    monkeypatch.undo()
+    step.refresh_from_db()
+    kept = step.reason
+    DunningStep.objects.filter(pk=step.pk).update(reason=f"550 no mailbox {email}")
+    pay(invoice, alice)
+    erasing.erase(erika, by=alice)
+    search_logs()
+    mails.send_due()
+
+    assert kept == "SMTPRecipientsRefused 550"
+    assert set(rows_with(email)) == set()

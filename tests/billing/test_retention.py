@@ -1,7 +1,6 @@
 """Data go after their terms, holds stop it, and a kill leaves nothing half gone (billing B-65, B-66)."""
 
 import io
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,75 +27,24 @@ from billing.models import (
     RetentionReport,
     Settlement,
 )
-from billing.services import crediting, documents, drafting, issuing, settling
-from billing.services.payments import receiving, wallets
+from billing.services import crediting, documents, settling
+from billing.services.payments import wallets
 from billing.services.retention import documents as expiring
-from billing.services.retention import holds, passes, persons, terms
+from billing.services.retention import holds, persons, terms
 from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.models import AuditEntry, Organization
-from drivers.models import Driver
 from stations.domain import intents
 from stations.models import ChargingStation, Reservation, SignedMeterData, Transaction
-from stations.services import commands, stations
+from stations.services import commands
 from stations.services.access import actor_of_member
 from tests import factories
 from tests.billing.conftest import Charge, settle
+from tests.billing.expiring import LONG_AGO, NOW, TERM, WHY, Old, expire, left, old, session_of, station
 from tests.billing.pages import alice, browser_of, member, organization
-from tests.stations.ocpp.charging import priced
 
-__all__ = ["alice", "member", "organization"]
+__all__ = ["alice", "member", "old", "organization", "station"]
 pytestmark = pytest.mark.usefixtures("committed")
-
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-LONG_AGO = datetime(2014, 6, 15, 12, tzinfo=UTC)
-TERM = timedelta(days=1100)
-WHY = "The tax office asked for it."
-Old = Callable[..., Invoice]
-
-
-@pytest.fixture
-def station(alice: Actor) -> ChargingStation:
-    """Priced since before the oldest of these sessions."""
-    with time_machine.travel(LONG_AGO - timedelta(days=400), tick=False):
-        priced(alice)
-        made, _ = factories.make_station(alice)
-        stations.add_evse(made, 1)
-    return made
-
-
-@pytest.fixture
-def old(charge: Charge, alice: Actor) -> Old:
-    """An invoice over 7.35 of a driver that was issued, and paid, years ago."""
-
-    def made(at: datetime = LONG_AGO, driver: Driver | None = None, *, paid: bool = True) -> Invoice:
-        with time_machine.travel(at, tick=False):
-            driver = driver or factories.make_driver(alice)
-            charge(12_345, driver=driver)
-            settling.sweep()
-            settle()
-            [draft] = drafting.draft(driver.billing_account, f"{at:%Y-%m}", by=alice)
-            invoice = issuing.issue(draft, by=alice)
-            if paid:
-                receiving.record(invoice, Decimal("7.35"), received_on=at.date(), by=alice)
-        return invoice
-
-    return made
-
-
-def left(invoice: Invoice) -> bool:
-    return Invoice.objects.filter(pk=invoice.pk).exists()
-
-
-def expire(now: datetime = NOW) -> int:
-    with time_machine.travel(now, tick=False):
-        return passes.run(300)
-
-
-def session_of(invoice: Invoice) -> Transaction:
-    found = invoice.lines.get().cdr.transaction
-    assert found is not None
-    return found
 
 
 def test_b65_invoice_record_payment_ledger_file_and_signed_values_go_together_after_the_term(

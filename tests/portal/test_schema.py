@@ -64,6 +64,7 @@ def test_the_record_holds_every_migration_as_it_is() -> None:
     assert schema.stale() == [], "run `make schema` after a migration was added or changed"
 
 
+@pytest.mark.timeout(900)
 def test_an_empty_database_is_told_at_once_what_the_migrations_would_tell_it(
     server: EmbeddedPostgres,
 ) -> None:

@@ -17,6 +17,7 @@ from billing.services.dunning import standing
 from core import access, audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, DomainError
+from core.services import mails
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +80,9 @@ def _send(row: DunningStep) -> None:
         name = f"dunning-{row.pk}"
         delivering.letter(row.invoice, row.subject, row.body, to=address, name=name).send()
     except (OSError, ValueError, DomainError) as why:
-        logger.warning("dunning.failed", extra={"invoice": row.invoice.number, "why": str(why)[:200]})
-        _failed(row, str(why), last=row.tries >= TRIES)
+        cause = str(why) if isinstance(why, DomainError) else mails.cause(why)
+        logger.warning("dunning.failed", extra={"invoice": row.invoice.number, "why": cause})
+        _failed(row, cause, last=row.tries >= TRIES)
     else:
         sent = DunningStep.objects.filter(pk=row.pk)
         sent.update(state=StepState.SENT, sent_at=clock.now(), reason="")

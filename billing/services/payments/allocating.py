@@ -6,7 +6,7 @@ Who locks what, in this order: the payment, the wallet, the invoice.
 from collections.abc import Iterable
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.transaction import atomic
 
 from billing.models import Allocation, DocumentType, Invoice, InvoiceState, Payment, PaymentState, Purpose
@@ -46,6 +46,13 @@ def unallocated(payment: Payment) -> Decimal:
     if payment.state != PaymentState.RECEIVED or payment.purpose == Purpose.TOP_UP:
         return _NOTHING
     return payment.captured - payment.refunded - _sum(payment.allocations.filter(undone_at=None), "amount")
+
+
+def with_credit(payments: QuerySet[Payment]) -> QuerySet[Payment]:
+    """Those of them of which something is left by :func:`unallocated`."""
+    live = Sum("allocations__amount", filter=Q(allocations__undone_at=None), default=_NOTHING)
+    rows = payments.filter(state=PaymentState.RECEIVED).exclude(purpose=Purpose.TOP_UP).annotate(used=live)
+    return rows.filter(captured__gt=F("refunded") + F("used"))
 
 
 @atomic

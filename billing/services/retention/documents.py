@@ -3,17 +3,16 @@
 They go by families: an invoice with its credit notes, what paid them and whatever else that paid, the records on
 their lines with what took those back or stands for them. A family goes whole or not at all, so that sums of what is
 left stay right; it stays while one of it is younger, owed, held, or in the ledger of a wallet, whose balance is the
-sum of its entries. The deletion itself is a function of the tables' owner, which looks again (W-33).
+sum of its entries, and while a payment of it is not used up. The deletion itself is a function of the tables' owner,
+which looks again (W-33). Each family is a transaction of its own.
 """
 
 import logging
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from django.core.files.storage import storages
 from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.db.transaction import atomic
@@ -26,6 +25,7 @@ from billing.models import (
     InvoiceDocument,
     InvoiceLine,
     InvoiceState,
+    Journal,
     LedgerAccount,
     LedgerEntry,
     Payment,
@@ -35,7 +35,8 @@ from billing.models import (
     RefundState,
     RetentionKind,
 )
-from billing.services.retention import holds, reports
+from billing.services.payments import allocating
+from billing.services.retention import files, holds, reports
 from core.models import Organization
 
 logger = logging.getLogger(__name__)
@@ -66,23 +67,30 @@ class Family:
         return len(self.invoices) + len(self.payments) + len(self.cdrs)
 
 
-@atomic
 def delete_some(organization: Organization, before: date) -> int:
-    """Look at some invoices older than that day, each once a day; how many. A kill leaves all of them as they were."""
-    holds.lock(organization)
-    if holds.stops_all(organization):
-        return 0
+    """Look at some invoices older than that day, each once a day; how many, and 0 where a hold keeps all.
+
+    A kill leaves the family that was being looked at as it was.
+    """
     looked = reports.position(organization, RetentionKind.DOCUMENTS) or FIRST
     old = Invoice.objects.filter(organization=organization, pk__gt=looked).filter(_issued_before(before))
     seeds = list(old.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
-    if not seeds:
-        return 0
-    counted: Counter[str] = Counter()
-    for seed in seeds:
-        if Invoice.objects.filter(pk=seed).exists():
-            counted.update(_delete(organization, family_of(seed), before))
-    reports.add(organization, RetentionKind.DOCUMENTS, before, counted, position=seeds[-1])
+    for place, seed in enumerate(seeds):
+        if not _look(organization, seed, before):
+            return place
     return len(seeds)
+
+
+@atomic
+def _look(organization: Organization, seed: UUID, before: date) -> bool:
+    """Whether deleting may go on: not once everything is held."""
+    holds.lock(organization)
+    if holds.stops_all(organization):
+        return False
+    there = Invoice.objects.filter(pk=seed).exists()
+    counted = _delete(organization, family_of(seed), before) if there else {}
+    reports.add(organization, RetentionKind.DOCUMENTS, before, counted, position=seed)
+    return True
 
 
 def family_of(seed: UUID) -> Family:
@@ -139,16 +147,21 @@ def _stays(organization: Organization, found: Family, before: date) -> bool:
     payments = Payment.objects.filter(pk__in=found.payments)
     cdrs = Cdr.objects.filter(pk__in=found.cdrs)
     held = holds.standing(organization).values("account")
-    journals = Q(journal__payment_posting__payment__in=found.payments)
+    refunds = Refund.objects.filter(Q(payment__in=found.payments) | Q(credit_note__in=found.invoices))
+    journals = Journal.objects.filter(
+        Q(payment_posting__payment__in=found.payments) | Q(invoice__in=found.invoices)
+    )
     return (
         found.size > LARGEST
         or invoices.exclude(_issued_before(before)).exists()
         or invoices.filter(account__in=held).exists()
         or payments.filter(Q(created_at__date__gte=before) | Q(state__in=_UNDER_WAY)).exists()
         or payments.filter(account__in=held).exists()
-        or Refund.objects.filter(payment__in=found.payments, state=RefundState.PENDING).exists()
+        or allocating.with_credit(payments).exists()
+        or refunds.filter(Q(made_at__date__gte=before) | Q(state=RefundState.PENDING)).exists()
+        or journals.filter(posted_at__date__gte=before).exists()
         or cdrs.filter(Q(sealed_at__date__gte=before) | Q(account__in=held)).exists()
-        or LedgerEntry.objects.filter(journals, account=LedgerAccount.WALLET).exists()
+        or LedgerEntry.objects.filter(journal__in=journals, account=LedgerAccount.WALLET).exists()
     )
 
 
@@ -164,7 +177,7 @@ def _delete(organization: Organization, found: Family, before: date) -> dict[str
         if found.size > LARGEST:
             logger.warning("retention.too_large", extra={"invoice": str(min(found.invoices))})
         return {}
-    files = _files_of(found)
+    stored = _files_of(found)
     try:
         with atomic(), connection.cursor() as cursor:
             cursor.execute(
@@ -176,11 +189,9 @@ def _delete(organization: Organization, found: Family, before: date) -> dict[str
     ):  # the database keeps it, or something that this module does not know of names one of it
         logger.exception("retention.refused", extra={"invoice": str(min(found.invoices))})
         return {}
-    # Before the commit: nobody would find a file without its row; a row without its file is taken next time.
-    for name in files:
-        storages["documents"].delete(name)
+    files.expire(stored)
     return {
-        "files": len(files),
+        "files": len(stored),
         "invoices": len(found.invoices),
         "payments": len(found.payments),
         "records": len(found.cdrs),
@@ -188,5 +199,6 @@ def _delete(organization: Organization, found: Family, before: date) -> dict[str
 
 
 def _files_of(found: Family) -> list[str]:
-    rows = InvoiceDocument.objects.filter(invoice__in=found.invoices).exclude(file="")
+    """Locked, so that none is made meanwhile."""
+    rows = InvoiceDocument.objects.select_for_update().filter(invoice__in=found.invoices).exclude(file="")
     return list(rows.values_list("file", flat=True))

@@ -1,6 +1,6 @@
 """Legal holds: what a lawsuit or an audit needs is kept beyond its term (billing B-65)."""
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.transaction import atomic
 
 from billing.models import BillingAccount, LegalHold
@@ -8,6 +8,7 @@ from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from core.models import Organization
+from drivers.models import Driver
 
 LONGEST_REASON = 500
 
@@ -65,3 +66,9 @@ def lock(organization: Organization) -> None:
 def stops_all(organization: Organization) -> bool:
     """Whether nothing at all of the organization may go."""
     return standing(organization).filter(account=None).exists()
+
+
+def keeps(driver: Driver) -> bool:
+    """Whether a hold of everything, or of what the driver pays, keeps the driver's data."""
+    mine = Q(account=None) | Q(account__driver=driver)
+    return LegalHold.objects.filter(mine, organization=driver.organization_id, lifted_at=None).exists()

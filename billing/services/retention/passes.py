@@ -6,7 +6,7 @@ from functools import partial
 
 from django.conf import settings
 
-from billing.services.retention import documents, persons, terms
+from billing.services.retention import documents, files, persons, terms
 from core import clock, turns
 from core.models import Organization
 
@@ -17,11 +17,14 @@ def run(turn_s: float = turns.TURN_S) -> int:
     What stumbles in one organization is logged and stops no other; the next pass goes on where this one ended.
     """
     deadline = time.monotonic() + turn_s
+    files.delete_due(turn_s)  # what an earlier pass left
     owners = list(Organization.objects.order_by("pk"))
     works: list[Callable[[Organization, float], int]] = [_delete]
     if settings.PERSON_DATA_DAYS:
         works.append(_forget)
-    return sum(turns.guarded(owner, partial(work, owner, deadline)) for owner in owners for work in works)
+    looked = sum(turns.guarded(owner, partial(work, owner, deadline)) for owner in owners for work in works)
+    files.delete_due(deadline - time.monotonic())
+    return looked
 
 
 def _forget(owner: Organization, deadline: float) -> int:

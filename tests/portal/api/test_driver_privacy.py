@@ -18,11 +18,15 @@ from billing.services.payments import wallets
 from core import clock
 from core.access import Actor, Role
 from core.models import AuditEntry, Organization
-from drivers.models import Driver
+from drivers.models import Driver, IdToken
 from drivers.services import erasing, tokens
+from stations.models import ChargingStation, Reservation, ReservationCost
+from stations.services import stations
 from tests import factories
+from tests.factories import sessions
 from tests.portal.api.conftest import results
 from tests.portal.dashboard.conftest import proven
+from tests.stations.ocpp.charging import priced
 
 
 @pytest.fixture
@@ -106,6 +110,52 @@ def test_who_may_not_see_invoices_takes_no_money_out(
 
     assert data["driver"]["name"] == "Frida Abend"
     assert not {"wallets", "invoices"} & data.keys()
+
+
+def test_reservations_and_prices_are_taken_out_and_prices_by_who_may_see_them_only(
+    api: APIClient, api_with: Callable[..., APIClient], url: str, alice: Actor, frida: Driver
+) -> None:
+    station = priced_station(alice)
+    token, foreign = (
+        factories.make_token(alice, driver=one) for one in (frida, factories.make_driver(alice, "Gerd"))
+    )
+    session = sessions.end(sessions.begin(station, token=token.value), 2000)
+    mine, _other = (reserve(station, one, number) for number, one in enumerate((token, foreign)))
+    price = {"currency": "EUR", "payable": {"incl_vat": "2.86"}}
+    ReservationCost.objects.create(
+        reservation=mine, state="final", since=clock.now(), started_at=mine.created_at, ended_at=mine.expires_at,
+        currency="EUR", excl_vat="2.40", incl_vat="2.86", answer=price, computed_at=clock.now(),
+    )  # fmt: skip
+    with_money, without = (unpacked(one.post(f"{url}export/")) for one in (api, api_with("drivers:write")))
+    told, bare = (json.loads(one["data.json"]) for one in (with_money, without))
+    [kept] = told["reservations"]
+
+    assert (kept["id"], kept["token"], kept["status"], kept["price"]) == (
+        str(mine.pk), token.value, "expired", price,
+    )  # fmt: skip
+    assert told["sessions"][0]["price"]["payable"]["incl_vat"] == "1.19"
+    assert with_money["sessions.csv"].decode().splitlines()[1].endswith(",1.19,EUR")
+    assert [one["id"] for one in (*bare["sessions"], *bare["reservations"])] == [
+        str(session.pk),
+        str(mine.pk),
+    ]
+    for text in (without["data.json"], without["sessions.csv"]):
+        assert not {word for word in ("price", "payable", "EUR", "incl_vat") if word in text.decode()}
+
+
+def priced_station(alice: Actor) -> ChargingStation:
+    priced(alice)
+    station, _ = factories.make_station(alice)
+    stations.add_evse(station, 1)
+    return station
+
+
+def reserve(station: ChargingStation, token: IdToken, number: int) -> Reservation:
+    end = clock.now()
+    return Reservation.objects.create(
+        station=station, number=number, token=token, token_value=token.value, token_type=token.type,
+        status="expired", created_at=end - timedelta(hours=1), created_by="Alice", expires_at=end, ended_at=end,
+    )  # fmt: skip
 
 
 def test_the_page_takes_out_the_same_after_the_password(

@@ -32,7 +32,7 @@ def test_b67_a_driver_downloads_details_cards_and_sessions_with_their_price_line
     assert stale["Location"] == "/accounts/reauthenticate/?next=%2Fme%2Fdetails%2F"
     assert answer["Content-Disposition"] == 'attachment; filename="charging-data.zip"'
     assert answer["Cache-Control"] == "private, no-store"
-    assert (data["format"], data["driver"]["name"]) == ("chargeyard-driver-export/2", dora.name)
+    assert (data["format"], data["driver"]["name"]) == ("chargeyard-driver-export/3", dora.name)
     assert [one["value"] for one in data["tokens"]] == [CARD]
     assert [one["station"] for one in data["favourites"]] == ["Yard 1"]
     assert [one["id"] for one in data["sessions"]] == [str(session.pk)]
