@@ -823,7 +823,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21eda3c1e796fa857ae87a3eb6809,01a21eda3c1e7b5db3ad355d150801b1,01a21eda3c1e76e9a5fb733765eec865,01a21eda3c1e7178877eb16bab13a23f,01a21eda3c1e766894da008b396d4bb0,01a21eda3c1e7692822f1f8262795275,01a21eda3c1e7351af6e268ad81a12a0,01a21eda3c1e71fa9b9f51d814521aaa}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 21:12:28.456234+00:00","2026-11-27 21:12:28.456283+00:00","2026-11-27 21:12:28.456307+00:00","2026-11-27 21:12:28.456329+00:00","2026-11-27 21:12:28.456349+00:00","2026-11-27 21:12:28.456370+00:00","2026-11-27 21:12:28.456397+00:00","2026-11-27 21:12:28.456426+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21ee9e10c73f4a960075a017b3d6f,01a21ee9e10c78a49b100b2afd3db39a,01a21ee9e10c7bbdb259d84a75b45396,01a21ee9e10c7d769acd31d98e16584f,01a21ee9e10c7b7db5e523117493f34e,01a21ee9e10c724a8cfa30cfda2fa907,01a21ee9e10c7aeb84ffab9c159893a7,01a21ee9e10c7dc0b38b6660f4a8838b}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 21:29:33.709135+00:00","2026-11-27 21:29:33.709173+00:00","2026-11-27 21:29:33.709193+00:00","2026-11-27 21:29:33.709211+00:00","2026-11-27 21:29:33.709227+00:00","2026-11-27 21:29:33.709243+00:00","2026-11-27 21:29:33.709266+00:00","2026-11-27 21:29:33.709289+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2383,6 +2383,16 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0035_expi
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration billing.0036_reservations_from_before 02c92d1825396cb3
+INSERT INTO billing_reservationsettlement (reservation_id, outcome, reason, settled_at)
+SELECT k.reservation_id, 'not_billable', 'before_billing', now() FROM stations_reservationcost k
+WHERE k.state = 'final' AND k.decision <> 'waived'
+    AND NOT EXISTS (SELECT FROM billing_reservationsettlement s WHERE s.reservation_id = k.reservation_id)
+ON CONFLICT DO NOTHING;
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0036_reservations_from_before', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration drivers.0009_invitations_and_registrations e42736466ed4178c
 ALTER TABLE "drivers_chargingpolicy" ADD COLUMN "any_card" boolean DEFAULT false NOT NULL;
 CREATE TABLE "drivers_cardregistration" ("id" uuid NOT NULL PRIMARY KEY, "value" varchar(255) NOT NULL, "label" varchar(100) NOT NULL, "station" uuid NOT NULL, "state" varchar(8) NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "ended_at" timestamp with time zone NULL, "driver_id" uuid NOT NULL, "organization_id" uuid NOT NULL, "token_id" uuid NULL, CONSTRAINT "card_registration_ends" CHECK ((("state" = 'open' OR "ended_at" IS NOT NULL) AND 1 = (CASE WHEN "state" = 'open' THEN 1 ELSE 0 END + CASE WHEN "ended_at" IS NOT NULL THEN 1 ELSE 0 END))));
@@ -2459,6 +2469,13 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('drivers', '0018_impo
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration drivers.0019_merged_drivers d56f9b2b166813fa
+ALTER TABLE "drivers_driver" ADD COLUMN "merged_into_id" uuid NULL CONSTRAINT "drivers_driver_merged_into_id_243bcb7f_fk_drivers_driver_id" REFERENCES "drivers_driver"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "drivers_driver_merged_into_id_243bcb7f_fk_drivers_driver_id" IMMEDIATE;
+CREATE INDEX "driver_merged" ON "drivers_driver" ("merged_into_id") WHERE "merged_into_id" IS NOT NULL;
+INSERT INTO django_migrations (app, name, applied) VALUES ('drivers', '0019_merged_drivers', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration mfa.0001_initial a42b6353f2ed5dd7
 CREATE TABLE "mfa_authenticator" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "type" varchar(20) NOT NULL, "data" jsonb NOT NULL, "user_id" uuid NOT NULL);
 ALTER TABLE "mfa_authenticator" ADD CONSTRAINT "mfa_authenticator_user_id_type_798d27ea_uniq" UNIQUE ("user_id", "type");
@@ -2469,7 +2486,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 21:13:55.676546+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 21:30:41.873225+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2545,7 +2562,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0044_bud
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration stations.0049_own_limits_kept 8f4b517d574caa12
+-- migration stations.0049_own_limits_kept 5d0ac5a1d78cd887
 CREATE TABLE "stations_profilespan" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "evse_id" integer NOT NULL CHECK ("evse_id" >= 0), "profile_id" bigint NOT NULL, "transaction_id" uuid NULL, "content" jsonb NOT NULL, "since" timestamp with time zone NOT NULL, "until" timestamp with time zone NULL, "station_id" uuid NOT NULL);
 CREATE FUNCTION stations_keep_profile() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -2570,6 +2587,7 @@ INSERT INTO stations_profilespan (station_id, evse_id, profile_id, transaction_i
     FROM stations_installedprofile WHERE source = 'CSO';
 ALTER TABLE "stations_profilespan" ADD CONSTRAINT "stations_profilespan_station_id_d3cee1b6_fk_stations_" FOREIGN KEY ("station_id") REFERENCES "stations_chargingstation" ("id") DEFERRABLE INITIALLY DEFERRED;
 CREATE INDEX "profile_span_by_station" ON "stations_profilespan" ("station_id", "until");
+CREATE INDEX "profile_span_by_end" ON "stations_profilespan" ("until");
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0049_own_limits_kept', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;

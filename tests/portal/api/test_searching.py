@@ -13,7 +13,8 @@ from tests.portal.api.conftest import results
 
 # Lists of figures and times, and messages, whose text only the page searches, a span of time at once.
 WITHOUT_TEXTS = {
-    "AssignmentList", "CompositeList", "ErasureList", "DeliveryList", "EntryList", "EventList", "EventStreamList", "InvoicePayments",
+    "AssignmentList", "CompositeList", "DeliveryList", "EntryList", "ErasureList", "EventList", "EventStreamList",
+    "InvoicePayments",
     "LimitList", "MessageList", "NetworkProfileList", "ReadingList", "StatementList", "StatisticsList",
     "StreamValueList", "VersionList", "WalletEntries", "WalletList", "BatterySwapList",
 }  # fmt: skip
