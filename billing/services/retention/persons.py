@@ -7,6 +7,7 @@ that marks its sessions and counts them.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -46,7 +47,7 @@ def forget_some(organization: Organization, now: datetime) -> int:
 
 
 def _due(statement: str, organization: Organization, due: datetime, spared: list[UUID | None]) -> list[UUID]:
-    values = {
+    values: dict[str, Any] = {
         "organization": organization.pk,
         "before": due,
         "until": uuid7_of(due, 0),
