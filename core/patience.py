@@ -16,7 +16,10 @@ from django.db.transaction import atomic
 
 from core.errors import Busy
 
-LOCKING = re.compile(r"^\s*(INSERT|UPDATE|DELETE|WITH)\b|\bFOR (NO KEY )?(UPDATE|SHARE)\b", re.IGNORECASE)
+LOCKING = re.compile(
+    r"^\s*(INSERT|UPDATE|DELETE|WITH)\b|\bFOR (NO KEY )?(UPDATE|SHARE)\b|\bpg_advisory_xact_lock\b",
+    re.IGNORECASE,
+)
 
 
 @contextmanager

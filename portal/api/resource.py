@@ -104,7 +104,7 @@ class Resource(APIView):
         self._limit_rate(request)
         if request.method in REPLACING:
             self._held.enter_context(atomic())
-            statements.execute(_ALONE, [request.path])
+            statements.execute(_ALONE, [f"{self.actor.organization_id}:{request.path}"])
 
     def read_body(self, request: Request) -> None:
         """Read before a parser takes the stream: idempotency digests it."""

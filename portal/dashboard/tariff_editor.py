@@ -107,7 +107,7 @@ class Editor:
         """Whether it says an object at all; what the linter thinks of it does not matter here."""
         if self.mode == JSON:
             return self._parsed is not None and self._head.is_valid()
-        return all([form.is_valid() for form in (self._head, *self._elements)])
+        return all([form.is_valid() for form in (self._head, *self._elements)]) and self._kept is not None
 
     @property
     def can_be_told(self) -> bool:
@@ -124,7 +124,8 @@ class Editor:
         """The OCPI object that was written; only of one that is valid or can be told."""
         if self.mode == JSON:
             return dict(self._parsed or {})
-        return compiled(self._head.cleaned_data, [one.cleaned_data for one in self._elements], self._kept)
+        elements = [one.cleaned_data for one in self._elements]
+        return compiled(self._head.cleaned_data, elements, self._kept or {})
 
     def refuse(self, field: str, message: str) -> None:
         """Put what a service refused where it belongs."""
@@ -144,12 +145,14 @@ class Editor:
                 where = " · ".join(str(word) for word in (place, label) if word)
                 yield f"{where}: {' '.join(map(str, errors))}" if where else " ".join(map(str, errors))
 
-    @property
-    def _kept(self) -> dict[str, Any]:
+    @cached_property
+    def _kept(self) -> dict[str, Any] | None:
+        """What no field shows. ``None`` where it came back broken, which is told: it would be lost."""
         try:
             return _read(self.kept or "{}")
         except Invalid:
-            return {}
+            self._head.add_error(None, _("What no field shows did not come back. Open the tariff again."))
+            return None
 
     def _shown(self, form: forms.Form) -> forms.Form:
         return type(form)(initial=written(form, self.data), prefix=form.prefix) if self.quiet else form

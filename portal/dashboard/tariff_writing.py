@@ -21,6 +21,7 @@ from portal.dashboard.tariff_editor import TEMPLATES, Editor
 from portal.dashboard.tariff_preview import Preview
 from portal.dashboard.tariff_rows import newest, tariff_of, zone_name
 from portal.dashboard.tariff_simulator import OwnForm, Simulated
+from portal.pace import AtOnce
 from stations.services import tariff_assignments
 from tariffs import publishing
 from tariffs.linter import Context
@@ -30,6 +31,7 @@ from tariffs.structure import Tariff as Priced
 
 PAGE = "dashboard/tariffs/edit.html"
 OWN_OF_ONE = ("id", "last_updated")
+under_way = AtOnce(each=1, in_all=4)
 """What a copy of a tariff does not take over."""
 NEW = Context(languages=tariff_assignments.LANGUAGES)
 """Where a tariff is used that holds nowhere yet."""
@@ -73,7 +75,10 @@ def preview(request: OperatorRequest) -> HttpResponse:
 def reprice(request: OperatorRequest) -> HttpResponse:
     """What the past sessions would have cost by the form as it stands; nothing is stored."""
     context = _meaning(request, Editor(request.POST), _edited(request))
-    return render_page(request, PAGE, {**context, **_repriced(request, context["preview"])}, partial="past")
+    trial = _repriced(request, context["preview"])
+    if trial is None:
+        return HttpResponse(status=204)  # the former answer stays
+    return render_page(request, PAGE, {**context, **trial}, partial="past")
 
 
 def _first(request: OperatorRequest) -> Editor:
@@ -112,7 +117,7 @@ def _shown(
 ) -> HttpResponse:
     context = _meaning(request, editor, tariff)
     if request.POST.get("act") == "try":
-        context |= _repriced(request, context["preview"])
+        context |= _repriced(request, context["preview"]) or {}
     here = address(request, "tariff_edit", tariff.pk) if tariff else address(request, "tariff_new")
     context |= {"section": "tariffs", "tariff": tariff, "templates": TEMPLATES, "here": here}
     return render_page(request, PAGE, context, partial="editor", status=status)
@@ -144,7 +149,9 @@ def _tried(tariff: Priced, own: OwnForm, zone: ZoneInfo) -> list[Simulated]:
     return found
 
 
-def _repriced(request: OperatorRequest, shown: Preview | None) -> dict[str, Any]:
+def _repriced(request: OperatorRequest, shown: Preview | None) -> dict[str, Any] | None:
+    """``None`` while the same person's typing, or that of many, is being worked out already."""
     if shown is None or shown.tariff is None:
         return {}
-    return {"trial": tariff_simulator.repriced(shown.tariff, by=request.actor)}
+    with under_way.place(str(request.actor.subject_id)) as there_is_one:
+        return {"trial": tariff_simulator.repriced(shown.tariff, by=request.actor)} if there_is_one else None

@@ -54,7 +54,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['since', 'id'],
-                'indexes': [models.Index(fields=['station', 'until'], name='profile_span_by_station')],
+                'indexes': [
+                    models.Index(fields=['station', 'until'], name='profile_span_by_station'),
+                    models.Index(fields=['until'], name='profile_span_by_end'),
+                ],
             },
         ),
         migrations.RunSQL(FORWARD, BACKWARD),

@@ -22,7 +22,10 @@ class ProfileSpan(models.Model):
 
     class Meta:
         ordering = ["since", "id"]
-        indexes = [models.Index(fields=["station", "until"], name="profile_span_by_station")]
+        indexes = [
+            models.Index(fields=["station", "until"], name="profile_span_by_station"),
+            models.Index(fields=["until"], name="profile_span_by_end"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.station_id} · {self.profile_id} · {self.since:%Y-%m-%d %H:%M:%S}"

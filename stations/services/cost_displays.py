@@ -236,9 +236,10 @@ def _so_far(cost: SessionCost, now: datetime) -> dict[str, Any]:
     session = cost.transaction
     frozen = FrozenTariff.objects.get(transaction=session)
     tariff, zone = parsed(frozen.document), find_zone(frozen.time_zone)
+    begin = min(frozen.reserved_from or session.started_at, session.started_at)
     conditions = Conditions(
         local=now.astimezone(zone),
-        elapsed_s=Fraction(max(0, int((now - session.started_at).total_seconds()))),
+        elapsed_s=Fraction(max(0, int((now - begin).total_seconds()))),
         kwh=Fraction(session.energy_wh or 0) / 1000,
     )
     return {

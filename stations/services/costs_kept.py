@@ -21,6 +21,8 @@ _TYPES: Mapping[str, str] = {
     "texts": "jsonb", "priced_until": "timestamptz", "measured_at": "timestamptz", "computed_at": "timestamptz",
     "prices": "jsonb", "price_changed_at": "timestamptz", "price_changes_at": "timestamptz",
 }  # fmt: skip
+COMPUTED = tuple(_TYPES)
+"""What a price is written to; when and what was told of it is written by those who tell."""
 _STORE = f"""
 UPDATE stations_sessioncost SET {", ".join(f"{name} = n.{name}" for name in _TYPES)}
 FROM jsonb_to_recordset(%s::jsonb) AS n(id uuid, {", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
@@ -28,7 +30,7 @@ WHERE transaction_id = n.id
 """
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)
 def parsed(document: str) -> Tariff:
     """The tariff of a frozen copy's text; what is published can always be read."""
     return parsing.parse_tariff(documents.loads(document))

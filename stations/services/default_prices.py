@@ -1,10 +1,11 @@
 """The price that 1.6 stations show while nobody is there: their keys of the cost extension are kept true (T-45).
 
 A key is written where what the station last took says something else, and again at most every ``AGAIN_AFTER``
-where it refuses or forgets. Where outlets have tariffs of their own no price is the station's, and none is written.
+where it refuses or forgets. Where outlets have tariffs of their own no price is the station's: what it shows of ours
+is emptied.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from django.utils import translation
 from core import turns
 from stations.domain.intents import SetVariables, VariableItem
 from stations.domain.station import StationRef
-from stations.models import ChargingStation, Command, Variable
+from stations.models import ChargingStation, Command, TariffAssignment, Variable
 from stations.services import cost_displays
 from stations.services.cost_displays import ACTOR, PriceText
 from tariffs import present, text
@@ -25,6 +26,7 @@ from tariffs.usage import Conditions
 PRICE = "DefaultPrice"
 PRICE_TEXT = "DefaultPriceText"
 LANGUAGES = "CustomMultiLanguageMessages"
+NOTHING = '{"priceText":""}'
 VALUE_MAX = 500
 """What ChangeConfiguration of OCPP 1.6 takes."""
 AT_ONCE = 100
@@ -59,7 +61,8 @@ def _kept(station: ChargingStation, now: datetime) -> int:
     }
     many = known.get(LANGUAGES.lower()) in cost_displays.YES
     count = 0
-    for key, body in _wanted(station, now, many):
+    wanted = _wanted(station, now, many) or _emptied(station, known)
+    for key, body in wanted.items():
         said = orjson.loads(known.get(key.lower()) or "null") if _is_json(known.get(key.lower())) else None
         if said != orjson.loads(body) and not _just_tried(station, key, body, now):
             item = VariableItem(component="", variable=key, value=body)
@@ -67,16 +70,27 @@ def _kept(station: ChargingStation, now: datetime) -> int:
     return count
 
 
-def _wanted(station: ChargingStation, now: datetime, many: bool) -> Iterator[tuple[str, str]]:
-    """The keys with their values; only where one price is that of the whole station."""
+def _wanted(station: ChargingStation, now: datetime, many: bool) -> dict[str, str]:
+    """The keys with their values; none where no price is that of the whole station."""
     side = StationRef(station_id=station.pk, organization_id=station.organization_id, site_id=station.site_id)
     told = cost_displays.price_text(side)
     if told is None:
-        return
+        return {}
     prices = present.prices_at(told.tariff, Conditions(local=now.astimezone(told.zone)))
-    yield PRICE, _fitting(told, now, told.language, {"chargingPrice": cost_displays.charging_price(prices)})
+    figures = {"chargingPrice": cost_displays.charging_price(prices)}
+    wanted = {PRICE: _fitting(told, now, told.language, figures)}
     for code, _name in settings.LANGUAGES if many else ():
-        yield f"{PRICE_TEXT},{code}", _fitting(told, now, code, {})
+        wanted[f"{PRICE_TEXT},{code}"] = _fitting(told, now, code, {})
+    return wanted
+
+
+def _emptied(station: ChargingStation, known: Mapping[str, str | None]) -> dict[str, str]:
+    """What it still shows of a price that holds no more, where the organization's prices are tariffs of ours."""
+    mine = {PRICE, *(f"{PRICE_TEXT},{code}" for code, _name in settings.LANGUAGES)}
+    shown = {key for key in mine if known.get(key.lower()) not in (None, "", NOTHING)}
+    if not shown or not TariffAssignment.objects.filter(organization=station.organization_id).exists():
+        return {}
+    return dict.fromkeys(sorted(shown), NOTHING)
 
 
 def _fitting(told: PriceText, now: datetime, language: str, more: Mapping[str, Any]) -> str:

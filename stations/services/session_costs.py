@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import DatabaseError
 from django.db.models import F, Q, QuerySet
 from django.db.transaction import atomic
 
@@ -90,7 +89,7 @@ def price(transaction_id: UUID, *, now: datetime, anew: bool = False) -> Session
             return cost
         before = (cost.state, cost.shown)
         _take(cost, session, frozen, now)
-        cost.save()
+        cost.save(update_fields=costs_kept.COMPUTED)
         cost_comparison.compare(session, cost)
         if (cost.state, cost.shown) != before:
             _announce(session)
@@ -157,7 +156,7 @@ def price_between(
         cost.computed_at, cost.measured_at = now, _heard_at(session)
         cost.state, cost.cause, cost.detail = CostState.FINAL, "", ""
         _keep(cost, tariff, found)
-        cost.save()
+        cost.save(update_fields=costs_kept.COMPUTED)
         if (cost.state, cost.shown) != before:
             _announce(session)
     return cost
@@ -194,14 +193,15 @@ def _price_or_each(costs: Sequence[SessionCost], now: datetime) -> int:
     try:
         with atomic():
             return _price_together([cost.pk for cost in costs], now)
-    except DatabaseError:
+    except Exception:  # whatever one of them has, the others go on
         logger.exception("cost.not_together", extra={"sessions": len(costs)})
         return sum(settle(cost.transaction) is not None for cost in costs)
 
 
 def _price_together(keys: Sequence[UUID], now: datetime) -> int:
     """What somebody else is pricing at this moment is passed over."""
-    locked = FrozenTariff.objects.select_for_update(no_key=True, skip_locked=True)
+    locked = FrozenTariff.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
+    locked = locked.select_related("version")
     frozen = {one.pk: one for one in locked.filter(pk__in=keys).order_by("pk")}
     sessions = Transaction.objects.filter(status=TransactionStatus.ACTIVE.value).in_bulk(list(frozen))
     material = gather(list(sessions.values()))

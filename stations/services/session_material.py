@@ -3,6 +3,7 @@
 A look at thousands of running sessions would otherwise wait for the database some times for each.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +15,13 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Q
 
+from core.errors import Invalid
 from stations.domain.holding_back import Limit
 from stations.domain.metering import EXPORT_REGISTER, exported_wh
-from stations.domain.smart_charging import profile_of
+from stations.domain.smart_charging import ChargingProfile, Purpose, profile_of
 from stations.models import Evse, MeterReading, ProfileSpan, Transaction, TransactionEvent
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ("occurred_at", "energy_wh", "power_w", "current_l1_a", "current_l2_a", "current_l3_a", "flags")
 AHEAD = timedelta(days=1)
@@ -124,19 +128,29 @@ def _read_limits(sessions: Sequence[Transaction], found: Mapping[UUID, Material]
     rows = ProfileSpan.objects.filter(
         Q(until=None) | Q(until__gt=earliest), station_id__in={one.station_id for one in sessions}
     )
-    kept = list(rows)
+    kept = [(one, profile) for one in rows if (profile := _readable(one)) is not None]
     if not kept:
         return
     numbers = dict(Evse.objects.filter(pk__in=[one.evse_id for one in sessions]).values_list("pk", "evse_id"))
     for session in sessions:
         places = (0, numbers.get(session.evse_id) if session.evse_id else None)
         found[session.pk].limits = [
-            Limit(profile_of(one.content), one.evse_id, one.since, one.until)
-            for one in kept
+            Limit(profile, one.evse_id, one.since, one.until)
+            for one, profile in kept
             if one.station_id == session.station_id
             and one.evse_id in places
-            and one.transaction_id in (None, session.pk)
+            and (one.until is None or one.until > session.started_at)
+            and one.transaction_id == (session.pk if profile.purpose == Purpose.TX else None)
         ]
+
+
+def _readable(span: ProfileSpan) -> ChargingProfile | None:
+    """What was kept in other words by an earlier release limits nobody, and keeps no price from being reckoned."""
+    try:
+        return profile_of(span.content)
+    except Invalid:
+        logger.warning("profile_span.unreadable", extra={"span": span.pk})
+        return None
 
 
 _OF_CONNECTORS = """

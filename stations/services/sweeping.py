@@ -154,7 +154,8 @@ def _forget_connector_states() -> int:
 
 
 def _forget_profile_spans() -> int:
-    return ProfileSpan.objects.filter(until__lt=_priced_again_until()).delete()[0]
+    over = ProfileSpan.objects.filter(until__lt=_priced_again_until()).order_by("until")
+    return ProfileSpan.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:10_000])).delete()[0]
 
 
 def _priced_again_until() -> datetime:

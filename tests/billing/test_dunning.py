@@ -34,7 +34,7 @@ from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.models import AuditEntry, Organization, User
 from drivers.models import Driver, IdToken, TokenStatus
-from drivers.services import drivers
+from drivers.services import drivers, tokens
 from portal.schedule import TIMETABLE
 from stations.models import Transaction
 from stations.services import driving
@@ -388,9 +388,10 @@ def test_b47_blocking_cards_is_a_decision_after_the_final_step_and_cuts_no_sessi
     bob = factories.make_actor(organization, Role.VIEWER, "bob")
     with pytest.raises(NotPermitted):
         consequences.block_cards(invoice, reason="Bob may not", by=bob)
+    tokens.block(card, reason="Lost for a day", until=clock.now() + timedelta(days=1), by=alice)
     assert consequences.block_cards(invoice, reason="Nothing came", by=alice) == 1
     card.refresh_from_db()
-    assert card.status == TokenStatus.BLOCKED
+    assert (card.status, card.blocked_until) == (TokenStatus.BLOCKED, None)
     assert Transaction.objects.get(pk=session.pk).status == "active"
     assert invoice.dunning_steps.get(kind=FINAL).cards_blocked_by == alice.label[:200]
     assert AuditEntry.objects.filter(action="invoice.cards_blocked", reason="Nothing came").exists()

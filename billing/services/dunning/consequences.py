@@ -1,6 +1,6 @@
 """What follows from a final reminder: a decision of a person, seen on the invoice, never of dunning itself (B-47)."""
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.transaction import atomic
 
 from billing.models import DunningKind, DunningStep, Invoice, StepState
@@ -44,7 +44,8 @@ def final_of(invoice: Invoice) -> DunningStep | None:
 
 
 def cards_of(invoice: Invoice) -> QuerySet[IdToken]:
-    """Cards of the payer that are let in."""
+    """Cards of the payer that are let in, now or once a block ends by itself."""
     owner = invoice.account.driver_id
-    rows = IdToken.objects.filter(driver=owner, retired_at=None, status=TokenStatus.ACCEPTED)
+    let_in = Q(status=TokenStatus.ACCEPTED) | Q(status=TokenStatus.BLOCKED, blocked_until__isnull=False)
+    rows = IdToken.objects.filter(let_in, driver=owner, retired_at=None)
     return rows.order_by("pk") if owner is not None else rows.none()

@@ -1,11 +1,13 @@
 """Two changes at the same time with the same ``If-Match``: one is made, the other is told so (412)."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, BrokenBarrierError
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -74,3 +76,17 @@ def test_of_two_changes_with_the_same_tag_one_is_made(
         statuses = sorted(both.map(change, changes))
 
     assert statuses == [200, 412]
+
+
+def test_a_change_that_waits_too_long_for_another_is_told_to_come_again(owner: Actor, settings: Any) -> None:
+    settings.LOCK_TIMEOUT_S = 0.2
+    secret = factories.make_key(Organization.objects.get(pk=owner.organization_id))
+    path = made(client_with(secret), "groups")
+    with psycopg.connect(os.environ["DATABASE_URL"]) as other:
+        key = f"{owner.organization_id}:{path}"
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+        busy = client_with(secret).patch(path, {"name": "Late"}, format="json")
+    free = client_with(secret).patch(path, {"name": "In time"}, format="json")
+
+    assert (busy.status_code, free.status_code) == (503, 200)
+    assert busy["Retry-After"]

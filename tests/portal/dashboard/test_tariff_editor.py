@@ -11,8 +11,9 @@ from django.test import Client
 
 from core.access import Actor, Role
 from core.models import Organization, User
-from portal.dashboard import tariff_simulator
+from portal.dashboard import tariff_simulator, tariff_writing
 from portal.dashboard.tariff_objects import differences
+from portal.pace import AtOnce
 from stations.models import ChargingStation, Connector, SessionCost
 from stations.services import tariff_assignments
 from tariffs import documents, publishing
@@ -402,3 +403,21 @@ def test_a_stranger_previews_nothing_of_another_organizations_tariff(
         assert charlie.post(f"{own}{path}", {**FIELDS, "of": str(draft.tariff_id)}).status_code == 404
     assert charlie.get(f"{own}new/?copy={draft.tariff_id}").status_code == 404
     assert charlie.post(f"{own}{draft.tariff_id}/edit/", {**FIELDS, "act": "add"}).status_code == 404
+
+
+def test_what_no_field_shows_is_not_lost_where_it_comes_back_broken(browser: Client, page: str) -> None:
+    answer = browser.post(f"{page}new/", {**FIELDS, "kept": "{"})
+
+    assert answer.status_code == 422
+    assert "What no field shows did not come back. Open the tariff again." in plain(answer)
+    assert not TariffVersion.objects.filter(tariff__name="Day and night").exists()
+
+
+def test_who_is_repricing_already_keeps_the_former_answer(
+    browser: Client, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tariff_writing, "under_way", AtOnce(each=0, in_all=0))
+
+    answer = browser.post(f"{page}reprice/", FIELDS, headers=HTMX)
+
+    assert (answer.status_code, answer.content) == (204, b"")

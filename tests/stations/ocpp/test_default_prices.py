@@ -8,7 +8,7 @@ import pytest
 
 from core import clock
 from core.access import Actor
-from stations.models import Command, Variable
+from stations.models import Command, TariffAssignment, Variable
 from stations.services import default_prices, sites, stations
 from tests.stations.ocpp.charging import priced
 from tests.stations.ocpp.knocking import Charger
@@ -121,3 +121,18 @@ def test_t45_nothing_is_written_where_there_is_no_display_or_no_one_price(
 
     assert count == 0
     assert not Command.objects.filter(station=charger.station).exists()
+
+
+def test_t45_a_price_that_holds_no_more_is_emptied_once(charger: Charger, alice: Actor) -> None:
+    priced(alice)
+    knows(charger, "CustomDisplayCostAndPrice")
+    with charger.dial("1.6") as socket:
+        socket.boot()
+        first = written(charger, socket)
+        TariffAssignment.objects.filter(organization=alice.home).update(ended_at=clock.now())
+        gone = written(charger, socket)
+        again = written(charger, socket)
+
+    assert set(first) == {"DefaultPrice"}
+    assert gone == {"DefaultPrice": {"priceText": ""}}
+    assert again == {}

@@ -131,3 +131,32 @@ def test_a_profile_that_is_cleared_or_replaced_is_kept_for_the_time_that_it_was_
     assert limits == [0, 10]
     assert all(ends)
     assert kept == 0
+
+
+def test_t23_a_limit_for_a_session_that_nobody_knows_any_more_holds_no_later_one_back(
+    plug: Plug, alice: Actor
+) -> None:
+    priced(alice, TIMED)
+    car = plug("2.0.1", hours_ago=1)
+    car.start(0, 0)
+    span = limited(car, alice, 0, purpose="tx_profile", kind="relative")
+    span.transaction_id = None
+    held(car, span, 0, None)
+    car.stop(60, 6000)
+
+    assert hours(car) == {"ENERGY": "6", "TIME": "1"}
+
+
+def test_a_kept_limit_that_cannot_be_read_keeps_no_session_from_its_price(plug: Plug, alice: Actor) -> None:
+    priced(alice, TIMED)
+    car = plug("2.0.1", hours_ago=1)
+    car.start(0, 0)
+    span = limited(car, alice, 16)
+    span.content = {}
+    held(car, span, 0, None)
+    car.reads(30, 3000)
+    running = look(car)
+    car.stop(60, 6000)
+
+    assert running.incl_vat
+    assert hours(car) == {"ENERGY": "6", "TIME": "1"}
