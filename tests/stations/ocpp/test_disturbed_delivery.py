@@ -248,7 +248,7 @@ def place(committed: None) -> Iterator[Place]:
     here.close()
 
 
-@pytest.mark.timeout(60 + SEQUENCES // 4)
+@pytest.mark.timeout(60 + SEQUENCES)
 @pytest.mark.parametrize("versions", [("1.6",), ("2.0.1", "2.1")], ids=["numbered", "evented"])
 def test_sessions_and_wh_are_the_same_however_messages_arrive(
     place: Place, versions: tuple[str, ...]
