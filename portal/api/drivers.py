@@ -137,7 +137,7 @@ class DriverDetail(Resource):
     @extend_schema(operation_id="get_driver")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a driver."""
-        return with_etag(request, self.represent(self._driver(pk)))
+        return with_etag(request, self.represent(self._driver(pk)), DriverBody)
 
     @extend_schema(operation_id="replace_driver", request=DriverBody)
     def put(self, request: Request, pk: UUID) -> Response:

@@ -142,7 +142,7 @@ class Resource(APIView):
         body.is_valid(raise_exception=True)
         if self.request.method in REPLACING and "If-Match" in self.request.headers and hasattr(self, "get"):
             present = self.get(self.request, *self.args, **self.kwargs)
-            require_tag(self.request, present.headers["ETag"])
+            require_tag(self.request, present.headers.get("ETag", ""))
         return dict(body.validated_data)
 
     def replacement(

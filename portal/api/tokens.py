@@ -140,7 +140,7 @@ class TokenDetail(Resource):
     @extend_schema(operation_id="get_token")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a token."""
-        return with_etag(request, self.represent(self._token(pk)))
+        return with_etag(request, self.represent(self._token(pk)), TokenBody)
 
     @extend_schema(operation_id="replace_token", request=TokenBody)
     def put(self, request: Request, pk: UUID) -> Response:

@@ -211,7 +211,7 @@ def _price_together(keys: Sequence[UUID], now: datetime) -> int:
         session, before = sessions[cost.pk], cost.shown
         try:
             _take(cost, session, frozen[cost.pk], now, material[cost.pk])
-        except Exception:
+        except Exception:  # whatever this one has, the others go on
             logger.exception("cost.failed", extra={"transaction": str(cost.pk)})
             continue
         priced.append(cost)
