@@ -67,7 +67,10 @@ def test_t46_a_price_that_the_clock_changes_is_told_though_the_cost_stays(
 ) -> None:
     car = plug(version, hours_ago=0.5)
     change = (car.at(20) + timedelta(seconds=59)).astimezone(ZoneInfo("Europe/Berlin"))
-    later = element(component("ENERGY", "0.40", "19"), start_time=f"{change:%H:%M}", end_time="00:00")
+    until = change + timedelta(hours=2)
+    later = element(
+        component("ENERGY", "0.40", "19"), start_time=f"{change:%H:%M}", end_time=f"{until:%H:%M}"
+    )
     priced(alice, later, element(component("ENERGY", "0.50", "19")))
     knows(charger, "Cost")
     car.start(0, 0)
