@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness import CpuMeter, MachineMeter, Place, Row, median, percentile
+from core import memory
 
 if TYPE_CHECKING:
     from core.models import Organization
@@ -22,6 +23,7 @@ def run(_place: Place, *, quick: bool) -> list[Row]:
     organization = _organization()
     _make(organization, tokens)
     _ask(organization, tokens, asked // 10)  # warm
+    memory.settle()
     own, machine, begin = CpuMeter(os.getpid(), family=True), MachineMeter(), time.monotonic()
     cpu = time.process_time()
     times = _ask(organization, tokens, asked)

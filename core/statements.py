@@ -6,7 +6,7 @@ statements cost the database, and without preparation the database plans each of
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from django.conf import settings
@@ -16,6 +16,8 @@ from django.db.models import AutoField, Field, Model
 
 Parameters = Mapping[str, Any] | Sequence[Any]
 Row = tuple[Any, ...]
+Fields = list["Field[Any, Any]"]
+Thing = TypeVar("Thing", bound=Model)
 
 
 def execute(sql: str, parameters: Parameters) -> Row | None:
@@ -53,14 +55,30 @@ def insert(*things: Model) -> None:
 
 def refresh(thing: Model) -> None:
     """Read the object's columns again. Raises :class:`ObjectDoesNotExist` where the row is gone."""
-    here = connections[DEFAULT_DB_ALIAS]
     sql, fields = _selection(type(thing))
     row = execute(sql, [thing.pk])
     if row is None:
         raise ObjectDoesNotExist(f"{thing._meta.label} {thing.pk} is gone.")
-    for field, value in zip(fields, row, strict=True):
-        convert = getattr(field, "from_db_value", None)
-        setattr(thing, field.attname, convert(value, None, here) if convert else value)
+    for field, value in zip(fields, _converted(fields, row), strict=True):
+        setattr(thing, field.attname, value)
+
+
+def first(
+    model: type[Thing], condition: str, parameters: Parameters, *, with_: tuple[str, ...] = ()
+) -> Thing | None:
+    """The first object that SQL's ``condition`` fits, with those that its foreign keys ``with_`` name.
+
+    The object's table is called ``it`` there; an order may follow the condition.
+    """
+    sql, parts = _joining(model, with_)
+    row = execute(f"{sql} WHERE {condition} LIMIT 1", parameters)
+    if row is None:
+        return None
+    thing, place = _read(model, parts[0][1], row), len(parts[0][1])
+    for key, fields in parts[1:]:
+        values = row[place : (place := place + len(fields))]
+        key.set_cached_value(thing, _read(key.related_model, fields, values) if any(values) else None)
+    return thing
 
 
 def let_go() -> None:
@@ -75,15 +93,45 @@ def _has_rows(cursor: psycopg.Cursor[Row]) -> bool:
     return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
+def _read(model: type[Thing], fields: Fields, row: Row) -> Thing:
+    return model.from_db(DEFAULT_DB_ALIAS, [field.attname for field in fields], _converted(fields, row))
+
+
+def _converted(fields: Fields, row: Row) -> list[Any]:
+    here = connections[DEFAULT_DB_ALIAS]
+    return [
+        convert(value, None, here) if (convert := getattr(field, "from_db_value", None)) else value
+        for field, value in zip(fields, row, strict=False)
+    ]
+
+
 @lru_cache
-def _insertion(models: tuple[type[Model], ...]) -> tuple[str, list[list["Field[Any, Any]"]]]:
+def _joining(model: type[Model], keys: tuple[str, ...]) -> tuple[str, list[tuple[Any, Fields]]]:
+    """What to select, and of each object in a row the key that leads to it and its fields."""
+    fields = list(model._meta.concrete_fields)
+    parts: list[tuple[Any, Fields]] = [(None, fields)]
+    names = [f'it."{field.column}"' for field in fields]
+    tables = f'"{model._meta.db_table}" it'
+    foreign: list[Any] = [model._meta.get_field(name) for name in keys]
+    for key in foreign:
+        there = key.related_model._meta
+        fields = list(there.concrete_fields)
+        parts.append((key, fields))
+        names += [f'"{key.name}"."{field.column}"' for field in fields]
+        tables += f' LEFT JOIN "{there.db_table}" "{key.name}"'
+        tables += f' ON "{key.name}"."{there.pk.column}" = it."{key.column}"'
+    return f"SELECT {', '.join(names)} FROM {tables}", parts
+
+
+@lru_cache
+def _insertion(models: tuple[type[Model], ...]) -> tuple[str, list[Fields]]:
     columns = [_written(model) for model in models]
     *first, last = [_insert(model, fields) for model, fields in zip(models, columns, strict=True)]
     parts = ", ".join(f"part_{number} AS ({statement})" for number, statement in enumerate(first))
     return f"WITH {parts} {last}" if parts else last, columns
 
 
-def _written(model: type[Model]) -> list["Field[Any, Any]"]:
+def _written(model: type[Model]) -> Fields:
     return [
         field
         for field in model._meta.concrete_fields
@@ -97,7 +145,7 @@ def _insert(model: type[Model], fields: Sequence["Field[Any, Any]"]) -> str:
 
 
 @lru_cache
-def _selection(model: type[Model]) -> tuple[str, list["Field[Any, Any]"]]:
+def _selection(model: type[Model]) -> tuple[str, Fields]:
     fields = list(model._meta.concrete_fields)
     names = ", ".join(f'"{field.column}"' for field in fields)
     key = model._meta.pk.column

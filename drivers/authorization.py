@@ -9,9 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from django.db.models import Value
-from django.db.models.functions import Lower
-
+from core import statements
 from drivers.models import Budget, IdToken, TokenStatus
 from drivers.models.blocks import BLOCKED, Blockable
 from drivers.models.policies import ANY_NUMBER
@@ -57,6 +55,11 @@ VERDICT_OF_STATUS = {
     TokenStatus.INVALID: Verdict.INVALID,
 }
 
+
+# lower() as in the constraint that keeps tokens apart, so that its index answers.
+_LIVE = "it.organization_id = %(organization)s AND it.retired_at IS NULL AND lower(it.value) = lower(%(value)s::text)"
+_OF_ANY_TYPE = f"{_LIVE} ORDER BY it.id"
+_OF_TYPE = f"{_LIVE} AND it.type = %(type)s::text ORDER BY it.id"
 
 ELSEWHERE = {
     "token": "The token may charge at other sites only.",
@@ -126,14 +129,8 @@ def decide(question: Question) -> Decision:
 
 def find(organization_id: UUID, value: str, type_: str = "") -> IdToken | None:
     """The live token of that value, compared without case; without a type the oldest of that value."""
-    tokens = IdToken.objects.live().select_related("group", "driver")
-    # Lower() as in the constraint that keeps tokens apart, so that its index answers (iexact would be Upper).
-    tokens = tokens.alias(folded=Lower("value")).filter(
-        organization_id=organization_id, folded=Lower(Value(value))
-    )
-    if type_:
-        tokens = tokens.filter(type=type_)
-    return tokens.order_by("id").first()
+    sought = {"organization": organization_id, "value": value, "type": type_}
+    return statements.first(IdToken, _OF_TYPE if type_ else _OF_ANY_TYPE, sought, with_=("group", "driver"))
 
 
 def _judged(token: IdToken | None, verdict: Verdict, rule: Rule, reason: str) -> Decision:
