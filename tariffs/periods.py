@@ -128,7 +128,7 @@ class _Cutter:
         for at in self._clock_cuts():
             if here := self._cut_at(cuts, (at, 1)):
                 here.by_clock = True
-        for at in self._becomes_known():
+        for at in (*self._becomes_known(), *self.courses["kwh"].turns()):
             self._cut_at(cuts, (at, 1))
         return cuts
 

@@ -68,6 +68,19 @@ class Course:
                 for band in range(before - 1, after - 1, -1):
                     yield ((first - self.bounds[band]) * took - start * rise, -rise), band
 
+    def turns(self) -> Iterator[int]:
+        """Where it begins to fall or to rise, so that it does not leave a band and come back between two of them.
+
+        A record keeps the difference of each period alone: where that is 0, nobody could tell what happened within.
+        """
+        rose = None
+        for number, (before, after) in enumerate(pairwise(self.values if self.bounds else [])):
+            if before == after:
+                continue
+            if rose is not None and rose != (after > before):
+                yield self.times[number]
+            rose = after > before
+
     def first_band(self) -> int:
         return bisect_right(self.bounds, self.values[0]) if self.values else 0
 

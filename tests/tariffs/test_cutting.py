@@ -26,6 +26,7 @@ from tests.tariffs.building import (
     sample,
     tariff,
 )
+from tests.tariffs.test_properties import as_record
 
 BY_KWH = tariff(element(component("ENERGY", "0.55"), max_kwh=12), element(component("ENERGY", "0.38")))
 BY_POWER = tariff(element(component("ENERGY", "1"), min_power=14), element(component("ENERGY", "2")))
@@ -203,8 +204,26 @@ def test_t15_declared_discharge_may_be_negative_and_falls_back_below_a_threshold
         discharges=True,
     )
     result = price(BY_KWH, session)
-    assert energies(result) == [12, 0, -2]
+    assert energies(result) == [12, 2, -2, -2]
     assert result.total.excl == 12 * Fraction("0.55") + 0 * Fraction("0.38") - 2 * Fraction("0.55")
+
+
+def test_t13_a_record_of_a_battery_that_gave_back_and_took_again_costs_what_the_session_cost() -> None:
+    parked = tariff(element(component("PARKING_TIME", "6"), min_kwh=2))
+    session = metered(
+        sample(at("10:00"), "0", State.CHARGING),
+        sample(at("11:00"), "2", State.SUSPENDED_EV),
+        sample(at("12:00"), "-2"),
+        sample(at("13:00"), "2"),
+        sample(at("14:00"), "3"),
+        discharges=True,
+    )
+    result = price(parked, session)
+
+    # Below 2 kWh from 11:00 to 13:00, though it holds as much at 13:00 as it did at 11:00.
+    assert energies(result) == [2, -4, 4, 1]
+    assert [price(parked, as_record(result, cuts)).total.excl for cuts in (1, 4)] == [6, 6]
+    assert result.total.excl == 6
 
 
 NIGHT = tariff(
