@@ -234,6 +234,7 @@ def _keep_busy(station: ChargingStation) -> None:
     security_events.store(side, SecurityEventReported(type="TamperDetectionActivated", stamp=stamp))
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
 def test_no_page_has_a_violation_in_either_theme(
     viewport, open_page, organization: Organization, station: ChargingStation

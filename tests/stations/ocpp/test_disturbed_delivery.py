@@ -33,7 +33,7 @@ from tests.stations.ocpp.stories import TOKENS, Message, Story, story
 from tests.wire.client import BOOT
 from tests.wire.door import Door, watched
 
-SEQUENCES = int(os.environ.get("DISTURBED_SEQUENCES", "500"))
+SEQUENCES = int(os.environ.get("DISTURBED_SEQUENCES", "240"))
 STORIES = 24
 STEPS = 8
 STATE = (
