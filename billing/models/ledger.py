@@ -22,6 +22,8 @@ class LedgerAccount(models.TextChoices):
     WALLET = "wallet"
     UNASSIGNED = "unassigned"
     FEES = "fees"
+    PAYABLE = "payable"
+    COMPENSATION = "compensation"
 
 
 class JournalQuerySet(UndividedQuerySet["Journal"]):
@@ -48,7 +50,10 @@ class Journal(models.Model):
 
 
 class LedgerEntry(models.Model):
-    """One side: debit is positive. Receivables name the payer, revenue the site, VAT its rate."""
+    """One side: debit is positive. Receivables name the payer, revenue the site, VAT its rate.
+
+    What is ``payable`` names who is paid; ``compensation`` is what charging at home costs, by site.
+    """
 
     id = models.BigAutoField(primary_key=True)
     journal = models.ForeignKey(Journal, on_delete=models.PROTECT, related_name="entries")

@@ -20,7 +20,7 @@ from billing.models import (
     Payment,
     SavedMethod,
 )
-from billing.services import crediting, drafting, issuing
+from billing.services import crediting, drafting, issuing, self_billing
 from billing.services.overdue import is_overdue
 from billing.services.payments import allocating, asking, receiving
 from core import clock
@@ -118,7 +118,7 @@ class LineView(serializers.Serializer):
 class InvoiceDetailView(InvoiceView):
     open_amount = serializers.SerializerMethodField(help_text="Neither paid nor credited")
     credit_notes = serializers.SerializerMethodField(help_text="What took some or all of it back")
-    lines = LineView(many=True)
+    lines = LineView(many=True, source="items")
 
     def get_open_amount(self, invoice: Invoice) -> str:
         return f"{allocating.open_amount(invoice):.{minor_units(invoice.currency)}f}"
@@ -158,7 +158,7 @@ class OneInvoice(Resource):
 
     def invoice(self, pk: UUID) -> Invoice:
         rows = Invoice.objects.visible_to(self.actor).select_related("account")
-        one: Invoice = found(rows.prefetch_related("lines__cdr"), pk)
+        one: Invoice = found(rows.prefetch_related("lines__cdr", "shares__cdr"), pk)
         return one
 
 
