@@ -279,43 +279,6 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0005_outbox'
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration core.0007_client_credentials 2b53880dbea95ec7
-ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
-ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
-ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
-CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
-ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
-CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0008_mails 895746333c554fce
-CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
-ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
-CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0009_webhooks_by_name f17863610b7bd20c
-CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
-CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
 -- migration tariffs.0001_initial 5479d67c985a620d
 CREATE EXTENSION IF NOT EXISTS "btree_gist";
 CREATE TABLE "tariffs_tariff" ("id" uuid NOT NULL PRIMARY KEY, "country_code" varchar(2) NOT NULL, "party_id" varchar(3) NOT NULL, "ocpi_id" varchar(36) NOT NULL, "name" varchar(100) NOT NULL, "created_at" timestamp with time zone NOT NULL, "updated_at" timestamp with time zone NOT NULL, "retired_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL);
@@ -351,6 +314,22 @@ CREATE INDEX "tariffs_tariff_organization_id_3a5662b6" ON "tariffs_tariff" ("org
 ALTER TABLE "tariffs_tariffversion" ADD CONSTRAINT "tariffs_tariffversion_tariff_id_65dd4fbc_fk_tariffs_tariff_id" FOREIGN KEY ("tariff_id") REFERENCES "tariffs_tariff" ("id") DEFERRABLE INITIALLY DEFERRED;
 CREATE INDEX "tariffs_tariffversion_tariff_id_65dd4fbc" ON "tariffs_tariffversion" ("tariff_id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('tariffs', '0001_initial', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0007_client_credentials 2b53880dbea95ec7
+ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
+ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
+ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
+CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
+ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
+CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -829,7 +808,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21f78f8c0770c88622d967444094b,01a21f78f8c07854b5f2e26004e5a3bd,01a21f78f8c07ce999d21875e9f2a207,01a21f78f8c07e2ab1741c6f33e88852,01a21f78f8c07cc182f33580d8de4026,01a21f78f8c07552bf3b7d531f418e16,01a21f78f8c0718d961343c95815369d,01a21f78f8c07c3399ff2d5548d8f1d5}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 00:05:51.425481+00:00","2026-11-28 00:05:51.425541+00:00","2026-11-28 00:05:51.425578+00:00","2026-11-28 00:05:51.425610+00:00","2026-11-28 00:05:51.425639+00:00","2026-11-28 00:05:51.425669+00:00","2026-11-28 00:05:51.425709+00:00","2026-11-28 00:05:51.425749+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21f8d4940729caad56eac4ad770ad,01a21f8d49407316a486e2e5b963e7cd,01a21f8d49407554897958ee571f518e,01a21f8d494078338ca3ff9d0fd997d7,01a21f8d49407bc5a4cda6d8ce10bfb8,01a21f8d49407567a3d3aab2651b5c45,01a21f8d49407f90a72a729b4874edf9,01a21f8d49407f21b228720c43755313}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 00:28:02.752915+00:00","2026-11-28 00:28:02.752983+00:00","2026-11-28 00:28:02.753021+00:00","2026-11-28 00:28:02.753054+00:00","2026-11-28 00:28:02.753088+00:00","2026-11-28 00:28:02.753121+00:00","2026-11-28 00:28:02.753165+00:00","2026-11-28 00:28:02.753209+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -1575,6 +1554,21 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0039_ale
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration core.0008_mails 895746333c554fce
+CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
+ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
+CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0009_webhooks_by_name f17863610b7bd20c
+CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration stations.0040_data_transfer_rules_by_vendor 4e7f5ef77e66defd
 CREATE INDEX "data_transfer_rule_by_vendor" ON "stations_datatransferrule" ("organization_id", "vendor_id", "id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0040_data_transfer_rules_by_vendor', now());
@@ -1634,6 +1628,12 @@ SET CONSTRAINTS ALL DEFERRED;
 CREATE TABLE "drivers_erasedtoken" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "key_id" varchar(40) NOT NULL, "digest" varchar(64) NOT NULL, "name" varchar(40) NOT NULL, "erased_at" timestamp with time zone NOT NULL, "organization_id" uuid NOT NULL, CONSTRAINT "erased_token_once" UNIQUE ("organization_id", "key_id", "digest"));
 ALTER TABLE "drivers_erasedtoken" ADD CONSTRAINT "drivers_erasedtoken_organization_id_518f9d67_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
 INSERT INTO django_migrations (app, name, applied) VALUES ('drivers', '0012_erased_tokens', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
+CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -2605,7 +2605,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0037_home
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration billing.0038_statements fe144424cfc63eaa
+-- migration billing.0038_statements b80cdda495eca5d2
 CREATE TABLE "billing_payout" ("invoice_id" uuid NOT NULL PRIMARY KEY, "paid_on" date NOT NULL, "note" varchar(200) NOT NULL, "made_at" timestamp with time zone NOT NULL, "made_by" varchar(200) NOT NULL);
 CREATE TABLE "billing_share" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "place" integer NOT NULL CHECK ("place" >= 0), "vat_rate" numeric(7, 4) NOT NULL, "vat_category" varchar(2) NOT NULL, "vat_reason" varchar(30) NOT NULL, "net" numeric(19, 4) NOT NULL);
 CREATE TABLE "billing_supplier" ("account_id" uuid NOT NULL PRIMARY KEY, "tax" varchar(8) NOT NULL, "vat_rate" numeric(7, 4) NOT NULL, "tax_number" varchar(30) NOT NULL, "changed_at" timestamp with time zone NOT NULL);
@@ -2745,6 +2745,46 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0038_stat
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration billing.0039_hosts 3b759a36cc5bd61a
+SET CONSTRAINTS "billing_share_home_agreement_id_69d992f0_fk_billing_h" IMMEDIATE; ALTER TABLE "billing_share" DROP CONSTRAINT "billing_share_home_agreement_id_69d992f0_fk_billing_h";
+ALTER TABLE "billing_share" ALTER COLUMN "home_agreement_id" DROP NOT NULL;
+ALTER TABLE "billing_share" ADD CONSTRAINT "billing_share_home_agreement_id_69d992f0_fk_billing_h" FOREIGN KEY ("home_agreement_id") REFERENCES "billing_homeagreement" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE TABLE "billing_hostagreement" ("id" uuid NOT NULL PRIMARY KEY, "percent" numeric(7, 4) NOT NULL, "per_kwh" numeric(12, 6) NOT NULL, "per_session" numeric(19, 4) NOT NULL, "minimum" numeric(19, 4) NOT NULL, "currency" varchar(3) NOT NULL, "valid_from" date NOT NULL, "valid_to" date NULL, "made_at" timestamp with time zone NOT NULL, "made_by" varchar(200) NOT NULL, "account_id" uuid NOT NULL, "organization_id" uuid NOT NULL, "site_id" uuid NULL, "station_id" uuid NULL);
+ALTER TABLE "billing_share" ADD COLUMN "host_agreement_id" uuid NULL CONSTRAINT "billing_share_host_agreement_id_53784155_fk_billing_h" REFERENCES "billing_hostagreement"("id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "billing_share_host_agreement_id_53784155_fk_billing_h" IMMEDIATE;
+ALTER TABLE "billing_share" ADD CONSTRAINT "share_of_host_once" UNIQUE ("cdr_id", "host_agreement_id");
+ALTER TABLE "billing_share" ADD CONSTRAINT "share_by_one_agreement" CHECK ((("home_agreement_id" IS NULL OR "host_agreement_id" IS NULL) AND 1 = (CASE WHEN "home_agreement_id" IS NULL THEN 1 ELSE 0 END + CASE WHEN "host_agreement_id" IS NULL THEN 1 ELSE 0 END)));
+CREATE INDEX "host_agreement_by_org" ON "billing_hostagreement" ("organization_id", "id" DESC);
+ALTER TABLE "billing_hostagreement" ADD CONSTRAINT "host_agreements_of_a_site_do_not_overlap" EXCLUDE USING GIST ("account_id" WITH =, "site_id" WITH =, (daterange("valid_from", "valid_to", '[]')) WITH &&);
+ALTER TABLE "billing_hostagreement" ADD CONSTRAINT "host_agreements_of_a_station_do_not_overlap" EXCLUDE USING GIST ("account_id" WITH =, "station_id" WITH =, (daterange("valid_from", "valid_to", '[]')) WITH &&);
+ALTER TABLE "billing_hostagreement" ADD CONSTRAINT "host_agreement_of_one_place" CHECK ((("site_id" IS NULL OR "station_id" IS NULL) AND 1 = (CASE WHEN "site_id" IS NULL THEN 1 ELSE 0 END + CASE WHEN "station_id" IS NULL THEN 1 ELSE 0 END)));
+ALTER TABLE "billing_hostagreement" ADD CONSTRAINT "host_agreement_ends_after_start" CHECK (("valid_to" IS NULL OR "valid_to" >= ("valid_from")));
+ALTER TABLE "billing_hostagreement" ADD CONSTRAINT "host_agreement_takes_nothing" CHECK (("minimum" >= 0 AND "per_kwh" >= 0 AND "per_session" >= 0 AND "percent" >= 0 AND "percent" <= 100));
+-- Second line behind the split: at the commit all hosts together have no more of a record than it is over.
+CREATE FUNCTION billing_hosts_fit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE amount numeric; shared numeric;
+BEGIN
+    SELECT payable_excl_vat INTO amount FROM billing_cdr WHERE id = NEW.cdr_id;
+    SELECT sum(net) INTO shared FROM billing_share WHERE cdr_id = NEW.cdr_id AND host_agreement_id IS NOT NULL;
+    IF amount IS NULL OR abs(shared) > abs(amount) OR shared * amount < 0 THEN
+        RAISE EXCEPTION 'hosts have % of a record over %', shared, amount USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER billing_hosts_fit AFTER INSERT ON billing_share
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.host_agreement_id IS NOT NULL)
+    EXECUTE FUNCTION billing_hosts_fit();
+ALTER TABLE "billing_hostagreement" ADD CONSTRAINT "billing_hostagreemen_account_id_7d8a3f21_fk_billing_b" FOREIGN KEY ("account_id") REFERENCES "billing_billingaccount" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_hostagreement" ADD CONSTRAINT "billing_hostagreemen_organization_id_7b5d1049_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_hostagreement" ADD CONSTRAINT "billing_hostagreement_site_id_141541c0_fk_stations_site_id" FOREIGN KEY ("site_id") REFERENCES "stations_site" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_hostagreement" ADD CONSTRAINT "billing_hostagreemen_station_id_117e5915_fk_stations_" FOREIGN KEY ("station_id") REFERENCES "stations_chargingstation" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "billing_hostagreement_account_id_7d8a3f21" ON "billing_hostagreement" ("account_id");
+CREATE INDEX "billing_hostagreement_site_id_141541c0" ON "billing_hostagreement" ("site_id");
+CREATE INDEX "billing_hostagreement_station_id_117e5915" ON "billing_hostagreement" ("station_id");
+CREATE INDEX "billing_share_host_agreement_id_53784155" ON "billing_share" ("host_agreement_id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0039_hosts', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration mfa.0001_initial a42b6353f2ed5dd7
 CREATE TABLE "mfa_authenticator" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "type" varchar(20) NOT NULL, "data" jsonb NOT NULL, "user_id" uuid NOT NULL);
 ALTER TABLE "mfa_authenticator" ADD CONSTRAINT "mfa_authenticator_user_id_type_798d27ea_uniq" UNIQUE ("user_id", "type");
@@ -2755,7 +2795,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 00:08:09.949917+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 00:31:20.354025+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());

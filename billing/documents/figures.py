@@ -203,6 +203,8 @@ def _line(number: int, line: Mapping[str, Any], digits: int) -> Line:
 def _name(line: Mapping[str, Any]) -> str:
     if "reservation" in line:
         return gettext("Reservation")
+    if line.get("host"):
+        return gettext("Share of a charging session")
     return gettext("Charging at home") if line.get("home") else gettext("Charging session")
 
 

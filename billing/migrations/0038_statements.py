@@ -1,6 +1,7 @@
 """Statements: documents of type 389 with shares of records, each paid once (billing B-52, B-29)."""
 
 from importlib import import_module
+
 import django.db.models.deletion
 from django.db import migrations, models
 

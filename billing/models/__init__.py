@@ -20,6 +20,7 @@ from billing.models.dunning import (
 )
 from billing.models.exceptions import BillingException, Cause, Decision
 from billing.models.home import HomeAgreement, HomeChargingPolicy
+from billing.models.hosts import HostAgreement
 from billing.models.invoices import (
     DocumentType,
     Invoice,
@@ -116,6 +117,7 @@ __all__ = [
     "HoldKind",
     "HomeAgreement",
     "HomeChargingPolicy",
+    "HostAgreement",
     "Invoice",
     "InvoiceDelivery",
     "InvoiceDocument",

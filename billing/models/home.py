@@ -15,9 +15,7 @@ from core.models import Organization, UndividedQuerySet
 from drivers.models import Driver
 from stations.models import ChargingStation
 
-DAYS = Func(
-    "valid_from", "valid_to", Value("[]"), function="daterange", output_field=DateRangeField()
-)
+DAYS = Func("valid_from", "valid_to", Value("[]"), function="daterange", output_field=DateRangeField())
 """The days of an agreement, the last one included; without an end for ever."""
 
 

@@ -145,13 +145,13 @@ class Invoice(models.Model):
         ]
         indexes = [models.Index(fields=["organization", "-id"], name="invoice_by_organization")]
 
+    def __str__(self) -> str:
+        return self.number or f"{self.get_state_display()} {self.period}"
+
     @property
     def items(self) -> Any:
         """Its lines, or of a statement its shares."""
         return self.shares if self.document_type == DocumentType.SELF_BILLED else self.lines
-
-    def __str__(self) -> str:
-        return self.number or f"{self.get_state_display()} {self.period}"
 
     @property
     def limit_id(self) -> UUID:

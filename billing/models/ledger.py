@@ -24,6 +24,7 @@ class LedgerAccount(models.TextChoices):
     FEES = "fees"
     PAYABLE = "payable"
     COMPENSATION = "compensation"
+    HOST_SHARE = "host_share"
 
 
 class JournalQuerySet(UndividedQuerySet["Journal"]):
@@ -52,7 +53,8 @@ class Journal(models.Model):
 class LedgerEntry(models.Model):
     """One side: debit is positive. Receivables name the payer, revenue the site, VAT its rate.
 
-    What is ``payable`` names who is paid; ``compensation`` is what charging at home costs, by site.
+    What is ``payable`` names who is paid; ``compensation`` and ``host_share`` are what charging at
+    home and hosts cost, by site.
     """
 
     id = models.BigAutoField(primary_key=True)

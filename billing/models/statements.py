@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.models.accounts import BillingAccount
 from billing.models.cdrs import Cdr
 from billing.models.home import HomeAgreement
+from billing.models.hosts import HostAgreement
 from billing.models.invoices import Invoice
 from billing.models.ledger import Journal
 from core.access import EVERYWHERE
@@ -81,7 +82,12 @@ class Share(models.Model):
     id = models.BigAutoField(primary_key=True)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="shares")
     cdr = models.ForeignKey(Cdr, on_delete=models.PROTECT, related_name="shares")
-    home_agreement = models.ForeignKey(HomeAgreement, on_delete=models.PROTECT, related_name="shares")
+    home_agreement = models.ForeignKey(
+        HomeAgreement, on_delete=models.PROTECT, null=True, related_name="shares"
+    )
+    host_agreement = models.ForeignKey(
+        HostAgreement, on_delete=models.PROTECT, null=True, related_name="shares"
+    )
     place = models.PositiveIntegerField()
     vat_rate = models.DecimalField(max_digits=7, decimal_places=4)
     vat_category = models.CharField(max_length=2)
@@ -95,6 +101,11 @@ class Share(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["invoice", "place"], name="share_place_once"),
             models.UniqueConstraint(fields=["cdr", "home_agreement"], name="share_of_home_charging_once"),
+            models.UniqueConstraint(fields=["cdr", "host_agreement"], name="share_of_host_once"),
+            models.CheckConstraint(
+                condition=models.Q(home_agreement=None) ^ models.Q(host_agreement=None),
+                name="share_by_one_agreement",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -126,9 +137,7 @@ class PayoutQuerySet(UndividedQuerySet["Payout"]):
 class Payout(models.Model):
     """That a statement was paid, once; the money itself goes by the organization's bank."""
 
-    invoice = models.OneToOneField(
-        Invoice, on_delete=models.PROTECT, primary_key=True, related_name="payout"
-    )
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, primary_key=True, related_name="payout")
     journal = models.OneToOneField(Journal, on_delete=models.PROTECT, related_name="payout")
     paid_on = models.DateField()
     note = models.CharField(max_length=200, blank=True)

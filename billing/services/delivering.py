@@ -146,7 +146,9 @@ def _statement(row: InvoiceDelivery, organization: str) -> EmailMessage:
     told = {"organization": organization, "number": invoice.number}
     with override(invoice.snapshot["language"]):
         subject = gettext("%(organization)s: self-billed invoice %(number)s") % told
-        body = gettext("What you are paid is on the self-billed invoice %(number)s, which is attached.\n") % told
+        body = (
+            gettext("What you are paid is on the self-billed invoice %(number)s, which is attached.\n") % told
+        )
     return letter(invoice, subject, body, to=row.address, name=str(row.pk))
 
 

@@ -124,7 +124,7 @@ def mid_required(organization_id: Any) -> bool:
 def require_mid(organization: Organization, required: bool, *, by: Actor) -> HomeChargingPolicy:
     """Ask for meters that MID approves, or do not, for agreements and sessions from now on."""
     by.require_everywhere(Permission.ORG_SETTINGS, organization)
-    Organization.objects.select_for_update().get(pk=organization.pk)
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     row = HomeChargingPolicy.objects.filter(pk=organization.pk).first() or HomeChargingPolicy(
         organization=organization
     )
@@ -156,9 +156,9 @@ def _check_terms(organization_id: Any, terms: Terms) -> None:
     if terms.valid_to is not None and terms.valid_to < terms.valid_from:
         raise Invalid("An agreement ends no earlier than it begins.", field="valid_to")
     if (terms.employer is None) != (terms.vat_rate is None):
-        raise Invalid("Say which VAT an employer is charged, and only with one.", field="vat_rate")
+        raise Invalid("Say which VAT an employer is charged, and only with one.", field="employer_vat_rate")
     if terms.vat_rate is not None and not 0 <= terms.vat_rate <= 100:
-        raise Invalid("A rate of VAT is from 0 to 100 percent.", field="vat_rate")
+        raise Invalid("A rate of VAT is from 0 to 100 percent.", field="employer_vat_rate")
     serial = terms.meter_serial.strip()
     if len(serial) > 50 or not serial.isprintable():
         raise Invalid("The number of a meter has at most 50 characters.", field="meter_serial")
@@ -175,8 +175,19 @@ def _cut(agreement: HomeAgreement, last_day: date, by: Actor) -> HomeAgreement:
 
 
 def _told(made: HomeAgreement) -> Mapping[str, Any]:
-    names = ("driver", "station", "employer", "rate_per_kwh", "currency", "vat_rate", "valid_from", "valid_to")
-    return {name: audit.change(None, getattr(made, name)) for name in names if getattr(made, name) is not None}
+    names = (
+        "driver",
+        "station",
+        "employer",
+        "rate_per_kwh",
+        "currency",
+        "vat_rate",
+        "valid_from",
+        "valid_to",
+    )
+    return {
+        name: audit.change(None, getattr(made, name)) for name in names if getattr(made, name) is not None
+    }
 
 
 def _today(organization: Organization) -> date:

@@ -37,7 +37,11 @@ def of_session(session: Transaction, agreement: HomeAgreement) -> SessionCost:
 
 def tariff_of(agreement: HomeAgreement) -> str:
     """The agreed rate as a text with an OCPI tariff, which records have."""
-    component: dict[str, Any] = {"type": "ENERGY", "price": agreement.rate_per_kwh.normalize(), "step_size": 0}
+    component: dict[str, Any] = {
+        "type": "ENERGY",
+        "price": agreement.rate_per_kwh.normalize(),
+        "step_size": 0,
+    }
     if agreement.vat_rate is not None:
         component["vat"] = agreement.vat_rate.normalize()
     return documents.dumps(

@@ -33,7 +33,9 @@ def give(record: Cdr, account: BillingAccount, *, reason: str, by: Actor) -> Cdr
     by.require(Permission.INVOICES_MANAGE, account)
     corrections.hold(record)
     if record.home_charging_compensation:
-        raise Conflict("This is paid to its driver. Nobody is billed for it but the employer of the agreement.")
+        raise Conflict(
+            "This is paid to its driver. Nobody is billed for it but the employer of the agreement."
+        )
     if record.account_id is not None:
         raise Conflict("It is known already who pays this record.")
     if Cdr.objects.filter(pk=record.pk, transaction__hold__isnull=False).exists():

@@ -49,15 +49,12 @@ def _rows(invoice: Invoice) -> list[LedgerEntry]:
 
 
 def _rows_of_statement(statement: Invoice) -> list[LedgerEntry]:
-    costs: dict[UUID | None, Decimal] = defaultdict(Decimal)
-    for site_id, net in statement.shares.values_list("cdr__site_id", "net"):
-        costs[site_id] += net
+    costs: dict[tuple[LedgerAccount, UUID | None], Decimal] = defaultdict(Decimal)
+    for host, site_id, net in statement.shares.values_list("host_agreement", "cdr__site_id", "net"):
+        costs[LedgerAccount.COMPENSATION if host is None else LedgerAccount.HOST_SHARE, site_id] += net
     return [
         LedgerEntry(account=LedgerAccount.PAYABLE, payer_id=statement.account_id, amount=-statement.due),
-        *(
-            LedgerEntry(account=LedgerAccount.COMPENSATION, site_id=site, amount=net)
-            for site, net in costs.items()
-        ),
+        *(LedgerEntry(account=account, site_id=site, amount=net) for (account, site), net in costs.items()),
         *(
             LedgerEntry(account=LedgerAccount.VAT, vat_rate=Decimal(one["rate"]), amount=Decimal(one["vat"]))
             for one in statement.vat_groups

@@ -2,8 +2,8 @@
 
 Whatever fits none of these is a difference and has its id here: a session without a record that has an outcome
 which asks for one, one with two live records, an invoice whose posting is not its amount. What drivers are paid for
-charging at home is ``compensated``, or as any other record where an employer is billed for it. Reservations that no session
-used are not counted among the sessions; what does not fit of them is a difference too.
+charging at home is ``compensated``, or as any other record where an employer is billed for it. Reservations that no
+session used are not counted among the sessions; what does not fit of them is a difference too.
 """
 
 from collections.abc import Mapping

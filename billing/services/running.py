@@ -98,7 +98,10 @@ def _enlist(run: BillingRun, keys: Sequence[UUID] | None) -> None:
     if run.kind == RunKind.STATEMENTS:
         concerned = self_billing.concerned(run.organization)
         rows = concerned if keys is None else concerned.filter(pk__in=keys)
-        items = [BillingRunItem(run=run, account_id=key) for key in rows.order_by("pk").values_list("pk", flat=True)]
+        items = [
+            BillingRunItem(run=run, account_id=key)
+            for key in rows.order_by("pk").values_list("pk", flat=True)
+        ]
         BillingRunItem.objects.bulk_create(items, ignore_conflicts=True, batch_size=1000)
         return
     with connection.cursor() as cursor:

@@ -1,15 +1,15 @@
-"""Statements: what drivers are paid for charging at home, as documents of type 389 in their name (billing B-52).
+"""Statements: what drivers and hosts are paid, as documents of type 389 in their name (billing B-52, B-53).
 
 One transaction collects what no statement has, numbers and posts it; killed anywhere it did nothing. Who locks what:
-the account, then the series. A record is paid once by a constraint; a record that was taken back after it was paid
-takes its share back on the next statement, and one that was taken back before is on none. What is below nothing waits
-until there is more to pay.
+the organization, so that no agreement with a host changes meanwhile, the account, then the series. A record is paid
+once by a constraint; a record that was taken back after it was paid takes its share back on the next statement, and
+one that was taken back before is on none. What is below nothing waits until there is more to pay.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from billing.models import (
     BillingAccount,
     Cdr,
     DocumentType,
+    HostAgreement,
     Invoice,
     InvoiceKind,
     InvoiceState,
@@ -32,7 +33,7 @@ from billing.models import (
     Payout,
     Share,
 )
-from billing.services import drafting, issuing, parties, suppliers
+from billing.services import drafting, host_shares, issuing, parties, suppliers
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -48,6 +49,7 @@ class Item:
     cdr: Cdr
     net: Decimal
     home_agreement_id: UUID | None = None
+    host_agreement_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def make(account: BillingAccount, period: str, *, by: Actor) -> list[Invoice]:
     of who is paid are missing.
     """
     by.require_everywhere(Permission.INVOICES_MANAGE, account)
+    Organization.objects.select_for_update(no_key=True).get(pk=account.organization_id)
     locked = BillingAccount.objects.select_for_update(of=("self",)).select_related("driver", "organization")
     account = locked.get(pk=account.pk)
     return [_issue(account, period, one, by) for one in planned(account, period)]
@@ -92,22 +95,28 @@ def waiting(account: BillingAccount, period: str) -> Mapping[str, Sequence[Item]
     for record in _at_home(account).filter(ended_at__lt=until).order_by("ended_at", "id"):
         assert record.payable_excl_vat is not None
         items[record.currency].append(Item(record, record.payable_excl_vat, record.home_agreement_id))
+    for item in _of_host(account, until):
+        items[item.cdr.currency].append(item)
     for share in _taken_back(account).order_by("id"):
         credit = share.cdr.credited_by
-        items[credit.currency].append(Item(credit, -share.net, share.home_agreement_id))
+        items[credit.currency].append(
+            Item(credit, -share.net, share.home_agreement_id, share.host_agreement_id)
+        )
     return items
 
 
 def waits(account: BillingAccount) -> bool:
     """Whether anything is to be paid, or taken back, that no statement has yet."""
-    return _at_home(account).exists() or _taken_back(account).exists()
+    return _at_home(account).exists() or _taken_back(account).exists() or any(_of_host(account, clock.now()))
 
 
 def concerned(organization: Organization) -> QuerySet[BillingAccount]:
     """Accounts of which something waits, whenever it ended; those that may be on a run."""
     home = _unpaid().filter(organization=organization).order_by().values("home_agreement__driver")
+    hosts = HostAgreement.objects.filter(organization=organization).order_by().values("account")
     back = _reversible().filter(invoice__organization=organization).order_by().values("invoice__account")
-    return BillingAccount.objects.filter(Q(driver__in=home) | Q(pk__in=back), organization=organization)
+    paid = Q(driver__in=home) | Q(pk__in=back) | Q(pk__in=hosts)
+    return BillingAccount.objects.filter(paid, organization=organization)
 
 
 @atomic
@@ -117,7 +126,9 @@ def pay_out(statement: Invoice, *, paid_on: date, note: str = "", by: Actor) -> 
     Raises :class:`Conflict` where it is paid already or no statement, :class:`Invalid` for a day to come.
     """
     by.require_everywhere(Permission.INVOICES_MANAGE, statement)
-    locked = Invoice.objects.select_for_update(of=("self",)).select_related("organization").get(pk=statement.pk)
+    locked = (
+        Invoice.objects.select_for_update(of=("self",)).select_related("organization").get(pk=statement.pk)
+    )
     if locked.document_type != DocumentType.SELF_BILLED or locked.state != InvoiceState.ISSUED:
         raise Conflict("Only a statement that is not paid yet can be paid out.")
     now = clock.now()
@@ -151,10 +162,41 @@ def _at_home(account: BillingAccount) -> QuerySet[Cdr]:
     return _unpaid().filter(home_agreement__driver=account.driver_id)
 
 
+def _of_host(account: BillingAccount, until: datetime) -> Iterator[Item]:
+    """What the account gets as a host of records that somebody pays, or paid by card; what came to nothing is none."""
+    rules = list(account.host_agreements.select_related("station"))
+    if not rules:
+        return
+    book = host_shares.book_of(account.organization)
+    for record in _hosted(rules, until):
+        shares = book.shares(record)
+        for rule in rules:
+            if shares.get(rule.pk) and not record.shares.filter(host_agreement=rule).exists():
+                yield Item(record, shares[rule.pk], host_agreement_id=rule.pk)
+
+
+def _hosted(rules: Sequence[HostAgreement], until: datetime) -> Iterable[Cdr]:
+    """Standing records of their places and times; which rule holds for which is told by the book."""
+    places = Q(site__in=[one.site_id for one in rules if one.site_id])
+    for one in rules:
+        if one.station_id is not None:
+            places |= Q(transaction__station=one.station_id) | Q(reservation__station=one.station_id)
+    since = datetime.combine(min(one.valid_from for one in rules) - timedelta(days=1), time.min, tzinfo=UTC)
+    on_all = Share.objects.filter(cdr=OuterRef("pk"), host_agreement__in=rules)
+    rows = Cdr.objects.filter(places, credit=False, credited_by=None, home_agreement=None)
+    rows = rows.filter(Q(account__isnull=False) | Q(transaction__hold__isnull=False))
+    rows = rows.filter(started_at__gte=since, ended_at__lt=until).exclude(payable_excl_vat__lte=0)
+    if len(rules) == 1:
+        rows = rows.exclude(Exists(on_all))
+    rows = rows.select_related("site", "transaction", "reservation").defer("content")
+    return rows.order_by("ended_at", "id").iterator(chunk_size=1000)
+
+
 def _reversible() -> QuerySet[Share]:
     """Shares of records that were taken back since, whose credits are on no statement yet."""
     again = Share.objects.filter(
-        cdr__credit_reference=OuterRef("cdr"), home_agreement=OuterRef("home_agreement")
+        Q(home_agreement=OuterRef("home_agreement")) | Q(host_agreement=OuterRef("host_agreement")),
+        cdr__credit_reference=OuterRef("cdr"),
     )
     return Share.objects.filter(cdr__credit=False, cdr__credited_by__isnull=False).exclude(Exists(again))
 
@@ -182,8 +224,9 @@ def _issue(account: BillingAccount, period: str, plan: Planned, by: Actor) -> In
     [group] = plan.sums.groups
     shares = [
         Share(
-            invoice=statement, cdr=one.cdr, home_agreement_id=one.home_agreement_id, place=place,
-            vat_rate=group.rate, vat_category=group.category, vat_reason=group.reason, net=one.net,
+            invoice=statement, cdr=one.cdr, home_agreement_id=one.home_agreement_id,
+            host_agreement_id=one.host_agreement_id, place=place, vat_rate=group.rate,
+            vat_category=group.category, vat_reason=group.reason, net=one.net,
         )
         for place, one in enumerate(plan.items, 1)
     ]  # fmt: skip
@@ -196,8 +239,14 @@ def _paid(statement: Invoice) -> Journal:
     journal = Journal.objects.create(
         organization_id=statement.organization_id, currency=statement.currency, posted_at=clock.now()
     )
-    sides = ((LedgerAccount.PAYABLE, statement.account_id, statement.due), (LedgerAccount.BANK, None, -statement.due))
+    sides = (
+        (LedgerAccount.PAYABLE, statement.account_id, statement.due),
+        (LedgerAccount.BANK, None, -statement.due),
+    )
     LedgerEntry.objects.bulk_create(
-        [LedgerEntry(journal=journal, account=name, payer_id=payer, amount=sum_) for name, payer, sum_ in sides]
+        [
+            LedgerEntry(journal=journal, account=name, payer_id=payer, amount=sum_)
+            for name, payer, sum_ in sides
+        ]
     )
     return journal

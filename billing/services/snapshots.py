@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext
 
@@ -198,4 +199,18 @@ def _line(line: InvoiceLine | Share) -> dict[str, Any]:
         "texts": content["texts"],
         **({"reservation": content["reservation"]} if "reservation" in content else {}),
         **({"home": True} if record.home_agreement_id else {}),
+        **(_hosted(line) if isinstance(line, Share) and line.host_agreement_id else {}),
     }
+
+
+def _hosted(share: Share) -> dict[str, Any]:
+    """A host is told of what amount it is a share; not what the driver's price consists of."""
+    told: dict[str, list[dict[str, str]]] = {}
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            words = gettext("Share of %(amount)s %(currency)s without VAT") % {
+                "amount": text(share.cdr.payable_excl_vat or Decimal(0)),
+                "currency": share.cdr.currency,
+            }
+        told[language] = [{"why": "", "text": words}]
+    return {"host": True, "texts": told, "tariff_version": None, "signed": None}

@@ -46,7 +46,7 @@ def save(account: BillingAccount, supply: Supply, *, by: Actor) -> Supplier:
     if tax not in SupplyTax.values:
         raise Invalid("Say how VAT is treated: none, exempt or standard.", field="tax")
     if not vat_rate.is_finite() or not 0 <= vat_rate <= 100 or (tax == SupplyTax.STANDARD) != bool(vat_rate):
-        raise Invalid("A rate of VAT is needed with VAT, and only then.", field="vat_rate")
+        raise Invalid("A rate of VAT is needed with VAT, and only then.", field="tax_rate")
     if len(tax_number) > 30 or not tax_number.isprintable():
         raise Invalid("A tax number has at most 30 characters.", field="tax_number")
     row = Supplier.objects.filter(pk=locked.pk).first() or Supplier(account=locked)
@@ -61,7 +61,9 @@ def of(account: BillingAccount) -> Supplier:
     """What is known; raises :class:`Invalid` where nothing was said, so that nothing is issued without it (B-34)."""
     row = Supplier.objects.filter(pk=account.pk).first()
     if row is None:
-        raise Invalid("It is not known how VAT is treated for who is paid. Say it in the account's agreements.")
+        raise Invalid(
+            "It is not known how VAT is treated for who is paid. Say it in the account's agreements."
+        )
     return row
 
 

@@ -277,3 +277,23 @@ class InvoicePayments(ListResource):
         )  # fmt: skip
         place = {"Location": f"/api/v1/payments/{payment.pk}/"}
         return Response(self.represent(payment), status=201, headers=place)
+
+
+class PayoutBody(StrictSerializer):
+    paid_on = serializers.DateField()
+    note = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
+
+
+class InvoicePayout(OneInvoice):
+    """A statement was paid."""
+
+    scopes = {"write": "invoices:write"}
+
+    @extend_schema(operation_id="pay_out_invoice", request=PayoutBody, responses={200: InvoiceDetailView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Write down that a self-billed invoice (389) was paid from the bank, once and in full."""
+        return self.once(lambda: self._pay_out(pk))
+
+    def _pay_out(self, pk: UUID) -> Response:
+        self_billing.pay_out(self.invoice(pk), **self.body(PayoutBody), by=self.actor)
+        return Response(self.represent(self.invoice(pk)))

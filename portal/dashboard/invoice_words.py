@@ -38,6 +38,7 @@ LEDGER: Mapping[str, str | Promise] = {
     LedgerAccount.FEES: _("Fees"),
     LedgerAccount.PAYABLE: _("Payable"),
     LedgerAccount.COMPENSATION: _("Paid for charging at home"),
+    LedgerAccount.HOST_SHARE: _("Shares of hosts"),
 }
 WHAT_HELPS: Mapping[str, str | Promise] = {
     Cause.NO_TARIFF: _("Assign a tariff, then look at the session again; or waive the amount."),

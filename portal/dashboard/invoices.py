@@ -30,6 +30,7 @@ from billing.services import crediting, drafting, issuing, self_billing
 from core.access import Actor, Permission
 from core.errors import Invalid
 from portal.dashboard import dunning
+from portal.dashboard.agreements import date_of
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.invoice_words import INVOICE_STATE
 from portal.dashboard.pages import address, page_by_id, render_page

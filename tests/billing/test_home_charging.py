@@ -281,7 +281,7 @@ def test_b52_an_agreement_ends_and_another_goes_on(
         ("rate_per_kwh", {"rate_per_kwh": Decimal("NaN")}),
         ("rate_per_kwh", {"rate_per_kwh": Decimal("0.1234567")}),
         ("valid_to", {"valid_to": BEFORE - timedelta(days=1)}),
-        ("vat_rate", {"vat_rate": Decimal(19)}),
+        ("employer_vat_rate", {"vat_rate": Decimal(19)}),
         ("meter_serial", {"meter_serial": "x" * 51}),
     ],
 )
@@ -300,7 +300,7 @@ def test_b52_an_employer_is_a_company_and_says_its_vat(
 ) -> None:
     with pytest.raises(Invalid) as told:
         agree(employer=employer)
-    assert told.value.field == "vat_rate"
+    assert told.value.field == "employer_vat_rate"
     own = accounts.of_driver(driver)
     own.kind = AccountKind.COMPANY
     own.save(update_fields=["kind"])
@@ -318,7 +318,7 @@ def test_b52_how_vat_is_treated_is_stated_and_not_guessed(
     assert told.value.field == "tax"
     with pytest.raises(Invalid) as told:
         home_agreements.agree(driver, station, terms, supply=Supply(tax="standard"), by=alice)
-    assert told.value.field == "vat_rate"
+    assert told.value.field == "tax_rate"
     assert not HomeAgreement.objects.visible_to(alice).exists()
 
     assert agree().pk
