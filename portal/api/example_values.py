@@ -238,7 +238,7 @@ DUNNING = {"enabled": True, "starts_on": "2026-12-01"}
 REMINDING = {"step": "reminder", "days": 7, "fee": "2.50", "texts": {"en": "Please pay this invoice."}}
 HELD = {"kind": "promise", "reason": "Will pay with the salary.", "until": "2027-01-31"}
 SUMS = {"total_excl_vat": "6.18", "vat": "1.17", "total": "7.35"}
-RUN = {"period": "2026-11", "issue": False, "status": "finished", "started_by": "key:ci"}
+RUN = {"period": "2026-11", "kind": "invoices", "issue": False, "status": "finished", "started_by": "key:ci"}
 ADDRESS = {"street": "Hafenstraße 12", "postal_code": "20457", "city": "Hamburg", "country": "DE"}
 BUYER = {"name": "Frida Abend", "street": "Am Kai 7", "vat_id": "", "vat_id_checked_on": None, "reference": "",
          "reseller": False, "staff": False, "minimum_amount": "5.0000"}  # fmt: skip
@@ -246,6 +246,11 @@ BANK = {"holder": "Yard GmbH", "iban": "DE89370400440532013000", "bic": "", "cre
         "notice_days": 14, "first_as_frst": False}  # fmt: skip
 DEBITS = {"message_id": "CY20261201080000A1B2C3D4E5", "status": "open", "collect_on": "2026-12-15", "total": "7.35",
           "digest": HASH, "made_by": "key:ci"}  # fmt: skip
+HOME = {"employer": None, "rate_per_kwh": "0.300000", "currency": "EUR", "employer_vat_rate": None,
+        "meter_serial": "1EMH0010914501", "valid_from": "2026-11-01", "valid_to": None}  # fmt: skip
+HOST = {"account": STATION, "site": SESSION, "station": None, "percent": "22.5000", "per_kwh": "0.010000",
+        "per_session": "0.00", "minimum": "0.10", "currency": "EUR", "valid_from": "2026-11-01",
+        "valid_to": None}  # fmt: skip
 METER = {"serial": "1EMH0012345678", "public_key": "3059301306072A8648CE3D020106082A8648CE3D030107034200"}
 MANDATE = {"holder": "Frida Abend", "signed_on": "2026-11-02", "type": "CORE", "account": STATION}
 ENDED = {"id": SESSION, "station": STATION, "identity": "BER-01", "ocpp_transaction_id": "4711", "evse_id": 1,
@@ -298,6 +303,14 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "MandateBody": {**MANDATE, "iban": "NL91ABNA0417164300"},
     "MandateView": {**MANDATE, "reference": "M4C1F0A7720B91E35", "iban_end": "4300", "status": "active",
                     "stopped_because": "", "last_used_on": None},
+    "AgreementEndBody": {"valid_to": "2027-12-31"},
+    "HomeAgreementBody": {**HOME, "driver": STATION, "tax": "none", "tax_rate": "0.0000", "tax_number": ""},
+    "HomeAgreementView": HOME,
+    "HomeChargingChange": {"mid_required": True},
+    "HomeChargingView": {"mid_required": True},
+    "HostAgreementBody": {**HOST, "tax": "standard", "tax_rate": "19.0000", "tax_number": "12/345/67890"},
+    "HostAgreementView": HOST,
+    "PayoutBody": {"paid_on": "2026-12-10", "note": "With the payroll of December"},
     "MeterKeyBody": METER,
     "MeterKeyView": {**METER, "registered_by": "key:ci", "retired_at": None},
     "NewAccountBody": {"name": "Kai AG", "time_zone": "Europe/Berlin"},
@@ -324,7 +337,8 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "RefundBody": {"amount": "2.00", "reason": "Paid twice.", "credit_note": None},
     "RefundView": {"status": "done", "amount": "2.00", "credit_note": None, "reason": "Paid twice."},
     "ResolutionBody": {"decision": "waived", "reason": "The station was out of order.", "consent": ""},
-    "RunBody": {"period": "2026-11", "accounts": [STATION], "issue": False, "dry_run": False},
+    "RunBody": {"period": "2026-11", "kind": "invoices", "accounts": [STATION], "issue": False,
+                "dry_run": False},
     "RunDetailView": RUN,
     "RunPreviewView": {"period": "2026-11"},
     "RunView": RUN,

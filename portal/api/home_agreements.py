@@ -152,8 +152,9 @@ class HomeAgreementEnd(OneHomeAgreement):
         return self.once(lambda: self._end(pk))
 
     def _end(self, pk: UUID) -> Response:
+        agreement = self.agreement(pk)
         day = self.body(AgreementEndBody)["valid_to"]
-        return Response(self.represent(home_agreements.end(self.agreement(pk), day, by=self.actor)))
+        return Response(self.represent(home_agreements.end(agreement, day, by=self.actor)))
 
 
 class HomeChargingChange(StrictSerializer):

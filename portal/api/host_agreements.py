@@ -138,5 +138,6 @@ class HostAgreementEnd(OneHostAgreement):
         return self.once(lambda: self._end(pk))
 
     def _end(self, pk: UUID) -> Response:
+        agreement = self.agreement(pk)
         day = self.body(AgreementEndBody)["valid_to"]
-        return Response(self.represent(hosts.end(self.agreement(pk), day, by=self.actor)))
+        return Response(self.represent(hosts.end(agreement, day, by=self.actor)))

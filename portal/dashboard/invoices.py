@@ -135,8 +135,8 @@ def credit(request: OperatorRequest, pk: UUID) -> HttpResponse:
 @operator(Permission.INVOICES_MANAGE)
 def pay_out(request: OperatorRequest, pk: UUID) -> HttpResponse:
     """Write down that a statement was paid."""
-    day = date_of(request.POST.get("paid_on", ""), "paid_on")
-    self_billing.pay_out(_load(request, pk), paid_on=day, note=request.POST.get("note", ""), by=request.actor)
+    statement, day = _load(request, pk), date_of(request.POST.get("paid_on", ""), "paid_on")
+    self_billing.pay_out(statement, paid_on=day, note=request.POST.get("note", ""), by=request.actor)
     messages.success(request, _("Paid out."))
     return go(request, address(request, "invoice", pk))
 
