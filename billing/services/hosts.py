@@ -120,8 +120,6 @@ def _check(terms: Terms) -> None:
 def _require_open(place: Site | ChargingStation, since: date) -> None:
     """What a statement says stands: an agreement begins after the last day of which one said who gets what."""
     site = place if isinstance(place, Site) else place.site
-    if site is None:
-        return
     zone = ZoneInfo(site.time_zone)
     paid = Share.objects.filter(host_agreement__isnull=False, cdr__site=site)
     last = paid.order_by("-cdr__started_at").values_list("cdr__started_at", flat=True).first()

@@ -94,7 +94,9 @@ def start(
 
 
 def _enlist(run: BillingRun, keys: Sequence[UUID] | None) -> None:
-    values: dict[str, Any] = {"run": run.pk, "organization": run.organization_id, "period": run.period}
+    values: dict[str, Any] = {
+        "run": run.pk, "organization": run.organization_id, "period": run.period, "accounts": keys,
+    }  # fmt: skip
     if run.kind == RunKind.STATEMENTS:
         concerned = self_billing.concerned(run.organization)
         rows = concerned if keys is None else concerned.filter(pk__in=keys)
@@ -105,7 +107,7 @@ def _enlist(run: BillingRun, keys: Sequence[UUID] | None) -> None:
         BillingRunItem.objects.bulk_create(items, ignore_conflicts=True, batch_size=1000)
         return
     with connection.cursor() as cursor:
-        cursor.execute(_ITEMS, {**values, "accounts": keys})
+        cursor.execute(_ITEMS, values)
 
 
 def preview(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, IntegrityError
 from django.db.transaction import atomic
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.models import BillingAccount, Cdr, HostAgreement, Invoice, LedgerEntry, Share
@@ -100,6 +100,7 @@ def test_b53_percent_kwh_and_session_add_up_and_have_a_least() -> None:
     assert host_shares.split(Decimal("-3.00"), kwh, [rule("10")], 2) == [0]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     net=st.integers(min_value=0, max_value=10**7).map(lambda cents: Decimal(cents).scaleb(-2)),
     kwh=st.integers(min_value=0, max_value=10**6).map(lambda wh: Decimal(wh).scaleb(-3)),
