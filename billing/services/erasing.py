@@ -27,7 +27,7 @@ from billing.models import (
     Supplier,
     Wallet,
 )
-from billing.services import home_agreements, reserved, self_billing
+from billing.services import home_agreements, hosts, reserved, self_billing
 from billing.services.payments import allocating
 from billing.services.retention import holds
 from core import audit, clock
@@ -130,12 +130,13 @@ def _kept(driver: Driver) -> dict[str, int]:
 def _forget(driver: Driver, by: Actor) -> None:
     """What stands on documents is frozen in them; what was kept for the next ones goes.
 
-    Agreements on home charging say why money was paid: they end, and stay without the person.
+    Agreements on home charging and with hosts say why money was paid: they end, and stay without the person.
     """
     home_agreements.stop_all(driver, by=by)
     account = BillingAccount.objects.filter(driver=driver).first()
     if account is None:
         return
+    hosts.stop_all(account, by=by)
     Buyer.objects.filter(account=account).delete()
     Supplier.objects.filter(account=account).delete()
     InvoiceDelivery.objects.filter(invoice__account=account).exclude(state=DeliveryState.SENT).delete()

@@ -94,11 +94,23 @@ def end(agreement: HostAgreement, last_day: date, *, by: Actor) -> HostAgreement
         raise Invalid("An agreement ends today or later, and not before it begins.", field="valid_to")
     if locked.valid_to is not None and locked.valid_to <= last_day:
         raise Conflict("This agreement ends by then already.", field="valid_to")
-    changes = {"valid_to": audit.change(locked.valid_to, last_day)}
-    locked.valid_to = last_day
-    locked.save(update_fields=["valid_to"])
-    audit.record("host_agreement.ended", locked, by=by, changes=changes)
-    return locked
+    return _cut(locked, last_day, by)
+
+
+def stop_all(account: BillingAccount, *, by: Actor) -> None:
+    """Let nothing be agreed beyond today with an account whose data go; what is to begin holds on its first day."""
+    today = clock.now().astimezone(ZoneInfo(account.organization.time_zone)).date()
+    rows = HostAgreement.objects.select_for_update().filter(account=account)
+    for one in rows.filter(Q(valid_to=None) | Q(valid_to__gt=today)):
+        _cut(one, max(one.valid_from, today), by)
+
+
+def _cut(agreement: HostAgreement, last_day: date, by: Actor) -> HostAgreement:
+    changes = {"valid_to": audit.change(agreement.valid_to, last_day)}
+    agreement.valid_to = last_day
+    agreement.save(update_fields=["valid_to"])
+    audit.record("host_agreement.ended", agreement, by=by, changes=changes)
+    return agreement
 
 
 def _check(terms: Terms) -> None:

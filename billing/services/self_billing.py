@@ -106,8 +106,12 @@ def waiting(account: BillingAccount, period: str) -> Mapping[str, Sequence[Item]
 
 
 def waits(account: BillingAccount) -> bool:
-    """Whether anything is to be paid, or taken back, that no statement has yet."""
-    return _at_home(account).exists() or _taken_back(account).exists() or any(_of_host(account, clock.now()))
+    """Whether anything is to be paid, or taken back, that no statement has yet; also where it cannot be told."""
+    try:
+        hosted = any(_of_host(account, clock.now()))
+    except Invalid:  # a record without a known VAT, of which nobody can say what is to be shared
+        hosted = True
+    return hosted or _at_home(account).exists() or _taken_back(account).exists()
 
 
 def concerned(organization: Organization) -> QuerySet[BillingAccount]:
@@ -167,11 +171,11 @@ def _of_host(account: BillingAccount, until: datetime) -> Iterator[Item]:
     rules = list(account.host_agreements.select_related("station"))
     if not rules:
         return
-    book = host_shares.book_of(account.organization)
+    book, alone = host_shares.book_of(account.organization), len(rules) == 1
     for record in _hosted(rules, until):
         shares = book.shares(record)
         for rule in rules:
-            if shares.get(rule.pk) and not record.shares.filter(host_agreement=rule).exists():
+            if shares.get(rule.pk) and (alone or not record.shares.filter(host_agreement=rule).exists()):
                 yield Item(record, shares[rule.pk], host_agreement_id=rule.pk)
 
 
@@ -186,7 +190,7 @@ def _hosted(rules: Sequence[HostAgreement], until: datetime) -> Iterable[Cdr]:
     rows = Cdr.objects.filter(places, credit=False, credited_by=None, home_agreement=None)
     rows = rows.filter(Q(account__isnull=False) | Q(transaction__hold__isnull=False))
     rows = rows.filter(started_at__gte=since, ended_at__lt=until).exclude(payable_excl_vat__lte=0)
-    if len(rules) == 1:
+    if len(rules) == 1:  # what has its share is passed over by the database
         rows = rows.exclude(Exists(on_all))
     rows = rows.select_related("site", "transaction", "reservation").defer("content")
     return rows.order_by("ended_at", "id").iterator(chunk_size=1000)

@@ -80,7 +80,9 @@ class InvoiceView(serializers.Serializer):
     document_type = serializers.ChoiceField(DocumentType.choices, help_text="UNTDID 1001")
     kind = serializers.ChoiceField(InvoiceKind.choices)
     account = serializers.UUIDField(source="account_id")
-    buyer = serializers.CharField(source="account.name")
+    buyer = serializers.CharField(
+        source="account.name", help_text="The account's name; on a self-billed invoice (389) who is paid"
+    )
     credits = serializers.UUIDField(
         source="credits_id", allow_null=True, help_text="The invoice that a credit note takes back"
     )

@@ -1,5 +1,8 @@
 """Employees are paid for charging at home by an agreement, and are never billed for it (billing B-52)."""
 
+import io
+import json
+import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -23,6 +26,7 @@ from billing.services import (
     accounts,
     corrections,
     drafting,
+    driver_export,
     erasing,
     exceptions,
     home_agreements,
@@ -407,3 +411,18 @@ def test_b52_b67_an_erased_drivers_agreements_end_and_stay(
     assert agreement.valid_to is not None
     assert agreement.valid_to <= TODAY + timedelta(days=1)
     assert agreement.driver_id == driver.pk
+
+
+def test_b52_b67_a_person_gets_the_agreements_with_the_own_data(
+    agree: Agree, driver: Driver, station: ChargingStation, alice: Actor
+) -> None:
+    agree(valid_to=AFTER)
+    pieces = driver_export.archive_for_operator(driver, by=alice)
+    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
+        [told] = json.loads(archive.read("data.json"))["home_agreements"]
+
+    assert (told["station"], told["rate_per_kwh"], told["until"]) == (
+        station.identity,
+        "0.300000",
+        str(AFTER),
+    )

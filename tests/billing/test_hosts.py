@@ -17,6 +17,7 @@ from billing.services import (
     corrections,
     documents,
     drafting,
+    erasing,
     home_agreements,
     host_shares,
     hosts,
@@ -322,3 +323,27 @@ def test_b53_a_duplicate_who_is_a_host_is_settled_first(agree: Agree, alice: Act
     agree(accounts.of_driver(twin), percent=Decimal(10))
 
     assert merging.look(kept, twin).obstacles == (merging.MONEY,)
+
+
+@pytest.mark.usefixtures("committed")
+def test_b53_b67_an_erased_hosts_agreements_end_and_stay(agree: Agree, alice: Actor) -> None:
+    driver = factories.make_driver(alice)
+    made = agree(accounts.of_driver(driver), percent=Decimal(10))
+    erasing.erase(driver, by=alice)
+    made.refresh_from_db()
+
+    assert made.valid_to is not None
+
+
+@pytest.mark.usefixtures("committed")
+def test_b53_one_account_with_two_agreements_has_each_share_once(
+    charge: Charge, agree: Agree, host: Host, station: ChargingStation, alice: Actor
+) -> None:
+    town = host("Town")
+    agree(town, percent=Decimal(50), valid_to=TODAY + timedelta(days=1))
+    agree(town, percent=Decimal(10), valid_from=AFTER)
+    sealed(charge)
+    self_billing.make(town, THIS_MONTH, by=alice)
+
+    assert self_billing.make(town, NEXT_MONTH, by=alice) == []
+    assert Share.objects.visible_to(alice).get().net == Decimal("3.09")
