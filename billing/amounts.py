@@ -68,7 +68,7 @@ def totals(lines: Sequence[ToBill], basis: Basis, currency: str) -> Totals:
     return Totals(tuple(nets), tuple(groups), due - with_vat, due)
 
 
-def split(total: Decimal, weights: Sequence[Decimal], digits: int) -> list[Decimal]:
+def split(total: Decimal, weights: Sequence[Decimal | Fraction], digits: int) -> list[Decimal]:
     """Exact shares cut to the minor unit; what is left goes to the largest remainders, ties by order."""
     whole = sum((Fraction(weight) for weight in weights), Fraction(0))
     units = int(total.scaleb(digits))

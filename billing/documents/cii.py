@@ -81,7 +81,7 @@ def _party(party: Mapping[str, Any], *, outside: bool) -> list[Node | None]:
 
 def _identifier(party: Mapping[str, Any], vat_id: str | None) -> Node | None:
     """A seller is known by an identifier where its VAT id is not given (BR-CO-26)."""
-    known = party.get("tax_number")
+    known = party.get("tax_number") or party.get("identifier")
     return ("ram:ID", known) if known and not vat_id else None
 
 

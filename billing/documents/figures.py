@@ -79,6 +79,20 @@ class Figures:
     def is_credit(self) -> bool:
         return self.type_code == "381"
 
+    @property
+    def is_self_billed(self) -> bool:
+        """Made by the buyer in the seller's name (B-52)."""
+        return self.type_code == "389"
+
+    @property
+    def sender(self) -> Mapping[str, Any]:
+        """Who makes it: the organization."""
+        return self.buyer if self.is_self_billed else self.seller
+
+    @property
+    def addressee(self) -> Mapping[str, Any]:
+        return self.seller if self.is_self_billed else self.buyer
+
 
 def of(snapshot: Mapping[str, Any]) -> Figures:
     """The figures of an opened snapshot. Raises :class:`Invalid` for one of before documents were made."""
@@ -171,7 +185,7 @@ def _line(number: int, line: Mapping[str, Any], digits: int) -> Line:
     sign = -1 if net < 0 else 1
     return Line(
         number=number,
-        name=gettext("Reservation") if "reservation" in line else gettext("Charging session"),
+        name=_name(line),
         description=", ".join(filter(None, (place.get("name"), place.get("city"), place.get("evse")))),
         quantity=Decimal(sign),
         unit="C62",
@@ -184,6 +198,14 @@ def _line(number: int, line: Mapping[str, Any], digits: int) -> Line:
         attributes=_attributes(line, begin, end),
         source=line,
     )
+
+
+def _name(line: Mapping[str, Any]) -> str:
+    if "reservation" in line:
+        return gettext("Reservation")
+    if line.get("host"):
+        return gettext("Share of a charging session")
+    return gettext("Charging at home") if line.get("home") else gettext("Charging session")
 
 
 def _attributes(line: Mapping[str, Any], begin: datetime, end: datetime) -> tuple[tuple[str, str], ...]:

@@ -83,8 +83,8 @@ def _printed(figures: Figures, logo: bytes) -> bytes:
 
 
 def _metadata(figures: Figures) -> dict[str, str]:
-    title = f"{figures.seller['name']}: {figures.number}"
-    return {"author": figures.seller["name"], "keywords": "Factur-X", "title": title, "subject": title}
+    title = f"{figures.sender['name']}: {figures.number}"
+    return {"author": figures.sender["name"], "keywords": "Factur-X", "title": title, "subject": title}
 
 
 def _context(figures: Figures, logo: bytes) -> dict[str, Any]:
@@ -126,6 +126,7 @@ def _shown(line: Line, figures: Figures) -> dict[str, Any]:
     return {
         "number": line.number,
         "reserved": "reservation" in source,
+        "home": source.get("home", False),
         "begin": date_format(begin, "SHORT_DATETIME_FORMAT"),
         "zone": begin.tzname(),
         "minutes": round((end - begin).total_seconds() / 60),

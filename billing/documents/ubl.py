@@ -58,14 +58,14 @@ def _preceding(figures: Figures) -> Node | None:
 def _party(name: str, party: Mapping[str, Any], figures: Figures) -> Node:
     outside = any(group.category == OUTSIDE for group in figures.groups)
     vat_id = "" if outside else party.get("vat_id")
+    known = party.get("tax_number") or party.get("identifier")
     creditor = figures.payment.get("creditor_id") if party is figures.seller else None
     return (
         name,
         ("cac:Party",
          ("cbc:EndpointID", {"schemeID": "EM"}, party["email"]) if party.get("email") else None,
          ("cac:PartyIdentification", ("cbc:ID", {"schemeID": "SEPA"}, creditor)) if creditor else None,
-         ("cac:PartyIdentification", ("cbc:ID", party["tax_number"]))
-         if party.get("tax_number") and not vat_id else None,
+         ("cac:PartyIdentification", ("cbc:ID", known)) if known and not vat_id else None,
          ("cac:PostalAddress",
           ("cbc:StreetName", party["street"]) if party["street"] else None,
           ("cbc:CityName", party["city"]) if party["city"] else None,

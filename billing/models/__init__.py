@@ -19,6 +19,8 @@ from billing.models.dunning import (
     StepState,
 )
 from billing.models.exceptions import BillingException, Cause, Decision
+from billing.models.home import HomeAgreement, HomeChargingPolicy
+from billing.models.hosts import HostAgreement
 from billing.models.invoices import (
     DocumentType,
     Invoice,
@@ -60,7 +62,14 @@ from billing.models.provider import (
 from billing.models.receipts import Receipt
 from billing.models.reconciliations import Reconciliation
 from billing.models.retention import ExpiredFile, LegalHold, RetentionKind, RetentionReport
-from billing.models.runs import AccountException, BillingRun, BillingRunItem, ItemState, RunState
+from billing.models.runs import (
+    AccountException,
+    BillingRun,
+    BillingRunItem,
+    ItemState,
+    RunKind,
+    RunState,
+)
 from billing.models.settlements import (
     EventCursor,
     Outcome,
@@ -69,6 +78,7 @@ from billing.models.settlements import (
     Settlement,
 )
 from billing.models.signing import MeterKey, SigningRule, SitePolicy
+from billing.models.statements import Payout, Share, Supplier, SupplyTax
 from billing.models.wallets import Wallet, WalletReservation
 
 __all__ = [
@@ -105,6 +115,9 @@ __all__ = [
     "ExpiredFile",
     "Hold",
     "HoldKind",
+    "HomeAgreement",
+    "HomeChargingPolicy",
+    "HostAgreement",
     "Invoice",
     "InvoiceDelivery",
     "InvoiceDocument",
@@ -128,6 +141,7 @@ __all__ = [
     "Payment",
     "PaymentPosting",
     "PaymentState",
+    "Payout",
     "ProviderCall",
     "ProviderEvent",
     "ProviderKind",
@@ -140,14 +154,18 @@ __all__ = [
     "ReservationSettlement",
     "RetentionKind",
     "RetentionReport",
+    "RunKind",
     "RunState",
     "SavedMethod",
     "Seller",
     "SessionOrigin",
     "Settlement",
+    "Share",
     "SigningRule",
     "SitePolicy",
     "StepState",
+    "Supplier",
+    "SupplyTax",
     "Wallet",
     "WalletReservation",
 ]

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import models
 
 from billing.models.accounts import BillingAccount
+from billing.models.home import HomeAgreement
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
 from stations.models import Reservation, Site, Transaction
@@ -22,6 +23,7 @@ class Cdr(models.Model):
     four decimals, ``None`` where a tax is not known. Energies are in kWh. ``reference`` is its id in OCPI.
     ``content`` is everything that a document needs, ``digest`` the SHA-256 of its canonical JSON. ``replaces``
     names the credited record that this one stands for. It is of a session or, where none used it, of a reservation.
+    With a ``home_agreement`` it is of home charging, and its amount is what the driver is paid (B-52).
     A trigger refuses every update and deletion.
     """
 
@@ -39,6 +41,9 @@ class Cdr(models.Model):
         "self", on_delete=models.PROTECT, null=True, related_name="credited_by"
     )
     replaces = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="replaced_by")
+    home_agreement = models.ForeignKey(
+        HomeAgreement, on_delete=models.PROTECT, null=True, related_name="cdrs", db_index=False
+    )
 
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
@@ -106,6 +111,11 @@ class Cdr(models.Model):
                 name="cdr_vat_takes_nothing_away",
             ),
             models.CheckConstraint(condition=models.Q(basis__in=["gross", "net"]), name="cdr_basis_known"),
+            models.CheckConstraint(
+                condition=models.Q(home_agreement=None)
+                | models.Q(basis="net", payable_excl_vat__isnull=False, transaction__isnull=False),
+                name="cdr_of_home_charging_is_net",
+            ),
         ]
         indexes = [
             models.Index(fields=["organization", "-id"], name="cdr_by_organization"),
@@ -115,6 +125,11 @@ class Cdr(models.Model):
                 condition=models.Q(reservation__isnull=False),
                 name="cdr_by_reservation",
             ),
+            models.Index(
+                fields=["home_agreement", "ended_at"],
+                condition=models.Q(home_agreement__isnull=False),
+                name="cdr_by_home_agreement",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -123,6 +138,11 @@ class Cdr(models.Model):
     @property
     def limit_id(self) -> UUID | None:
         return self.site_id
+
+    @property
+    def home_charging_compensation(self) -> bool:
+        """As OCPI has it: what the driver is paid for it, not what anybody charges the driver."""
+        return self.home_agreement_id is not None
 
     @property
     def vat_groups(self) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ class Cause(models.TextChoices):
     COSTS_WITHOUT_ENERGY = "costs_without_energy", _("It has costs, but no energy.")
     TOTALS_DIFFER = "totals_differ", _("Its totals do not agree.")
     SIGNATURE = "signature", _("Its signed meter values are missing or do not hold.")
+    OTHER_METER = "other_meter", _("The home charger's meter is not the agreed one.")
     STUMBLED = "stumbled", _("Working it out stumbled; the log of the server says over what.")
     LATE_DATA = "late_data", _("Readings arrived after it was sealed.")
 

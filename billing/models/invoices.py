@@ -1,5 +1,6 @@
 """Invoices and credit notes: free while drafts, unchangeable once issued (billing B-14 to B-21)."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -18,6 +19,7 @@ class DocumentType(models.TextChoices):
 
     INVOICE = "380", _("Invoice")
     CREDIT_NOTE = "381", _("Credit note")
+    SELF_BILLED = "389", _("Self-billed invoice")
 
 
 class InvoiceState(models.TextChoices):
@@ -34,6 +36,7 @@ class InvoiceKind(models.TextChoices):
     COLLECTIVE = "collective", _("Monthly")
     RECEIPT = "receipt", _("Receipt")
     CREDIT = "credit", _("Credit")
+    STATEMENT = "statement", _("Statement of what is paid")
 
 
 UNISSUED = [InvoiceState.DRAFT.value, InvoiceState.DISCARDED.value]
@@ -74,7 +77,8 @@ class Invoice(models.Model):
     """A claim against one account in one currency, or with type 381 what the account gets (amounts are positive).
 
     A credit note of kind ``credit`` takes back an invoice or some of it; one that is monthly is of a month in which
-    the account gave more than it took (B-28).
+    the account gave more than it took (B-28). One of type 389 is what the account is paid for home charging or as a
+    host: made in its name, issued at once, with ``shares`` instead of lines (B-52, B-53).
 
     ``period`` is ``YYYY-MM`` in the account's time zone. ``net + vat + rounding = due``, whole minor units.
     ``snapshot`` is what documents are made of, frozen when it is issued; ``digest`` its SHA-256.
@@ -113,7 +117,7 @@ class Invoice(models.Model):
             models.UniqueConstraint(fields=["series", "sequence"], name="invoice_number_once"),
             models.UniqueConstraint(
                 fields=["account", "period", "kind", "currency", "basis"],
-                condition=models.Q(kind="collective") & ~models.Q(state="discarded"),
+                condition=models.Q(kind__in=["collective", "statement"]) & ~models.Q(state="discarded"),
                 name="invoice_once_per_period",
             ),
             models.CheckConstraint(
@@ -134,7 +138,8 @@ class Invoice(models.Model):
             models.CheckConstraint(
                 condition=models.Q(document_type="381", kind="credit", credits__isnull=False)
                 | models.Q(document_type="381", kind="collective", credits=None)
-                | models.Q(document_type="380", kind__in=["collective", "receipt"], credits=None),
+                | models.Q(document_type="380", kind__in=["collective", "receipt"], credits=None)
+                | models.Q(document_type="389", kind="statement", credits=None),
                 name="invoice_credit_names_invoice",
             ),
         ]
@@ -142,6 +147,11 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return self.number or f"{self.get_state_display()} {self.period}"
+
+    @property
+    def items(self) -> Any:
+        """Its lines, or of a statement its shares."""
+        return self.shares if self.document_type == DocumentType.SELF_BILLED else self.lines
 
     @property
     def limit_id(self) -> UUID:

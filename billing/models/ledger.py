@@ -22,6 +22,9 @@ class LedgerAccount(models.TextChoices):
     WALLET = "wallet"
     UNASSIGNED = "unassigned"
     FEES = "fees"
+    PAYABLE = "payable"
+    COMPENSATION = "compensation"
+    HOST_SHARE = "host_share"
 
 
 class JournalQuerySet(UndividedQuerySet["Journal"]):
@@ -48,7 +51,11 @@ class Journal(models.Model):
 
 
 class LedgerEntry(models.Model):
-    """One side: debit is positive. Receivables name the payer, revenue the site, VAT its rate."""
+    """One side: debit is positive. Receivables name the payer, revenue the site, VAT its rate.
+
+    What is ``payable`` names who is paid; ``compensation`` and ``host_share`` are what charging at
+    home and hosts cost, by site.
+    """
 
     id = models.BigAutoField(primary_key=True)
     journal = models.ForeignKey(Journal, on_delete=models.PROTECT, related_name="entries")

@@ -25,6 +25,11 @@ class ItemState(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
+class RunKind(models.TextChoices):
+    INVOICES = "invoices", _("Invoices")
+    STATEMENTS = "statements", _("Statements of what is paid")
+
+
 class BillingRunQuerySet(UndividedQuerySet["BillingRun"]):
     pass
 
@@ -32,12 +37,15 @@ class BillingRunQuerySet(UndividedQuerySet["BillingRun"]):
 class BillingRun(models.Model):
     """One run over the accounts of an organization for a month, or those that ``only`` names by their ids.
 
-    ``issue``: drafts are issued at once.
+    ``issue``: drafts are issued at once. Those of ``kind`` statements say what drivers and hosts get (B-52, B-53).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
     period = models.CharField(max_length=7)
+    kind = models.CharField(
+        max_length=10, choices=RunKind.choices, default=RunKind.INVOICES, db_default=RunKind.INVOICES
+    )
     issue = models.BooleanField(default=False)
     only = ArrayField(models.UUIDField(), default=list)
     state = models.CharField(max_length=8, choices=RunState.choices, default=RunState.OPEN)
@@ -51,7 +59,7 @@ class BillingRun(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "period"],
+                fields=["organization", "period", "kind"],
                 condition=models.Q(state="open"),
                 name="billing_run_open_once",
             )
@@ -108,6 +116,9 @@ class AccountException(models.Model):
         BillingAccount, on_delete=models.PROTECT, related_name="exceptions", db_index=False
     )
     period = models.CharField(max_length=7)
+    kind = models.CharField(
+        max_length=10, choices=RunKind.choices, default=RunKind.INVOICES, db_default=RunKind.INVOICES
+    )
     reason = models.CharField(max_length=300)
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
@@ -118,7 +129,7 @@ class AccountException(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "period"],
+                fields=["account", "period", "kind"],
                 condition=models.Q(closed_at=None),
                 name="account_exception_open_once",
             )

@@ -16,7 +16,7 @@ NEGATED = (
 )  # fmt: skip
 SAME = (
     "organization_id", "site_id", "transaction_id", "reservation_id", "account_id", "started_at", "ended_at",
-    "energy_kwh", "meter_start_wh", "meter_end_wh", "currency", "basis",
+    "energy_kwh", "meter_start_wh", "meter_end_wh", "currency", "basis", "home_agreement_id",
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from billing.models import (
     InvoiceDelivery,
     InvoiceDocument,
 )
-from billing.services import documents, parties
+from billing.services import documents, parties, snapshots
 from core import audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -76,7 +76,7 @@ def with_files(rows: QuerySet[Row]) -> QuerySet[Row]:
 
 def letter(invoice: Invoice, subject: str, body: str, *, to: str, name: str) -> EmailMessage:
     """A mail in the seller's name with the invoice's PDF. ``name`` tells it from others of the invoice."""
-    seller = invoice.snapshot["seller"]
+    seller = snapshots.issuer(invoice.snapshot)
     mail = EmailMessage(
         subject, body, settings.DEFAULT_FROM_EMAIL, [to],
         headers={"Message-ID": f"<invoice-{invoice.pk}-{name}@{_host()}>"},
@@ -127,7 +127,9 @@ def _give_up_stuck() -> None:
 
 def _mail(row: InvoiceDelivery) -> EmailMessage:
     invoice = row.invoice
-    seller = invoice.snapshot["seller"]
+    seller = snapshots.issuer(invoice.snapshot)
+    if snapshots.is_self_billed(invoice.snapshot):
+        return _statement(row, seller["name"])
     with override(invoice.snapshot["language"]):
         subject = gettext("%(seller)s: invoice %(number)s") % {
             "seller": seller["name"],
@@ -136,6 +138,17 @@ def _mail(row: InvoiceDelivery) -> EmailMessage:
         body = gettext(
             "Your invoice %(number)s is attached. The PDF holds the e-invoice too, for programs to read.\n"
         ) % {"number": invoice.number}
+    return letter(invoice, subject, body, to=row.address, name=str(row.pk))
+
+
+def _statement(row: InvoiceDelivery, organization: str) -> EmailMessage:
+    invoice = row.invoice
+    told = {"organization": organization, "number": invoice.number}
+    with override(invoice.snapshot["language"]):
+        subject = gettext("%(organization)s: self-billed invoice %(number)s") % told
+        body = (
+            gettext("What you are paid is on the self-billed invoice %(number)s, which is attached.\n") % told
+        )
     return letter(invoice, subject, body, to=row.address, name=str(row.pk))
 
 

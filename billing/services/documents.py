@@ -104,7 +104,7 @@ def make_again(invoice: Invoice, *, by: Actor) -> None:
 
 def logo_of(invoice: Invoice) -> bytes:
     """The organization's logo as it was at issuing; of an invoice that kept none, that of today."""
-    digest = invoice.snapshot["seller"].get("logo")
+    digest = snapshots.issuer(invoice.snapshot).get("logo")
     if digest is None:
         seller = Seller.objects.filter(pk=invoice.organization_id).first()
         return bytes(seller.logo) if seller else b""

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from billing.models import DocumentKind, DunningHold, DunningStep, Invoice, Wallet
+from billing.models import DocumentKind, DunningHold, DunningStep, HomeAgreement, Invoice, Wallet
 from billing.services import documents
 from core import audit, cells, clock
 from core.access import Actor, Permission
@@ -88,6 +88,8 @@ def _json(driver: Driver, money: bool) -> Iterator[str]:
         yield from _list("wallets", map(_wallet, wallets))
         yield from _list("invoices", map(_invoice, _invoices(driver)))
         yield from _list("reminder_holds", map(_hold, _holds(driver)))
+        agreements = HomeAgreement.objects.filter(driver=driver).select_related("station").order_by("id")
+        yield from _list("home_agreements", map(_agreement, agreements))
     for name, rows in (
         ("reservations", driver_data.reservations(driver)),
         ("sessions", driver_data.sessions(driver)),
@@ -169,6 +171,16 @@ def _hold(one: DunningHold) -> dict[str, Any]:
         "until": str(one.until) if one.until else None,
         "invoice": one.invoice.number if one.invoice else None,
         "at": clock.to_wire(one.made_at),
+    }
+
+
+def _agreement(one: HomeAgreement) -> dict[str, Any]:
+    return {
+        "station": one.station.identity,
+        "rate_per_kwh": f"{one.rate_per_kwh:f}",
+        "currency": one.currency,
+        "from": str(one.valid_from),
+        "until": str(one.valid_to) if one.valid_to else None,
     }
 
 

@@ -24,9 +24,10 @@ from billing.models import (
     PaymentState,
     Refund,
     RefundState,
+    Supplier,
     Wallet,
 )
-from billing.services import reserved
+from billing.services import home_agreements, hosts, reserved, self_billing
 from billing.services.payments import allocating
 from billing.services.retention import holds
 from core import audit, clock
@@ -44,6 +45,7 @@ DRAFT = "An invoice is a draft. Issue it or discard it first."
 OWED = "An invoice is not paid yet."
 WALLET = "There is money in the wallet. Pay it out first."
 UNDER_WAY = "A payment is on its way. Wait until it has arrived or failed."
+UNPAID = "Charging at home is not paid to the driver yet. Make the statements of the month, and pay them out, first."
 CREDIT = "A payment is not used up. Refund what is left of it first."
 HELD = "A legal hold keeps these data until it is lifted."
 
@@ -59,6 +61,7 @@ def obstacles(driver: Driver) -> list[str]:
     if account is not None:
         invoices = Invoice.objects.filter(account=account)
         found[UNSETTLED] = found[UNSETTLED] or _unbilled(account)
+        found[UNPAID] = self_billing.waits(account)
         found[DRAFT] = invoices.filter(state=InvoiceState.DRAFT).exists()
         found[OWED] = invoices.filter(state__in=allocating.OWED).exists()
         found[WALLET] = Wallet.objects.filter(account=account).exclude(balance=0, reserved=0).exists()
@@ -125,11 +128,17 @@ def _kept(driver: Driver) -> dict[str, int]:
 
 
 def _forget(driver: Driver, by: Actor) -> None:
-    """What stands on documents is frozen in them; what was kept for the next ones goes."""
+    """What stands on documents is frozen in them; what was kept for the next ones goes.
+
+    Agreements on home charging and with hosts say why money was paid: they end, and stay without the person.
+    """
+    home_agreements.stop_all(driver, by=by)
     account = BillingAccount.objects.filter(driver=driver).first()
     if account is None:
         return
+    hosts.stop_all(account, by=by)
     Buyer.objects.filter(account=account).delete()
+    Supplier.objects.filter(account=account).delete()
     InvoiceDelivery.objects.filter(invoice__account=account).exclude(state=DeliveryState.SENT).delete()
     DunningHold.objects.filter(account=account).update(reason="")
     DunningStep.objects.filter(invoice__account=account).update(reason="")

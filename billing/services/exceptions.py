@@ -56,7 +56,8 @@ def _correct(exception: BillingException, by: Actor, reason: str) -> None:
     record = late_data.standing(session.pk)
     if record is None:
         raise Conflict("This session has no record that could be corrected.")
-    session, cost = sealing.priced_anew(session, now=clock.now())
+    home = record.home_agreement
+    session, cost = sealing.priced_anew(session, now=clock.now(), home=home)
     if cost is None or not checks.is_sealable(session, cost):
         raise Conflict("There is no price to accept. Repair the session first, then look at it again.")
     if _costs_more(cost, record) and _is_person(record) and not exception.consent:
@@ -65,7 +66,7 @@ def _correct(exception: BillingException, by: Actor, reason: str) -> None:
             field="consent",
         )
     crediting.credit_record(record, by=by, reason=reason)
-    sealing.make(session, cost, now=clock.now(), replaces=record)
+    sealing.make(session, cost, now=clock.now(), replaces=record, home=home)
 
 
 def _costs_more(cost: SessionCost, record: Cdr) -> bool:
@@ -75,6 +76,9 @@ def _costs_more(cost: SessionCost, record: Cdr) -> bool:
 
 
 def _is_person(record: Cdr) -> bool:
+    """Whether a person pays; for charging at home nobody is billed, or the employer is (B-52)."""
+    if record.home_charging_compensation:
+        return False
     return record.account is None or record.account.kind != AccountKind.COMPANY
 
 

@@ -130,7 +130,8 @@ def _ledger(invoices: QuerySet[Invoice]) -> Iterator[Row]:
 
 
 def _bookings(invoices: QuerySet[Invoice], accounts: Accounts) -> Iterator[Row]:
-    for one in invoices.iterator(chunk_size=500):
+    # Statements are no claims: which accounts they are booked to is for who keeps the books.
+    for one in invoices.exclude(document_type=DocumentType.SELF_BILLED).iterator(chunk_size=500):
         side = "H" if one.document_type == DocumentType.CREDIT_NOTE else "S"
         left = one.rounding
         for group in one.vat_groups:

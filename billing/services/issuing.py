@@ -18,7 +18,11 @@ from core.errors import Conflict
 from core.services import outbox
 
 PAYABLE_WITHIN = timedelta(days=14)
-_PREFIX = {DocumentType.INVOICE.value: "", DocumentType.CREDIT_NOTE.value: "C-"}
+_PREFIX = {
+    DocumentType.INVOICE.value: "",
+    DocumentType.CREDIT_NOTE.value: "C-",
+    DocumentType.SELF_BILLED.value: "S-",
+}
 
 
 @atomic

@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from billing.models import Cause, Cdr, Outcome, Settlement
-from billing.services import sealing
+from billing.services import home_prices, sealing
 from billing.services.checks import Doubt
 from core import clock
 from stations.models import FrozenTariff, Transaction
@@ -59,6 +59,8 @@ def _registers(record: Cdr) -> tuple[Decimal | None, Decimal | None]:
 
 def _difference(session: Transaction, record: Cdr) -> tuple[Decimal | None, str]:
     """What the same tariff would say now, less what was sealed; ``None`` where it cannot say."""
+    if record.home_agreement is not None:
+        return _at_home(session, record)
     frozen = FrozenTariff.objects.get(pk=session.pk)
     try:
         _tariff, price = session_costs.priced_now(session, frozen, until=clock.now())
@@ -71,3 +73,12 @@ def _difference(session: Transaction, record: Cdr) -> tuple[Decimal | None, str]
         if found is not None and sealed is not None:
             return found.amount - sealed, f"{sealed} → {found.amount} {record.currency}"
     return None, ""
+
+
+def _at_home(session: Transaction, record: Cdr) -> tuple[Decimal | None, str]:
+    assert record.home_agreement is not None
+    assert record.payable_excl_vat is not None
+    found = home_prices.of_session(session, record.home_agreement).excl_vat
+    if found is None:
+        return None, ""
+    return found - record.payable_excl_vat, f"{record.payable_excl_vat} → {found} {record.currency}"

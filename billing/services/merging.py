@@ -1,6 +1,7 @@
 """Two rows for one person become one (dashboard 4.11): what the other holds is the kept one's from then on."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from billing.models import (
     BillingAccount,
     Buyer,
     Cdr,
+    HomeAgreement,
+    HostAgreement,
     Invoice,
     InvoiceState,
     LegalHold,
@@ -19,6 +22,7 @@ from billing.models import (
     Outcome,
     Payment,
     SavedMethod,
+    Supplier,
     Wallet,
 )
 from billing.services import reserved
@@ -41,6 +45,7 @@ TARIFFS = "Both have a contract tariff of their own for the same. End one of the
 STAFF = (
     "One of the two is staff, whose sessions are not billed, and the other is not. Make that the same first."
 )
+HOME = "Both have an agreement on home charging for the same charger and days. End one of the two first."
 HELD = "A legal hold stands on the payer's account of the duplicate. Lift it first."
 FILLED = ("email", "language", "reference")
 REASON = "merged"
@@ -96,6 +101,7 @@ def obstacles(kept: Driver, duplicate: Driver) -> list[str]:
         STAFF: ours is not None and theirs is not None and _is_staff(ours) != _is_staff(theirs),
         HELD: LegalHold.objects.filter(account__driver=duplicate, lifted_at=None).exists(),
         TARIFFS: _torn_tariffs(kept, duplicate).exists(),
+        HOME: _torn_agreements(kept, duplicate),
     }
     return [sentence for sentence, stands in found.items() if stands]
 
@@ -138,6 +144,7 @@ def _move(kept: Driver, duplicate: Driver, by: Actor) -> None:
     known = Favourite.objects.filter(driver=kept).values("station")
     Favourite.objects.filter(driver=duplicate).exclude(station__in=known).update(driver=kept)
     contracts = {"tariffs": [None, _move_tariffs(kept, duplicate, by)]}
+    homes = {"home_agreements": [None, _move_agreements(kept, duplicate, by)]}
     sites = {"sites": [None, _new_sites(kept, duplicate).update(driver=kept)]}
     budgets = _new_budgets(kept, duplicate)
     Budget.objects.filter(pk__in=[one.pk for one in budgets]).update(driver=kept)
@@ -148,7 +155,7 @@ def _move(kept: Driver, duplicate: Driver, by: Actor) -> None:
     _end(duplicate, kept)
     kept.save(update_fields=[*FILLED, "group", "user", *blocks.FIELDS])
     moved = {"tokens": [None, len(tokens)], "sessions": [None, sessions], "budgets": [None, len(budgets)]}
-    told = {"duplicate": [str(duplicate.pk), None], **moved, **contracts, **sites, **changes}
+    told = {"duplicate": [str(duplicate.pk), None], **moved, **contracts, **homes, **sites, **changes}
     audit.record("driver.merged", kept, by=by, changes=told)
     told = {"driver": audit.change(duplicate, kept)}
     audit.record_each("token.changed", ((token, told) for token in tokens), by=by, reason=REASON)
@@ -210,6 +217,11 @@ def _move_account(kept: Driver, duplicate: Driver, by: Actor) -> None:
         )
         return
     Buyer.objects.filter(account=theirs).delete()
+    ours = _account_of(kept)
+    if Supplier.objects.filter(account=ours).exists():
+        Supplier.objects.filter(account=theirs).delete()
+    else:
+        Supplier.objects.filter(account=theirs).update(account=ours)
     theirs.name = f"Merged …{str(duplicate.pk)[-8:]}"
     theirs.save(update_fields=["name"])
     audit.record("billing_account.closed", theirs, by=by, reason=REASON)
@@ -221,6 +233,7 @@ def _holds_money(account: BillingAccount) -> bool:
         Invoice.objects.filter(**mine).exclude(state=InvoiceState.DISCARDED),
         Cdr.objects.filter(**mine),
         Payment.objects.filter(**mine),
+        HostAgreement.objects.filter(**mine),
         Wallet.objects.filter(**mine).exclude(balance=0, reserved=0),
         Mandate.objects.filter(**mine, state=MandateState.ACTIVE),
         SavedMethod.objects.live().filter(**mine),
@@ -261,6 +274,26 @@ def _move_tariffs(kept: Driver, duplicate: Driver, by: Actor) -> int:
     for one in list(_contracts(duplicate).select_related("tariff")):
         TariffAssignment.objects.filter(pk=one.pk).update(ended_at=clock.now(), ended_by=by.label[:200])
         audit.record("tariff.unassigned", one, by=by, reason=REASON)
+    return len(moved)
+
+
+def _torn_agreements(kept: Driver, duplicate: Driver) -> bool:
+    """Whether the same session would be paid for by two agreements on home charging."""
+    ours = HomeAgreement.objects.filter(driver=kept)
+    return any(
+        ours.filter(Q(valid_to=None) | Q(valid_to__gte=one.valid_from), station=one.station_id)
+        .filter(valid_from__lte=one.valid_to or date.max)
+        .exists()
+        for one in HomeAgreement.objects.filter(driver=duplicate)
+    )
+
+
+def _move_agreements(kept: Driver, duplicate: Driver, by: Actor) -> int:
+    """All of them, the ended ones too: what they paid for is on the kept driver's statements from then on."""
+    moved = list(HomeAgreement.objects.select_for_update().filter(driver=duplicate))
+    HomeAgreement.objects.filter(pk__in=[one.pk for one in moved]).update(driver=kept)
+    told = {"driver": audit.change(duplicate, kept)}
+    audit.record_each("home_agreement.moved", ((one, told) for one in moved), by=by, reason=REASON)
     return len(moved)
 
 

@@ -15,8 +15,9 @@ _KEPT = (*corrections.SAME, *corrections.NEGATED, "content")
 
 
 def missing(actor: Actor) -> CdrQuerySet:
-    """Standing records over an amount that no account and no ad-hoc payment pays."""
+    """Standing records over an amount that no account and no ad-hoc payment pays; what drivers are paid is none."""
     standing = Cdr.objects.visible_to(actor).filter(credit=False, credited_by=None, account=None)
+    standing = standing.filter(home_agreement=None)
     costly = standing.exclude(Q(payable_incl_vat=0) | Q(payable_incl_vat=None, payable_excl_vat=0))
     return costly.filter(transaction__hold=None)
 
@@ -31,6 +32,10 @@ def give(record: Cdr, account: BillingAccount, *, reason: str, by: Actor) -> Cdr
     by.require(Permission.SESSIONS_CORRECT, record)
     by.require(Permission.INVOICES_MANAGE, account)
     corrections.hold(record)
+    if record.home_charging_compensation:
+        raise Conflict(
+            "This is paid to its driver. Nobody is billed for it but the employer of the agreement."
+        )
     if record.account_id is not None:
         raise Conflict("It is known already who pays this record.")
     if Cdr.objects.filter(pk=record.pk, transaction__hold__isnull=False).exists():

@@ -8,7 +8,10 @@ from billing.models import DocumentType, Invoice, Journal, LedgerAccount, Ledger
 
 
 def post(invoice: Invoice) -> None:
-    """Receivable against revenue for each site and VAT for each rate; a credit note the other way round."""
+    """Receivable against revenue for each site and VAT for each rate; a credit note the other way round.
+
+    A statement says what is payable, against what it costs at each site and the VAT that is paid with it.
+    """
     if not invoice.due and not invoice.net:
         return
     assert invoice.issued_at is not None
@@ -19,7 +22,8 @@ def post(invoice: Invoice) -> None:
         currency=invoice.currency,
         posted_at=invoice.issued_at,
     )
-    rows = [row for row in _rows(invoice) if row.amount]
+    made = _rows_of_statement if invoice.document_type == DocumentType.SELF_BILLED else _rows
+    rows = [row for row in made(invoice) if row.amount]
     for row in rows:
         row.journal = journal
         row.amount *= sign
@@ -41,4 +45,18 @@ def _rows(invoice: Invoice) -> list[LedgerEntry]:
             for one in invoice.vat_groups
         ),
         LedgerEntry(account=LedgerAccount.ROUNDING, amount=-invoice.rounding),
+    ]
+
+
+def _rows_of_statement(statement: Invoice) -> list[LedgerEntry]:
+    costs: dict[tuple[LedgerAccount, UUID | None], Decimal] = defaultdict(Decimal)
+    for host, site_id, net in statement.shares.values_list("host_agreement", "cdr__site_id", "net"):
+        costs[LedgerAccount.COMPENSATION if host is None else LedgerAccount.HOST_SHARE, site_id] += net
+    return [
+        LedgerEntry(account=LedgerAccount.PAYABLE, payer_id=statement.account_id, amount=-statement.due),
+        *(LedgerEntry(account=account, site_id=site, amount=net) for (account, site), net in costs.items()),
+        *(
+            LedgerEntry(account=LedgerAccount.VAT, vat_rate=Decimal(one["rate"]), amount=Decimal(one["vat"]))
+            for one in statement.vat_groups
+        ),
     ]

@@ -1,8 +1,9 @@
 """Whether every ended session is accounted for, by what became of it (billing B-12).
 
 Whatever fits none of these is a difference and has its id here: a session without a record that has an outcome
-which asks for one, one with two live records, an invoice whose posting is not its amount. Reservations that no session
-used are not counted among the sessions; what does not fit of them is a difference too.
+which asks for one, one with two live records, an invoice whose posting is not its amount. What drivers are paid for
+charging at home is ``compensated``, or as any other record where an employer is billed for it. Reservations that no
+session used are not counted among the sessions; what does not fit of them is a difference too.
 """
 
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ CLASSES = (
     "billed",
     "unbilled",
     "no_payer",
+    "compensated",
     "zero",
     "credited",
     "waiting",
@@ -102,7 +104,7 @@ def _reconcile(organization: Organization, begin: datetime, end: datetime) -> Re
 
 _CLASSED = """
 WITH found AS (
-    SELECT t.id, t.ended_at, s.outcome, c.live, c.records, c.lined, c.zero, c.payer,
+    SELECT t.id, t.ended_at, s.outcome, c.live, c.records, c.lined, c.zero, c.payer, c.home,
         EXISTS (SELECT FROM billing_billingexception e
                 WHERE e.transaction_id = t.id AND e.decision = '' AND e.cause <> 'late_data') AS asked
     FROM stations_transaction t
@@ -113,7 +115,8 @@ WITH found AS (
                 SELECT FROM billing_invoiceline l WHERE l.cdr_id = r.id AND l.voided_at IS NULL)) AS lined,
             bool_and(r.payable_excl_vat IS NOT DISTINCT FROM 0 AND r.payable_incl_vat IS NOT DISTINCT FROM 0)
                 FILTER (WHERE k.id IS NULL) AS zero,
-            bool_or(k.id IS NULL AND r.account_id IS NOT NULL) AS payer
+            bool_or(k.id IS NULL AND r.account_id IS NOT NULL) AS payer,
+            bool_or(k.id IS NULL AND r.home_agreement_id IS NOT NULL) AS home
         FROM billing_cdr r LEFT JOIN billing_cdr k ON k.credit_reference_id = r.id
         WHERE r.transaction_id = t.id AND NOT r.credit) c ON true
     WHERE t.organization_id = %(organization)s AND t.status = 'ended'
@@ -130,6 +133,7 @@ WITH found AS (
         WHEN live = 0 THEN 'credited'
         WHEN lined THEN 'billed'
         WHEN zero THEN 'zero'
+        WHEN home AND NOT payer THEN 'compensated'
         WHEN NOT payer THEN 'no_payer'
         ELSE 'unbilled' END AS class
     FROM found)
@@ -161,8 +165,8 @@ WHERE class IS NOT NULL ORDER BY id
 _POSTINGS = """
 SELECT i.id FROM billing_invoice i LEFT JOIN billing_journal j ON j.invoice_id = i.id
 WHERE i.organization_id = %(organization)s AND i.issued_at >= %(begin)s AND i.issued_at < %(end)s
-    AND (CASE i.document_type WHEN '381' THEN -i.due ELSE i.due END) <> (
-        SELECT coalesce(sum(e.amount), 0) FROM billing_ledgerentry e
-        WHERE e.journal_id = j.id AND e.account = 'receivable')
+    AND (CASE i.document_type WHEN '380' THEN i.due ELSE -i.due END) <> (
+        SELECT coalesce(sum(e.amount), 0) FROM billing_ledgerentry e WHERE e.journal_id = j.id
+            AND e.account = CASE i.document_type WHEN '389' THEN 'payable' ELSE 'receivable' END)
 ORDER BY i.id
 """

@@ -2,7 +2,7 @@
 
 The rows are the truth and any number of workers serve them: an item is taken with ``SKIP LOCKED``, its drafts
 are made and issued, and it is marked done in the same commit. Who locks what: the item, then its account, the
-records, the series.
+records, the series. A run of statements says what drivers and hosts get instead (B-52, B-53): it knows no drafts.
 """
 
 import logging
@@ -29,9 +29,10 @@ from billing.models import (
     InvoiceLine,
     InvoiceState,
     ItemState,
+    RunKind,
     RunState,
 )
-from billing.services import alarms, drafting, issuing
+from billing.services import alarms, drafting, issuing, self_billing
 from core import access, audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, DomainError, NotFound
@@ -63,8 +64,10 @@ def start(
     issue: bool,
     by: Actor,
     accounts: Sequence[BillingAccount] | None = None,
+    kind: RunKind = RunKind.INVOICES,
 ) -> BillingRun:
-    """Open a run with one item for each account, or each of the named ones, that has something unbilled.
+    """Open a run with one item for each account, or each of the named ones, that has something unbilled, or with
+    ``kind`` statements something to be paid. Statements are issued in any case.
 
     Raises :class:`Conflict` while one for this month is open, :class:`core.errors.Invalid` for no month.
     """
@@ -74,23 +77,46 @@ def start(
     try:
         with atomic():
             run = BillingRun.objects.create(
-                organization=organization, period=period, issue=issue, only=keys or [],
+                organization=organization, period=period, kind=kind, only=keys or [],
+                issue=issue or kind == RunKind.STATEMENTS,
                 started_by=by.label[:200], started_at=clock.now(),
             )  # fmt: skip
     except IntegrityError:
         raise Conflict("A run for this month is going on already.") from None
-    with connection.cursor() as cursor:
-        values: dict[str, Any] = {"run": run.pk, "organization": organization.pk, "period": period}
-        cursor.execute(_ITEMS, {**values, "accounts": keys})
+    _enlist(run, keys)
     changes = {"period": audit.change(None, period)}
+    if kind != RunKind.INVOICES:
+        changes["kind"] = audit.change(None, kind)
     if accounts is not None:
         changes["accounts"] = [None, str(len(accounts))]
     audit.record("billing_run.started", run, by=by, changes=changes)
     return run
 
 
+def _enlist(run: BillingRun, keys: Sequence[UUID] | None) -> None:
+    values: dict[str, Any] = {
+        "run": run.pk, "organization": run.organization_id, "period": run.period, "accounts": keys,
+    }  # fmt: skip
+    if run.kind == RunKind.STATEMENTS:
+        concerned = self_billing.concerned(run.organization)
+        rows = concerned if keys is None else concerned.filter(pk__in=keys)
+        items = [
+            BillingRunItem(run=run, account_id=key)
+            for key in rows.order_by("pk").values_list("pk", flat=True)
+        ]
+        BillingRunItem.objects.bulk_create(items, ignore_conflicts=True, batch_size=1000)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_ITEMS, values)
+
+
 def preview(
-    organization: Organization, period: str, *, by: Actor, only: Sequence[BillingAccount] | None = None
+    organization: Organization,
+    period: str,
+    *,
+    by: Actor,
+    only: Sequence[BillingAccount] | None = None,
+    kind: RunKind = RunKind.INVOICES,
 ) -> list[Previewed]:
     """The figures of a run, nothing written; equal to what it issues while nothing changes (B-33).
 
@@ -98,6 +124,8 @@ def preview(
     """
     by.require(Permission.INVOICES_MANAGE, organization)
     drafting.end_of(period, organization.time_zone)
+    if kind == RunKind.STATEMENTS:
+        return _previewed_statements(organization, period, only)
     drafted = Invoice.objects.filter(period=period, state=InvoiceState.DRAFT).values("account")
     owing = Q(pk__in=_owing()) | Q(pk__in=drafted)
     accounts = BillingAccount.objects.visible_to(by).filter(owing, organization=organization)
@@ -149,7 +177,7 @@ def _fail(item: BillingRunItem, why: str) -> None:
     """One exception for the account and month, however many runs fail over it (B-34)."""
     item.state, item.error = ItemState.FAILED, why[:300]
     AccountException.objects.update_or_create(
-        account=item.account, period=item.run.period, closed_at=None,
+        account=item.account, period=item.run.period, kind=item.run.kind, closed_at=None,
         defaults={"reason": item.error},
         create_defaults={
             "organization_id": item.run.organization_id, "reason": item.error, "opened_at": clock.now(),
@@ -158,13 +186,17 @@ def _fail(item: BillingRunItem, why: str) -> None:
 
 
 def _mended(item: BillingRunItem) -> None:
-    found = AccountException.objects.open().filter(account=item.account, period__lte=item.run.period)
+    found = AccountException.objects.open().filter(
+        account=item.account, period__lte=item.run.period, kind=item.run.kind
+    )
     found.update(closed_at=clock.now())
 
 
 def _do(run: BillingRun, account: BillingAccount) -> list[Invoice]:
     """Draft what is unbilled, and issue it together with drafts of this month that were made before."""
     by = access.system(f"billing-run:{run.pk}")
+    if run.kind == RunKind.STATEMENTS:
+        return self_billing.make(account, run.period, by=by)
     made = drafting.catch_up(account, run.period, by=by)
     if not run.issue:
         return made
@@ -233,6 +265,19 @@ def _previewed(account: BillingAccount, period: str) -> list[Previewed]:
             kind, sums = drafting.summed(drafting.lines_of(one.records), one.basis, one.currency)
             found.append(_preview(account, one.currency, kind, sums))
     return found
+
+
+def _previewed_statements(
+    organization: Organization, period: str, only: Sequence[BillingAccount] | None
+) -> list[Previewed]:
+    rows = self_billing.concerned(organization).select_related("driver", "organization")
+    if only is not None:
+        rows = rows.filter(pk__in=[one.pk for one in only])
+    return [
+        _preview(account, one.currency, DocumentType.SELF_BILLED, one.sums)
+        for account in rows.order_by("pk")
+        for one in self_billing.planned(account, period)
+    ]
 
 
 def _preview(account: BillingAccount, currency: str, kind: str, sums: Totals | Invoice) -> Previewed:

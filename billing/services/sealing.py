@@ -15,11 +15,12 @@ from billing.models import (
     Buyer,
     Cause,
     Cdr,
+    HomeAgreement,
     Outcome,
     Settlement,
     SitePolicy,
 )
-from billing.services import accounts, checks, origins, signed_values
+from billing.services import accounts, checks, home_agreements, home_prices, origins, signed_values
 from billing.services.checks import Doubt
 from billing.services.signed_values import Judgement
 from core.clock import to_wire
@@ -41,25 +42,36 @@ def seal(settlement: Settlement, session: Transaction, *, now: datetime, accepte
     if settlement.outcome not in (Outcome.WAITING, Outcome.EXCEPTION):
         return
     session_costs.price(session.pk, now=now)
+    home = home_agreements.of_session(session)
     cost = SessionCost.objects.filter(pk=session.pk).first()
-    if because := _not_billable(session, cost):
+    if home is not None:
+        session, cost = priced_at_home(session, home)
+    elif because := _not_billable(session, cost):
         _decide(settlement, Outcome.NOT_BILLABLE, because)
         return
-    assert cost is not None
-    session, cost = by_signed_values(session, cost, now=now)
-    doubt = _doubt(session, cost, accepted)
+    else:
+        assert cost is not None
+        session, cost = by_signed_values(session, cost, now=now)
+    doubt = _doubt(session, cost, accepted, home)
     if doubt is not None:
         open_exception(session, doubt, now=now)
         _decide(settlement, Outcome.EXCEPTION)
         return
-    make(session, cost, now=now)
+    make(session, cost, now=now, home=home)
     _decide(settlement, Outcome.SEALED)
 
 
-def make(session: Transaction, cost: SessionCost, *, now: datetime, replaces: Cdr | None = None) -> Cdr:
-    """The record of a session with a final price."""
+def make(
+    session: Transaction,
+    cost: SessionCost,
+    *,
+    now: datetime,
+    replaces: Cdr | None = None,
+    home: HomeAgreement | None = None,
+) -> Cdr:
+    """The record of a session with a final price; by an agreement on ``home`` charging its employer pays, if any."""
     assert session.ended_at is not None
-    content = content_of(session, cost, replaces)
+    content = content_of(session, cost, replaces, home)
     key = uuid7()
     record = Cdr(
         id=key,
@@ -67,7 +79,8 @@ def make(session: Transaction, cost: SessionCost, *, now: datetime, replaces: Cd
         organization_id=session.organization_id,
         site_id=session.site_id,
         transaction=session,
-        account=payer_of(session.driver),
+        account=payer_of(session.driver) if home is None else home.employer,
+        home_agreement=home,
         replaces=replaces,
         started_at=session.started_at,
         ended_at=session.ended_at,
@@ -83,8 +96,12 @@ def make(session: Transaction, cost: SessionCost, *, now: datetime, replaces: Cd
     return record
 
 
-def priced_anew(session: Transaction, *, now: datetime) -> tuple[Transaction, SessionCost | None]:
+def priced_anew(
+    session: Transaction, *, now: datetime, home: HomeAgreement | None = None
+) -> tuple[Transaction, SessionCost | None]:
     """The session by its readings of now, though its price had settled; ``None`` where no tariff held."""
+    if home is not None:
+        return priced_at_home(session, home)
     cost = session_costs.price(session.pk, now=now, anew=True)
     return (session, None) if cost is None else by_signed_values(session, cost, now=now)
 
@@ -136,10 +153,14 @@ def digest_of(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def content_of(session: Transaction, cost: SessionCost, replaces: Cdr | None = None) -> dict[str, Any]:
+def content_of(
+    session: Transaction,
+    cost: SessionCost,
+    replaces: Cdr | None = None,
+    home: HomeAgreement | None = None,
+) -> dict[str, Any]:
     """Everything a document needs, as it was at the start (B-04); amounts and quantities are texts."""
     names = origins.of(session, replaces)
-    frozen = FrozenTariff.objects.get(pk=session.pk)
     assert session.ended_at is not None
     judged = signed_values.judge(session)
     signed = judged.content()
@@ -153,11 +174,7 @@ def content_of(session: Transaction, cost: SessionCost, replaces: Cdr | None = N
         "place": names["place"],
         "meter_start_wh": _text(session.meter_start_wh),
         "meter_end_wh": _text(session.meter_last_wh),
-        "tariff": json.loads(frozen.document),
-        "tariff_version": str(frozen.version_id),
-        "time_zone": frozen.time_zone,
-        "policy": frozen.policy,
-        "basis": frozen.basis,
+        **(_by_tariff(session) if home is None else _by_agreement(session, cost, home)),
         "price": cost.answer,
         "texts": cost.texts,
         **({} if signed is None else {"signed_data": signed}),
@@ -165,9 +182,35 @@ def content_of(session: Transaction, cost: SessionCost, replaces: Cdr | None = N
     }
 
 
-def _doubt(session: Transaction, cost: SessionCost, accepted: bool) -> Doubt | None:
+def _by_tariff(session: Transaction) -> dict[str, Any]:
+    frozen = FrozenTariff.objects.get(pk=session.pk)
+    return {
+        "tariff": json.loads(frozen.document),
+        "tariff_version": str(frozen.version_id),
+        "time_zone": frozen.time_zone,
+        "policy": frozen.policy,
+        "basis": frozen.basis,
+    }
+
+
+def _by_agreement(session: Transaction, cost: SessionCost, home: HomeAgreement) -> dict[str, Any]:
+    return {
+        "home_charging_compensation": True,
+        "home_agreement": str(home.pk),
+        "tariff": json.loads(home_prices.tariff_of(home)),
+        "tariff_version": None,
+        "time_zone": home_agreements.zone_of(session),
+        "policy": cost.answer["policy"],
+        "basis": cost.answer["basis"],
+    }
+
+
+def _doubt(
+    session: Transaction, cost: SessionCost, accepted: bool, home: HomeAgreement | None
+) -> Doubt | None:
     if not accepted:
-        return checks.first_doubt(session, cost)
+        other = None if home is None else next(home_prices.other_meter(session, home), None)
+        return checks.first_doubt(session, cost) or other
     return None if checks.is_sealable(session, cost) else Doubt(Cause.UNPRICED, cost.detail)
 
 
@@ -199,14 +242,28 @@ def by_signed_values(
 
     Where that is not so, or the pair does not hold, both as they are. The copy is never stored.
     """
+    signed = _by_signed_registers(session)
+    if signed is None or signed.meter_start_wh is None or signed.meter_last_wh is None:
+        return session, cost
+    priced = session_costs.price_between(session.pk, signed.meter_start_wh, signed.meter_last_wh, now=now)
+    return signed, priced or cost
+
+
+def priced_at_home(session: Transaction, home: HomeAgreement) -> tuple[Transaction, SessionCost]:
+    """What its driver is paid for it (B-52), by the signed registers where its site bills by those; not stored."""
+    counted = _by_signed_registers(session) or session
+    return counted, home_prices.of_session(counted, home)
+
+
+def _by_signed_registers(session: Transaction) -> Transaction | None:
+    """A copy with the registers of its signed pair, where its site bills by those and the pair holds."""
     judged = signed_values.judge(session)
     if not judged.bills or judged.begin_kwh is None or judged.end_kwh is None:
-        return session, cost
+        return None
     signed = copy.copy(session)
     signed.meter_start_wh, signed.meter_last_wh = judged.begin_kwh * 1000, judged.end_kwh * 1000
     signed.flags = [flag for flag in session.flags if flag != Flag.METER_BACKWARDS]
-    priced = session_costs.price_between(session.pk, signed.meter_start_wh, signed.meter_last_wh, now=now)
-    return signed, priced or cost
+    return signed
 
 
 def _reported(session: Transaction, judged: Judgement) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a document shows, frozen when it is issued: documents are made of this only (billing B-15, B-68).
 
-The buyer's street, city and e-mail address are sealed; who makes a document opens them.
+The street, city and e-mail address of the account's holder are sealed; who makes a document opens them. That is the
+buyer, but on a statement (type 389) the seller: the organization is the buyer and makes it.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext
 
@@ -23,8 +25,9 @@ from billing.models import (
     Mandate,
     MandateState,
     Seller,
+    Share,
 )
-from billing.services import parties
+from billing.services import parties, suppliers
 from billing.services.payments import references
 from billing.services.vat_treatment import REASONS
 from core import keys
@@ -52,8 +55,7 @@ def of(invoice: Invoice) -> dict[str, Any]:
         "period": invoice.period,
         "currency": invoice.currency,
         "basis": invoice.basis,
-        "seller": known["seller"] if known else _seller(seller, language),
-        "buyer": known["buyer"] if known else _buyer(buyer),
+        **_parties(invoice, seller, buyer, language, known),
         "payment": _payment(invoice, seller),
         "preceding": original.number if original else None,
         "preceding_on": str(original.issued_on) if original else None,
@@ -63,16 +65,42 @@ def of(invoice: Invoice) -> dict[str, Any]:
         "rounding": text(invoice.rounding),
         "due": text(invoice.due),
         "vat_groups": [_group(one, language) for one in invoice.vat_groups],
-        "lines": [_line(line) for line in invoice.lines.select_related("cdr").order_by("place")],
+        "lines": [_line(line) for line in invoice.items.select_related("cdr").order_by("place")],
     }
 
 
 def opened(snapshot: Mapping[str, Any]) -> dict[str, Any]:
-    """With the buyer's sealed address. Raises ``InvalidTag`` or ``LookupError`` where its key is lost."""
-    buyer = dict(snapshot["buyer"])
-    sealed = buyer.pop("sealed", None)
+    """With the sealed address. Raises ``InvalidTag`` or ``LookupError`` where its key is lost."""
+    side = "seller" if is_self_billed(snapshot) else "buyer"
+    party = dict(snapshot[side])
+    sealed = party.pop("sealed", None)
     address = json.loads(keys.unseal(sealed, purpose=PURPOSE)) if sealed else dict.fromkeys(_SEALED, "")
-    return {**snapshot, "buyer": {**buyer, **address}}
+    return {**snapshot, side: {**party, **address}}
+
+
+def is_self_billed(snapshot: Mapping[str, Any]) -> bool:
+    return snapshot.get("type") == DocumentType.SELF_BILLED
+
+
+def issuer(snapshot: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The organization, as it was: the seller, or of a statement the buyer."""
+    found: Mapping[str, Any] = snapshot["buyer" if is_self_billed(snapshot) else "seller"]
+    return found
+
+
+def _parties(
+    invoice: Invoice, seller: Seller, buyer: Buyer, language: str, known: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    if known:
+        return {"seller": known["seller"], "buyer": known["buyer"]}
+    if invoice.document_type == DocumentType.SELF_BILLED:
+        told = suppliers.told(invoice.account, seller)
+        address = {name: told.pop(name) for name in _SEALED}
+        return {
+            "seller": {**told, "sealed": keys.seal(json.dumps(address), purpose=PURPOSE)},
+            "buyer": {**_seller(seller, language), "tax_number": "", "text": ""},
+        }
+    return {"seller": _seller(seller, language), "buyer": _buyer(buyer)}
 
 
 def text(value: Decimal) -> str:
@@ -126,7 +154,7 @@ def _payment(invoice: Invoice, seller: Seller) -> dict[str, Any]:
     bank = BankDetails.objects.filter(pk=invoice.organization_id).first()
     if invoice.kind == InvoiceKind.RECEIPT:
         return {"means": CARD}
-    if bank is None or invoice.document_type == DocumentType.CREDIT_NOTE:
+    if bank is None or invoice.document_type != DocumentType.INVOICE:
         return {}
     told = {
         "means": TRANSFER, "iban": bank.iban, "bic": bank.bic, "holder": bank.holder,
@@ -148,7 +176,7 @@ def _group(group: Mapping[str, str], language: str) -> dict[str, str]:
     return {**group, "category": group.get("category", "S"), "reason": code, "reason_text": words}
 
 
-def _line(line: InvoiceLine) -> dict[str, Any]:
+def _line(line: InvoiceLine | Share) -> dict[str, Any]:
     record = line.cdr
     content = record.content
     return {
@@ -170,4 +198,19 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
         "leading": text(line.leading),
         "texts": content["texts"],
         **({"reservation": content["reservation"]} if "reservation" in content else {}),
+        **({"home": True} if record.home_agreement_id else {}),
+        **(_hosted(line) if isinstance(line, Share) and line.host_agreement_id else {}),
     }
+
+
+def _hosted(share: Share) -> dict[str, Any]:
+    """A host is told of what amount it is a share; not what the driver's price consists of."""
+    told: dict[str, list[dict[str, str]]] = {}
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            words = gettext("Share of %(amount)s %(currency)s without VAT") % {
+                "amount": text(share.cdr.payable_excl_vat or Decimal(0)),
+                "currency": share.cdr.currency,
+            }
+        told[language] = [{"why": "", "text": words}]
+    return {"host": True, "texts": told, "tariff_version": None, "signed": None}

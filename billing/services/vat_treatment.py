@@ -48,9 +48,14 @@ EU = frozenset(
 STANDARD, ZERO, EXEMPT, REVERSE, OUTSIDE = "S", "Z", "E", "AE", "O"
 USER, RESELLER = "user", "reseller"
 REVERSE_REASON, OUTSIDE_REASON, EXEMPT_REASON = "VATEX-EU-AE", "VATEX-EU-O", "small-business"
+NOT_TAXABLE_REASON = "not-taxable"
+"""Of one who is paid, such as an employee for charging at home."""
 REASONS = {
     REVERSE_REASON: gettext_noop("Reverse charge: the buyer owes the VAT."),
     OUTSIDE_REASON: gettext_noop("The supply is not subject to VAT here; it is taxed where the buyer is."),
+    NOT_TAXABLE_REASON: gettext_noop(
+        "Not subject to VAT: by what was stated, the supplier does not act as a taxable person."
+    ),
     EXEMPT_REASON: gettext_noop("Exempt from VAT: special scheme for small enterprises."),
 }
 _ANY = frozenset({"*"})

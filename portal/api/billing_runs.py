@@ -1,6 +1,7 @@
 """``/billing-runs/``: the month end (billing B-30 to B-34)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.models import BillingAccount, BillingRun, ItemState, RunState
+from billing.models import BillingAccount, BillingRun, ItemState, RunKind, RunState
 from billing.services import running
 from core.access import Actor, Permission
 from core.models import Organization
@@ -33,6 +34,12 @@ class RunBody(StrictSerializer):
         max_length=MOST_ACCOUNTS,
         help_text="Only these payers; without it all",
     )
+    kind = serializers.ChoiceField(
+        RunKind.choices,
+        required=False,
+        default=RunKind.INVOICES.value,
+        help_text="`statements`: what drivers and hosts are paid; those are issued at once",
+    )
     issue = serializers.BooleanField(required=False, default=False, help_text="Issue the drafts at once")
     dry_run = serializers.BooleanField(
         required=False, default=False, help_text="Figures only, nothing is written; the answer is 200"
@@ -42,6 +49,7 @@ class RunBody(StrictSerializer):
 class RunView(serializers.Serializer):
     id = serializers.UUIDField()
     period = serializers.CharField()
+    kind = serializers.ChoiceField(RunKind.choices)
     issue = serializers.BooleanField()
     status = serializers.ChoiceField(RunState.choices, source="state")
     started_by = serializers.CharField()
@@ -103,7 +111,7 @@ class RunFilter(filters.FilterSet):
 
     class Meta:
         model = BillingRun
-        fields = ["period"]
+        fields = ["period", "kind"]
 
 
 class BillingRunList(ListResource):
@@ -133,10 +141,10 @@ class BillingRunList(ListResource):
     def _start(self) -> Response:
         values = self.body(RunBody)
         organization = _organization(self)
-        period, accounts = values["period"], values.get("accounts")
+        asked = _Asked(values["period"], RunKind(values["kind"]), values.get("accounts"))
         if values["dry_run"]:
-            return Response(_preview(self, organization, period, accounts))
-        return _started(self, organization, period, issue=values["issue"], accounts=accounts)
+            return Response(_preview(self, organization, asked))
+        return _started(self, organization, asked, issue=values["issue"])
 
 
 class OneRun(Resource):
@@ -167,8 +175,7 @@ class BillingRunPreview(OneRun):
     @extend_schema(operation_id="preview_billing_run")
     def get(self, request: Request, pk: UUID) -> Response:
         """Read the drafts of the run's month and what would be drafted besides. Nothing is written."""
-        run = self.run(pk)
-        return Response(_preview(self, _organization(self), run.period, _only(run)))
+        return Response(_preview(self, _organization(self), _asked(self.run(pk))))
 
 
 class BillingRunIssue(OneRun):
@@ -185,14 +192,21 @@ class BillingRunIssue(OneRun):
         return self.once(lambda: self._issue(pk))
 
     def _issue(self, pk: UUID) -> Response:
-        run = self.run(pk)
-        return _started(self, _organization(self), run.period, issue=True, accounts=_only(run))
+        return _started(self, _organization(self), _asked(self.run(pk)), issue=True)
 
 
-def _only(run: BillingRun) -> list[BillingAccount] | None:
-    """The payers that the run was limited to; ``None`` where it was over all."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a run is over; ``accounts`` are the payers that it is limited to, ``None`` where it is over all."""
+
+    period: str
+    kind: RunKind
+    accounts: Sequence[BillingAccount] | None
+
+
+def _asked(run: BillingRun) -> _Asked:
     rows = BillingAccount.objects.filter(organization=run.organization_id, pk__in=run.only)
-    return list(rows) if run.only else None
+    return _Asked(run.period, RunKind(run.kind), list(rows) if run.only else None)
 
 
 def _organization(view: Resource) -> Organization:
@@ -200,15 +214,10 @@ def _organization(view: Resource) -> Organization:
     return Organization.objects.get(pk=view.actor.home)
 
 
-def _started(
-    view: Resource,
-    organization: Organization,
-    period: str,
-    *,
-    issue: bool,
-    accounts: Sequence[BillingAccount] | None = None,
-) -> Response:
-    run = running.start(organization, period, issue=issue, by=view.actor, accounts=accounts)
+def _started(view: Resource, organization: Organization, asked: _Asked, *, issue: bool) -> Response:
+    run = running.start(
+        organization, asked.period, issue=issue, by=view.actor, accounts=asked.accounts, kind=asked.kind
+    )
     return Response(RunView(run).data, status=201, headers={"Location": f"/api/v1/billing-runs/{run.pk}/"})
 
 
@@ -223,14 +232,9 @@ def _shown(run: BillingRun, actor: Actor) -> dict[str, Any]:
     }
 
 
-def _preview(
-    view: Resource,
-    organization: Organization,
-    period: str,
-    accounts: Sequence[BillingAccount] | None = None,
-) -> Any:
+def _preview(view: Resource, organization: Organization, asked: _Asked) -> Any:
     """What the run would issue; of what is drafted already the id."""
-    seen = running.preview(organization, period, by=view.actor, only=accounts)
+    seen = running.preview(organization, asked.period, by=view.actor, only=asked.accounts, kind=asked.kind)
     documents = [
         {
             "account": one.account.pk, "invoice": one.invoice, "currency": one.currency,
@@ -238,7 +242,7 @@ def _preview(
         }
         for one in seen
     ]  # fmt: skip
-    return RunPreviewView({"period": period, "documents": documents}).data
+    return RunPreviewView({"period": asked.period, "documents": documents}).data
 
 
-_OF_RUN = ("id", "period", "issue", "state", "started_by", "started_at", "finished_at")
+_OF_RUN = ("id", "period", "kind", "issue", "state", "started_by", "started_at", "finished_at")

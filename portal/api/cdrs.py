@@ -39,6 +39,10 @@ class CdrView(serializers.Serializer):
     credit = serializers.BooleanField()
     credit_of = serializers.UUIDField(source="credit_reference_id", allow_null=True)
     replaces = serializers.UUIDField(source="replaces_id", allow_null=True)
+    home_charging_compensation = serializers.BooleanField(
+        help_text="Home charging: the amount is what the driver is paid, and no consumption of the driver's"
+    )
+    home_agreement = serializers.UUIDField(source="home_agreement_id", allow_null=True)
     started_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField()
     energy_kwh = serializers.DecimalField(16, 6)
@@ -60,6 +64,9 @@ class CdrFilter(filters.FilterSet):
     reservation = filters.UUIDFilter(field_name="reservation_id")
     account = filters.UUIDFilter(field_name="account_id")
     site = filters.UUIDFilter(field_name="site_id")
+    home_charging_compensation = filters.BooleanFilter(
+        field_name="home_agreement", lookup_expr="isnull", exclude=True
+    )
     no_account = filters.BooleanFilter(field_name="account", lookup_expr="isnull")
     ended_after = filters.IsoDateTimeFilter(field_name="ended_at", lookup_expr="gte")
     ended_before = filters.IsoDateTimeFilter(field_name="ended_at", lookup_expr="lt")

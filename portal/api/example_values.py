@@ -238,7 +238,7 @@ DUNNING = {"enabled": True, "starts_on": "2026-12-01"}
 REMINDING = {"step": "reminder", "days": 7, "fee": "2.50", "texts": {"en": "Please pay this invoice."}}
 HELD = {"kind": "promise", "reason": "Will pay with the salary.", "until": "2027-01-31"}
 SUMS = {"total_excl_vat": "6.18", "vat": "1.17", "total": "7.35"}
-RUN = {"period": "2026-11", "issue": False, "status": "finished", "started_by": "key:ci"}
+RUN = {"period": "2026-11", "kind": "invoices", "issue": False, "status": "finished", "started_by": "key:ci"}
 ADDRESS = {"street": "Hafenstraße 12", "postal_code": "20457", "city": "Hamburg", "country": "DE"}
 BUYER = {"name": "Frida Abend", "street": "Am Kai 7", "vat_id": "", "vat_id_checked_on": None, "reference": "",
          "reseller": False, "staff": False, "minimum_amount": "5.0000"}  # fmt: skip
@@ -246,6 +246,11 @@ BANK = {"holder": "Yard GmbH", "iban": "DE89370400440532013000", "bic": "", "cre
         "notice_days": 14, "first_as_frst": False}  # fmt: skip
 DEBITS = {"message_id": "CY20261201080000A1B2C3D4E5", "status": "open", "collect_on": "2026-12-15", "total": "7.35",
           "digest": HASH, "made_by": "key:ci"}  # fmt: skip
+HOME = {"employer": None, "rate_per_kwh": "0.300000", "currency": "EUR", "employer_vat_rate": None,
+        "meter_serial": "1EMH0010914501", "valid_from": "2026-11-01", "valid_to": None}  # fmt: skip
+HOST = {"account": STATION, "site": SESSION, "station": None, "percent": "22.5000", "per_kwh": "0.010000",
+        "per_session": "0.00", "minimum": "0.10", "currency": "EUR", "valid_from": "2026-11-01",
+        "valid_to": None}  # fmt: skip
 METER = {"serial": "1EMH0012345678", "public_key": "3059301306072A8648CE3D020106082A8648CE3D030107034200"}
 MANDATE = {"holder": "Frida Abend", "signed_on": "2026-11-02", "type": "CORE", "account": STATION}
 ENDED = {"id": SESSION, "station": STATION, "identity": "BER-01", "ocpp_transaction_id": "4711", "evse_id": 1,
@@ -268,7 +273,8 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "CreditedLine": {"line": 4711, "amount": "2.00"},
     "CdrView": {"reference": "C-71", "reservation": None, "credit_of": None, "replaces": None, "energy_kwh": "9.821500",
                 "basis": "gross", "total_excl_vat": "6.1765", "total_incl_vat": "7.3500",
-                "payable_excl_vat": "6.18", "payable_vat": "1.17", "payable_incl_vat": "7.35", "digest": HASH},
+                "payable_excl_vat": "6.18", "payable_vat": "1.17", "payable_incl_vat": "7.35", "digest": HASH,
+                "home_agreement": None},
     "CdrPayerBody": {"account": STATION, "reason": "Her card, registered late."},
     "ChargeBody": {"method": SESSION},
     "DebitFileBody": {"collect_on": "2026-12-15", "type": "CORE"},
@@ -297,6 +303,14 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "MandateBody": {**MANDATE, "iban": "NL91ABNA0417164300"},
     "MandateView": {**MANDATE, "reference": "M4C1F0A7720B91E35", "iban_end": "4300", "status": "active",
                     "stopped_because": "", "last_used_on": None},
+    "AgreementEndBody": {"valid_to": "2027-12-31"},
+    "HomeAgreementBody": {**HOME, "driver": STATION, "tax": "none", "tax_rate": "0.0000", "tax_number": ""},
+    "HomeAgreementView": {**HOME, "made_by": "key:ci", "made_at": NOW},
+    "HomeChargingChange": {"mid_required": True},
+    "HomeChargingView": {"mid_required": True},
+    "HostAgreementBody": {**HOST, "tax": "standard", "tax_rate": "19.0000", "tax_number": "12/345/67890"},
+    "HostAgreementView": {**HOST, "made_by": "key:ci", "made_at": NOW},
+    "PayoutBody": {"paid_on": "2026-12-10", "note": "With the payroll of December"},
     "MeterKeyBody": METER,
     "MeterKeyView": {**METER, "registered_by": "key:ci", "retired_at": None},
     "NewAccountBody": {"name": "Kai AG", "time_zone": "Europe/Berlin"},
@@ -316,14 +330,15 @@ OF: Mapping[str, Mapping[str, Any]] = {
                  "status": "sent", "detail": "", "sent_at": NOW, "cards_blocked_at": None},
     "ReasonBody": {"reason": "The tariff was wrong."},
     "ReceivedBody": {"amount": "7.35", "received_on": "2026-12-03", "method": "bank_transfer", "note": ""},
-    "CountsView": {"billed": 1180, "unbilled": 12, "no_payer": 2, "zero": 31, "credited": 1, "waiting": 3,
-                   "exception": 4, "waived": 2, "not_billable": 5},
+    "CountsView": {"billed": 1180, "unbilled": 12, "no_payer": 2, "compensated": 0, "zero": 31, "credited": 1,
+                   "waiting": 3, "exception": 4, "waived": 2, "not_billable": 5},
     "DifferenceView": {"kind": "not_taken", "id": SESSION},
     "ReconciliationView": {"ended": 1240},
     "RefundBody": {"amount": "2.00", "reason": "Paid twice.", "credit_note": None},
     "RefundView": {"status": "done", "amount": "2.00", "credit_note": None, "reason": "Paid twice."},
     "ResolutionBody": {"decision": "waived", "reason": "The station was out of order.", "consent": ""},
-    "RunBody": {"period": "2026-11", "accounts": [STATION], "issue": False, "dry_run": False},
+    "RunBody": {"period": "2026-11", "kind": "invoices", "accounts": [STATION], "issue": False,
+                "dry_run": False},
     "RunDetailView": RUN,
     "RunPreviewView": {"period": "2026-11"},
     "RunView": RUN,

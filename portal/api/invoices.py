@@ -20,7 +20,7 @@ from billing.models import (
     Payment,
     SavedMethod,
 )
-from billing.services import crediting, drafting, issuing
+from billing.services import crediting, drafting, issuing, self_billing
 from billing.services.overdue import is_overdue
 from billing.services.payments import allocating, asking, receiving
 from core import clock
@@ -80,7 +80,9 @@ class InvoiceView(serializers.Serializer):
     document_type = serializers.ChoiceField(DocumentType.choices, help_text="UNTDID 1001")
     kind = serializers.ChoiceField(InvoiceKind.choices)
     account = serializers.UUIDField(source="account_id")
-    buyer = serializers.CharField(source="account.name")
+    buyer = serializers.CharField(
+        source="account.name", help_text="The account's name; on a self-billed invoice (389) who is paid"
+    )
     credits = serializers.UUIDField(
         source="credits_id", allow_null=True, help_text="The invoice that a credit note takes back"
     )
@@ -118,7 +120,7 @@ class LineView(serializers.Serializer):
 class InvoiceDetailView(InvoiceView):
     open_amount = serializers.SerializerMethodField(help_text="Neither paid nor credited")
     credit_notes = serializers.SerializerMethodField(help_text="What took some or all of it back")
-    lines = LineView(many=True)
+    lines = LineView(many=True, source="items")
 
     def get_open_amount(self, invoice: Invoice) -> str:
         return f"{allocating.open_amount(invoice):.{minor_units(invoice.currency)}f}"
@@ -158,7 +160,7 @@ class OneInvoice(Resource):
 
     def invoice(self, pk: UUID) -> Invoice:
         rows = Invoice.objects.visible_to(self.actor).select_related("account")
-        one: Invoice = found(rows.prefetch_related("lines__cdr"), pk)
+        one: Invoice = found(rows.prefetch_related("lines__cdr", "shares__cdr"), pk)
         return one
 
 
@@ -277,3 +279,23 @@ class InvoicePayments(ListResource):
         )  # fmt: skip
         place = {"Location": f"/api/v1/payments/{payment.pk}/"}
         return Response(self.represent(payment), status=201, headers=place)
+
+
+class PayoutBody(StrictSerializer):
+    paid_on = serializers.DateField()
+    note = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
+
+
+class InvoicePayout(OneInvoice):
+    """A statement was paid."""
+
+    scopes = {"write": "invoices:write"}
+
+    @extend_schema(operation_id="pay_out_invoice", request=PayoutBody, responses={200: InvoiceDetailView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Write down that a self-billed invoice (389) was paid from the bank, once and in full."""
+        return self.once(lambda: self._pay_out(pk))
+
+    def _pay_out(self, pk: UUID) -> Response:
+        self_billing.pay_out(self.invoice(pk), **self.body(PayoutBody), by=self.actor)
+        return Response(self.represent(self.invoice(pk)))

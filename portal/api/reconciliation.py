@@ -24,6 +24,7 @@ class CountsView(serializers.Serializer):
     billed = serializers.IntegerField()
     unbilled = serializers.IntegerField(help_text="Sealed, on no invoice yet")
     no_payer = serializers.IntegerField()
+    compensated = serializers.IntegerField(help_text="Home charging that nobody is billed for")
     zero = serializers.IntegerField(help_text="Nothing to pay")
     credited = serializers.IntegerField()
     waiting = serializers.IntegerField(help_text="Settling")

@@ -32,6 +32,8 @@ from portal.api import (
     firmware_rollouts,
     grid_support,
     groups,
+    home_agreements,
+    host_agreements,
     invoice_files,
     invoices,
     jobs,
@@ -86,6 +88,7 @@ urlpatterns = [
     path("v1/cdrs/", cdrs.CdrList.as_view()),
     path("v1/cdrs/<uuid:pk>/", cdrs.CdrDetail.as_view(), name="cdr"),
     path("v1/cdrs/<uuid:pk>/credit/", cdrs.CdrCredit.as_view(), name="cdr_credit"),
+    path("v1/organization/home-charging/", home_agreements.HomeChargingSettings.as_view()),
     path("v1/organization/dunning/", dunning_settings.DunningSettings.as_view()),
     path("v1/organization/bank-account/", bank.BankAccountDetail.as_view()),
     path("v1/organization/payment-provider/", provider.ProviderDetail.as_view()),
@@ -114,6 +117,25 @@ urlpatterns = [
     path("v1/payments/<uuid:pk>/allocate/", payments.PaymentAllocation.as_view(), name="payment_allocate"),
     path("v1/payments/<uuid:pk>/retry/", payments.PaymentRetry.as_view(), name="payment_retry"),
     path("v1/invoices/<uuid:pk>/charge/", invoices.InvoiceCharge.as_view(), name="invoice_charge"),
+    path("v1/home-agreements/", home_agreements.HomeAgreementList.as_view()),
+    path(
+        "v1/home-agreements/<uuid:pk>/", home_agreements.HomeAgreementDetail.as_view(), name="home_agreement"
+    ),
+    path(
+        "v1/home-agreements/<uuid:pk>/end/",
+        home_agreements.HomeAgreementEnd.as_view(),
+        name="home_agreement_end",
+    ),
+    path("v1/host-agreements/", host_agreements.HostAgreementList.as_view()),
+    path(
+        "v1/host-agreements/<uuid:pk>/", host_agreements.HostAgreementDetail.as_view(), name="host_agreement"
+    ),
+    path(
+        "v1/host-agreements/<uuid:pk>/end/",
+        host_agreements.HostAgreementEnd.as_view(),
+        name="host_agreement_end",
+    ),
+    path("v1/invoices/<uuid:pk>/pay-out/", invoices.InvoicePayout.as_view(), name="invoice_pay_out"),
     path("v1/billing-accounts/", billing_accounts.BillingAccountList.as_view()),
     path(
         "v1/billing-accounts/<uuid:pk>/",

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from billing.models import BillingRun, ItemState
+from billing.models import BillingRun, ItemState, RunKind
 from billing.services import running
 from core import clock
 from core.access import Permission
@@ -24,15 +24,16 @@ PREVIEWED_SHOWN = 200
 @require_safe
 @operator(Permission.INVOICES_MANAGE)
 def listing(request: OperatorRequest) -> HttpResponse:
-    """Runs so far; with ``?period=2026-11`` what one for that month would make."""
+    """Runs so far; with ``?period=2026-11`` what one for that month would make, of invoices or of statements."""
     organization = _organization(request)
-    period = request.GET.get("period", "").strip()
-    seen = running.preview(organization, period, by=request.actor) if period else []
+    period, kind = request.GET.get("period", "").strip(), _kind(request.GET.get("kind", ""))
+    seen = running.preview(organization, period, by=request.actor, kind=kind) if period else []
     rows = BillingRun.objects.visible_to(request.actor)
     context = {
         "section": "invoices",
         "page": page_by_id(rows, request.GET.dict()),
         "period": period,
+        "kind": kind.value,
         "last_month": _last_month(organization),
         "seen": seen[:PREVIEWED_SHOWN],
         "accounts": len(seen),
@@ -46,11 +47,12 @@ def listing(request: OperatorRequest) -> HttpResponse:
 def start(request: OperatorRequest) -> HttpResponse:
     """Begin a run; a worker serves it."""
     organization, period = _organization(request), request.POST.get("period", "").strip()
-    issue = request.POST.get("issue") == "yes"
+    kind = _kind(request.POST.get("kind", ""))
+    issue = request.POST.get("issue") == "yes" or kind is RunKind.STATEMENTS
     if issue and request.POST.get("typed", "").strip() != period:
         messages.error(request, _("The month was not typed right; nothing was changed."))
         return go(request, address(request, "invoice_runs"))
-    run = running.start(organization, period, issue=issue, by=request.actor)
+    run = running.start(organization, period, issue=issue, by=request.actor, kind=kind)
     messages.success(request, _("The run has begun. It goes on when this page is closed."))
     return go(request, address(request, "invoice_run", run.pk))
 
@@ -76,6 +78,10 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
 def _organization(request: OperatorRequest) -> Organization:
     request.actor.require_everywhere(Permission.INVOICES_MANAGE)
     return Organization.objects.get(pk=request.actor.home)
+
+
+def _kind(word: str) -> RunKind:
+    return RunKind.STATEMENTS if word == RunKind.STATEMENTS else RunKind.INVOICES
 
 
 def _last_month(organization: Organization) -> str:

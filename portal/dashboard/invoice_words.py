@@ -36,12 +36,16 @@ LEDGER: Mapping[str, str | Promise] = {
     LedgerAccount.WALLET: _("Wallets"),
     LedgerAccount.UNASSIGNED: _("Not assigned"),
     LedgerAccount.FEES: _("Fees"),
+    LedgerAccount.PAYABLE: _("Payable"),
+    LedgerAccount.COMPENSATION: _("Paid for charging at home"),
+    LedgerAccount.HOST_SHARE: _("Shares of hosts"),
 }
 WHAT_HELPS: Mapping[str, str | Promise] = {
     Cause.NO_TARIFF: _("Assign a tariff, then look at the session again; or waive the amount."),
     Cause.UNPRICED: _("Repair the session, then look at it again."),
     Cause.NO_END_READING: _("Give the session an end reading, then look at it again."),
     Cause.UNKNOWN_TOKEN: _("Register the card, then look at the session again."),
+    Cause.OTHER_METER: _("Mend the agreement on home charging, then look at the session again."),
     Cause.LATE_DATA: _("Correct the record where the difference matters; upwards only if the payer agrees."),
 }
 NOT_BILLED: Mapping[str, str | Promise] = {

@@ -21,14 +21,16 @@ from billing.models import (
     InvoiceDocument,
     InvoiceState,
     LedgerEntry,
+    Payout,
     Receipt,
     Reconciliation,
     Seller,
 )
-from billing.services import crediting, drafting, issuing
+from billing.services import crediting, drafting, issuing, self_billing
 from core.access import Actor, Permission
 from core.errors import Invalid
 from portal.dashboard import dunning
+from portal.dashboard.agreements import date_of
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.invoice_words import INVOICE_STATE
 from portal.dashboard.pages import address, page_by_id, render_page
@@ -74,7 +76,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
     rows = rows.select_related("account__driver", "credits", "organization")
     invoice: Invoice = load(rows, pk)
     lines = list(
-        invoice.lines.select_related("cdr__transaction__station", "cdr__reservation__station").order_by(
+        invoice.items.select_related("cdr__transaction__station", "cdr__reservation__station").order_by(
             "place"
         )[: LINES_SHOWN + 1]
     )
@@ -88,6 +90,8 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "files": InvoiceDocument.objects.filter(invoice=invoice).order_by("kind"),
         "postings": LedgerEntry.objects.filter(journal__invoice=invoice).order_by("id"),
         "is_credit": invoice.document_type == DocumentType.CREDIT_NOTE,
+        "is_statement": invoice.document_type == DocumentType.SELF_BILLED,
+        "payout": Payout.objects.filter(invoice=invoice).first(),
         "left": _left(invoice, [line.pk for line in lines[:LINES_SHOWN]]),
         **dunning.context_of(invoice, request.actor),
     }
@@ -125,6 +129,16 @@ def credit(request: OperatorRequest, pk: UUID) -> HttpResponse:
     note = crediting.credit(_load(request, pk), by=request.actor, reason=reason, parts=parts)
     messages.success(request, _("Taken back by the credit note %(number)s.") % {"number": note.number})
     return go(request, address(request, "invoice", note.pk))
+
+
+@require_POST
+@operator(Permission.INVOICES_MANAGE)
+def pay_out(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Write down that a statement was paid."""
+    statement, day = _load(request, pk), date_of(request.POST.get("paid_on", ""), "paid_on")
+    self_billing.pay_out(statement, paid_on=day, note=request.POST.get("note", ""), by=request.actor)
+    messages.success(request, _("Paid out."))
+    return go(request, address(request, "invoice", pk))
 
 
 def _left(invoice: Invoice, shown: Sequence[int]) -> list[crediting.Left]:

@@ -61,7 +61,7 @@ def listing(request: DriverRequest) -> HttpResponse:
 @own
 def show(request: DriverRequest, pk: Any) -> HttpResponse:
     invoice: Invoice = load(own_invoices(request), pk)
-    lines = invoice.lines.select_related("cdr__transaction__site").order_by("place")[: LINES_SHOWN + 1]
+    lines = invoice.items.select_related("cdr__transaction__site").order_by("place")[: LINES_SHOWN + 1]
     rows = [(one.cdr, session_price.told(one.leading, invoice.currency)) for one in lines]
     rest = allocating.open_amount(invoice)
     context = {
@@ -121,6 +121,7 @@ def _figures(invoice: Invoice) -> dict[str, Any]:
         "invoice": invoice,
         "due": session_price.told(invoice.due, invoice.currency),
         "credit": invoice.document_type == DocumentType.CREDIT_NOTE,
+        "statement": invoice.document_type == DocumentType.SELF_BILLED,
         "paid": invoice.state == InvoiceState.PAID,
         "overdue": is_overdue(invoice, clock.now(), invoice.account.time_zone),
     }

@@ -359,6 +359,8 @@ SPECTACULAR_SETTINGS = {
         "WebhookStateEnum": "core.models.webhooks.Webhook.State",
         "BillingAccountKindEnum": "billing.models.accounts.AccountKind",
         "BillingRunStatusEnum": "billing.models.runs.RunState",
+        "BillingRunKindEnum": "billing.models.runs.RunKind",
+        "SupplyTaxEnum": "billing.models.statements.SupplyTax",
         "InvoiceKindEnum": "billing.models.invoices.InvoiceKind",
         "InvoiceStatusEnum": "billing.models.invoices.InvoiceState",
         "BankLineStatusEnum": "billing.models.bank.LineState",

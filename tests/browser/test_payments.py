@@ -11,6 +11,7 @@ PAGES = [
     *("payments/", "payments/record/", "payments/bank/", "payments/accounts/", "payments/{payments}/"),
     *("payments/accounts/{billing-accounts}/", "settings/payments/", "invoices/", "invoices/{invoices}/"),
     *("payments/bank/{bank-lines}/payer/?payer=a", "payments/debits/{debit-files}/", "settings/signing/"),
+    *("payments/home-charging/?payer=a", "payments/hosts/?payer=a"),
     *(
         "settings/retention/?payer=a",
         "settings/signing/sites/",

@@ -17,6 +17,8 @@ from billing.models import (
     Cdr,
     DebitFile,
     DocumentType,
+    HomeAgreement,
+    HostAgreement,
     Invoice,
     InvoiceKind,
     Mandate,
@@ -231,9 +233,26 @@ def _furnish_billing(session: Transaction, actor: Actor) -> dict[str, object]:
         "payments/bank": BankLine.objects.get(organization=organization).pk,
         **{"wallets": wallet.pk, "mandates": mandate.pk, "payments": payment.pk},
         **_furnish_bank(invoice, actor),
+        **_furnish_agreements(session, invoice, actor),
         "meter-keys": key.pk,
         "settings/retention": holds.place(organization, reason="A lawsuit", by=actor).pk,
         **{"settings/signing": key.pk, "settings/signing/sites": session.site_id},
+    }
+
+
+def _furnish_agreements(session: Transaction, invoice: Invoice, actor: Actor) -> dict[str, object]:
+    """What Alice is paid for charging at home, and what she gets as a host."""
+    told: dict[str, Any] = {
+        "organization": session.organization, "currency": "EUR", "valid_from": clock.now().date(),
+        "made_at": clock.now(), "made_by": actor.label,
+    }  # fmt: skip
+    home = HomeAgreement.objects.create(
+        driver=invoice.account.driver, station=session.station, rate_per_kwh=1, meter_serial="M-1", **told
+    )
+    host = HostAgreement.objects.create(account=invoice.account, site=session.site, percent=1, **told)
+    return {
+        **{"home-agreements": home.pk, "payments/home-charging": home.pk},
+        **{"host-agreements": host.pk, "payments/hosts": host.pk},
     }
 
 

@@ -12,6 +12,7 @@ from billing.models import (
     BankLine,
     BankStatement,
     BillingAccount,
+    DocumentType,
     Invoice,
     LineState,
     Method,
@@ -151,7 +152,7 @@ def _by_amount_and_name(line: BankLine) -> Invoice | None:
     """The one open invoice of that amount whose number is in the text, or whose payer's name is like the payer's."""
     owed = Invoice.objects.filter(
         organization_id=line.organization_id, state__in=allocating.OWED, currency=line.currency,
-        due__gte=line.amount,
+        due__gte=line.amount, document_type=DocumentType.INVOICE,
     ).select_related("account")  # fmt: skip
     text = references.plain(line.text)
     said = {word.lower() for word in _WORD.findall(line.name)}

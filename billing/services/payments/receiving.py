@@ -8,6 +8,7 @@ from django.db.transaction import atomic
 
 from billing.models import (
     BillingAccount,
+    DocumentType,
     Invoice,
     Method,
     Payment,
@@ -32,7 +33,7 @@ def record(
     """
     by.require(Permission.INVOICES_MANAGE, invoice)
     allocating.require_amount(amount, invoice.currency)
-    if invoice.state not in allocating.OWED:
+    if invoice.document_type != DocumentType.INVOICE or invoice.state not in allocating.OWED:
         raise Conflict("Nothing is owed on this invoice.")
     payment = book(
         organization_id=invoice.organization_id, account=invoice.account, amount=amount,

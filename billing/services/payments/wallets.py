@@ -20,6 +20,7 @@ from billing.models import (
     Wallet,
     WalletReservation,
 )
+from billing.services import home_agreements
 from billing.services.payments import allocating, books
 from core import access, audit, clock
 from core.access import Actor, Permission
@@ -122,9 +123,12 @@ def locked(account_id: UUID | None, currency: str) -> Wallet | None:
 
 @atomic
 def reserve(session: Transaction, *, by: Actor = SYSTEM) -> WalletReservation | None:
-    """Set aside for a running session what it costs at first, or what is there; once for each session."""
+    """Set aside for a running session what it costs at first, or what is there; once for each session.
+
+    A session at home, for which the driver is paid, takes nothing (B-52).
+    """
     by.require(Permission.SESSIONS_VIEW, session)
-    if session.driver is None:
+    if session.driver is None or home_agreements.of_session(session) is not None:
         return None
     currency = session.organization.currency
     wallet = Wallet.objects.select_for_update().filter(

@@ -34,6 +34,7 @@ from billing.models import (
     Refund,
     RefundState,
     RetentionKind,
+    Share,
 )
 from billing.services.payments import allocating
 from billing.services.retention import files, holds, reports
@@ -110,6 +111,8 @@ def _grow_by_documents(found: Family) -> None:
     found.cdrs |= _ids(
         InvoiceLine.objects.filter(invoice__in=found.invoices).values_list("cdr", flat=True).distinct()
     )
+    paid = Share.objects.filter(invoice__in=found.invoices)
+    found.cdrs |= _ids(paid.values_list("cdr", flat=True).distinct())
 
 
 def _grow_by_money(found: Family) -> None:
@@ -136,6 +139,8 @@ def _grow_by_records(found: Family) -> None:
     found.cdrs |= _ids(kin.values_list("pk", flat=True))
     lines = InvoiceLine.objects.filter(cdr__in=found.cdrs)
     found.invoices |= _ids(lines.values_list("invoice", flat=True).distinct())
+    paid = Share.objects.filter(cdr__in=found.cdrs)
+    found.invoices |= _ids(paid.values_list("invoice", flat=True).distinct())
 
 
 def _ids(keys: Iterable[UUID | None]) -> set[UUID]:
@@ -149,7 +154,9 @@ def _stays(organization: Organization, found: Family, before: date) -> bool:
     held = holds.standing(organization).values("account")
     refunds = Refund.objects.filter(Q(payment__in=found.payments) | Q(credit_note__in=found.invoices))
     journals = Journal.objects.filter(
-        Q(payment_posting__payment__in=found.payments) | Q(invoice__in=found.invoices)
+        Q(payment_posting__payment__in=found.payments)
+        | Q(invoice__in=found.invoices)
+        | Q(payout__invoice__in=found.invoices)
     )
     return (
         found.size > LARGEST

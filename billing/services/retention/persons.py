@@ -69,6 +69,11 @@ def _spared(organization: Organization) -> list[UUID | None]:
 _KEPT = """EXISTS (
         SELECT FROM billing_cdr c WHERE {of} AND NOT c.credit AND (
             EXISTS (SELECT FROM billing_legalhold h WHERE h.lifted_at IS NULL AND h.account_id = c.account_id)
+            OR c.home_agreement_id IS NOT NULL AND c.payable_excl_vat <> 0
+            AND NOT EXISTS (SELECT FROM billing_cdr k WHERE k.credit_reference_id = c.id)
+            AND NOT EXISTS (
+                SELECT FROM billing_share p JOIN billing_invoice i ON i.id = p.invoice_id
+                WHERE p.cdr_id = c.id AND i.state = 'paid')
             OR c.account_id IS NOT NULL AND coalesce(c.payable_incl_vat, c.payable_excl_vat) <> 0
             AND NOT EXISTS (SELECT FROM billing_cdr k WHERE k.credit_reference_id = c.id)
             AND NOT EXISTS (

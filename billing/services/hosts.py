@@ -1,0 +1,160 @@
+"""Agreements with hosts: who gets what of the sessions at a site or a station, from when to when (billing B-53).
+
+What is scarce: the hundred percent of a place on a day. Who changes what holds there holds the organization's lock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import IntegrityError
+from django.db.models import Q, QuerySet
+from django.db.transaction import atomic
+
+from billing.models import BillingAccount, HostAgreement, Share
+from billing.services import suppliers
+from billing.services.suppliers import Supply
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid
+from core.models import Organization
+from core.money import minor_units
+from stations.models import ChargingStation, Site
+
+OVERLAP = "The account has an agreement for this place on some of these days already."
+_MOST = Decimal(10) ** 6
+_HUNDRED = Decimal(100)
+_PLACES = {"percent": 4, "per_kwh": 6}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a host gets of each session, without VAT: the first three together, at least ``minimum``."""
+
+    currency: str
+    valid_from: date
+    valid_to: date | None = None
+    percent: Decimal = Decimal(0)
+    per_kwh: Decimal = Decimal(0)
+    per_session: Decimal = Decimal(0)
+    minimum: Decimal = Decimal(0)
+
+
+@atomic
+def agree(
+    account: BillingAccount,
+    place: Site | ChargingStation,
+    terms: Terms,
+    *,
+    supply: Supply | None = None,
+    by: Actor,
+) -> HostAgreement:
+    """Let the account get a share of each session there that begins on these days. ``supply`` says how that is taxed,
+    where it was not said before.
+
+    Raises :class:`Invalid` naming the field, :class:`Conflict` where another of its agreements holds on one of the
+    days, where more than everything would be shared, or where a statement says already who gets what.
+    """
+    by.require_everywhere(Permission.INVOICES_MANAGE, account)
+    organization = Organization.objects.select_for_update(no_key=True).get(pk=account.organization_id)
+    if place.organization_id != organization.pk or place.retired_at is not None:
+        raise Invalid("There is no such place.", field="site" if isinstance(place, Site) else "station")
+    _check(terms)
+    suppliers.require(account, supply, by=by)
+    _require_open(place, terms.valid_from)
+    where = {"site": place} if isinstance(place, Site) else {"station": place}
+    _require_room(HostAgreement.objects.filter(**where), terms)
+    values: dict[str, Any] = {name: getattr(terms, name) for name in Terms.__slots__}
+    try:
+        with atomic():
+            made = HostAgreement.objects.create(
+                organization=organization, account=account, made_at=clock.now(), made_by=by.label[:200],
+                **where, **values,
+            )  # fmt: skip
+    except IntegrityError:
+        raise Conflict(OVERLAP, field="valid_from") from None
+    audit.record("host_agreement.made", made, by=by, changes=_told(made))
+    return made
+
+
+@atomic
+def end(agreement: HostAgreement, last_day: date, *, by: Actor) -> HostAgreement:
+    """Let it hold to that day and no longer; earlier sessions are shared as agreed.
+
+    Raises :class:`Invalid` for a day that is over, :class:`Conflict` where it ends earlier already.
+    """
+    by.require_everywhere(Permission.INVOICES_MANAGE, agreement)
+    organization = Organization.objects.select_for_update(no_key=True).get(pk=agreement.organization_id)
+    locked = HostAgreement.objects.select_for_update().get(pk=agreement.pk)
+    today = clock.now().astimezone(ZoneInfo(organization.time_zone)).date()
+    if last_day < max(locked.valid_from, today):
+        raise Invalid("An agreement ends today or later, and not before it begins.", field="valid_to")
+    if locked.valid_to is not None and locked.valid_to <= last_day:
+        raise Conflict("This agreement ends by then already.", field="valid_to")
+    return _cut(locked, last_day, by)
+
+
+def stop_all(account: BillingAccount, *, by: Actor) -> None:
+    """Let nothing be agreed beyond today with an account whose data go; what is to begin holds on its first day."""
+    today = clock.now().astimezone(ZoneInfo(account.organization.time_zone)).date()
+    rows = HostAgreement.objects.select_for_update().filter(account=account)
+    for one in rows.filter(Q(valid_to=None) | Q(valid_to__gt=today)):
+        _cut(one, max(one.valid_from, today), by)
+
+
+def _cut(agreement: HostAgreement, last_day: date, by: Actor) -> HostAgreement:
+    changes = {"valid_to": audit.change(agreement.valid_to, last_day)}
+    agreement.valid_to = last_day
+    agreement.save(update_fields=["valid_to"])
+    audit.record("host_agreement.ended", agreement, by=by, changes=changes)
+    return agreement
+
+
+def _check(terms: Terms) -> None:
+    digits = minor_units(terms.currency)
+    for name in ("percent", "per_kwh", "per_session", "minimum"):
+        amount = getattr(terms, name)
+        if not amount.is_finite() or not 0 <= amount < _MOST:
+            raise Invalid("An amount is not below nothing, and within reason.", field=name)
+        if amount != round(amount, _PLACES.get(name, digits)):
+            raise Invalid("This has too many decimal places.", field=name)
+    if terms.percent > _HUNDRED:
+        raise Invalid("More than everything cannot be shared.", field="percent")
+    if not any((terms.percent, terms.per_kwh, terms.per_session, terms.minimum)):
+        raise Invalid("Say what the host gets.", field="percent")
+    if terms.valid_to is not None and terms.valid_to < terms.valid_from:
+        raise Invalid("An agreement ends no earlier than it begins.", field="valid_to")
+
+
+def _require_open(place: Site | ChargingStation, since: date) -> None:
+    """What a statement says stands: an agreement begins after the last day of which one said who gets what."""
+    site = place if isinstance(place, Site) else place.site
+    zone = ZoneInfo(site.time_zone)
+    paid = Share.objects.filter(host_agreement__isnull=False, cdr__site=site)
+    last = paid.order_by("-cdr__started_at").values_list("cdr__started_at", flat=True).first()
+    if last is not None and last.astimezone(zone).date() >= since:
+        raise Conflict("A statement says already who gets what of that day. Begin later.", field="valid_from")
+
+
+def _require_room(rows: QuerySet[HostAgreement], terms: Terms) -> None:
+    """On no day more than a hundred percent; the sum only rises where an agreement begins."""
+    open_ = rows.filter(Q(valid_to=None) | Q(valid_to__gte=terms.valid_from), currency=terms.currency)
+    others = [one for one in open_ if terms.valid_to is None or one.valid_from <= terms.valid_to]
+    days = {terms.valid_from, *(one.valid_from for one in others if one.valid_from > terms.valid_from)}
+    for day in days:
+        held = [one.percent for one in others if one.valid_from <= day and (one.valid_to or date.max) >= day]
+        if sum(held, terms.percent) > _HUNDRED:
+            raise Conflict("More than everything cannot be shared.", field="percent")
+
+
+def _told(made: HostAgreement) -> Mapping[str, Any]:
+    names = (
+        "account", "site", "station", "percent", "per_kwh", "per_session", "minimum", "currency", "valid_from",
+        "valid_to",
+    )  # fmt: skip
+    return {
+        name: audit.change(None, getattr(made, name)) for name in names if getattr(made, name) is not None
+    }

@@ -1,0 +1,256 @@
+"""Statements: what drivers and hosts are paid, as documents of type 389 in their name (billing B-52, B-53).
+
+One transaction collects what no statement has, numbers and posts it; killed anywhere it did nothing. Who locks what:
+the organization, so that no agreement with a host changes meanwhile, the account, then the series. A record is paid
+once by a constraint; a record that was taken back after it was paid takes its share back on the next statement, and
+one that was taken back before is on none. What is below nothing waits until there is more to pay.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.transaction import atomic
+
+from billing import amounts
+from billing.amounts import ToBill, Totals
+from billing.models import (
+    BillingAccount,
+    Cdr,
+    DocumentType,
+    HostAgreement,
+    Invoice,
+    InvoiceKind,
+    InvoiceState,
+    Journal,
+    LedgerAccount,
+    LedgerEntry,
+    Payout,
+    Share,
+)
+from billing.services import drafting, host_shares, issuing, parties, suppliers
+from core import audit, clock
+from core.access import Actor, Permission
+from core.errors import Conflict, Invalid
+from core.models import Organization
+from core.services import outbox
+from tariffs.rounding import Basis
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is to be paid for one record by one agreement, without VAT; below nothing where it is taken back."""
+
+    cdr: Cdr
+    net: Decimal
+    home_agreement_id: UUID | None = None
+    host_agreement_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A statement that would be made, of these items."""
+
+    currency: str
+    items: tuple[Item, ...]
+    sums: Totals
+
+
+@atomic
+def make(account: BillingAccount, period: str, *, by: Actor) -> list[Invoice]:
+    """Issue the account's statements of a month, one for each currency; those made here.
+
+    What came late is on them too; what comes after waits for the next month's. Raises :class:`Invalid` where details
+    of who is paid are missing.
+    """
+    by.require_everywhere(Permission.INVOICES_MANAGE, account)
+    Organization.objects.select_for_update(no_key=True).get(pk=account.organization_id)
+    locked = BillingAccount.objects.select_for_update(of=("self",)).select_related("driver", "organization")
+    account = locked.get(pk=account.pk)
+    return [_issue(account, period, one, by) for one in planned(account, period)]
+
+
+def planned(account: BillingAccount, period: str) -> list[Planned]:
+    """What the month's statements would be as things are; writes nothing. Raises as :func:`make` does."""
+    drafting.end_of(period, account.time_zone)
+    made = Invoice.objects.filter(account=account, period=period, kind=InvoiceKind.STATEMENT)
+    taken = set(made.exclude(state=InvoiceState.DISCARDED).values_list("currency", flat=True))
+    found = waiting(account, period)
+    return [
+        _plan(account, currency, found[currency])
+        for currency in sorted(found)
+        if currency not in taken and sum(one.net for one in found[currency]) > 0
+    ]
+
+
+def waiting(account: BillingAccount, period: str) -> Mapping[str, Sequence[Item]]:
+    """What no statement has, by currency, of records that ended before the month did where the account is."""
+    items: dict[str, list[Item]] = defaultdict(list)
+    until = drafting.end_of(period, account.time_zone)
+    for record in _at_home(account).filter(ended_at__lt=until).order_by("ended_at", "id"):
+        assert record.payable_excl_vat is not None
+        items[record.currency].append(Item(record, record.payable_excl_vat, record.home_agreement_id))
+    for item in _of_host(account, until):
+        items[item.cdr.currency].append(item)
+    for share in _taken_back(account).order_by("id"):
+        credit = share.cdr.credited_by
+        items[credit.currency].append(
+            Item(credit, -share.net, share.home_agreement_id, share.host_agreement_id)
+        )
+    return items
+
+
+def waits(account: BillingAccount) -> bool:
+    """Whether anything is to be paid, or taken back, that no statement has yet; also where it cannot be told."""
+    try:
+        hosted = any(_of_host(account, clock.now()))
+    except Invalid:  # a record without a known VAT, of which nobody can say what is to be shared
+        hosted = True
+    return hosted or _at_home(account).exists() or _taken_back(account).exists()
+
+
+def concerned(organization: Organization) -> QuerySet[BillingAccount]:
+    """Accounts of which something waits, whenever it ended; those that may be on a run."""
+    home = _unpaid().filter(organization=organization).order_by().values("home_agreement__driver")
+    hosts = HostAgreement.objects.filter(organization=organization).order_by().values("account")
+    back = _reversible().filter(invoice__organization=organization).order_by().values("invoice__account")
+    paid = Q(driver__in=home) | Q(pk__in=back) | Q(pk__in=hosts)
+    return BillingAccount.objects.filter(paid, organization=organization)
+
+
+@atomic
+def pay_out(statement: Invoice, *, paid_on: date, note: str = "", by: Actor) -> Payout:
+    """Write down that a statement was paid from the bank: once, in full.
+
+    Raises :class:`Conflict` where it is paid already or no statement, :class:`Invalid` for a day to come.
+    """
+    by.require_everywhere(Permission.INVOICES_MANAGE, statement)
+    locked = (
+        Invoice.objects.select_for_update(of=("self",)).select_related("organization").get(pk=statement.pk)
+    )
+    if locked.document_type != DocumentType.SELF_BILLED or locked.state != InvoiceState.ISSUED:
+        raise Conflict("Only a statement that is not paid yet can be paid out.")
+    now = clock.now()
+    if paid_on > now.astimezone(ZoneInfo(locked.organization.time_zone)).date():
+        raise Invalid("The day is still to come.", field="paid_on")
+    made = Payout.objects.create(
+        invoice=locked, journal=_paid(locked), paid_on=paid_on, note=note.strip()[:200], made_at=now,
+        made_by=by.label[:200],
+    )  # fmt: skip
+    locked.state = InvoiceState.PAID
+    locked.save(update_fields=["state"])
+    outbox.record(
+        "invoice.paid", organization_id=locked.organization_id, object_id=locked.pk,
+        data={"id": str(locked.pk), "number": locked.number, "total": f"{locked.due:.2f}",
+              "currency": locked.currency},
+    )  # fmt: skip
+    audit.record("statement.paid_out", locked, by=by, changes={"paid_on": audit.change(None, paid_on)})
+    return made
+
+
+def _unpaid() -> QuerySet[Cdr]:
+    """Records of charging at home that stand and that no statement has."""
+    home = Cdr.objects.filter(credit=False, credited_by=None, home_agreement__isnull=False)
+    on_one = Share.objects.filter(cdr=OuterRef("pk"), home_agreement=OuterRef("home_agreement"))
+    return home.exclude(payable_excl_vat=0).exclude(Exists(on_one))
+
+
+def _at_home(account: BillingAccount) -> QuerySet[Cdr]:
+    if account.driver_id is None:
+        return Cdr.objects.none()
+    return _unpaid().filter(home_agreement__driver=account.driver_id)
+
+
+def _of_host(account: BillingAccount, until: datetime) -> Iterator[Item]:
+    """What the account gets as a host of records that somebody pays, or paid by card; what came to nothing is none."""
+    rules = list(account.host_agreements.select_related("station"))
+    if not rules:
+        return
+    book, alone = host_shares.book_of(account.organization), len(rules) == 1
+    for record in _hosted(rules, until):
+        shares = book.shares(record)
+        for rule in rules:
+            if shares.get(rule.pk) and (alone or not record.shares.filter(host_agreement=rule).exists()):
+                yield Item(record, shares[rule.pk], host_agreement_id=rule.pk)
+
+
+def _hosted(rules: Sequence[HostAgreement], until: datetime) -> Iterable[Cdr]:
+    """Standing records of their places and times; which rule holds for which is told by the book."""
+    places = Q(site__in=[one.site_id for one in rules if one.site_id])
+    for one in rules:
+        if one.station_id is not None:
+            places |= Q(transaction__station=one.station_id) | Q(reservation__station=one.station_id)
+    since = datetime.combine(min(one.valid_from for one in rules) - timedelta(days=1), time.min, tzinfo=UTC)
+    on_all = Share.objects.filter(cdr=OuterRef("pk"), host_agreement__in=rules)
+    rows = Cdr.objects.filter(places, credit=False, credited_by=None, home_agreement=None)
+    rows = rows.filter(Q(account__isnull=False) | Q(transaction__hold__isnull=False))
+    rows = rows.filter(started_at__gte=since, ended_at__lt=until).exclude(payable_excl_vat__lte=0)
+    if len(rules) == 1:  # what has its share is passed over by the database
+        rows = rows.exclude(Exists(on_all))
+    rows = rows.select_related("site", "transaction", "reservation").defer("content")
+    return rows.order_by("ended_at", "id").iterator(chunk_size=1000)
+
+
+def _reversible() -> QuerySet[Share]:
+    """Shares of records that were taken back since, whose credits are on no statement yet."""
+    again = Share.objects.filter(
+        Q(home_agreement=OuterRef("home_agreement")) | Q(host_agreement=OuterRef("host_agreement")),
+        cdr__credit_reference=OuterRef("cdr"),
+    )
+    return Share.objects.filter(cdr__credit=False, cdr__credited_by__isnull=False).exclude(Exists(again))
+
+
+def _taken_back(account: BillingAccount) -> QuerySet[Share]:
+    return _reversible().filter(invoice__account=account).select_related("cdr__credited_by")
+
+
+def _plan(account: BillingAccount, currency: str, items: Sequence[Item]) -> Planned:
+    party = parties.buyer_of(account, parties.seller_of(account.organization_id))
+    rate, category, reason = suppliers.vat_of(suppliers.of(account), party)
+    lines = [ToBill(one.net, rate, category, reason) for one in items]
+    sums = amounts.totals(lines, Basis.NET, currency)
+    parties.require_address(party, sums.due)
+    return Planned(currency, tuple(items), sums)
+
+
+def _issue(account: BillingAccount, period: str, plan: Planned, by: Actor) -> Invoice:
+    statement = Invoice(
+        organization=account.organization, account=account, kind=InvoiceKind.STATEMENT,
+        document_type=DocumentType.SELF_BILLED, period=period, currency=plan.currency, basis=Basis.NET.value,
+    )  # fmt: skip
+    drafting.put_totals(statement, plan.sums)
+    statement.save(force_insert=True)
+    [group] = plan.sums.groups
+    shares = [
+        Share(
+            invoice=statement, cdr=one.cdr, home_agreement_id=one.home_agreement_id,
+            host_agreement_id=one.host_agreement_id, place=place, vat_rate=group.rate,
+            vat_category=group.category, vat_reason=group.reason, net=one.net,
+        )
+        for place, one in enumerate(plan.items, 1)
+    ]  # fmt: skip
+    Share.objects.bulk_create(shares, batch_size=1000)
+    issuing.make_final(statement, by)
+    return statement
+
+
+def _paid(statement: Invoice) -> Journal:
+    journal = Journal.objects.create(
+        organization_id=statement.organization_id, currency=statement.currency, posted_at=clock.now()
+    )
+    sides = (
+        (LedgerAccount.PAYABLE, statement.account_id, statement.due),
+        (LedgerAccount.BANK, None, -statement.due),
+    )
+    LedgerEntry.objects.bulk_create(
+        [
+            LedgerEntry(journal=journal, account=name, payer_id=payer, amount=sum_)
+            for name, payer, sum_ in sides
+        ]
+    )
+    return journal
