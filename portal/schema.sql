@@ -823,7 +823,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21ee9e10c73f4a960075a017b3d6f,01a21ee9e10c78a49b100b2afd3db39a,01a21ee9e10c7bbdb259d84a75b45396,01a21ee9e10c7d769acd31d98e16584f,01a21ee9e10c7b7db5e523117493f34e,01a21ee9e10c724a8cfa30cfda2fa907,01a21ee9e10c7aeb84ffab9c159893a7,01a21ee9e10c7dc0b38b6660f4a8838b}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-27 21:29:33.709135+00:00","2026-11-27 21:29:33.709173+00:00","2026-11-27 21:29:33.709193+00:00","2026-11-27 21:29:33.709211+00:00","2026-11-27 21:29:33.709227+00:00","2026-11-27 21:29:33.709243+00:00","2026-11-27 21:29:33.709266+00:00","2026-11-27 21:29:33.709289+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21f96953171cbad295aedf44b4c91,01a21f969531794c9f8856f6c3511fec,01a21f96953175cfa40d3c967d7b7db9,01a21f9695317f969f67fd3876341429,01a21f9695317b4889c0c5bf48257b80,01a21f9695317f15b2699048c8c2bee9,01a21f96953170a6a9a6d70154362283,01a21f969531771298b943f1c95acf0a}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 00:38:12.018052+00:00","2026-11-28 00:38:12.018109+00:00","2026-11-28 00:38:12.018143+00:00","2026-11-28 00:38:12.018176+00:00","2026-11-28 00:38:12.018207+00:00","2026-11-28 00:38:12.018240+00:00","2026-11-28 00:38:12.018282+00:00","2026-11-28 00:38:12.018325+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2486,7 +2486,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-27 21:30:41.873225+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 00:40:52.607011+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2624,6 +2624,104 @@ BEGIN
     RETURN NULL;
 END $$;
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0051_ends_of_blocks_told', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0052_events_of_places c143126076cc1c5d
+CREATE FUNCTION stations_tell_site() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM core_outbox_add(NEW.organization_id, NEW.id,
+        CASE WHEN TG_OP = 'INSERT' THEN 'site.created'
+             WHEN OLD.retired_at IS NULL AND NEW.retired_at IS NOT NULL THEN 'site.retired'
+             ELSE 'site.changed' END,
+        NEW.id, jsonb_build_object('id', NEW.id, 'name', NEW.name, 'address', NEW.address, 'city', NEW.city,
+            'postal_code', NEW.postal_code, 'country', NEW.country, 'latitude', NEW.latitude::text,
+            'longitude', NEW.longitude::text, 'time_zone', NEW.time_zone, 'public', NEW.public,
+            'free_cancellation', NEW.free_cancellation, 'retired_at', core_instant(NEW.retired_at)));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stations_site_told_new AFTER INSERT ON stations_site
+    FOR EACH ROW EXECUTE FUNCTION stations_tell_site();
+CREATE TRIGGER stations_site_told AFTER UPDATE ON stations_site FOR EACH ROW
+    WHEN (to_jsonb(OLD) - 'updated_at' <> to_jsonb(NEW) - 'updated_at') EXECUTE FUNCTION stations_tell_site();
+
+CREATE FUNCTION stations_tell_group() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM core_outbox_add(NEW.organization_id, NULL,
+        CASE WHEN TG_OP = 'INSERT' THEN 'group.created'
+             WHEN OLD.retired_at IS NULL AND NEW.retired_at IS NOT NULL THEN 'group.retired'
+             ELSE 'group.changed' END,
+        NEW.id, jsonb_build_object('id', NEW.id, 'name', NEW.name, 'master_pass', NEW.master_pass,
+            'sessions_at_once', NEW.sessions_at_once, 'retired_at', core_instant(NEW.retired_at)));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stations_group_told_new AFTER INSERT ON drivers_tokengroup
+    FOR EACH ROW EXECUTE FUNCTION stations_tell_group();
+CREATE TRIGGER stations_group_told AFTER UPDATE ON drivers_tokengroup FOR EACH ROW
+    WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION stations_tell_group();
+
+-- The word of the station is told, not who gave the reservation up.
+CREATE FUNCTION stations_tell_reservation() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE place record;
+BEGIN
+    SELECT s.organization_id, s.site_id, s.identity, e.evse_id INTO place
+    FROM stations_chargingstation s LEFT JOIN stations_evse e ON e.id = NEW.evse_id WHERE s.id = NEW.station_id;
+    PERFORM core_outbox_add(place.organization_id, place.site_id, 'reservation.' ||
+        CASE WHEN TG_OP = 'INSERT' THEN 'created'
+             WHEN OLD.status = NEW.status THEN 'changed'
+             WHEN NEW.status = 'active' THEN 'accepted'
+             ELSE NEW.status END,
+        NEW.id, jsonb_build_object('id', NEW.id, 'station', NEW.station_id, 'identity', place.identity,
+            'ocpp_reservation_id', NEW.number, 'evse_id', place.evse_id, 'connector_type', NEW.connector_type,
+            'status', NEW.status,
+            'detail', CASE WHEN NEW.status IN ('active', 'removed', 'refused', 'failed') THEN NEW.detail ELSE '' END,
+            'expires_at', core_instant(NEW.expires_at), 'created_at', core_instant(NEW.created_at),
+            'ended_at', core_instant(NEW.ended_at), 'transaction', NEW.transaction_id));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stations_reservation_told_new AFTER INSERT ON stations_reservation
+    FOR EACH ROW EXECUTE FUNCTION stations_tell_reservation();
+CREATE TRIGGER stations_reservation_told AFTER UPDATE ON stations_reservation FOR EACH ROW
+    WHEN (OLD.status <> NEW.status OR OLD.expires_at <> NEW.expires_at OR OLD.evse_id IS DISTINCT FROM NEW.evse_id
+        OR OLD.connector_type <> NEW.connector_type)
+    EXECUTE FUNCTION stations_tell_reservation();
+
+-- A long profile is read from its own resource.
+CREATE FUNCTION stations_tell_profile() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    place record;
+    p record;
+    told jsonb;
+BEGIN
+    IF TG_OP = 'DELETE' THEN p := OLD; ELSE p := NEW; END IF;
+    told := p.content - 'transaction_reference';
+    SELECT organization_id, site_id, identity INTO place FROM stations_chargingstation WHERE id = p.station_id;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    PERFORM core_outbox_add(place.organization_id, place.site_id, 'charging_profile.' ||
+        CASE TG_OP WHEN 'INSERT' THEN 'installed' WHEN 'UPDATE' THEN 'changed' ELSE 'cleared' END,
+        p.id, jsonb_build_object('id', p.id, 'station', p.station_id, 'identity', place.identity,
+            'evse_id', p.evse_id, 'profile_id', p.profile_id, 'purpose', p.purpose, 'kind', p.kind,
+            'stack_level', p.stack_level, 'source', p.source, 'transaction', p.transaction_id,
+            'installed_at', core_instant(p.installed_at),
+            'charging_profile', CASE WHEN length(told::text) <= 8192 THEN told END));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stations_profile_told_new AFTER INSERT OR DELETE ON stations_installedprofile
+    FOR EACH ROW EXECUTE FUNCTION stations_tell_profile();
+CREATE TRIGGER stations_profile_told AFTER UPDATE ON stations_installedprofile FOR EACH ROW
+    WHEN (OLD.evse_id <> NEW.evse_id OR OLD.purpose <> NEW.purpose OR OLD.kind <> NEW.kind
+        OR OLD.stack_level <> NEW.stack_level OR OLD.source <> NEW.source OR OLD.content <> NEW.content
+        OR OLD.installed_at <> NEW.installed_at)
+    EXECUTE FUNCTION stations_tell_profile();
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0052_events_of_places', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0053_commands_of_two_persons b45db31325c2eb72
+CREATE INDEX "command_of_two_persons" ON "stations_command" ("organization_id", "id" DESC) WHERE "command" IN ('call', 'delete_certificate', 'install_certificate', 'publish_firmware', 'renew_certificate', 'reset', 'rotate_password', 'set_network_profile', 'set_variables', 'unpublish_firmware', 'update_firmware');
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0053_commands_of_two_persons', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
