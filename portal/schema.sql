@@ -808,7 +808,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21f8d4940729caad56eac4ad770ad,01a21f8d49407316a486e2e5b963e7cd,01a21f8d49407554897958ee571f518e,01a21f8d494078338ca3ff9d0fd997d7,01a21f8d49407bc5a4cda6d8ce10bfb8,01a21f8d49407567a3d3aab2651b5c45,01a21f8d49407f90a72a729b4874edf9,01a21f8d49407f21b228720c43755313}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 00:28:02.752915+00:00","2026-11-28 00:28:02.752983+00:00","2026-11-28 00:28:02.753021+00:00","2026-11-28 00:28:02.753054+00:00","2026-11-28 00:28:02.753088+00:00","2026-11-28 00:28:02.753121+00:00","2026-11-28 00:28:02.753165+00:00","2026-11-28 00:28:02.753209+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21fae6bac7d22b6d888da08351286,01a21fae6bac78e0b894c8c25748d080,01a21fae6bad7bb189a861e384f85a8e,01a21fae6bad7874a5ebafc79ddc6b0e,01a21fae6bad7c1aa4fa46941654e1cb,01a21fae6bad7cbfb84aab17bf1f9025,01a21fae6bad7d78bd563b4b36b153e5,01a21fae6bad734eadc1110b68573859}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 01:04:14.253793+00:00","2026-11-28 01:04:14.253866+00:00","2026-11-28 01:04:14.253907+00:00","2026-11-28 01:04:14.253940+00:00","2026-11-28 01:04:14.253973+00:00","2026-11-28 01:04:14.254011+00:00","2026-11-28 01:04:14.254062+00:00","2026-11-28 01:04:14.254109+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2795,7 +2795,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 00:31:20.354025+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 01:07:10.719794+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2823,6 +2823,104 @@ CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "
 CREATE INDEX "django_session_session_key_c0390e0f_like" ON "django_session" ("session_key" varchar_pattern_ops);
 CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date");
 INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', '0001_initial', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0052_events_of_places c143126076cc1c5d
+CREATE FUNCTION stations_tell_site() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM core_outbox_add(NEW.organization_id, NEW.id,
+        CASE WHEN TG_OP = 'INSERT' THEN 'site.created'
+             WHEN OLD.retired_at IS NULL AND NEW.retired_at IS NOT NULL THEN 'site.retired'
+             ELSE 'site.changed' END,
+        NEW.id, jsonb_build_object('id', NEW.id, 'name', NEW.name, 'address', NEW.address, 'city', NEW.city,
+            'postal_code', NEW.postal_code, 'country', NEW.country, 'latitude', NEW.latitude::text,
+            'longitude', NEW.longitude::text, 'time_zone', NEW.time_zone, 'public', NEW.public,
+            'free_cancellation', NEW.free_cancellation, 'retired_at', core_instant(NEW.retired_at)));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stations_site_told_new AFTER INSERT ON stations_site
+    FOR EACH ROW EXECUTE FUNCTION stations_tell_site();
+CREATE TRIGGER stations_site_told AFTER UPDATE ON stations_site FOR EACH ROW
+    WHEN (to_jsonb(OLD) - 'updated_at' <> to_jsonb(NEW) - 'updated_at') EXECUTE FUNCTION stations_tell_site();
+
+CREATE FUNCTION stations_tell_group() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM core_outbox_add(NEW.organization_id, NULL,
+        CASE WHEN TG_OP = 'INSERT' THEN 'group.created'
+             WHEN OLD.retired_at IS NULL AND NEW.retired_at IS NOT NULL THEN 'group.retired'
+             ELSE 'group.changed' END,
+        NEW.id, jsonb_build_object('id', NEW.id, 'name', NEW.name, 'master_pass', NEW.master_pass,
+            'sessions_at_once', NEW.sessions_at_once, 'retired_at', core_instant(NEW.retired_at)));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stations_group_told_new AFTER INSERT ON drivers_tokengroup
+    FOR EACH ROW EXECUTE FUNCTION stations_tell_group();
+CREATE TRIGGER stations_group_told AFTER UPDATE ON drivers_tokengroup FOR EACH ROW
+    WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION stations_tell_group();
+
+-- The word of the station is told, not who gave the reservation up.
+CREATE FUNCTION stations_tell_reservation() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE place record;
+BEGIN
+    SELECT s.organization_id, s.site_id, s.identity, e.evse_id INTO place
+    FROM stations_chargingstation s LEFT JOIN stations_evse e ON e.id = NEW.evse_id WHERE s.id = NEW.station_id;
+    PERFORM core_outbox_add(place.organization_id, place.site_id, 'reservation.' ||
+        CASE WHEN TG_OP = 'INSERT' THEN 'created'
+             WHEN OLD.status = NEW.status THEN 'changed'
+             WHEN NEW.status = 'active' THEN 'accepted'
+             ELSE NEW.status END,
+        NEW.id, jsonb_build_object('id', NEW.id, 'station', NEW.station_id, 'identity', place.identity,
+            'ocpp_reservation_id', NEW.number, 'evse_id', place.evse_id, 'connector_type', NEW.connector_type,
+            'status', NEW.status,
+            'detail', CASE WHEN NEW.status IN ('active', 'removed', 'refused', 'failed') THEN NEW.detail ELSE '' END,
+            'expires_at', core_instant(NEW.expires_at), 'created_at', core_instant(NEW.created_at),
+            'ended_at', core_instant(NEW.ended_at), 'transaction', NEW.transaction_id));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stations_reservation_told_new AFTER INSERT ON stations_reservation
+    FOR EACH ROW EXECUTE FUNCTION stations_tell_reservation();
+CREATE TRIGGER stations_reservation_told AFTER UPDATE ON stations_reservation FOR EACH ROW
+    WHEN (OLD.status <> NEW.status OR OLD.expires_at <> NEW.expires_at OR OLD.evse_id IS DISTINCT FROM NEW.evse_id
+        OR OLD.connector_type <> NEW.connector_type)
+    EXECUTE FUNCTION stations_tell_reservation();
+
+-- A long profile is read from its own resource.
+CREATE FUNCTION stations_tell_profile() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    place record;
+    p record;
+    told jsonb;
+BEGIN
+    IF TG_OP = 'DELETE' THEN p := OLD; ELSE p := NEW; END IF;
+    told := p.content - 'transaction_reference';
+    SELECT organization_id, site_id, identity INTO place FROM stations_chargingstation WHERE id = p.station_id;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    PERFORM core_outbox_add(place.organization_id, place.site_id, 'charging_profile.' ||
+        CASE TG_OP WHEN 'INSERT' THEN 'installed' WHEN 'UPDATE' THEN 'changed' ELSE 'cleared' END,
+        p.id, jsonb_build_object('id', p.id, 'station', p.station_id, 'identity', place.identity,
+            'evse_id', p.evse_id, 'profile_id', p.profile_id, 'purpose', p.purpose, 'kind', p.kind,
+            'stack_level', p.stack_level, 'source', p.source, 'transaction', p.transaction_id,
+            'installed_at', core_instant(p.installed_at),
+            'charging_profile', CASE WHEN length(told::text) <= 8192 THEN told END));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stations_profile_told_new AFTER INSERT OR DELETE ON stations_installedprofile
+    FOR EACH ROW EXECUTE FUNCTION stations_tell_profile();
+CREATE TRIGGER stations_profile_told AFTER UPDATE ON stations_installedprofile FOR EACH ROW
+    WHEN (OLD.evse_id <> NEW.evse_id OR OLD.purpose <> NEW.purpose OR OLD.kind <> NEW.kind
+        OR OLD.stack_level <> NEW.stack_level OR OLD.source <> NEW.source OR OLD.content <> NEW.content
+        OR OLD.installed_at <> NEW.installed_at)
+    EXECUTE FUNCTION stations_tell_profile();
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0052_events_of_places', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0053_commands_of_two_persons b45db31325c2eb72
+CREATE INDEX "command_of_two_persons" ON "stations_command" ("organization_id", "id" DESC) WHERE "command" IN ('call', 'delete_certificate', 'install_certificate', 'publish_firmware', 'renew_certificate', 'reset', 'rotate_password', 'set_network_profile', 'set_variables', 'unpublish_firmware', 'update_firmware');
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0053_commands_of_two_persons', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 

@@ -1,12 +1,17 @@
 """Charging sessions by what people know them by: their station, their token, OCPP's id of them."""
 
-from django.db.models import Q
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
 
 from core.access import Actor, Permission
 from drivers.models import IdToken
 from stations.models import ChargingStation
 
 FOUND_AT_MOST = 5000
+NEWEST = ("-created_at", "-pk")
+"""What is found of stations and tokens, where the words name more of them than can be looked for."""
 
 
 def meant_by(words: str, actor: Actor) -> Q:
@@ -18,14 +23,14 @@ def meant_by(words: str, actor: Actor) -> Q:
     stations = ChargingStation.objects.visible_to(actor).filter(
         Q(identity__icontains=words) | Q(name__icontains=words)
     )
-    meant = Q(station__in=list(stations.values_list("pk", flat=True)[:FOUND_AT_MOST])) | Q(
-        reference__iexact=words
-    )
+    meant = Q(station__in=_newest(stations)) | Q(reference__iexact=words)
     return meant | _of_tokens(words, actor) if actor.can(Permission.DRIVERS_VIEW) else meant
 
 
 def _of_tokens(words: str, actor: Actor) -> Q:
     named = IdToken.objects.filter(organization_id=actor.organization_id, label__icontains=words)
-    return Q(token__in=list(named.values_list("pk", flat=True)[:FOUND_AT_MOST])) | Q(
-        token_value__iexact=words
-    )
+    return Q(token__in=_newest(named)) | Q(token_value__iexact=words)
+
+
+def _newest(found: QuerySet[Any]) -> list[UUID]:
+    return list(found.order_by(*NEWEST).values_list("pk", flat=True)[:FOUND_AT_MOST])

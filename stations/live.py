@@ -21,7 +21,7 @@ def topic_of(organization_id: UUID) -> Topic:
 def message(
     kind: str, object_id: UUID, *, site_id: UUID | None = None, station_id: UUID | None = None
 ) -> bus.Message:
-    """``kind`` is ``station``, ``command``, ``transaction``, ``alert`` or ``connection``."""
+    """``kind`` is ``station``, ``command``, ``transaction``, ``alert``, ``authorization`` or ``connection``."""
     return {
         "t": kind,
         "id": str(object_id),

@@ -171,7 +171,12 @@ class StationCommands(BelowStation):
         ],
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        """Send a command, or plan it by `run_at` and `repeat`. The answer tells what was said, not what happened."""
+        """Send a command, or plan it by `run_at` and `repeat`. The answer tells what was said, not what happened.
+
+        409 also where one person told more than 20 stations (`SECOND_PERSON_ABOVE`) one by one within ten minutes:
+        resets, configuration, firmware and certificates of so many are asked for by `/commands/`, where another
+        approves them.
+        """
         station, wait_s = self.station(), _wait_seconds(request)
         sent = self.once(lambda: self._send(station))
         return self._settled(sent, wait_s) if wait_s else sent

@@ -9,10 +9,28 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
+from portal.api.charging_views import Profile
+from portal.api.command_bodies.smart_charging import KINDS, PURPOSES
 from portal.api.costs import CostView
 from portal.api.fields import JsonObject, Wh
+from stations.domain.reservations import ReservationStatus
 from stations.domain.words import CommandStatus, Effect, Registration
 from stations.models import ScheduledCommand
+
+
+class SiteData(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    address = serializers.CharField()
+    city = serializers.CharField()
+    postal_code = serializers.CharField()
+    country = serializers.CharField()
+    latitude = serializers.DecimalField(max_digits=9, decimal_places=6, allow_null=True)
+    longitude = serializers.DecimalField(max_digits=9, decimal_places=6, allow_null=True)
+    time_zone = serializers.CharField()
+    public = serializers.BooleanField()
+    free_cancellation = serializers.BooleanField()
+    retired_at = serializers.DateTimeField(allow_null=True)
 
 
 class StationData(serializers.Serializer):
@@ -130,6 +148,40 @@ class AlertData(serializers.Serializer):
     cleared_at = serializers.DateTimeField(allow_null=True)
 
 
+class ReservationData(serializers.Serializer):
+    """Without the token, and without who asked."""
+
+    id = serializers.UUIDField()
+    station = serializers.UUIDField()
+    identity = serializers.CharField()
+    ocpp_reservation_id = serializers.IntegerField()
+    evse_id = serializers.IntegerField(allow_null=True)
+    connector_type = serializers.CharField()
+    status = serializers.ChoiceField([word.value for word in ReservationStatus])
+    detail = serializers.CharField(help_text="What the station answered or reported")
+    expires_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    transaction = serializers.UUIDField(allow_null=True)
+
+
+class ChargingProfileData(serializers.Serializer):
+    id = serializers.UUIDField()
+    station = serializers.UUIDField()
+    identity = serializers.CharField()
+    evse_id = serializers.IntegerField(help_text="0 is the whole station")
+    profile_id = serializers.IntegerField(help_text="OCPP's chargingProfileId")
+    purpose = serializers.ChoiceField(PURPOSES)
+    kind = serializers.ChoiceField(KINDS)
+    stack_level = serializers.IntegerField()
+    source = serializers.CharField(help_text="Who put it there: CSO is this portal")
+    transaction = serializers.UUIDField(allow_null=True)
+    installed_at = serializers.DateTimeField()
+    charging_profile = Profile(
+        allow_null=True, help_text="One beyond 8 KiB is read from the profile's own resource"
+    )
+
+
 class RolloutData(serializers.Serializer):
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -153,6 +205,16 @@ class TokenData(serializers.Serializer):
     group = serializers.UUIDField(allow_null=True)
     valid_from = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
+    retired_at = serializers.DateTimeField(allow_null=True)
+
+
+class GroupData(serializers.Serializer):
+    """Without the group's token."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    master_pass = serializers.BooleanField()
+    sessions_at_once = serializers.IntegerField(allow_null=True)
     retired_at = serializers.DateTimeField(allow_null=True)
 
 
@@ -229,6 +291,9 @@ DATA_OF: Mapping[str, type[serializers.Serializer]] = {
     "alert.raised": AlertData,
     "billing.alert": BillingAlertData,
     "cdr.created": CdrData,
+    "charging_profile.changed": ChargingProfileData,
+    "charging_profile.cleared": ChargingProfileData,
+    "charging_profile.installed": ChargingProfileData,
     "command.effect": CommandData,
     "command.missed": PlanFailureData,
     "command.refused": PlanFailureData,
@@ -238,12 +303,27 @@ DATA_OF: Mapping[str, type[serializers.Serializer]] = {
     "driver.changed": DriverData,
     "driver.created": DriverData,
     "driver.retired": DriverData,
+    "group.changed": GroupData,
+    "group.created": GroupData,
+    "group.retired": GroupData,
     "invoice.issued": InvoiceData,
     "invoice.paid": InvoiceData,
     "payment.received": PaymentData,
     "payment.returned": PaymentData,
+    "reservation.accepted": ReservationData,
+    "reservation.cancelled": ReservationData,
+    "reservation.changed": ReservationData,
+    "reservation.created": ReservationData,
+    "reservation.expired": ReservationData,
+    "reservation.failed": ReservationData,
+    "reservation.refused": ReservationData,
+    "reservation.removed": ReservationData,
+    "reservation.used": ReservationData,
     "rollout.finished": RolloutData,
     "rollout.progressed": RolloutData,
+    "site.changed": SiteData,
+    "site.created": SiteData,
+    "site.retired": SiteData,
     "station.booted": StationBootData,
     "station.connected": StationConnectionData,
     "station.created": StationData,

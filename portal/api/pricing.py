@@ -1,6 +1,7 @@
 """``/tools/price/``: what a charge detail record costs by a tariff (tariffs section 14)."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -11,13 +12,15 @@ from rest_framework.response import Response
 
 from core.errors import Invalid
 from portal.api.costs import PriceLineView
-from portal.api.resource import Resource
+from portal.api.resource import Resource, StrictSerializer
 from portal.api.tariff_bodies import OCPI_EXAMPLE, CdrBody, ExactJsonParser, Figure, OcpiTariff, mapping_of
 from tariffs import answer, parsing, pricing
 from tariffs.local_time import find_zone
 from tariffs.pointers import InvalidDocument, Problem
 from tariffs.pricing import Basis, Options, Reservation, Rounding
+from tariffs.steady import steady
 from tariffs.structure import Tariff
+from tariffs.usage import Metered, Recorded
 
 T = TypeVar("T")
 EXAMPLE = {
@@ -32,6 +35,26 @@ EXAMPLE = {
     "time_zone": "Europe/Berlin",
     "reservation_expired": False,
 }
+IMAGINED = {
+    "tariff": OCPI_EXAMPLE,
+    "charge": {
+        "started_at": "2026-11-25T19:00:00Z",
+        "energy_kwh": 22,
+        "charging_minutes": 120,
+        "parked_minutes": 60,
+    },
+    "time_zone": "Europe/Berlin",
+}
+WEEK_MINUTES = 7 * 24 * 60
+
+
+class ImaginedBody(StrictSerializer):
+    """A session that is only imagined: even power, then parked. It is cut wherever a price changes."""
+
+    started_at = serializers.DateTimeField()
+    energy_kwh = Figure(min_value=0, max_value=1000)
+    charging_minutes = serializers.IntegerField(min_value=1, max_value=WEEK_MINUTES)
+    parked_minutes = serializers.IntegerField(min_value=0, max_value=WEEK_MINUTES, required=False, default=0)
 
 
 class TaxRatesBody(serializers.Serializer):
@@ -45,7 +68,8 @@ class TaxRatesBody(serializers.Serializer):
 
 class PriceBody(serializers.Serializer):
     tariff = OcpiTariff()
-    cdr = CdrBody()
+    cdr = CdrBody(required=False)
+    charge = ImaginedBody(required=False, help_text="In place of `cdr`")
     time_zone = serializers.CharField(required=False, help_text="Of the site; needed where local time counts")
     reservation_expired = serializers.BooleanField(required=False)
     basis = serializers.ChoiceField([word.value for word in Basis], required=False)
@@ -103,17 +127,23 @@ class PriceTool(Resource):
         operation_id="price",
         request=PriceBody,
         responses={200: PriceView},
-        examples=[OpenApiExample("An hour at night", EXAMPLE, request_only=True)],
+        examples=[
+            OpenApiExample("An hour at night", EXAMPLE, request_only=True),
+            OpenApiExample("A session that is only imagined", IMAGINED, request_only=True),
+        ],
     )
     def post(self, request: Request) -> Response:
-        """Price an OCPI CDR by an OCPI tariff. Nothing is stored; unknown fields of both are tolerated."""
+        """Price an OCPI CDR, or an imagined `charge`, by an OCPI tariff.
+
+        Nothing is stored; unknown fields of tariff and CDR are tolerated.
+        """
         return self.once(self._price)
 
     def _price(self) -> Response:
         body = mapping_of(self.request.data)
         _require_known(body)
-        tariff = _inside("tariff", body, parsing.parse_tariff)
-        session = _inside("cdr", body, parsing.parse_cdr)
+        tariff = inside("tariff", body, parsing.parse_tariff)
+        session = _session(body)
         price = pricing.price(
             tariff,
             session,
@@ -133,11 +163,26 @@ def _require_known(body: Mapping[str, Any]) -> None:
         raise serializers.ValidationError({name: "There is no such field." for name in unknown})
 
 
-def _inside(name: str, body: Mapping[str, Any], read: Callable[..., T]) -> T:
+def inside(name: str, body: Mapping[str, Any], read: Callable[..., T]) -> T:
     """A foreign object of the body, its faults with pointers from the top."""
     if body.get(name) is None:
         raise InvalidDocument([Problem(f"/{name}", "This field is required.")])
     return read(body[name], pointer=f"/{name}")
+
+
+def _session(body: Mapping[str, Any]) -> Recorded | Metered:
+    """The record, or what stands in its place."""
+    if body.get("charge") is None:
+        return inside("cdr", body, parsing.parse_cdr)
+    if body.get("cdr") is not None:
+        raise Invalid("Give either cdr or charge.", field="charge")
+    checked = ImaginedBody(data=body["charge"])
+    if not checked.is_valid():
+        raise serializers.ValidationError({"charge": checked.errors})
+    told = checked.validated_data
+    return steady(
+        told["started_at"], Decimal(told["energy_kwh"]), told["charging_minutes"], told["parked_minutes"]
+    )
 
 
 def _zone(tariff: Tariff, name: Any) -> ZoneInfo:

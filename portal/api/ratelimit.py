@@ -9,13 +9,17 @@ import time
 from collections import OrderedDict
 from functools import lru_cache
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from rest_framework.exceptions import Throttled
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
+from core.access import Actor
 from core.outage import valkey
 
 MAX_BUCKETS = 10_000
@@ -112,3 +116,24 @@ def policy() -> str:
     """The ``RateLimit-Policy``: so many requests at once, filled up again within so many seconds."""
     window = math.ceil(settings.API_RATE_BURST / settings.API_RATE_PER_SECOND)
     return f'"key";q={settings.API_RATE_BURST};w={window}'
+
+
+class Counted(APIView):
+    """A view whose requests count: by key or, signed in, by person."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self._limit_rate(request)
+
+    def _limit_rate(self, request: Request) -> None:
+        who = request.auth.subject_id if isinstance(request.auth, Actor) else request.user.pk
+        allowed, self.remaining, wait = buckets.take(str(who))
+        if not allowed:
+            raise Throttled(wait=wait)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if hasattr(self, "remaining"):
+            response["RateLimit"] = told(self.remaining)
+            response["RateLimit-Policy"] = policy()
+        return response

@@ -13,10 +13,8 @@ from django.db.models import Model, QuerySet
 from django.db.transaction import atomic
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from rest_framework import serializers
-from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from core import audit, statements
 from core.access import Actor
@@ -27,7 +25,7 @@ from portal.api.errors import PreconditionFailed
 from portal.api.filtering import filtered
 from portal.api.pagination import Cursor, walk
 from portal.api.parsers import JsonParser
-from portal.api.ratelimit import buckets, policy, told
+from portal.api.ratelimit import Counted
 from portal.api.renderers import CsvRenderer, JsonRenderer, csv_lines
 from portal.downloads import streamed
 
@@ -79,7 +77,7 @@ def _not_of_type(field: serializers.Field, value: Any) -> str:
     return ""
 
 
-class Resource(APIView):
+class Resource(Counted):
     """One path of the API; ``scopes`` maps ``read`` and ``write`` to the scope that each needs."""
 
     scopes: ClassVar[Mapping[str, str]] = {}
@@ -101,7 +99,6 @@ class Resource(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.read_body(request)
         super().initial(request, *args, **kwargs)
-        self._limit_rate(request)
         if request.method in REPLACING:
             self._held.enter_context(atomic())
             statements.execute(_ALONE, [f"{self.actor.organization_id}:{request.path}"])
@@ -116,17 +113,8 @@ class Resource(APIView):
         query = plain.META.get("QUERY_STRING", "")
         return hashlib.sha256(plain.body + (b"\x00" + query.encode() if query else b"")).digest()
 
-    def _limit_rate(self, request: Request) -> None:
-        caller = str(self.actor.subject_id)
-        allowed, self.remaining, wait = buckets.take(caller)
-        if not allowed:
-            raise Throttled(wait=wait)
-
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
-        if hasattr(self, "remaining"):
-            response["RateLimit"] = told(self.remaining)
-            response["RateLimit-Policy"] = policy()
         if isinstance(getattr(response, "accepted_renderer", None), CsvRenderer):
             response.accepted_renderer, response.accepted_media_type = JsonRenderer(), JsonRenderer.media_type
         response["Cache-Control"] = "no-store"

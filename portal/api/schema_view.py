@@ -10,6 +10,9 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.ratelimit import Counted
+from portal.api.renderers import JsonRenderer
+
 VERSION = "v1"
 
 
@@ -22,9 +25,11 @@ class Description(dict[str, Any]):
 
 
 class WrittenOnce(renderers.BaseRenderer):
+    """Errors come as JSON, whatever was asked for."""
+
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> Any:
         if not isinstance(data, Description):
-            return super().render(data, accepted_media_type, renderer_context)
+            return JsonRenderer().render(data)
         if self.media_type not in data.written:
             data.written[self.media_type] = super().render(dict(data), accepted_media_type, renderer_context)
         return data.written[self.media_type]
@@ -46,7 +51,7 @@ class PlainJson(WrittenOnce, renderers.OpenApiJsonRenderer2):
     pass
 
 
-class SchemaView(SpectacularAPIView):
+class SchemaView(Counted, SpectacularAPIView):
     api_version = VERSION
     renderer_classes = (Yaml, PlainYaml, Json, PlainJson)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -19,6 +20,8 @@ from stations.models import AuthorizationAnswer, ChargingStation
 
 FILTERS = ("q", "outcome", "asked", "station", "before")
 LAST = 20
+TEMPLATE = "dashboard/authorizations.html"
+NONE = UUID(int=0)
 NEEDED = PAGE_SIZE + 1
 """Rows of a page, and one that tells that there are more."""
 
@@ -27,6 +30,8 @@ NEEDED = PAGE_SIZE + 1
 @operator(Permission.DRIVERS_VIEW)
 def listing(request: OperatorRequest) -> HttpResponse:
     query = {name: request.GET.get(name, "").strip() for name in FILTERS}
+    if "since" in request.GET and request.htmx:
+        return _news(request, query)
     page = page_by_id(_found(request.actor, query), query)
     context: dict[str, Any] = {
         "section": "authorizations",
@@ -34,8 +39,29 @@ def listing(request: OperatorRequest) -> HttpResponse:
         "query": query,
         "asked": ASKED.items(),
         "answers": page.rows,
+        "since": page.rows[0].pk if page.rows else NONE,
+        "here": _address(query),
     }
-    return render_page(request, "dashboard/authorizations.html", context)
+    return render_page(request, TEMPLATE, context)
+
+
+def _news(request: OperatorRequest, query: dict[str, str]) -> HttpResponse:
+    """How many answers came since those that the page shows; its rows stay where they are (D-15)."""
+    since, here = id_of(request.GET["since"]), {**query, "before": ""}
+    newer = _found(request.actor, here).filter(id__gt=since).order_by("-id").values_list("pk", flat=True)
+    found = len(newer[:NEEDED])
+    context = {
+        "query": here,
+        "since": since,
+        "here": _address(here),
+        "news": min(found, PAGE_SIZE),
+        "more": found > PAGE_SIZE,
+    }
+    return render_page(request, TEMPLATE, context, partial="news")
+
+
+def _address(query: dict[str, str]) -> str:
+    return urlencode({name: value for name, value in query.items() if value and name != "before"})
 
 
 def last_of(actor: Actor, **whose: Any) -> list[AuthorizationAnswer]:

@@ -35,6 +35,7 @@ ALLOWED: Mapping[str, Permission] = {
     "num": Permission.STATIONS_VIEW,
     "transaction": Permission.SESSIONS_VIEW,
     "alert": Permission.ALERTS_VIEW,
+    "authorization": Permission.DRIVERS_VIEW,
 }
 
 

@@ -597,6 +597,10 @@ FILLED = (
     _("%(count)s commands are waiting for this station. Cancel some or wait."),
     _("A command can wait 1 to %(most)s seconds."),
     _("These are more than %(most)s stations. Tell them in parts."),
+    _(
+        "Above %(most)s stations within ten minutes a second person has to agree. Ask for all of them at once by "
+        "POST /api/v1/commands/, which another person or key then approves, or wait."
+    ),
     _("“%(name)s” never waits for a station that is offline."),
     _("A whole number from 0 to %(most)s is expected."),
     _("A security profile is a number from 0 to %(most)s."),

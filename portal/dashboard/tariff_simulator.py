@@ -17,14 +17,14 @@ from portal.dashboard.tariff_fields import figure, whole
 from stations.services import price_trials
 from stations.services.price_trials import Trial
 from tariffs import pricing, text
+from tariffs.steady import steady
 from tariffs.structure import Tariff
-from tariffs.usage import CannotPrice, Metered, Sample, State
+from tariffs.usage import CannotPrice, Metered
 
 PAST = timedelta(days=30)
 MOST_SESSIONS = 100
 LONGEST = timedelta(seconds=2)
 """The past sessions of a draft are priced while somebody types: so many, and so long, at most."""
-VOLTS = 230
 YEARS = range(2010, 3000)
 _WEEK_MINUTES = 7 * 24 * 60
 
@@ -109,24 +109,28 @@ def simulated(words: str | Promise, charge: Charge, tariff: Tariff, zone: ZoneIn
 
 def repriced(tariff: Tariff, *, by: Actor) -> Trial:
     """The newest sessions of the last 30 days by the tariff, as many as the time allows."""
-    now = clock.now()
-    sessions = price_trials.between(now - PAST, now, by=by)
+    sessions = price_trials.between(*past(), by=by)
     return price_trials.run(tariff, sessions, by=by, at_most=MOST_SESSIONS, within=LONGEST)
 
 
+def past() -> tuple[datetime, datetime]:
+    """From when to when past sessions are priced."""
+    now = clock.now()
+    return now - PAST, now
+
+
+def told(charge: Charge, zone: ZoneInfo) -> dict[str, Any]:
+    """The charge in the words of the API."""
+    return {
+        "started_at": clock.to_wire(_start(charge.begins, zone)),
+        "energy_kwh": charge.kwh,
+        "charging_minutes": charge.minutes,
+        "parked_minutes": charge.parked,
+    }
+
+
 def _metered(charge: Charge, zone: ZoneInfo) -> Metered:
-    """Steady power, an hour of which is as many kWh; the car takes none while it is parked."""
-    start = _start(charge.begins, zone)
-    full = start + timedelta(minutes=charge.minutes)
-    power = charge.kwh * 60 / charge.minutes
-    amperes = power * 1000 / VOLTS
-    readings = [
-        Sample(start, Decimal(0), power, amperes, State.CHARGING),
-        Sample(full, charge.kwh, power, amperes, State.SUSPENDED_EV),
-    ]
-    if charge.parked:
-        readings.append(Sample(full + timedelta(seconds=1), charge.kwh, Decimal(0), Decimal(0)))
-    return Metered(samples=tuple(readings), end=full + timedelta(minutes=charge.parked))
+    return steady(_start(charge.begins, zone), charge.kwh, charge.minutes, charge.parked)
 
 
 def _start(begins: time | datetime, zone: ZoneInfo) -> datetime:

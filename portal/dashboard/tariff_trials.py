@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from core import clock
 from core.access import Permission
-from portal.dashboard import tariff_preview
+from portal.dashboard import calls, tariff_preview
 from portal.dashboard.entry import OperatorRequest, operator
 from portal.dashboard.pages import render_page
 from portal.dashboard.tariff_rows import tariff_of
@@ -110,7 +110,15 @@ def _tried(
     if values["site"]:
         sessions = sessions.filter(site=values["site"])
     found = price_trials.run(priced, sessions, by=request.actor)
-    return {"trial": found, "tried": found.tried[:LISTED], "version": version, "zone": str(zone)}
+    site = values["site"].pk if values["site"] else None
+    call = calls.reprice(version.content, since, until, site)
+    return {
+        "trial": found,
+        "tried": found.tried[:LISTED],
+        "version": version,
+        "zone": str(zone),
+        "call": call,
+    }
 
 
 def _version(tariff: Tariff, number: int) -> TariffVersion:

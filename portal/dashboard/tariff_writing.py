@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from core.access import Permission
 from core.errors import DomainError
-from portal.dashboard import tariff_editor, tariff_preview, tariff_simulator
+from portal.dashboard import calls, tariff_editor, tariff_preview, tariff_simulator
 from portal.dashboard.entry import OperatorRequest, go, id_of, operator
 from portal.dashboard.pages import address, render_page
 from portal.dashboard.sentences import told
@@ -138,7 +138,18 @@ def _meaning(request: OperatorRequest, editor: Editor, tariff: Tariff | None) ->
     with timezone.override(ZoneInfo(zone)):
         own = OwnForm(request.POST or None)
         tried = _tried(shown.tariff, own, ZoneInfo(zone)) if shown and shown.tariff else []
-    return {"editor": editor, "preview": shown, "own": own, "samples": tried, "zone": zone}
+        told = _told(editor, own, zone) if tried else {}
+    return {"editor": editor, "preview": shown, "own": own, "samples": tried, "zone": zone, **told}
+
+
+def _told(editor: Editor, own: OwnForm, zone: str) -> dict[str, str]:
+    """The same as calls of the API."""
+    content = editor.content()
+    charge = tariff_simulator.told(own.charge or tariff_simulator.SAMPLES[0][1], ZoneInfo(zone))
+    return {
+        "sample_call": calls.price(content, charge, zone),
+        "past_call": calls.reprice(content, *tariff_simulator.past()),
+    }
 
 
 def _tried(tariff: Priced, own: OwnForm, zone: ZoneInfo) -> list[Simulated]:

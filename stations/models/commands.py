@@ -9,6 +9,12 @@ from stations.models.owned import AtStation
 from stations.models.stations import ChargingStation
 from stations.models.transactions import Transaction
 
+# Configuration, firmware, certificates and reset (security.md W-21); a raw call can be any of them.
+NEEDS_TWO = frozenset(
+    {"reset", "set_variables", "update_firmware", "publish_firmware", "unpublish_firmware", "install_certificate",
+     "delete_certificate", "renew_certificate", "rotate_password", "set_network_profile", "call"}
+)  # fmt: skip
+
 
 class CommandQuerySet(ScopedQuerySet["Command"]):
     limit_path = "station__site_id"
@@ -75,6 +81,11 @@ class Command(AtStation, models.Model):
         indexes = [
             models.Index(fields=["station", "-id"], name="command_by_station"),
             models.Index(fields=["organization", "-id"], name="command_by_organization"),
+            models.Index(
+                fields=["organization", "-id"],
+                condition=models.Q(command__in=sorted(NEEDS_TWO)),
+                name="command_of_two_persons",
+            ),
             models.Index(
                 fields=["expires_at"], condition=models.Q(status__in=["pending", "sent"]), name="command_open"
             ),

@@ -8,6 +8,7 @@ from django.db import connection
 
 from core import clock, statements
 from core.ids import uuid7_of
+from stations import live
 from stations.domain.events import TokenShown
 from stations.domain.station import StationSide
 from stations.domain.words import Asked
@@ -34,7 +35,7 @@ def note(
     evse_id: int | None = None,
     transaction_id: UUID | None = None,
 ) -> None:
-    """Keep the answer: one prepared statement, in the transaction that is open, if one is."""
+    """Keep the answer: one prepared statement, in the transaction that is open, if one is; and tell who watches."""
     statements.insert(
         AuthorizationAnswer(
             organization_id=station.organization_id,
@@ -53,6 +54,13 @@ def note(
             rule=answer.rule.value,
             reason=answer.reason[:300],
         )
+    )
+    live.announce_on_commit(
+        "authorization",
+        station.organization_id,
+        station.station_id,
+        site_id=station.site_id,
+        station_id=station.station_id,
     )
 
 

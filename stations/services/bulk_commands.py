@@ -12,19 +12,17 @@ from typing import Any, NamedTuple
 
 import orjson
 from cryptography.exceptions import InvalidTag
-from django.conf import settings
 from django.db.models import QuerySet
 from django.db.transaction import atomic
 
 from core import audit, clock, keys
 from core.access import Actor, ActorKind, system
 from core.errors import Conflict, DomainError, Invalid, NotPermitted
-from core.models import Organization
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.domain.words import CommandStatus
 from stations.models import BulkCommand, BulkPart, ChargingStation, Command, ScheduledCommand
-from stations.services import access, commands, concealing, preconditions, scheduled_commands
+from stations.services import access, commands, concealing, preconditions, scheduled_commands, second_person
 from stations.services.scheduled_commands import When
 
 MOST_STATIONS = 500
@@ -40,11 +38,6 @@ FILTERS: Mapping[str, str] = {
     "firmware_version": "firmware_version",
     "tag": "tags__contains",
 }
-# Configuration, firmware, certificates and reset of many stations (security.md W-21).
-NEEDS_TWO = frozenset(
-    {"reset", "set_variables", "update_firmware", "publish_firmware", "unpublish_firmware", "install_certificate",
-     "delete_certificate", "renew_certificate", "rotate_password", "set_network_profile"}
-)  # fmt: skip
 
 Approval = BulkCommand.Approval
 
@@ -83,7 +76,7 @@ def issue(
     preconditions.check_manners(intent, manners.patience_s, manners.if_offline)
     with atomic():
         bulk = _kept(intent, by, manners)
-        if needs_two(stations, intent, by=by):
+        if second_person.needs_two(stations, intent, by=by):
             _await_approval(bulk, intent, by, manners)
             parts = [BulkPart(bulk=bulk, station=station) for station in stations]
         else:
@@ -107,22 +100,6 @@ def check(stations: Sequence[ChargingStation], intent: Intent, *, by: Actor) -> 
         raise Invalid("No station fits.", field="filter")
     if len(stations) > MOST_STATIONS:
         raise Invalid(f"These are more than {MOST_STATIONS} stations. Tell them in parts.", field="stations")
-
-
-def needs_two(stations: Sequence[ChargingStation], intent: Intent, *, by: Actor) -> bool:
-    """Whether these stations, with those told by one person alone within a day, are more than one may tell."""
-    if intent.name not in NEEDS_TWO:
-        return False
-    # One after the other, so that wishes made at the same time count each other.
-    Organization.objects.select_for_update(no_key=True).get(pk=by.home)
-    alone = BulkPart.objects.filter(
-        bulk__organization_id=by.home,
-        bulk__command__in=NEEDS_TWO,
-        bulk__approval="",
-        bulk__issued_at__gt=clock.now() - A_DAY,
-        refusal="",
-    )
-    return bool(len(stations) + alone.count() > settings.SECOND_PERSON_ABOVE)
 
 
 def approve(bulk: BulkCommand, *, by: Actor) -> BulkCommand:
@@ -289,9 +266,9 @@ def _part(
     try:
         with atomic():
             if manners.when is not None:
-                plan = scheduled_commands.plan(station, intent, when=manners.when, by=by, **own)
+                plan = scheduled_commands.write_down(station, intent, when=manners.when, by=by, **own)
                 return BulkPart(bulk=bulk, station=station, plan=plan)
-            command = commands.issue(station, intent, by=by, **own)
+            command = commands.say(station, intent, by=by, **own)
     except DomainError as error:
         return BulkPart(bulk=bulk, station=station, refusal=error.message[:500])
     return BulkPart(bulk=bulk, station=station, command=command)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
 import orjson
@@ -33,6 +33,7 @@ from stations.services import (
     effects,
     permitting,
     preconditions,
+    second_person,
     settling,
 )
 from stations.services.command_news import Place
@@ -131,7 +132,29 @@ def permission_of(intent: Intent) -> Permission:
     return Permission(intent.permission)
 
 
-def issue(
+class Manners(TypedDict, total=False):
+    """How a command is issued; see :func:`say`."""
+
+    patience_s: int
+    if_offline: str
+    reason: str
+    audited: bool
+
+
+def issue(station: ChargingStation, intent: Intent, *, by: Actor, **manners: Unpack[Manners]) -> Command:
+    """Record what we want from the station; its socket's session will say it when it can.
+
+    Raises as :func:`say` does, and :class:`Conflict` where one person told so many stations alone (W-21).
+    """
+    if not second_person.is_counted(intent, by):
+        return say(station, intent, by=by, **manners)
+    by.require(permission_of(intent), station)
+    with atomic():
+        second_person.require_few(station, by=by)
+        return say(station, intent, by=by, **manners)
+
+
+def say(
     station: ChargingStation,
     intent: Intent,
     *,
@@ -141,7 +164,7 @@ def issue(
     reason: str = "",
     audited: bool = True,
 ) -> Command:
-    """Record what we want from the station; its socket's session will say it when it can.
+    """As :func:`issue`, without asking how many stations were told: for what was agreed on.
 
     A station that is offline makes the command FAILED at once, or leaves it waiting where
     ``if_offline`` is ``wait``. What the station cannot do is kept as NOT_SUPPORTED. Without ``audited`` no

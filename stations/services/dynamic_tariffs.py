@@ -4,10 +4,13 @@ Each version that begins meanwhile is taken into the frozen copy: its elements c
 the version before up to it. They are bounded by the time since the start, which no change of clocks can double.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from threading import Lock
 from typing import Any
+from uuid import UUID
 
 from stations.models import FrozenTariff, Transaction
 from stations.services.costs_kept import parsed
@@ -17,7 +20,10 @@ from tariffs.models import TariffVersion
 AHEAD = timedelta(days=1)
 """How far ahead of a running session published prices are taken in, so that displays know what comes next."""
 _ALIKE = ("currency", "tax_included")
+MOST_KEPT = 2_000
 Json = Mapping[str, Any]
+_contents: OrderedDict[UUID, Json] = OrderedDict()
+_lock = Lock()
 
 
 def follow(frozen: FrozenTariff, session: Transaction, now: datetime) -> None:
@@ -30,12 +36,13 @@ def follow(frozen: FrozenTariff, session: Transaction, now: datetime) -> None:
         return
     start = min(frozen.reserved_from or session.started_at, session.started_at)
     end = session.ended_at or now + AHEAD
-    first = documents.loads(frozen.version.document)
+    begins = dict(_later(frozen.version, start, end))
+    contents = _contents_of([frozen.version_id, *begins])
+    first = contents[frozen.version_id]
     later = [
-        (version.valid_from, content)
-        for version in _later(frozen.version, start, end)
-        if version.valid_from is not None
-        and all((content := version.content).get(name) == first.get(name) for name in _ALIKE)
+        (valid_from, contents[key])
+        for key, valid_from in begins.items()
+        if all(contents[key].get(name) == first.get(name) for name in _ALIKE)
     ]
     whole = documents.dumps({**first, "elements": list(_elements(first, later, start))}) if later else None
     document = whole or frozen.version.document
@@ -44,10 +51,30 @@ def follow(frozen: FrozenTariff, session: Transaction, now: datetime) -> None:
         frozen.save(update_fields=["document"])
 
 
-def _later(version: TariffVersion, start: datetime, end: datetime) -> Iterable[TariffVersion]:
+def _later(version: TariffVersion, start: datetime, end: datetime) -> Iterator[tuple[UUID, datetime]]:
+    """Which versions begin meanwhile, and when."""
     rows = TariffVersion.objects.published().filter(tariff_id=version.tariff_id, valid_from__lt=end)
     after = max(start, version.valid_from or start)
-    return rows.filter(valid_from__gt=after).select_related("tariff").order_by("valid_from")
+    for key, begin in (
+        rows.filter(valid_from__gt=after).order_by("valid_from").values_list("pk", "valid_from")
+    ):
+        assert begin is not None  # of what is published
+        yield key, begin
+
+
+def _contents_of(keys: Sequence[UUID]) -> dict[UUID, Json]:
+    """What published versions say. None of them changes, so each is read once, and the oldest is forgotten."""
+    with _lock:
+        found = {key: _contents[key] for key in keys if key in _contents}
+    if lacking := [key for key in keys if key not in found]:
+        unread = TariffVersion.objects.filter(pk__in=lacking)
+        read = {key: documents.loads(text) for key, text in unread.values_list("pk", "document")}
+        found |= read
+        with _lock:
+            _contents.update(read)
+            while len(_contents) > MOST_KEPT:
+                _contents.popitem(last=False)
+    return found
 
 
 def _elements(first: Json, later: Sequence[tuple[datetime, Json]], start: datetime) -> Iterator[Json]:

@@ -93,8 +93,8 @@ def use(transaction: Transaction) -> None:
     over = Q(status=ReservationStatus.EXPIRED.value, expires_at__lt=transaction.started_at)
     for pk in found.exclude(over).values_list("pk", flat=True):
         with atomic():
-            if _move(pk, ReservationStatus.USED, detail=f"Transaction {transaction.reference} began."):
-                Reservation.objects.filter(pk=pk).update(transaction=transaction)
+            detail = f"Transaction {transaction.reference} began."
+            if _move(pk, ReservationStatus.USED, detail=detail, transaction=transaction):
                 reservation_costs.carry(transaction)
                 reservation_costs.doubt(pk)
 
@@ -112,10 +112,11 @@ def _accepted(pk: UUID, command: Command, answer: str) -> None:
     Asked for somebody else's token, it is theirs from now on, by their tariff.
     """
     with atomic():
-        first = _move(pk, ReservationStatus.ACTIVE, detail=answer)
         rows = Reservation.objects.select_related("station__site", "station__organization", "token")
-        before = rows.get(pk=pk)
-        rows.filter(pk=pk).update(**_as_accepted(command))
+        before, told = rows.get(pk=pk), _as_accepted(command)
+        first = _move(pk, ReservationStatus.ACTIVE, detail=answer, **told)
+        if not first:
+            rows.filter(pk=pk).update(**told)
         now = rows.get(pk=pk)
         if first or before.token_id != now.token_id:
             reservation_costs.freeze(now, at=clock.now())
@@ -182,13 +183,16 @@ def _evse_id(reservation: Reservation) -> int | None:
     return reservation.evse.evse_id if reservation.evse else None
 
 
-def _move(pk: UUID, status: ReservationStatus, *, detail: str = "") -> bool:
-    """Take the step where the present state allows it; ``False`` where it does not."""
+def _move(pk: UUID, status: ReservationStatus, *, detail: str = "", **also: Any) -> bool:
+    """Take the step where the present state allows it; ``False`` where it does not.
+
+    What changes ``also`` is in the same statement, so that one event tells all of it.
+    """
     before = [state.value for state, following in NEXT.items() if status in following]
     ended = None if status in OPEN else clock.now()
     with atomic():
         moved = Reservation.objects.filter(pk=pk, status__in=before).update(
-            status=status.value, detail=detail[:200], ended_at=ended
+            status=status.value, detail=detail[:200], ended_at=ended, **also
         )
         if moved:
             _tell(pk)

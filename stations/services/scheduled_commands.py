@@ -8,7 +8,7 @@ down as missed and not made up for: stations are not to open at night because th
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -23,7 +23,7 @@ from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.domain.recurrence import Recurrence
 from stations.models import ChargingStation, ScheduledCommand, ScheduledRun
-from stations.services import access, commands, concealing, preconditions
+from stations.services import access, commands, concealing, preconditions, second_person
 
 LATE = timedelta(minutes=15)
 FURTHEST = timedelta(days=731)
@@ -45,7 +45,29 @@ class When:
     repeat: str = ""
 
 
+class Manners(TypedDict, total=False):
+    """How each command is issued; see :func:`write_down`."""
+
+    patience_s: int
+    if_offline: str
+    reason: str
+
+
 def plan(
+    station: ChargingStation, intent: Intent, *, when: When, by: Actor, **manners: Unpack[Manners]
+) -> ScheduledCommand:
+    """Write down a command for later. Raises :class:`NotPermitted`, :class:`NotFound`, :class:`Invalid`
+    and :class:`Conflict`: beyond 100 plans of a station, and where one person told so many stations alone (W-21).
+    """
+    if not second_person.is_counted(intent, by):
+        return write_down(station, intent, when=when, by=by, **manners)
+    by.require(commands.permission_of(intent), station)
+    with atomic():
+        second_person.require_few(station, by=by)
+        return write_down(station, intent, when=when, by=by, **manners)
+
+
+def write_down(
     station: ChargingStation,
     intent: Intent,
     *,
@@ -55,9 +77,7 @@ def plan(
     if_offline: str = "fail",
     reason: str = "",
 ) -> ScheduledCommand:
-    """Write down a command for later. Raises :class:`NotPermitted`, :class:`NotFound`, :class:`Invalid`
-    and, beyond 100 plans of a station, :class:`Conflict`.
-    """
+    """As :func:`plan`, without asking how many stations were told: for what was agreed on."""
     by.require(commands.permission_of(intent), station)
     preconditions.check_manners(intent, patience_s, if_offline)
     now = clock.now()
@@ -156,7 +176,7 @@ def _serve_time(scheduled: ScheduledCommand, due_at: datetime, now: datetime) ->
 def _issue(scheduled: ScheduledCommand, run: ScheduledRun) -> None:
     try:
         with atomic():
-            run.command = commands.issue(
+            run.command = commands.say(
                 scheduled.station,
                 _intent(scheduled),
                 by=_actor(scheduled),

@@ -4,6 +4,7 @@ Registers of start and end are those of the session; a reading at the same insta
 them, says the same with other decimals and gives way.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -173,9 +174,10 @@ def _register(at: datetime, energy_wh: Decimal | None, ends: _Ends) -> Decimal |
 def _states(told: Material, ends: _Ends) -> Iterator[Sample]:
     words = [(max(at, ends.start), word) for at, word in told.states if at <= ends.end and state_of(word)]
     waits = holding_back.spans(told.limits, ends.start, ends.end) if told.limits else []
+    begins = [begin for begin, _end in waits]
     for at, word in _as_limits_change(words, waits):
-        held_back = any(begin <= at < end for begin, end in waits)
-        yield Sample(at, state=state_of(word, held_back=held_back))
+        place = bisect_right(begins, at) - 1
+        yield Sample(at, state=state_of(word, held_back=place >= 0 and at < waits[place][1]))
 
 
 def _as_limits_change(words: list[Said], waits: list[Span]) -> list[Said]:

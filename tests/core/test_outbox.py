@@ -38,7 +38,7 @@ def station(alice: Actor) -> ChargingStation:
 
 def told(organization: Organization) -> list[str]:
     outbox.relay(patiently=True)
-    rows = Event.objects.filter(organization=organization).order_by("id")
+    rows = Event.objects.filter(organization=organization).exclude(type="site.created").order_by("id")
     return list(rows.values_list("type", flat=True))
 
 

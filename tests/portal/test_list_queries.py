@@ -16,6 +16,7 @@ from zeal.errors import NPlusOneError
 from core import clock
 from core.access import Role
 from core.models import Organization, Webhook
+from portal import session_search
 from portal.api.resource import ListResource
 from portal.api.statistics import StatisticsList
 from portal.dashboard import stations
@@ -198,6 +199,26 @@ def test_a_list_in_any_of_its_orders_is_read_in_order_and_never_sorted(
     assert plans
     sorting = [line for plan in plans for line in plan if re.match(r"\s*(-> +)?Sort +\(", line)]
     assert sorting == [], plans  # an incremental one sorts what is equal in the first field alone
+
+
+def test_the_search_of_sessions_finds_stations_and_tokens_by_index_the_newest_first(
+    api: Client, organization: Organization
+) -> None:
+    add_rows(organization, 2)
+    add_people(organization, 2)
+    asked = [
+        sql
+        for sql in queries_of(api, "/api/v1/transactions/?search=a")
+        if f"LIMIT {session_search.FOUND_AT_MOST}" in sql
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off"
+        )
+        plans = ["\n".join(explained(cursor, sql)) for sql in asked]
+
+    assert len(plans) == 2
+    assert all("Index Scan Backward using" in plan and "Sort" not in plan for plan in plans), plans
 
 
 def parent_of(name: str, organization: Organization) -> UUID | None:

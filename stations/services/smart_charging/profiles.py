@@ -5,6 +5,7 @@ Who locks what: the station's rows of profiles one by one, in the order of their
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -50,10 +51,8 @@ def installed(
                 transaction=session,
             )
             same_place.exclude(profile_id=profile.number).delete()
-        row = _write(station, evse_id, profile, CSO, session, at)
-        row.installed_at = at
-        row.installed_by = command.issued_by if command else row.installed_by
-        row.save(update_fields=["installed_at", "installed_by"])
+        by = {"installed_by": command.issued_by} if command else {}
+        row = _write(station, evse_id, profile, CSO, session, at, installed_at=at, **by)
         tell(station)
     return row
 
@@ -166,7 +165,9 @@ def _write(
     source: str,
     session: Transaction | None,
     at: datetime,
+    **also: Any,
 ) -> InstalledProfile:
+    """One statement, so that one event tells all of it."""
     told = {
         "evse_id": evse_id,
         "purpose": profile.purpose[:40],
@@ -175,12 +176,13 @@ def _write(
         "source": source[:20],
         "transaction": session,
         "content": smart_charging.to_json(profile),
+        **also,
     }
     row, _ = InstalledProfile.objects.update_or_create(
         station_id=station.station_id,
         profile_id=profile.number,
         defaults=told,
-        create_defaults={**told, "installed_at": at},
+        create_defaults={"installed_at": at, **told},
     )
     return row
 

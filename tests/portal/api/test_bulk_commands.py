@@ -4,14 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from rest_framework.test import APIClient
 
 from core import clock
-from core.access import Actor
+from core.access import Actor, system
+from core.errors import Conflict
 from core.models import ApiKey, AuditEntry, Organization
 from core.services import keys
-from stations.models import BulkCommand, ChargingStation, Command, Presence, Site
-from stations.services import access, sweeping
+from stations.domain import intents
+from stations.models import BulkCommand, ChargingStation, Command, Presence, ScheduledCommand, Site
+from stations.services import access, commands, scheduled_commands, sweeping
 from tests import factories
 from tests.portal.api.conftest import client_with, results
 from tests.portal.api.test_bad_input import problem
@@ -259,6 +262,124 @@ class TestSecondPerson:
 
         problem(taken.post(f"{asked['Location']}approve/"), 403)
         assert not said_to(fleet).exists()
+
+
+class TestOneAfterTheOther:
+    """W-21: what needs a second person for many stations at once needs one for the same stations one by one."""
+
+    @pytest.fixture(autouse=True)
+    def _threshold(self, settings: Any) -> None:
+        settings.SECOND_PERSON_ABOVE = 2
+
+    @staticmethod
+    def say(client: APIClient, station: ChargingStation, body: dict[str, Any] = WAITING) -> Any:
+        return client.post(f"/api/v1/stations/{station.pk}/commands/", body)
+
+    def test_w021_one_person_restarts_no_more_stations_one_by_one_than_at_once(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        first = [self.say(api, station).status_code for station in fleet[:2]]
+        told = problem(self.say(api, fleet[2]), 409)["detail"]
+
+        assert first == [202, 202]
+        assert "Above 2 stations within ten minutes" in told
+        assert "/api/v1/commands/" in told
+        assert not said_to(fleet).filter(station=fleet[2]).exists()
+        assert self.say(api, fleet[0]).status_code == 202
+
+    def test_w021_other_kinds_count_together_and_harmless_ones_never(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        items = [{"component": "OCPPCommCtrlr", "variable": "HeartbeatInterval", "value": "60"}]
+        harmless = {"command": "trigger_message", "message": "heartbeat"}
+        certificate = {"command": "renew_certificate", "certificate_type": "charging_station_certificate"}
+
+        assert self.say(api, fleet[0], {"command": "set_variables", "items": items}).status_code == 202
+        assert self.say(api, fleet[1], {"command": "reset", "kind": "immediate"}).status_code == 202
+        assert [self.say(api, station, harmless).status_code for station in fleet] == [202] * 3
+        assert self.say(api, fleet[2]).status_code == 409
+        assert self.say(api, fleet[2], certificate).status_code == 409
+
+    def test_w021_words_of_ocpp_itself_are_no_way_around(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        Presence.objects.update(connected=True, gateway="elsewhere", epoch=1, ocpp_version="1.6")
+        restart = {"command": "call", "action": "Reset", "payload": {"type": "Soft"}}
+        clear = {"command": "call", "action": "ClearCache", "payload": {}}
+
+        assert [self.say(api, station, clear).status_code for station in fleet] == [202] * 3
+        said = [self.say(api, station, restart).status_code for station in fleet]
+        assert said == [202, 202, 409]
+
+    def test_w021_a_plan_for_each_is_no_way_around(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        later = {**RESET, "run_at": (clock.now() + timedelta(minutes=20)).isoformat()}
+
+        assert [self.say(api, station, later).status_code for station in fleet] == [202, 202, 409]
+        assert ScheduledCommand.objects.count() == 2
+        assert self.say(api, fleet[2]).status_code == 409
+
+    def test_w021_plans_that_come_due_are_said_however_many_they_are(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        run_at = clock.now() + timedelta(minutes=20)
+        for number, station in enumerate(fleet):
+            with time_machine.travel(clock.now() - timedelta(minutes=11 * (2 - number)), tick=True):
+                assert self.say(api, station, {**WAITING, "run_at": run_at.isoformat()}).status_code == 202
+        with time_machine.travel(run_at + timedelta(seconds=1), tick=True):
+            scheduled_commands.run_due(clock.now())
+            assert said_to(fleet).count() == 3
+            assert self.say(api, fleet[0]).status_code == 202
+
+    def test_w021_all_keys_of_a_person_and_their_pages_are_one_person(
+        self, organization: Organization, alice: Actor, bob: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        one, other = (
+            client_with(keys.create(organization, name=name, scopes=["*"], by=alice)[1]) for name in "ab"
+        )
+        reset = intents.ResetStation(kind="on_idle")
+
+        assert self.say(one, fleet[0]).status_code == 202
+        commands.issue(fleet[1], reset, by=alice)
+        assert self.say(other, fleet[2]).status_code == 409
+        with pytest.raises(Conflict):
+            commands.issue(fleet[2], reset, by=alice)
+        assert commands.issue(fleet[2], reset, by=bob).issued_by == bob.label
+
+    def test_w021_ten_minutes_later_more_may_be_told(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        with time_machine.travel(clock.now() - timedelta(minutes=11), tick=True):
+            assert [self.say(api, station).status_code for station in fleet[:2]] == [202, 202]
+
+        assert self.say(api, fleet[2]).status_code == 202
+
+    def test_w021_what_another_person_agreed_to_is_not_counted(
+        self, api: APIClient, api_with: Any, fleet: list[ChargingStation], alice: Actor
+    ) -> None:
+        asked = api.post(URL, {**WAITING, "stations": ids(fleet)})
+        assert api_with("*").post(f"{asked['Location']}approve/").status_code == 200
+        another, _ = factories.make_station(alice)
+
+        assert said_to(fleet).count() == 3
+        assert self.say(api, another).status_code == 202
+
+    def test_w021_the_portal_itself_is_not_counted(self, fleet: list[ChargingStation]) -> None:
+        for station in fleet:
+            commands.issue(station, intents.ResetStation(kind="on_idle"), by=system("tests"))
+
+        assert said_to(fleet).count() == 3
+
+    def test_w021_a_strangers_station_is_not_there_before_and_after_the_threshold(
+        self, api: APIClient, charlie: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        theirs, _ = factories.make_station(charlie)
+        for station in fleet[:2]:
+            self.say(api, station)
+
+        problem(self.say(api, theirs), 404)
+        assert not Command.objects.filter(station=theirs).exists()
 
 
 def test_a_command_to_many_stations_is_planned_and_the_plans_are_taken_back_together(

@@ -90,7 +90,8 @@ def test_events_have_the_fields_that_are_told_for_their_type(
 
     assert wrong == {}
     assert {event["type"] for event in events} >= {
-        "station.created", "station.booted", "station.connected", "station.disconnected", "station.retired",
+        "site.created", "station.created", "station.booted", "station.connected", "station.disconnected",
+        "station.retired",
         "station.registration_changed", "station.status_changed", "transaction.started", "transaction.ended",
         "transaction.priced", "command.settled", "command.scheduled", "command.unscheduled",
         "alert.raised", "alert.acknowledged", "alert.cleared", "token.created", "driver.created", "driver.retired",

@@ -21,7 +21,7 @@ from core.models import ApiKey, Event, Organization
 from core.services import keys, outbox
 from portal.api import event_stream
 from portal.api.events import EventList
-from stations.models import Alert, ChargingStation
+from stations.models import Alert, ChargingStation, Site
 from stations.services import access, alerts, sites
 from tests import factories
 from tests.portal.api.conftest import client_with, results
@@ -29,6 +29,20 @@ from tests.running import Server
 
 EVENTS = "/api/v1/events/"
 JSON = {"Accept": "application/json"}
+
+
+def opened() -> Organization:
+    """An organization whose first site is no news any more."""
+    made = factories.make_organization()
+    Site.objects.create(organization=made, name="Yard")
+    outbox.relay(patiently=True)
+    Event.objects.filter(organization=made).delete()
+    return made
+
+
+@pytest.fixture
+def organization(db: None) -> Organization:
+    return opened()
 
 
 def page(client: APIClient, **query: Any) -> list[dict[str, Any]]:
@@ -143,7 +157,8 @@ def test_who_is_limited_to_a_site_reads_of_that_site_only(organization: Organiza
     client = client_with(factories.make_key(organization))
     access.limit_key(ApiKey.objects.get(organization=organization), ["North"], by=alice)
 
-    assert [row["data"]["station"] for row in page(client)] == [str(here.pk)]
+    told = [(row["type"], row["data"].get("station")) for row in page(client)]
+    assert told == [("site.created", None), ("station.created", str(here.pk))]
     assert client.get("/api/v1/webhooks/", headers=JSON).json()["results"] == []
     assert client.post("/api/v1/webhooks/", {"url": "https://93.184.216.34/"}).status_code == 403
 
@@ -213,7 +228,7 @@ def streaming(server: Server, secret: str, query: str = "", **headers: str) -> I
 
 @pytest.fixture
 def owner(live: Server) -> Actor:
-    return factories.make_actor(factories.make_organization())
+    return factories.make_actor(opened())
 
 
 @pytest.fixture
@@ -268,7 +283,7 @@ def test_an_open_stream_ends_after_as_many_events_as_were_asked_for(
 
 
 def test_the_stream_tells_a_stranger_nothing(live: Server, owner: Actor, secret: str) -> None:
-    charlie = factories.make_actor(factories.make_organization(), name="charlie")
+    charlie = factories.make_actor(opened(), name="charlie")
     factories.make_station(owner)
     after = last_of(owner) - 1
     theirs = factories.make_key(Organization.objects.get(pk=charlie.organization_id))

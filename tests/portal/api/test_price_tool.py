@@ -108,3 +108,39 @@ def test_t55_unknown_fields_of_the_foreign_objects_are_tolerated(api: APIClient)
 
     assert answer.status_code == 200
     assert answer.json()["payable"]["incl_vat"] == "5.45"
+
+
+CHARGE = {
+    "started_at": "2026-03-02T19:50:00Z",
+    "energy_kwh": 22,
+    "charging_minutes": 120,
+    "parked_minutes": 60,
+}
+
+
+def test_d17_an_imagined_session_is_cut_where_a_price_changes(api: APIClient) -> None:
+    """The price changes at 21:15 in Amsterdam, after 25 of 120 minutes."""
+    told = priced(api, cdr=None, charge=CHARGE).json()
+    energy = [line["measured"] for line in told["lines"] if line["type"] == "ENERGY"]
+
+    assert told["total_energy"] == "22"
+    assert (told["total_time"], told["total_parking_time"]) == ("2", "1")
+    assert len(energy) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"charge": CHARGE}, "/charge"),
+        ({"cdr": None, "charge": {**CHARGE, "energy_kwh": -1}}, "/charge/energy_kwh"),
+        ({"cdr": None, "charge": {**CHARGE, "charging_minutes": 0}}, "/charge/charging_minutes"),
+        ({"cdr": None, "charge": {"energy_kwh": 1, "charging_minutes": 1}}, "/charge/started_at"),
+        ({"cdr": None, "charge": {**CHARGE, "colour": "red"}}, "/charge/colour"),
+        ({"cdr": None, "charge": []}, "/charge"),
+    ],
+)
+def test_d17_a_wrong_imagined_session_is_named(api: APIClient, changes: dict[str, Any], pointer: str) -> None:
+    answer = priced(api, **changes)
+
+    assert answer.status_code == 400
+    assert pointers_of(answer)[0].startswith(pointer)

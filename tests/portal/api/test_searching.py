@@ -5,6 +5,7 @@ from django.urls import get_resolver
 from rest_framework.test import APIClient
 
 from core.access import Actor
+from portal import session_search
 from portal.api.resource import ListResource
 from stations.services import stations
 from tests import factories
@@ -73,3 +74,19 @@ def test_a_session_is_found_by_its_station_and_by_ids_as_a_whole(
     for asked in ({"search": "04A2B3C4"}, {"token": "04A2B3C4"}):
         assert results(limited.get("/api/v1/transactions/", asked)) == []
     assert len(results(api.get("/api/v1/transactions/", {"token": "04a2b3c4"}))) == 1
+
+
+def test_where_words_name_too_many_the_newest_stations_and_tokens_are_looked_for(
+    api: APIClient, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_search, "FOUND_AT_MOST", 2)
+    made = [factories.make_station(alice, name=f"Quay {number}")[0] for number in range(4)]
+    begun = []
+    for number, station in enumerate(made):
+        stations.add_evse(station, 1)
+        factories.make_token(alice, f"04A{number}", label=f"Van {number}")
+        begun.append(str(sessions.begin(station, token=f"04A{number}").pk))
+
+    for words in ("quay", "van"):
+        rows = results(api.get("/api/v1/transactions/", {"search": words}))
+        assert {row["id"] for row in rows} == set(begun[2:])

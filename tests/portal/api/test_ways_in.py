@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import orjson
 import pytest
 from rest_framework.test import APIClient
 
@@ -177,6 +178,29 @@ def test_too_many_requests_are_429_with_retry_after(api: APIClient, settings: An
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert int(answers[-1]["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize("form", ["", "?format=json", "?format=yaml"])
+def test_l16_the_description_counts_like_everything_else(api: APIClient, settings: Any, form: str) -> None:
+    settings.API_RATE_PER_SECOND, settings.API_RATE_BURST = 0.01, 3
+
+    answers = [api.get(path) for path in ("/api/v1/sites/", *[f"/api/v1/schema/{form}"] * 3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [answer["RateLimit"] for answer in answers] == [f'"key";r={left};t=1' for left in (2, 1, 0, 0)]
+    assert answers[-1]["Content-Type"] == "application/problem+json"
+    assert orjson.loads(answers[-1].content)["title"] == "Too many requests"
+    assert int(answers[-1]["Retry-After"]) >= 1
+
+
+def test_l16_who_is_signed_in_reads_the_description_by_the_same_measure(
+    organization: Organization, settings: Any
+) -> None:
+    settings.API_RATE_PER_SECOND, settings.API_RATE_BURST = 0.01, 1
+    browser = APIClient()
+    browser.force_login(factories.make_member(organization).user)
+
+    assert [browser.get("/api/v1/schema/").status_code for _ in range(2)] == [200, 429]
 
 
 def test_l16_all_processes_together_let_no_more_pass(settings: Any) -> None:

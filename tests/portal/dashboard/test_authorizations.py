@@ -75,6 +75,85 @@ def test_the_page_is_filtered(page: Callable[[str], str], query: str, found: lis
     assert [name for name in ("UNKNOWN77", "Pool car") if name in text] == found
 
 
+HTMX = {"HX-Request": "true"}
+
+
+def news_of(client: Client, page: str) -> str:
+    """What the page fetches when it hears of an answer."""
+    [path] = re.findall(r'id="news"[^>]* hx-get="([^"]*)"', page)
+    assert "live:authorization from:body" in page
+    return " ".join(
+        re.sub(r"<[^>]*>", " ", client.get(unescape(path), headers=HTMX).content.decode()).split()
+    )
+
+
+def test_d15_new_answers_are_counted_and_no_row_moves(
+    browser: Client, page: Callable[[str], str], station: ChargingStation
+) -> None:
+    first, narrowed = page(""), page("?outcome=accepted")
+    before = news_of(browser, first)
+    noted(station, 3, token_value=["LATER"])
+    [path] = re.findall(r'id="news"[^>]* hx-get="([^"]*)"', first)
+    fragment = browser.get(unescape(path), headers=HTMX).content.decode()
+
+    assert 'data-live="authorization"' in first
+    assert before == "0"
+    assert news_of(browser, first) == "3 new · show"
+    assert "LATER" not in fragment
+    assert "<table" not in fragment
+    assert news_of(browser, fragment) == "3 new · show"
+    assert news_of(browser, narrowed) == "1 new · show"
+    assert news_of(browser, page("")) == "0"
+
+
+def test_d15_the_first_answer_of_all_is_new(browser: Client, home: str, station: ChargingStation) -> None:
+    empty = browser.get(f"{home}authorizations/?q=LATER").content.decode()
+    noted(station, 60, token_value=["LATER"])
+
+    assert news_of(browser, empty) == "50+ new · show"
+
+
+def test_d15_an_older_page_tells_no_news(
+    browser: Client, home: str, page: Callable[[str], str], station: ChargingStation
+) -> None:
+    noted(station, 60, token_value=["OLD"])
+    older = AuthorizationAnswer.objects.filter(station=station).order_by("-id")[50]
+    text = browser.get(f"{home}authorizations/?before={older.pk}").content.decode()
+
+    assert "OLD" in text or "UNKNOWN77" in text
+    assert not re.findall(r'id="news"[^>]* hx-get', text)
+
+
+def test_the_news_in_german(
+    browser: Client, home: str, page: Callable[[str], str], station: ChargingStation
+) -> None:
+    browser.post(f"{home}preferences/", {"language": "de"})
+    first = page("")
+    noted(station, 1, token_value=["LATER"])
+
+    assert news_of(browser, first) == "1 neu · anzeigen"
+
+
+def test_a_stranger_and_who_is_limited_hear_no_news(
+    charlie: Client,
+    home: str,
+    organization: Organization,
+    actor: Actor,
+    station: ChargingStation,
+    browser_of: Callable[[Membership], Client],
+) -> None:
+    sites.create({"name": "Elsewhere", "time_zone": "UTC"}, by=actor)
+    dan = factories.make_member(organization, Role.SUPPORT, "dan")
+    access.limit_member(dan, ["Elsewhere"], by=actor)
+    limited = browser_of(dan)
+    page = limited.get(f"{home}authorizations/").content.decode()
+    noted(station, 1, token_value=["LATER"])
+
+    assert news_of(limited, page) == "0"
+    nothing = "00000000-0000-0000-0000-000000000000"
+    assert charlie.get(f"{home}authorizations/?since={nothing}", headers=HTMX).status_code == 404
+
+
 def test_the_pages_of_token_and_driver_show_their_answers(
     browser: Client, home: str, token: IdToken, shown: None
 ) -> None:

@@ -47,6 +47,14 @@ def test_what_the_permission_does_not_cover_is_not_told() -> None:
     assert not Viewer(blind, frozenset({"secret"})).may_see(message("secret"))
 
 
+def test_of_answers_about_tokens_hears_only_who_may_see_drivers() -> None:
+    support = replace(actor(), permissions=ROLE_PERMISSIONS[Role.SUPPORT])
+    viewer = Viewer(actor(), frozenset({"authorization"}))
+
+    assert Viewer(support, frozenset({"authorization"})).may_see(message("authorization"))
+    assert not viewer.may_see(message("authorization"))
+
+
 def test_a_tab_hears_of_what_it_asked_for_only() -> None:
     viewer = Viewer(actor(), frozenset({f"command:{STATION}"}))
 

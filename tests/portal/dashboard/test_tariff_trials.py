@@ -1,9 +1,13 @@
 """What a tariff would change: past sessions priced by a draft, the week as a grid, versions side by side."""
 
+import html
 import re
+import shlex
 from collections.abc import Callable
 from datetime import date, time
 from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +22,7 @@ from tariffs.models import Tariff
 from tariffs.week import bands_of
 from tests import factories
 from tests.factories.sessions import begin, end
+from tests.portal.api.conftest import client_with
 from tests.stations.ocpp.charging import priced
 from tests.tariffs.building import component, document, element, tariff
 
@@ -49,6 +54,24 @@ def test_past_sessions_are_priced_by_the_draft_and_nothing_is_stored(
     assert "2 sessions have both prices." in shown
     assert shown.count("5.95 € 10.71 € 4.76 €") == 2
     assert [cost.incl_vat for cost in costs] == [Decimal("5.9500")] * 2
+
+
+def called(page: str, organization: Organization) -> Any:
+    """What the API answers to the call that a page offers."""
+    [call] = re.findall(r'value="(curl [^"]*)"', page)
+    words = shlex.split(html.unescape(call))
+    client = client_with(factories.make_key(organization, "tariffs:read", "transactions:read"))
+    path = urlsplit(words[3]).path
+    return client.generic("POST", path, words[-1], content_type="application/json").json()
+
+
+def test_d17_the_page_offers_the_call_that_tells_the_same(
+    browser: Client, home: str, followed: Tariff, organization: Organization
+) -> None:
+    page = browser.get(f"{home}tariffs/{followed.pk}/trial/").content.decode()
+    told = called(page, organization)
+
+    assert (told["was"], told["would_be"], told["change_percent"]) == ("11.90", "21.42", "80.0")
 
 
 def test_the_version_the_days_and_the_site_are_chosen(

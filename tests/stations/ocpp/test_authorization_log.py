@@ -13,6 +13,7 @@ from core.ids import uuid7_of
 from core.models import AuditEntry
 from drivers.models import IdToken
 from drivers.services import tokens
+from stations import live
 from stations.domain import intents
 from stations.domain.events import TokenShown
 from stations.domain.station import StationRef
@@ -36,6 +37,20 @@ def start(socket: WireStation, token: IdToken) -> Any:
         return socket.call("StartTransaction", wire("v16/StartTransaction.plain", idTag=token.value))
     shown = {"idToken": token.value, "type": token.type}
     return socket.call("TransactionEvent", wire("v201/TransactionEvent.started", idToken=shown))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_who_watches_the_log_is_told_of_an_answer_once_it_is_kept(
+    charger: Charger, alice: Actor, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        live, "announce", lambda kind, *about, **place: told.append((kind, len(logged(charger))))
+    )
+    with charger.dial(version) as socket:
+        socket.boot()
+        authorize(socket, make_token(alice).value)
+    assert [kept for kind, kept in told if kind == "authorization"] == [1]
 
 
 def logged(charger: Charger) -> list[AuthorizationAnswer]:

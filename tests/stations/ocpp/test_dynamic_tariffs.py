@@ -9,7 +9,7 @@ import pytest
 from core import clock
 from core.access import Actor
 from stations.models import FrozenTariff, TariffAssignment
-from stations.services import session_costs
+from stations.services import dynamic_tariffs, session_costs
 from tariffs import publishing
 from tariffs.models import TariffVersion
 from tests.factories import unique
@@ -108,6 +108,38 @@ def test_t42_a_price_ahead_is_taken_in_and_taken_back_with_it(
     assert documents[1] == first.document, "what counts otherwise is no price of this session"
     assert FrozenTariff.objects.get(transaction=car.session).document == first.document
     assert told(cost_of(car)) == ("final", "5.00", "5.95")
+
+
+def test_t42_a_version_is_read_once_for_however_many_sessions(
+    plug: Plug, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    car = plug("2.0.1", hours_ago=2)
+    first = in_force(alice, car, (-60, "0.50"), (30, "0.30"))
+    texts = set(TariffVersion.objects.filter(tariff=first.tariff).values_list("document", flat=True))
+    car.start(0, 0)
+    session_costs.price(car.session.pk, now=car.at(60))
+    read: list[str] = []
+    loads = dynamic_tariffs.documents.loads
+    monkeypatch.setattr(dynamic_tariffs.documents, "loads", lambda text: read.append(text) or loads(text))
+    again = session_costs.price(car.session.pk, now=car.at(61))
+    car.stop(120, 20_000)
+
+    assert again is not None
+    assert not texts.intersection(read)
+    assert told(cost_of(car)) == ("final", "8.00", "9.52")
+
+
+def test_t42_only_so_many_versions_are_kept_and_the_price_stays_right(
+    plug: Plug, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamic_tariffs, "MOST_KEPT", 1)
+    car = plug("2.0.1", hours_ago=2)
+    in_force(alice, car, (-60, "0.50"), (30, "0.30"), (90, "0.90"))
+    car.start(0, 0)
+    car.stop(120, 20_000)
+
+    assert told(cost_of(car)) == ("final", "10.00", "11.90")
+    assert len(dynamic_tariffs._contents) <= 1
 
 
 def test_t42_that_prices_can_change_is_said_before_the_start(charger: Charger, alice: Actor) -> None:

@@ -1,19 +1,26 @@
 """What a station does comes out of the event stream's source: each fact once, in order, figures included."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from core import clock
 from core.access import Actor
 from core.models import Event
 from core.services import outbox
 from stations.domain import intents
+from stations.models import Reservation
 from tests.factories import make_token
-from tests.stations.ocpp.asking import VERSIONS, ask, now, with_effect
+from tests.portal.api.test_event_data import complaints
+from tests.stations.ocpp.asking import VERSIONS, ask, ended, issue, now, with_effect
 from tests.stations.ocpp.knocking import Charger
+from tests.stations.ocpp.test_smart_charging import START, ended_set, next_of, set_profile
 from tests.waiting import eventually
 from tests.wire.client import WireStation
 from tests.wire.golden import wire
+
+CARD = "04A1B2C3D4"
 
 
 def told(owner: Actor, prefix: str = "") -> list[Event]:
@@ -95,6 +102,64 @@ def test_a_command_is_told_when_it_has_ended_and_when_its_effect_is_seen(
     assert (settled.data["status"], settled.data["effect"]) == ("accepted", None)
     assert settled.data["response"] == {"status": "Accepted"}
     assert effect.data["effect"] == "seen"
+
+
+def test_a_charging_profile_is_told_when_it_is_installed_changed_and_cleared(
+    charger: Charger, alice: Actor
+) -> None:
+    lower = {"rate_unit": "A", "start_schedule": START, "periods": [{"start_s": 0, "limit": 8}]}
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        ended_set(charger, socket, alice, set_profile(1, id=7))
+        ended_set(charger, socket, alice, set_profile(1, id=7, schedules=[lower]))
+        command = issue(charger, alice, intents.ClearChargingProfile(charging_profile_id=7))
+        socket.reply(next_of(socket, "ClearChargingProfile"), {"status": "Accepted"})
+        ended(command)
+    events = told(alice, "charging_profile.")
+
+    assert [event.type for event in events] == [
+        "charging_profile.installed",
+        "charging_profile.changed",
+        "charging_profile.cleared",
+    ]
+    limits = [event.data["charging_profile"]["schedules"][0]["periods"][0]["limit"] for event in events]
+    assert [float(limit) for limit in limits] == [16, 8, 8]
+    assert {(event.data["evse_id"], event.data["profile_id"]) for event in events} == {(1, 7)}
+    assert len({event.object_id for event in events}) == 1
+    assert {event.limit_id for event in events} == {charger.station.site_id}
+    assert not [found for event in events if (found := complaints({"type": event.type, "data": event.data}))]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_p255_a_reservation_that_a_session_uses_is_told_with_the_session(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    make_token(alice, CARD, type_="ISO14443")
+    wish = intents.ReserveNow(
+        evse_id=1, token_value=CARD, token_type="ISO14443", expires_at=clock.now() + timedelta(hours=1)
+    )
+    with charger.dial(version) as socket:
+        socket.boot()
+        status(socket, "Available")
+        ask(charger, socket, alice, wish, {"status": "Accepted"})
+        number = Reservation.objects.get(station=charger.station).number
+        if version == "1.6":
+            socket.call(
+                "StartTransaction", wire("v16/StartTransaction.plain", reservationId=number, timestamp=now())
+            )
+        else:
+            started = wire("v201/TransactionEvent.started", reservationId=number, timestamp=now())
+            socket.call("TransactionEvent", started)
+    events = told(alice, "reservation.")
+
+    assert [event.type for event in events] == [
+        "reservation.created",
+        "reservation.accepted",
+        "reservation.used",
+    ]
+    session = told(alice, "transaction.started")[0].data["id"]
+    assert [event.data["transaction"] for event in events] == [None, None, session]
+    assert CARD not in str([event.data for event in events])
 
 
 def test_no_event_holds_a_token_or_a_password(charger: Charger, alice: Actor) -> None:
