@@ -12,6 +12,7 @@ from portal import runtime
 from stations.domain.certificates import INSTALLABLE, RENEWABLE, CertificateUse, SigningStatus, SigningUse
 from stations.domain.displays import STATES
 from stations.domain.firmware import JobStatus
+from stations.domain.reservations import ReservationStatus
 from stations.domain.rollouts import Progress, RolloutStatus
 from stations.domain.words import CommandStatus, TransactionStatus
 from tariffs.structure import TariffType
@@ -335,6 +336,7 @@ SPECTACULAR_SETTINGS = {
         "RenewableCertificateEnum": [(use, use) for use in RENEWABLE],
         "RequestedCertificateEnum": [(use.value, use.value) for use in SigningUse],
         "CommandStatusEnum": [(word.value, word.value) for word in CommandStatus],
+        "ReservationStatusEnum": [(word.value, word.value) for word in ReservationStatus],
         "PlanStatusEnum": [(word, word) for word in ("planned", "done", "cancelled")],
         "JobStatusEnum": [(word.value, word.value) for word in JobStatus],
         "SigningStatusEnum": [(word.value, word.value) for word in SigningStatus],
