@@ -35,6 +35,7 @@ _BOUNDS: Sequence[tuple[str, str, bool]] = (
 )
 """A restriction, the condition it bounds, and whether from below."""
 _PLACES: Mapping[str, int] = {name: place for place, name in enumerate(Conditions._fields[1:])}
+MOST_ELEMENTS_KEPT = 100
 OF_RESERVATION = frozenset({Counted.RESERVATION_TIME, Counted.RESERVATION_FLAT})
 
 
@@ -79,9 +80,14 @@ class Chooser:
         return None
 
 
-@lru_cache(maxsize=1024)
 def chooser_of(tariff: Tariff, *, expired: bool = False) -> Chooser:
-    """The candidates of a tariff, which many prices share."""
+    """The candidates of a tariff, which many prices share; an unusually long one is not kept in memory."""
+    make = _kept_chooser if len(tariff.elements) <= MOST_ELEMENTS_KEPT else Chooser
+    return make(tariff, expired=expired)
+
+
+@lru_cache(maxsize=1024)
+def _kept_chooser(tariff: Tariff, *, expired: bool) -> Chooser:
     return Chooser(tariff, expired=expired)
 
 

@@ -1,6 +1,7 @@
 """``/tools/price/``: what a charge detail record costs by a tariff (tariffs section 14)."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
@@ -46,6 +47,8 @@ IMAGINED = {
     "time_zone": "Europe/Berlin",
 }
 WEEK_MINUTES = 7 * 24 * 60
+MOST_ELEMENTS = 100
+"""Of a tariff by which more is priced than one record that is cut already."""
 
 
 class ImaginedBody(StrictSerializer):
@@ -55,6 +58,11 @@ class ImaginedBody(StrictSerializer):
     energy_kwh = Figure(min_value=0, max_value=1000)
     charging_minutes = serializers.IntegerField(min_value=1, max_value=WEEK_MINUTES)
     parked_minutes = serializers.IntegerField(min_value=0, max_value=WEEK_MINUTES, required=False, default=0)
+
+    def validate_started_at(self, at: datetime) -> datetime:
+        if not 2000 <= at.year < 3000:
+            raise serializers.ValidationError("A time in the years 2000 to 2999 is expected here.")
+        return at
 
 
 class TaxRatesBody(serializers.Serializer):
@@ -143,7 +151,7 @@ class PriceTool(Resource):
         body = mapping_of(self.request.data)
         _require_known(body)
         tariff = inside("tariff", body, parsing.parse_tariff)
-        session = _session(body)
+        session = _session(body, tariff)
         price = pricing.price(
             tariff,
             session,
@@ -170,12 +178,20 @@ def inside(name: str, body: Mapping[str, Any], read: Callable[..., T]) -> T:
     return read(body[name], pointer=f"/{name}")
 
 
-def _session(body: Mapping[str, Any]) -> Recorded | Metered:
-    """The record, or what stands in its place."""
+def require_few(tariff: Tariff) -> Tariff:
+    """The tariff; raises :class:`Invalid` where it has more than ``MOST_ELEMENTS`` elements."""
+    if len(tariff.elements) > MOST_ELEMENTS:
+        raise Invalid(f"A tariff of at most {MOST_ELEMENTS} elements can be tried.", field="tariff.elements")
+    return tariff
+
+
+def _session(body: Mapping[str, Any], tariff: Tariff) -> Recorded | Metered:
+    """The record, or what stands in its place, which is cut by every element's bounds."""
     if body.get("charge") is None:
         return inside("cdr", body, parsing.parse_cdr)
     if body.get("cdr") is not None:
         raise Invalid("Give either cdr or charge.", field="charge")
+    require_few(tariff)
     checked = ImaginedBody(data=body["charge"])
     if not checked.is_valid():
         raise serializers.ValidationError({"charge": checked.errors})

@@ -27,6 +27,7 @@ from tariffs.pointers import InvalidDocument
 USUAL = timedelta(days=30)
 LONGEST = timedelta(days=400)
 LISTED = 100
+YEARS = range(2000, 3000)
 
 
 class TrialForm(forms.Form):
@@ -54,7 +55,10 @@ class TrialForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         since, until = values.get("since"), values.get("until")
-        if since and until and not since <= until <= since + LONGEST:
+        for name, day in (("since", since), ("until", until)):
+            if day and day.year not in YEARS:
+                self.add_error(name, _("A day in the years 2000 to 2999 is expected here."))
+        if since and until and not timedelta() <= until - since < LONGEST:
             self.add_error("until", _("The end comes after the beginning, by 400 days at most."))
         return values
 

@@ -53,7 +53,7 @@ BEGIN
         NEW.id, jsonb_build_object('id', NEW.id, 'station', NEW.station_id, 'identity', place.identity,
             'ocpp_reservation_id', NEW.number, 'evse_id', place.evse_id, 'connector_type', NEW.connector_type,
             'status', NEW.status,
-            'detail', CASE WHEN NEW.status IN ('active', 'removed', 'refused', 'failed') THEN NEW.detail ELSE '' END,
+            'detail', CASE WHEN NEW.status IN ('active', 'removed', 'refused') THEN NEW.detail ELSE '' END,
             'expires_at', core_instant(NEW.expires_at), 'created_at', core_instant(NEW.created_at),
             'ended_at', core_instant(NEW.ended_at), 'transaction', NEW.transaction_id));
     RETURN NULL;
@@ -92,7 +92,7 @@ CREATE TRIGGER stations_profile_told_new AFTER INSERT OR DELETE ON stations_inst
 CREATE TRIGGER stations_profile_told AFTER UPDATE ON stations_installedprofile FOR EACH ROW
     WHEN (OLD.evse_id <> NEW.evse_id OR OLD.purpose <> NEW.purpose OR OLD.kind <> NEW.kind
         OR OLD.stack_level <> NEW.stack_level OR OLD.source <> NEW.source OR OLD.content <> NEW.content
-        OR OLD.installed_at <> NEW.installed_at)
+        OR (NEW.transaction_id IS NOT NULL AND OLD.transaction_id IS DISTINCT FROM NEW.transaction_id))
     EXECUTE FUNCTION stations_tell_profile();
 """
 TOLD = {

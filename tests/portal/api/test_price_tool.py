@@ -110,6 +110,10 @@ def test_t55_unknown_fields_of_the_foreign_objects_are_tolerated(api: APIClient)
     assert answer.json()["payable"]["incl_vat"] == "5.45"
 
 
+LONG = {
+    "currency": "EUR",
+    "elements": [{"price_components": [{"type": "ENERGY", "price": 0.61, "vat": 21}]}] * 101,
+}
 CHARGE = {
     "started_at": "2026-03-02T19:50:00Z",
     "energy_kwh": 22,
@@ -121,10 +125,10 @@ CHARGE = {
 def test_d17_an_imagined_session_is_cut_where_a_price_changes(api: APIClient) -> None:
     """The price changes at 21:15 in Amsterdam, after 25 of 120 minutes."""
     told = priced(api, cdr=None, charge=CHARGE).json()
-    energy = [line["measured"] for line in told["lines"] if line["type"] == "ENERGY"]
+    energy = [line["measured"] for line in told["lines"] if line["dimension"] == "ENERGY"]
 
     assert told["total_energy"] == "22"
-    assert (told["total_time"], told["total_parking_time"]) == ("2", "1")
+    assert (told["total_time"], told["total_parking_time"]) == ("3", "1")
     assert len(energy) == 2
 
 
@@ -137,6 +141,9 @@ def test_d17_an_imagined_session_is_cut_where_a_price_changes(api: APIClient) ->
         ({"cdr": None, "charge": {"energy_kwh": 1, "charging_minutes": 1}}, "/charge/started_at"),
         ({"cdr": None, "charge": {**CHARGE, "colour": "red"}}, "/charge/colour"),
         ({"cdr": None, "charge": []}, "/charge"),
+        ({"cdr": None, "charge": {**CHARGE, "started_at": "9999-12-31T23:00:00Z"}}, "/charge/started_at"),
+        ({"cdr": None, "charge": {**CHARGE, "started_at": "0001-01-01T00:00:00Z"}}, "/charge/started_at"),
+        ({"cdr": None, "charge": CHARGE, "tariff": LONG}, "/tariff/elements"),
     ],
 )
 def test_d17_a_wrong_imagined_session_is_named(api: APIClient, changes: dict[str, Any], pointer: str) -> None:

@@ -114,6 +114,8 @@ def test_d17_only_the_newest_are_taken_and_it_is_said(
         ({"started_after": None}, "/started_after"),
         ({"started_before": "2020-01-01T00:00:00Z"}, "/started_before"),
         ({"started_after": "2020-01-01T00:00:00Z"}, "/started_before"),
+        ({"started_after": "9999-06-01T00:00:00Z", "started_before": "9999-05-01T00:00:00Z"}, "/started_before"),
+        ({"started_after": "0001-01-01T00:00:00Z", "started_before": "9999-12-31T23:59:59Z"}, "/started_before"),
         ({"site": "0192f3a4-5b6c-7d8e-9f01-23456789abcd"}, "/site"),
         ({"station": "x"}, "/station"),
         ({"driver": "Anna"}, "/driver"),
@@ -121,6 +123,12 @@ def test_d17_only_the_newest_are_taken_and_it_is_said(
 )  # fmt: skip
 def test_d17_a_wrong_field_is_named(api: APIClient, changes: dict[str, Any], pointer: str) -> None:
     assert problem(asked(api, **changes), 400)["errors"][0]["pointer"] == pointer
+
+
+def test_d17_the_last_days_of_the_calendar_have_no_sessions(api: APIClient) -> None:
+    answer = asked(api, started_after="9999-06-01T00:00:00Z", started_before="9999-12-31T00:00:00Z")
+
+    assert (answer.status_code, answer.json()["sessions"]) == (200, [])
 
 
 def test_d17_both_scopes_are_needed(api_with: Callable[..., APIClient], station: ChargingStation) -> None:
@@ -144,11 +152,10 @@ def test_d17_who_is_limited_to_sites_reprices_their_sessions_only(
     assert asked(limited).json()["sessions"] == []
 
 
-def test_d17_one_caller_reprices_one_thing_at_a_time(
+def test_d17_an_organization_reprices_one_thing_at_a_time_however_many_keys_it_has(
     api: APIClient, organization: Organization, station: ChargingStation
 ) -> None:
-    caller = str(ApiKey.objects.filter(organization=organization).latest("id").pk)
-    with repricing.under_way.place(caller):
+    with repricing.under_way.place(str(organization.pk)):
         refused = asked(api)
 
     assert refused.status_code == 429

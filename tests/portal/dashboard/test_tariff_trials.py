@@ -83,12 +83,15 @@ def test_the_version_the_days_and_the_site_are_chosen(
     other_site = text_of(browser.get(f"{url}?site={elsewhere.pk}"))
     long_ago = text_of(browser.get(f"{url}?since=2020-01-01&until=2020-02-01"))
     backwards = browser.get(f"{url}?since=2020-02-01&until=2020-01-01")
+    beyond = browser.get(f"{url}?since=9999-06-01&until=9999-12-31")
 
     assert "Charged 11.90 € By this version 11.90 € Change 0.0 %" in same
     assert "No session ended in this time" in other_site
     assert "No session ended in this time" in long_ago
     assert backwards.status_code == 422
     assert "The end comes after the beginning" in text_of(backwards)
+    assert beyond.status_code == 422
+    assert "A day in the years 2000 to 2999" in text_of(beyond)
 
 
 def test_its_days_are_filled_in_whatever_the_language(browser: Client, home: str, followed: Tariff) -> None:
