@@ -192,8 +192,8 @@ class CommandList(ListResource):
         """Send a command to many stations, at most 500, or plan it; the answer counts how each took it.
 
         What a station of them cannot be told is listed under `refused` and holds up no other. Above 20 stations
-        (`SECOND_PERSON_ABOVE`), those told within a day counted together, resets, configuration, firmware and
-        certificates wait a day for another person's word: `approve/`.
+        (`SECOND_PERSON_ABOVE`), those that one person told within a day counted together, resets, configuration,
+        firmware and certificates wait a day for another person's word: `approve/`.
         """
         return self.once(self._send)
 

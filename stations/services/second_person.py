@@ -1,15 +1,17 @@
 """When one person is not enough: configuration, firmware, certificates and reset of many stations (security.md W-21).
 
 What is asked for many stations at once waits for another's word above the threshold. What is said to one station
-after the other is counted, and refused above it: who it was asks for all of them at once. What was agreed on, and what
-nobody says by themselves (rollouts, plans that come due, the portal), is not counted.
+after the other is counted, and refused above it: who it was asks for all of them at once. Both count the same
+stations, each once: of commands, plans and rollouts of one person. What was agreed on, and what the portal says by
+itself, is not counted.
 
 Who locks what: the row of the organization, so that wishes made at the same time count each other.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -21,7 +23,8 @@ from core.ids import uuid7_of
 from core.models import ApiKey, Organization
 from stations.domain.intents import Intent
 from stations.domain.intents.raw import Call
-from stations.models import BulkCommand, BulkPart, ChargingStation, Command, ScheduledCommand
+from stations.domain.rollouts import RolloutStatus
+from stations.models import BulkCommand, ChargingStation, Command, RolloutStation, ScheduledCommand
 from stations.models.commands import NEEDS_TWO
 from stations.services import access
 
@@ -49,7 +52,8 @@ def require_few(station: ChargingStation, *, by: Actor) -> None:
     Called inside a transaction, which then tells the station.
     """
     one_after_the_other(by)
-    if _told_lately(by, station) >= max(settings.SECOND_PERSON_ABOVE, 1):
+    others = _told_alone(by, WINDOW) - {station.pk}
+    if len(others) >= max(settings.SECOND_PERSON_ABOVE, 1):
         raise Conflict(
             f"Above {settings.SECOND_PERSON_ABOVE} stations within ten minutes a second person has to agree. Ask for "
             "all of them at once by POST /api/v1/commands/, which another person or key then approves, or wait."
@@ -57,18 +61,12 @@ def require_few(station: ChargingStation, *, by: Actor) -> None:
 
 
 def needs_two(stations: Sequence[ChargingStation], intent: Intent, *, by: Actor) -> bool:
-    """Whether these stations, with those told by one person alone within a day, are more than one may tell."""
+    """Whether these stations, with those that the actor told alone within a day, are more than one may tell."""
     if intent.name not in NEEDS_TWO:
         return False
     one_after_the_other(by)
-    alone = BulkPart.objects.filter(
-        bulk__organization_id=by.home,
-        bulk__command__in=NEEDS_TWO,
-        bulk__approval="",
-        bulk__issued_at__gt=clock.now() - A_DAY,
-        refusal="",
-    )
-    return bool(len(stations) + alone.count() > settings.SECOND_PERSON_ABOVE)
+    told = _told_alone(by, A_DAY) | {station.pk for station in stations}
+    return bool(len(told) > settings.SECOND_PERSON_ABOVE)
 
 
 def one_after_the_other(by: Actor) -> None:
@@ -76,19 +74,28 @@ def one_after_the_other(by: Actor) -> None:
     Organization.objects.select_for_update(no_key=True).get(pk=by.home)
 
 
-def _told_lately(by: Actor, station: ChargingStation) -> int:
-    """How many other stations were told or are planned to be, by whatever way in the same person acts."""
-    names = _names_of(by)
-    told = _of(Command.objects.filter(scheduled_run=None), by, names, station)
-    planned = _of(ScheduledCommand.objects.all(), by, names, station)
-    return told.union(planned).count()
+def _told_alone(by: Actor, within: timedelta) -> set[UUID]:
+    """The stations that were told or are planned to be, by whatever way in the same person acts."""
+    names, since = _names_of(by), clock.now() - within
+    told = _of(Command.objects.filter(scheduled_run=None), by, names, since)
+    planned = _of(ScheduledCommand.objects.all(), by, names, since)
+    return set(told.union(planned, _rolled_out(by, since)))
 
 
-def _of(rows: QuerySet[Any], by: Actor, names: set[str], station: ChargingStation) -> QuerySet[Any]:
-    since = uuid7_of(clock.now() - WINDOW, 0)
-    own = rows.filter(_OF_THE_KIND, organization_id=by.home, id__gt=since, issued_by__in=names)
-    others = own.exclude(station=station).exclude(bulk_part__bulk__approval=_APPROVED)
-    return others.order_by().values_list("station_id", flat=True)
+def _of(rows: QuerySet[Any], by: Actor, names: set[str], since: datetime) -> QuerySet[Any]:
+    own = rows.filter(_OF_THE_KIND, organization_id=by.home, id__gt=uuid7_of(since, 0), issued_by__in=names)
+    return own.exclude(bulk_part__bulk__approval=_APPROVED).order_by().values_list("station_id", flat=True)
+
+
+def _rolled_out(by: Actor, since: datetime) -> QuerySet[Any]:
+    rows = RolloutStation.objects.filter(
+        organization_id=by.home,
+        wave__isnull=False,
+        rollout__approved_at=None,
+        rollout__requested_owner=access.person_behind(by),
+        rollout__requested_at__gt=since,
+    ).exclude(rollout__status=RolloutStatus.AWAITING_APPROVAL.value)
+    return rows.order_by().values_list("station_id", flat=True)
 
 
 def _names_of(by: Actor) -> set[str]:

@@ -20,6 +20,7 @@ from tests.portal.api.conftest import client_with, results
 from tests.portal.api.test_bad_input import problem
 
 URL = "/api/v1/commands/"
+ROLLOUTS = "/api/v1/firmware-rollouts/"
 RESET = {"command": "reset", "kind": "on_idle"}
 WAITING = {**RESET, "if_offline": "wait", "expires_in": 3600}
 
@@ -219,6 +220,37 @@ class TestSecondPerson:
 
         assert (first["approval"], second["approval"]) == (None, "awaited")
         assert api.post(URL, harmless).json()["approval"] is None
+
+    def test_w021_what_was_said_one_by_one_counts_for_what_is_said_to_many(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        for station in fleet[:2]:
+            assert api.post(f"/api/v1/stations/{station.pk}/commands/", WAITING).status_code == 202
+        shown = api.post(URL, {**RESET, "stations": ids(fleet[2:])}).json()
+
+        assert (shown["approval"], shown["counts"]) == ("awaited", {"awaiting_approval": 1})
+        assert not said_to(fleet).filter(station=fleet[2]).exists()
+
+    def test_w021_the_same_stations_told_again_are_not_more_stations_and_nor_are_those_of_others(
+        self, api: APIClient, api_with: Any, fleet: list[ChargingStation]
+    ) -> None:
+        again = [api.post(URL, {**WAITING, "stations": ids(fleet[:2])}).json()["approval"] for _ in range(3)]
+        other = api_with("*").post(URL, {**WAITING, "stations": ids(fleet[1:])}).json()
+
+        assert again == [None] * 3
+        assert (other["approval"], other["counts"]) == (None, {"pending": 2})
+
+    def test_w021_stations_of_a_rollout_that_nobody_approved_count_too(
+        self, api: APIClient, alice: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        image = factories.make_image(alice, vendor="Acme")
+        ChargingStation.objects.filter(pk__in=ids(fleet[:2])).update(vendor="Acme", model="AC22")
+        rollout = api.post(ROLLOUTS, {"image": str(image.pk), "stations": ids(fleet[:2])}).json()
+        assert api.post(f"{ROLLOUTS}{rollout['id']}/start/").json()["status"] == "running"
+
+        assert api.post(URL, {**RESET, "stations": ids(fleet[2:])}).json()["approval"] == "awaited"
+        assert api.post(f"/api/v1/stations/{fleet[2].pk}/commands/", RESET).status_code == 409
+        assert not said_to(fleet).filter(command="reset").exists()
 
     def test_w021_what_waits_for_a_second_person_is_taken_back_or_runs_out(
         self, api: APIClient, api_with: Any, fleet: list[ChargingStation]
