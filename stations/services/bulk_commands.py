@@ -74,9 +74,10 @@ def issue(
     """
     check(stations, intent, by=by)
     preconditions.check_manners(intent, manners.patience_s, manners.if_offline)
+    coming = scheduled_commands.coming(manners.when) if manners.when else None
     with atomic():
         bulk = _kept(intent, by, manners)
-        if second_person.needs_two(stations, intent, by=by):
+        if second_person.needs_two(stations, intent, by=by, coming=coming):
             _await_approval(bulk, intent, by, manners)
             parts = [BulkPart(bulk=bulk, station=station) for station in stations]
         else:

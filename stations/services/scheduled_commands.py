@@ -63,8 +63,13 @@ def plan(
         return write_down(station, intent, when=when, by=by, **manners)
     by.require(commands.permission_of(intent), station)
     with atomic():
-        second_person.require_few(station, by=by)
+        second_person.require_few(station, by=by, coming=coming(when))
         return write_down(station, intent, when=when, by=by, **manners)
+
+
+def coming(when: When) -> second_person.Coming:
+    """The same for who counts what one person tells alone."""
+    return second_person.Coming(when.run_at or clock.now(), bool(when.repeat))
 
 
 def write_down(

@@ -2,15 +2,16 @@
 
 What is asked for many stations at once waits for another's word above the threshold. What is said to one station
 after the other is counted, and refused above it: who it was asks for all of them at once. Both count the same
-stations, each once: of commands, plans and rollouts of one person. What was agreed on, and what the portal says by
-itself, is not counted.
+stations, each once: of commands, plans and rollouts of one person. Plans count as they are written down and where
+they come within ten minutes of what is asked for; when they come due they are never refused. What was agreed on, and
+what the portal says by itself, is not counted.
 
 Who locks what: the row of the organization, so that wishes made at the same time count each other.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -23,6 +24,7 @@ from core.ids import uuid7_of
 from core.models import ApiKey, Organization
 from stations.domain.intents import Intent
 from stations.domain.intents.raw import Call
+from stations.domain.recurrence import Recurrence
 from stations.domain.rollouts import RolloutStatus
 from stations.models import BulkCommand, ChargingStation, Command, RolloutStation, ScheduledCommand
 from stations.models.commands import NEEDS_TWO
@@ -46,13 +48,21 @@ def is_counted(intent: Intent, by: Actor) -> bool:
     return intent.action in RAW if isinstance(intent, Call) else intent.name in NEEDS_TWO
 
 
-def require_few(station: ChargingStation, *, by: Actor) -> None:
-    """Raise :class:`Conflict` where the actor told as many other stations lately as one person may.
+class Coming(NamedTuple):
+    """When stations are told: at a time, or from then on again and again."""
+
+    at: datetime
+    repeats: bool = False
+
+
+def require_few(station: ChargingStation, *, by: Actor, coming: Coming | None = None) -> None:
+    """Raise :class:`Conflict` where the actor told as many other stations lately as one person may, or as many
+    others are to be told at the same time. Without ``coming`` the station is told at once.
 
     Called inside a transaction, which then tells the station.
     """
     one_after_the_other(by)
-    others = _told_alone(by, WINDOW) - {station.pk}
+    others = _told_alone(by, WINDOW, coming) - {station.pk}
     if len(others) >= max(settings.SECOND_PERSON_ABOVE, 1):
         raise Conflict(
             f"Above {settings.SECOND_PERSON_ABOVE} stations within ten minutes a second person has to agree. Ask for "
@@ -60,12 +70,15 @@ def require_few(station: ChargingStation, *, by: Actor) -> None:
         )
 
 
-def needs_two(stations: Sequence[ChargingStation], intent: Intent, *, by: Actor) -> bool:
-    """Whether these stations, with those that the actor told alone within a day, are more than one may tell."""
+def needs_two(
+    stations: Sequence[ChargingStation], intent: Intent, *, by: Actor, coming: Coming | None = None
+) -> bool:
+    """Whether these stations are more than one may tell, with those that the actor told alone within a day or that
+    are to be told at the same time."""
     if intent.name not in NEEDS_TWO:
         return False
     one_after_the_other(by)
-    told = _told_alone(by, A_DAY) | {station.pk for station in stations}
+    told = _told_alone(by, A_DAY, coming) | {station.pk for station in stations}
     return bool(len(told) > settings.SECOND_PERSON_ABOVE)
 
 
@@ -74,17 +87,49 @@ def one_after_the_other(by: Actor) -> None:
     Organization.objects.select_for_update(no_key=True).get(pk=by.home)
 
 
-def _told_alone(by: Actor, within: timedelta) -> set[UUID]:
+def _told_alone(by: Actor, within: timedelta, coming: Coming | None) -> set[UUID]:
     """The stations that were told or are planned to be, by whatever way in the same person acts."""
-    names, since = _names_of(by), clock.now() - within
-    told = _of(Command.objects.filter(scheduled_run=None), by, names, since)
-    planned = _of(ScheduledCommand.objects.all(), by, names, since)
-    return set(told.union(planned, _rolled_out(by, since)))
+    now = clock.now()
+    since, when = uuid7_of(now - within, 0), coming or Coming(now)
+    planned = _alone(ScheduledCommand.objects.filter(status=ScheduledCommand.Status.PLANNED), by)
+    meeting = planned.filter(_meeting(when) | Q(id__gt=since))
+    found = _stations(_told(since, by)).union(_stations(meeting), _rolled_out(by, now - within))
+    return set(found) | {plan.station_id for plan in _repeated(planned, when) if _comes(plan, when.at)}
 
 
-def _of(rows: QuerySet[Any], by: Actor, names: set[str], since: datetime) -> QuerySet[Any]:
-    own = rows.filter(_OF_THE_KIND, organization_id=by.home, id__gt=uuid7_of(since, 0), issued_by__in=names)
-    return own.exclude(bulk_part__bulk__approval=_APPROVED).order_by().values_list("station_id", flat=True)
+def _told(since: UUID, by: Actor) -> QuerySet[Any]:
+    """Commands said since then; of plans written down before, those of the last ten minutes."""
+    run = Q(scheduled_run__scheduled_id__gt=since) | Q(id__gt=uuid7_of(clock.now() - WINDOW, 0))
+    rows = Command.objects.filter(Q(scheduled_run=None) | run, id__gt=since)
+    return _alone(rows, by).exclude(scheduled_run__scheduled__bulk_part__bulk__approval=_APPROVED)
+
+
+def _meeting(coming: Coming) -> Q:
+    """What is repeated meets every plan sooner or later."""
+    return (
+        Q(next_at__isnull=False)
+        if coming.repeats
+        else Q(next_at__range=(coming.at - WINDOW, coming.at + WINDOW))
+    )
+
+
+def _repeated(planned: QuerySet[Any], coming: Coming) -> QuerySet[Any]:
+    return planned.exclude(repeat="").filter(next_at__lt=coming.at - WINDOW).select_related("station__site")
+
+
+def _comes(plan: ScheduledCommand, at: datetime) -> bool:
+    zone = plan.station.site.time_zone
+    time = Recurrence.read(plan.repeat, start=plan.run_at, zone=zone).after(at - WINDOW)
+    return time is not None and time <= at + WINDOW
+
+
+def _alone(rows: QuerySet[Any], by: Actor) -> QuerySet[Any]:
+    own = rows.filter(_OF_THE_KIND, organization_id=by.home, issued_by__in=_names_of(by))
+    return own.exclude(bulk_part__bulk__approval=_APPROVED)
+
+
+def _stations(rows: QuerySet[Any]) -> QuerySet[Any]:
+    return rows.order_by().values_list("station_id", flat=True)
 
 
 def _rolled_out(by: Actor, since: datetime) -> QuerySet[Any]:
@@ -95,7 +140,7 @@ def _rolled_out(by: Actor, since: datetime) -> QuerySet[Any]:
         rollout__requested_owner=access.person_behind(by),
         rollout__requested_at__gt=since,
     ).exclude(rollout__status=RolloutStatus.AWAITING_APPROVAL.value)
-    return rows.order_by().values_list("station_id", flat=True)
+    return _stations(rows)
 
 
 def _names_of(by: Actor) -> set[str]:

@@ -1,6 +1,6 @@
 """POST ``/commands/``: one wish towards many stations, bounded, counted, and never to a stranger's."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -307,6 +307,10 @@ class TestOneAfterTheOther:
     def say(client: APIClient, station: ChargingStation, body: dict[str, Any] = WAITING) -> Any:
         return client.post(f"/api/v1/stations/{station.pk}/commands/", body)
 
+    @staticmethod
+    def planned(run_at: datetime) -> dict[str, Any]:
+        return {**WAITING, "run_at": run_at.isoformat()}
+
     def test_w021_one_person_restarts_no_more_stations_one_by_one_than_at_once(
         self, api: APIClient, fleet: list[ChargingStation]
     ) -> None:
@@ -353,16 +357,59 @@ class TestOneAfterTheOther:
         assert self.say(api, fleet[2]).status_code == 409
 
     def test_w021_plans_that_come_due_are_said_however_many_they_are(
-        self, api: APIClient, fleet: list[ChargingStation]
+        self, api: APIClient, api_with: Any, fleet: list[ChargingStation]
     ) -> None:
         run_at = clock.now() + timedelta(minutes=20)
-        for number, station in enumerate(fleet):
-            with time_machine.travel(clock.now() - timedelta(minutes=11 * (2 - number)), tick=True):
-                assert self.say(api, station, {**WAITING, "run_at": run_at.isoformat()}).status_code == 202
+        for station, client in zip(fleet, (api, api, api_with("*")), strict=True):
+            assert self.say(client, station, {**WAITING, "run_at": run_at.isoformat()}).status_code == 202
         with time_machine.travel(run_at + timedelta(seconds=1), tick=True):
             scheduled_commands.run_due(clock.now())
             assert said_to(fleet).count() == 3
             assert self.say(api, fleet[0]).status_code == 202
+
+    def test_w021_plans_for_one_time_count_however_slowly_they_were_written_down(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        now = clock.now()
+        run_at = now + timedelta(days=3)
+        for days, station in zip((2, 1), fleet, strict=False):
+            with time_machine.travel(now - timedelta(days=days), tick=True):
+                assert self.say(api, station, self.planned(run_at)).status_code == 202
+
+        assert self.say(api, fleet[2], self.planned(run_at + timedelta(minutes=9))).status_code == 409
+        at_once = api.post(URL, {**self.planned(run_at), "stations": ids(fleet[2:])}).json()
+        assert at_once["approval"] == "awaited"
+        assert ScheduledCommand.objects.count() == 2
+        assert self.say(api, fleet[2], self.planned(run_at + timedelta(hours=1))).status_code == 202
+
+    def test_w021_who_planned_so_many_for_now_tells_no_other_before_and_after_they_come(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        run_at = clock.now() + timedelta(hours=1)
+        for station in fleet[:2]:
+            self.say(api, station, self.planned(run_at))
+        for minutes, told in ((-30, 202), (-5, 409), (1, 409), (12, 202)):
+            with time_machine.travel(run_at + timedelta(minutes=minutes), tick=True):
+                scheduled_commands.run_due(clock.now())
+                assert self.say(api, fleet[2]).status_code == told
+        assert said_to(fleet).count() == 4
+
+    def test_w021_plans_that_are_repeated_count_for_each_of_their_times(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        now = clock.now()
+        first = now + timedelta(hours=1)
+        with time_machine.travel(now - timedelta(minutes=20), tick=True):
+            for station in fleet[:2]:
+                daily = {**self.planned(first), "repeat": "FREQ=DAILY"}
+                assert self.say(api, station, daily).status_code == 202
+
+        later = first + timedelta(days=5)
+        assert self.say(api, fleet[2], self.planned(later)).status_code == 409
+        monthly = {**self.planned(later + timedelta(hours=3)), "repeat": "FREQ=MONTHLY"}
+        assert self.say(api, fleet[2], monthly).status_code == 409
+        assert ScheduledCommand.objects.count() == 2
+        assert self.say(api, fleet[2], self.planned(later + timedelta(hours=3))).status_code == 202
 
     def test_w021_all_keys_of_a_person_and_their_pages_are_one_person(
         self, organization: Organization, alice: Actor, bob: Actor, fleet: list[ChargingStation]
