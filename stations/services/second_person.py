@@ -3,8 +3,8 @@
 What is asked for many stations at once waits for another's word above the threshold. What is said to one station
 after the other is counted, and refused above it: who it was asks for all of them at once. Both count the same
 stations, each once: of commands, plans and rollouts of one person. Plans count as they are written down and where
-they come within ten minutes of what is asked for; when they come due they are never refused. What was agreed on, and
-what the portal says by itself, is not counted.
+they come within ten minutes of what is asked for; when they come due they are never refused. What was agreed on, what
+the portal says by itself, and what was taken back or ended before it left is not counted.
 
 Who locks what: the row of the organization, so that wishes made at the same time count each other.
 """
@@ -98,9 +98,11 @@ def _told_alone(by: Actor, within: timedelta, coming: Coming | None) -> set[UUID
 
 
 def _told(since: UUID, by: Actor) -> QuerySet[Any]:
-    """Commands said since then; of plans written down before, those of the last ten minutes."""
+    """Commands said since then that reached the station or still may; of plans written down before, those of the last
+    ten minutes."""
+    never_left = Q(sent_at=None, settled_at__isnull=False)
     run = Q(scheduled_run__scheduled_id__gt=since) | Q(id__gt=uuid7_of(clock.now() - WINDOW, 0))
-    rows = Command.objects.filter(Q(scheduled_run=None) | run, id__gt=since)
+    rows = Command.objects.filter(~never_left, Q(scheduled_run=None) | run, id__gt=since)
     return _alone(rows, by).exclude(scheduled_run__scheduled__bulk_part__bulk__approval=_APPROVED)
 
 

@@ -214,7 +214,7 @@ class TestSecondPerson:
     def test_w021_what_one_person_told_within_a_day_counts_together(
         self, api: APIClient, fleet: list[ChargingStation]
     ) -> None:
-        first = api.post(URL, {**RESET, "stations": ids(fleet[:2])}).json()
+        first = api.post(URL, {**WAITING, "stations": ids(fleet[:2])}).json()
         second = api.post(URL, {**RESET, "stations": ids(fleet[2:])}).json()
         harmless = {"command": "trigger_message", "message": "heartbeat", "stations": ids(fleet)}
 
@@ -329,6 +329,7 @@ class TestOneAfterTheOther:
         items = [{"component": "OCPPCommCtrlr", "variable": "HeartbeatInterval", "value": "60"}]
         harmless = {"command": "trigger_message", "message": "heartbeat"}
         certificate = {"command": "renew_certificate", "certificate_type": "charging_station_certificate"}
+        Presence.objects.update(connected=True, gateway="elsewhere", epoch=1, ocpp_version="1.6")
 
         assert self.say(api, fleet[0], {"command": "set_variables", "items": items}).status_code == 202
         assert self.say(api, fleet[1], {"command": "reset", "kind": "immediate"}).status_code == 202
@@ -420,7 +421,7 @@ class TestOneAfterTheOther:
         reset = intents.ResetStation(kind="on_idle")
 
         assert self.say(one, fleet[0]).status_code == 202
-        commands.issue(fleet[1], reset, by=alice)
+        commands.issue(fleet[1], reset, by=alice, if_offline="wait")
         assert self.say(other, fleet[2]).status_code == 409
         with pytest.raises(Conflict):
             commands.issue(fleet[2], reset, by=alice)
@@ -433,6 +434,36 @@ class TestOneAfterTheOther:
             assert [self.say(api, station).status_code for station in fleet[:2]] == [202, 202]
 
         assert self.say(api, fleet[2]).status_code == 202
+
+    def test_w021_what_never_reached_a_station_is_not_counted(
+        self, api: APIClient, fleet: list[ChargingStation], alice: Actor
+    ) -> None:
+        offline = [self.say(api, station, RESET).json()["status"] for station in fleet[1:]]
+        soon = self.planned(clock.now() + timedelta(minutes=5))
+        taken_back = [
+            api.delete(self.say(api, station, body)["Location"]).json()["status"]
+            for station, body in (
+                (fleet[1], soon),
+                (fleet[2], soon),
+                (fleet[1], WAITING),
+                (fleet[2], WAITING),
+            )
+        ]
+
+        assert offline == ["failed"] * 2
+        assert taken_back == ["cancelled"] * 4
+        assert self.say(api, fleet[0]).status_code == 202
+        assert api.post(URL, {**WAITING, "stations": ids(fleet[:2])}).json()["approval"] is None
+
+    def test_w021_what_was_sent_counts_however_it_ended(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        for station in fleet[:2]:
+            command = self.say(api, station).json()["id"]
+            ended = {"status": "failed", "sent_at": clock.now(), "settled_at": clock.now()}
+            Command.objects.filter(pk=command).update(**ended)
+
+        assert self.say(api, fleet[2]).status_code == 409
 
     def test_w021_what_another_person_agreed_to_is_not_counted(
         self, api: APIClient, api_with: Any, fleet: list[ChargingStation], alice: Actor
