@@ -33,11 +33,19 @@ from stations.services import access
 A_DAY = timedelta(days=1)
 WINDOW = timedelta(minutes=10)
 RAW = frozenset(
-    {"Reset", "ChangeConfiguration", "SetVariables", "UpdateFirmware", "SignedUpdateFirmware", "PublishFirmware",
-     "UnpublishFirmware", "InstallCertificate", "DeleteCertificate", "SetNetworkProfile"}
+    {"reset", "changeconfiguration", "setvariables", "updatefirmware", "signedupdatefirmware", "publishfirmware",
+     "unpublishfirmware", "installcertificate", "deletecertificate", "certificatesigned", "setnetworkprofile"}
 )  # fmt: skip
-"""The same in OCPP's own words."""
-_OF_THE_KIND = Q(command__in=NEEDS_TWO) & (~Q(command=Call.name) | Q(parameters__action__in=RAW))
+"""The same in OCPP's own words, in small letters."""
+TRIGGERS = frozenset({"triggermessage", "extendedtriggermessage"})
+"""With a message that asks for a certificate (SignChargePointCertificate and the like) they renew it."""
+SIGNING = "sign"
+_RAW_SAID = Q(parameters__action__iregex=rf"^({'|'.join(sorted(RAW))})$")
+_RAW_TRIGGERED = Q(
+    parameters__action__iregex=rf"^({'|'.join(sorted(TRIGGERS))})$",
+    parameters__payload__requestedMessage__istartswith=SIGNING,
+)
+_OF_THE_KIND = Q(command__in=NEEDS_TWO) & (~Q(command=Call.name) | _RAW_SAID | _RAW_TRIGGERED)
 _APPROVED = BulkCommand.Approval.APPROVED
 
 
@@ -45,7 +53,12 @@ def is_counted(intent: Intent, by: Actor) -> bool:
     """Whether the intent is of those kinds, and a person or a program of theirs says it."""
     if by.kind not in {ActorKind.USER, ActorKind.KEY}:
         return False
-    return intent.action in RAW if isinstance(intent, Call) else intent.name in NEEDS_TWO
+    return _is_raw(intent) if isinstance(intent, Call) else intent.name in NEEDS_TWO
+
+
+def _is_raw(call: Call) -> bool:
+    action, message = call.action.casefold(), str(call.payload.get("requestedMessage", "")).casefold()
+    return action in RAW or (action in TRIGGERS and message.startswith(SIGNING))
 
 
 class Coming(NamedTuple):

@@ -348,6 +348,34 @@ class TestOneAfterTheOther:
         said = [self.say(api, station, restart).status_code for station in fleet]
         assert said == [202, 202, 409]
 
+    def test_w021_certificates_asked_for_in_words_of_ocpp_itself_are_no_way_around(
+        self, api: APIClient, fleet: list[ChargingStation]
+    ) -> None:
+        Presence.objects.update(connected=True, gateway="elsewhere", epoch=1, ocpp_version="1.6")
+        renew = {"requestedMessage": "SignChargePointCertificate"}
+        ask = {"command": "call", "action": "ExtendedTriggerMessage", "payload": renew}
+        chain = {"command": "call", "action": "CertificateSigned", "payload": {"certificateChain": "x"}}
+        beat = {**ask, "payload": {"requestedMessage": "Heartbeat"}}
+
+        assert [self.say(api, station, beat).status_code for station in fleet] == [202] * 3
+        assert self.say(api, fleet[0], ask).status_code == 202
+        assert self.say(api, fleet[1], chain).status_code == 202
+        assert [self.say(api, fleet[2], body).status_code for body in (ask, chain, WAITING)] == [409] * 3
+        assert self.say(api, fleet[2], beat).status_code == 202
+
+    @pytest.mark.parametrize("action", ["reset", "RESET", "Reset"])
+    def test_w021_letters_of_another_size_are_no_way_around(
+        self, alice: Actor, fleet: list[ChargingStation], action: str
+    ) -> None:
+        restart = intents.Call(action=action, payload={"type": "Soft"})
+        for station in fleet[:2]:
+            commands.issue(station, restart, by=alice, if_offline="wait")
+
+        with pytest.raises(Conflict):
+            commands.issue(fleet[2], restart, by=alice)
+        with pytest.raises(Conflict):
+            commands.issue(fleet[2], intents.ResetStation(kind="on_idle"), by=alice)
+
     def test_w021_a_plan_for_each_is_no_way_around(
         self, api: APIClient, fleet: list[ChargingStation]
     ) -> None:
