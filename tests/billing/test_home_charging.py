@@ -221,6 +221,57 @@ def test_b52_a_wallet_is_not_touched_by_a_session_at_home(
     assert not WalletReservation.objects.filter(transaction=session).exists()
 
 
+@pytest.fixture
+def reserving(station: ChargingStation, driver: Driver, alice: Actor) -> WalletReservation:
+    """Of a session that runs, before anything is agreed."""
+    wallets.allow(wallets.open_(accounts.of_driver(driver), by=alice), Decimal(30), by=alice)
+    token = factories.make_token(alice, driver=driver)
+    sessions.begin(station, token=token.value)
+    wallets.watch()
+    made = WalletReservation.objects.get(wallet__account__driver=driver)
+    assert made.wallet.reserved == made.amount > 0
+    return made
+
+
+def test_b52_b50_a_wallet_is_free_again_once_its_running_session_is_one_at_home(
+    reserving: WalletReservation, agree: Agree
+) -> None:
+    agree()
+    wallets.watch()
+    reserving.refresh_from_db()
+
+    assert (reserving.amount, reserving.wallet.reserved, reserving.settled_at) == (0, 0, None)
+    assert reserving.released_at is not None
+    assert reserving.stop_asked_at is None
+
+
+def test_b52_b50_a_record_that_an_employer_pays_takes_nothing_from_the_drivers_wallet(
+    reserving: WalletReservation, agree: Agree, employer: BillingAccount
+) -> None:
+    session = sessions.end(reserving.transaction, 12_345)
+    agree(employer=employer, vat_rate=Decimal(19))
+    settle()
+    assert record_of(session).payable_incl_vat == Decimal("4.40")
+    wallets.watch()
+    reserving.refresh_from_db()
+
+    assert (reserving.amount, reserving.wallet.reserved, reserving.settled_at) == (0, 0, None)
+    assert reserving.released_at is not None
+
+
+def test_b52_b50_a_record_that_the_driver_pays_is_reserved_whatever_is_agreed_later(
+    reserving: WalletReservation, agree: Agree
+) -> None:
+    session = sessions.end(reserving.transaction, 12_345)
+    settle()
+    agree()
+    wallets.watch()
+    reserving.refresh_from_db()
+
+    assert reserving.amount == reserving.wallet.reserved == record_of(session).payable_incl_vat
+    assert (reserving.settled_at is not None, reserving.released_at) == (True, None)
+
+
 def test_b52_another_meter_than_the_agreed_one_is_left_to_a_person(
     charge: Charge, agree: Agree, driver: Driver, station: ChargingStation, alice: Actor
 ) -> None:

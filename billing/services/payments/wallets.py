@@ -176,24 +176,40 @@ def differences() -> list[tuple[Wallet, Decimal]]:
 
 @atomic
 def _follow(key: UUID) -> None:
-    row = WalletReservation.objects.select_related("transaction__station", "transaction__cost").get(pk=key)
+    rows = WalletReservation.objects.select_related(
+        "transaction__station", "transaction__cost", "transaction__driver"
+    )
+    row = rows.get(pk=key)
     wallet = Wallet.objects.select_for_update().get(pk=row.wallet_id)
     row.refresh_from_db(fields=["amount", "settled_at", "released_at", "stop_asked_at"])
     if row.settled_at or row.released_at:
         return
     record = Cdr.objects.filter(transaction_id=key, credit=False, credited_by=None).first()
-    if record is not None:
-        _change(row, wallet, record.payable_incl_vat or _NOTHING)
-        row.settled_at = clock.now()
-        row.save(update_fields=["settled_at"])
-        return
-    settlement = getattr(row.transaction, "settlement", None)
-    if settlement is not None and settlement.outcome in ("waived", "not_billable"):
+    if _costs_nothing(row.transaction, record):
         _change(row, wallet, _NOTHING)
         row.released_at = clock.now()
         row.save(update_fields=["released_at"])
-        return
-    _keep_up(row, wallet)
+    elif record is not None:
+        _change(row, wallet, record.payable_incl_vat or _NOTHING)
+        row.settled_at = clock.now()
+        row.save(update_fields=["settled_at"])
+    else:
+        _keep_up(row, wallet)
+
+
+def _costs_nothing(session: Transaction, record: Cdr | None) -> bool:
+    """Whether nobody is charged for it: it is decided so, or its driver is paid for it."""
+    if is_paid_to_driver(session, record):
+        return True
+    settlement = getattr(session, "settlement", None)
+    return record is None and settlement is not None and settlement.outcome in ("waived", "not_billable")
+
+
+def is_paid_to_driver(session: Transaction, record: Cdr | None) -> bool:
+    """As its record says, or before there is one the agreement of its day (B-52)."""
+    if record is not None:
+        return record.home_charging_compensation
+    return home_agreements.of_session(session) is not None
 
 
 def _keep_up(row: WalletReservation, wallet: Wallet) -> None:
