@@ -18,6 +18,7 @@ from billing.models import (
     BillingException,
     Cdr,
     HomeAgreement,
+    Invoice,
     Outcome,
     Settlement,
     WalletReservation,
@@ -25,17 +26,20 @@ from billing.models import (
 from billing.services import (
     accounts,
     corrections,
+    crediting,
     drafting,
     driver_export,
     erasing,
     exceptions,
     home_agreements,
+    issuing,
     late_data,
     merging,
     parties,
     payers,
     reconciling,
     sealing,
+    self_billing,
 )
 from billing.services.home_agreements import Terms
 from billing.services.payments import wallets
@@ -55,6 +59,7 @@ pytestmark = pytest.mark.usefixtures("committed")
 Agree = Callable[..., HomeAgreement]
 PRIVATE = Supply(tax="none")
 TODAY = clock.now().date()
+NEXT_MONTH = drafting.end_of(THIS_MONTH, "Europe/Berlin").strftime("%Y-%m")
 BEFORE, AFTER = TODAY - timedelta(days=40), TODAY + timedelta(days=40)
 
 
@@ -183,6 +188,59 @@ def test_b52_the_employer_pays_what_the_driver_is_paid(
     assert record.account == employer
     assert (record.payable_excl_vat, record.payable_incl_vat) == (Decimal("3.70"), Decimal("4.40"))
     assert (invoice.net, invoice.vat, invoice.due) == (Decimal("3.70"), Decimal("0.70"), Decimal("4.40"))
+
+
+@pytest.fixture
+def billed(charge: Charge, agree: Agree, driver: Driver, employer: BillingAccount, alice: Actor) -> Invoice:
+    """The employer's invoice over two sessions of 3.70 and 3.00, for which the driver has a statement."""
+    agree(employer=employer, vat_rate=Decimal(19))
+    for wh in (12_345, 10_000):
+        charge(wh, driver=driver)
+    settle()
+    self_billing.make(accounts.of_driver(driver), THIS_MONTH, by=alice)
+    return issuing.issue(drafting.draft(employer, THIS_MONTH, by=alice)[0], by=alice)
+
+
+def test_b52_b10_an_employers_invoice_taken_back_leaves_the_drivers_pay_and_is_billed_anew(
+    billed: Invoice, charge: Charge, driver: Driver, employer: BillingAccount, alice: Actor
+) -> None:
+    crediting.credit(billed, by=alice, reason="Wrong address")
+    charge(1_000, driver=driver)
+    settle()
+    [statement] = self_billing.make(accounts.of_driver(driver), NEXT_MONTH, by=alice)
+    [again] = drafting.draft(employer, NEXT_MONTH, by=alice)
+
+    assert sorted(share.net for share in statement.shares.all()) == [
+        Decimal(net) for net in ("-3.70", "-3.00", "0.30", "3.00", "3.70")
+    ]
+    assert statement.due == Decimal("0.30")
+    assert (again.net, again.due) == (Decimal("7.00"), Decimal("8.33"))
+    assert {one.cdr.home_agreement_id for one in again.lines.all()} == {
+        one.cdr.home_agreement_id for one in billed.lines.all()
+    }
+    assert AuditEntry.objects.filter(action="cdr.made_anew", organization=employer.organization).count() == 2
+
+
+def test_b52_b17_a_line_of_an_employer_taken_back_leaves_its_record_and_the_drivers_pay(
+    billed: Invoice, driver: Driver, alice: Actor
+) -> None:
+    line = billed.lines.get(leading=Decimal("3.70"))
+    note = crediting.credit(billed, by=alice, reason="Half a year for free", parts={line.pk: None})
+
+    assert note.net == Decimal("3.70")
+    assert not Cdr.objects.filter(credit=True, organization=billed.organization).exists()
+    assert not self_billing.waits(accounts.of_driver(driver))
+
+
+def test_b52_b11_a_record_of_charging_at_home_that_is_taken_back_itself_takes_the_pay_with_it(
+    billed: Invoice, driver: Driver, alice: Actor
+) -> None:
+    line = billed.lines.get(leading=Decimal("3.70"))
+    credit = crediting.credit_record(line.cdr, by=alice, reason="It was a test")
+    assert not Cdr.objects.filter(replaces=line.cdr).exists()
+
+    [taken] = self_billing.waiting(accounts.of_driver(driver), NEXT_MONTH)["EUR"]
+    assert (taken.cdr, taken.net) == (credit, Decimal("-3.70"))
 
 
 def test_b52_no_tariff_is_needed_and_none_matters(alice: Actor, driver: Driver) -> None:
