@@ -279,6 +279,28 @@ def test_b52_a_wallet_is_not_touched_by_a_session_at_home(
     assert not WalletReservation.objects.filter(transaction=session).exists()
 
 
+@pytest.mark.parametrize("merged", [False, True])
+def test_b52_b50_sessions_at_home_keep_no_other_from_reserving(
+    station: ChargingStation, agree: Agree, driver: Driver, alice: Actor, monkeypatch: Any, merged: bool
+) -> None:
+    wallets.watch()
+    agree()
+    twin = factories.make_driver(alice, "F. Abend") if merged else driver
+    running = []
+    for who in (twin, factories.make_driver(alice)):
+        wallets.allow(wallets.open_(accounts.of_driver(who), by=alice), Decimal(30), by=alice)
+        evse = stations.add_evse(station, 5 + len(running))
+        token = factories.make_token(alice, driver=who)
+        running.append(sessions.begin(station, token=token.value, evse_id=evse.evse_id))
+    if merged:
+        Driver.objects.filter(pk=twin.pk).update(merged_into=driver)
+    monkeypatch.setattr(wallets, "AT_ONCE", 1)
+    wallets.watch()
+
+    reserved = WalletReservation.objects.filter(transaction__in=running)
+    assert [one.transaction for one in reserved] == [running[1]]
+
+
 @pytest.fixture
 def reserving(station: ChargingStation, driver: Driver, alice: Actor) -> WalletReservation:
     """Of a session that runs, before anything is agreed."""

@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import F, Sum
 from django.db.transaction import atomic
 
 from billing.models import (
@@ -20,7 +20,7 @@ from billing.models import (
     Wallet,
     WalletReservation,
 )
-from billing.services import home_agreements
+from billing.services import home_agreements, home_sessions
 from billing.services.payments import allocating, books
 from core import access, audit, clock
 from core.access import Actor, Permission
@@ -34,6 +34,7 @@ from stations.services import commands
 SYSTEM = access.system("wallets")
 RESERVED_AT_FIRST = Decimal(20)
 MARGIN = timedelta(minutes=3)
+AT_ONCE = 500
 _NOTHING = Decimal(0)
 
 
@@ -147,12 +148,13 @@ def reserve(session: Transaction, *, by: Actor = SYSTEM) -> WalletReservation | 
 def watch() -> int:
     """Reserve for sessions that began, stop those that would cost more than is there, settle those that have
     a record; how many were looked at."""
-    fresh = Transaction.objects.filter(
+    running = Transaction.objects.filter(
         status=TransactionStatus.ACTIVE.value,
         wallet_reservation=None,
-        driver__billing_account__wallets__isnull=False,
+        driver__billing_account__wallets__currency=F("organization__currency"),
     )
-    count = sum(1 for session in fresh.select_related("organization")[:500] if reserve(session))
+    fresh = home_sessions.charged(running).select_related("organization").order_by("pk")
+    count = sum(1 for session in fresh[:AT_ONCE] if reserve(session))
     for key in WalletReservation.objects.filter(released_at=None, settled_at=None).values_list(
         "pk", flat=True
     ):
