@@ -49,8 +49,9 @@ from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.models import AuditEntry, Organization
 from drivers.models import Driver
+from drivers.services import budgets
 from stations.models import ChargingStation, Transaction
-from stations.services import stations
+from stations.services import spending, stations
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
 from tests.factories import sessions
@@ -277,6 +278,26 @@ def test_b52_a_wallet_is_not_touched_by_a_session_at_home(
     wallets.watch()
 
     assert not WalletReservation.objects.filter(transaction=session).exists()
+
+
+@pytest.mark.parametrize("at_home", [True, False])
+def test_b52_a_session_at_home_uses_up_no_budget_of_money(
+    station: ChargingStation, agree: Agree, driver: Driver, alice: Actor, at_home: bool
+) -> None:
+    token = factories.make_token(alice, driver=driver)
+    budgets.set_(driver, [("money", Decimal("1.00"), "day"), ("money", Decimal("1.00"), "session")], by=alice)
+    if at_home:
+        agree()
+    session = sessions.begin(station, token=token.value, minutes=0)
+    sessions.read(session, "4000", minutes_ago=0)
+    while_running = spending.reached(session, session.started_at)
+    sessions.end(session, 4000)
+    ended = spending.used_up(token, session.started_at)
+    settle()
+    sealed = spending.used_up(token, session.started_at)
+
+    assert record_of(session).home_charging_compensation is at_home
+    assert [one is None for one in (while_running, ended, sealed)] == [at_home] * 3
 
 
 @pytest.mark.parametrize("merged", [False, True])
