@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.transaction import atomic
 
-from billing.models import Cdr, ReservationSettlement, Settlement
+from billing.models import BillingAccount, Cdr, ReservationSettlement, Settlement
 from billing.services import sealing
 from core import audit, clock
 from core.access import Actor, Permission
@@ -47,6 +47,16 @@ def hold(record: Cdr) -> None:
         Settlement.objects.select_for_update().get(pk=record.transaction_id)
     else:
         ReservationSettlement.objects.select_for_update().get(pk=record.reservation_id)
+
+
+def like(record: Cdr, account: BillingAccount | None) -> Cdr:
+    """A record that stands for a credited one, as that was but for who pays; not stored yet."""
+    key = uuid7()
+    names = (*SAME, *NEGATED, "content", "digest")
+    values = {name: getattr(record, name) for name in names if name != "account_id"}
+    return Cdr(
+        id=key, reference=str(key), account=account, replaces=record, sealed_at=clock.now(), **values
+    )  # fmt: skip
 
 
 def _mirror(record: Cdr) -> Cdr:

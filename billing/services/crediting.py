@@ -14,7 +14,7 @@ from django.db.models import Sum
 from django.db.transaction import atomic
 
 from billing.models import Cdr, DocumentType, Invoice, InvoiceKind, InvoiceLine, InvoiceState
-from billing.services import corrections, issuing
+from billing.services import corrections, issuing, sealing
 from billing.services.payments import allocating
 from core import audit
 from core.access import Actor, Permission
@@ -56,24 +56,12 @@ def credit(invoice: Invoice, *, by: Actor, reason: str, parts: Parts | None = No
     """Take an issued invoice back by a credit note: all that is left of it, or ``parts``.
 
     A record of which one note takes back every line in full is credited with it and can be billed anew; any other
-    stands, and has cost less. Raises :class:`Conflict` where it is not issued or nothing is left of it,
-    :class:`Invalid` without a reason, for a line that is not on it and for more than is left.
+    stands, and has cost less. What drivers are paid for charging at home stays as it is: of a whole invoice a like
+    record is there to be billed, of chosen lines the record stands (B-52). Raises :class:`Conflict` where it is not
+    issued or nothing is left of it, :class:`Invalid` without a reason, for a line that is not on it and for more than
+    is left.
     """
-    by.require(Permission.SESSIONS_REFUND, invoice)
-    if not reason.strip():
-        raise Invalid("Say why the invoice is taken back.", field="reason")
-    locked = Invoice.objects.select_for_update(of=("self",)).select_related("account", "organization")
-    original = locked.get(pk=invoice.pk)
-    if original.document_type != DocumentType.INVOICE or original.state not in CREDITABLE:
-        raise Conflict("Only an issued invoice can be taken back.")
-    chosen = _chosen(original, parts)
-    note = _note(original, chosen)
-    _add_lines(note, chosen, by, reason)
-    issuing.make_final(note, by)
-    _settle(original)
-    told = {"credited": audit.change(None, f"{note.due:.2f}")}
-    audit.record("invoice.credited", original, by=by, reason=reason, changes=told)
-    return note
+    return _credit(invoice, parts, by, reason)
 
 
 @atomic
@@ -90,7 +78,7 @@ def credit_record(record: Cdr, *, by: Actor, reason: str) -> Cdr:
     by.require(Permission.SESSIONS_CORRECT, record)
     if InvoiceLine.objects.filter(credits__in=issued).exists():
         raise Conflict("A part of this was credited already. Credit the rest on the page of its invoice.")
-    credit(issued[0].invoice, by=by, reason=reason, parts={line.pk: None for line in issued})
+    _credit(issued[0].invoice, {line.pk: None for line in issued}, by, reason, pay_too=True)
     return Cdr.objects.get(credit_reference=record)
 
 
@@ -102,6 +90,40 @@ def left_of(invoice: Invoice) -> list[Left]:
         Left(line, line.leading - (line.leads or _NOTHING), line.net - (line.nets or _NOTHING))
         for line in taken
     ]
+
+
+def _credit(
+    invoice: Invoice, parts: Parts | None, by: Actor, reason: str, *, pay_too: bool = False
+) -> Invoice:
+    """With ``pay_too`` what drivers are paid for charging at home is taken back as well."""
+    original = _creditable(invoice, by, reason)
+    chosen = _chosen(original, parts)
+    note = _note(original, chosen)
+    whole = _whole_records(note, chosen)
+    paid = [] if pay_too else [one for one in whole.values() if one.home_charging_compensation]
+    if parts is not None:
+        whole = {key: one for key, one in whole.items() if one not in paid}
+    _add_lines(note, chosen, {key: _credit_of(record, by, reason) for key, record in whole.items()})
+    issuing.make_final(note, by)
+    _settle(original)
+    if parts is None:
+        for record in paid:
+            _make_anew(record, by, reason)
+    told = {"credited": audit.change(None, f"{note.due:.2f}")}
+    audit.record("invoice.credited", original, by=by, reason=reason, changes=told)
+    return note
+
+
+def _creditable(invoice: Invoice, by: Actor, reason: str) -> Invoice:
+    """Locked."""
+    by.require(Permission.SESSIONS_REFUND, invoice)
+    if not reason.strip():
+        raise Invalid("Say why the invoice is taken back.", field="reason")
+    locked = Invoice.objects.select_for_update(of=("self",)).select_related("account", "organization")
+    original = locked.get(pk=invoice.pk)
+    if original.document_type != DocumentType.INVOICE or original.state not in CREDITABLE:
+        raise Conflict("Only an issued invoice can be taken back.")
+    return original
 
 
 def _chosen(invoice: Invoice, parts: Parts | None) -> list[Part]:
@@ -195,9 +217,7 @@ def _bounded(amount: Decimal, left: Decimal) -> Decimal:
     return min(amount, left) if left > 0 else max(amount, left)
 
 
-def _add_lines(note: Invoice, parts: Sequence[Part], by: Actor, reason: str) -> None:
-    whole = _whole_records(note, parts)
-    credits = {key: _credit_of(record, by, reason) for key, record in whole.items()}
+def _add_lines(note: Invoice, parts: Sequence[Part], credits: Mapping[Any, Cdr]) -> None:
     for place, part in enumerate(parts, 1):
         line = part.line
         InvoiceLine.objects.create(
@@ -219,6 +239,16 @@ def _whole_records(note: Invoice, parts: Sequence[Part]) -> dict[Any, Cdr]:
 def _credit_of(record: Cdr, by: Actor, reason: str) -> Cdr:
     made = Cdr.objects.filter(credit_reference=record).first()
     return made or corrections.credit(record, by=by, reason=reason)
+
+
+def _make_anew(record: Cdr, by: Actor, reason: str) -> None:
+    """For the same payer; its driver gets by it what the credit takes back."""
+    if Cdr.objects.filter(replaces=record).exists():
+        return
+    made = corrections.like(record, record.account)
+    made.save(force_insert=True)
+    sealing.tell(made)
+    audit.record("cdr.made_anew", made, by=by, reason=reason)
 
 
 def _settle(original: Invoice) -> None:

@@ -6,12 +6,9 @@ from django.db.transaction import atomic
 from billing.models import BillingAccount, Cdr
 from billing.models.cdrs import CdrQuerySet
 from billing.services import corrections, sealing
-from core import audit, clock
+from core import audit
 from core.access import Actor, Permission
 from core.errors import Conflict
-from core.ids import uuid7
-
-_KEPT = (*corrections.SAME, *corrections.NEGATED, "content")
 
 
 def missing(actor: Actor) -> CdrQuerySet:
@@ -41,17 +38,8 @@ def give(record: Cdr, account: BillingAccount, *, reason: str, by: Actor) -> Cdr
     if Cdr.objects.filter(pk=record.pk, transaction__hold__isnull=False).exists():
         raise Conflict("This session was paid without an account.")
     corrections.credit(record, by=by, reason=reason)
-    made = _like(record, account)
+    made = corrections.like(record, account)
     made.save(force_insert=True)
     sealing.tell(made)
     audit.record("cdr.payer_given", made, by=by, reason=reason, changes={"account": [None, str(account.pk)]})
     return made
-
-
-def _like(record: Cdr, account: BillingAccount) -> Cdr:
-    key = uuid7()
-    values = {name: getattr(record, name) for name in _KEPT if name != "account_id"}
-    return Cdr(
-        id=key, reference=str(key), account=account, replaces=record, digest=record.digest,
-        sealed_at=clock.now(), **values,
-    )  # fmt: skip

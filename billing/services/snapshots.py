@@ -1,7 +1,8 @@
 """What a document shows, frozen when it is issued: documents are made of this only (billing B-15, B-68).
 
 The street, city and e-mail address of the account's holder are sealed; who makes a document opens them. That is the
-buyer, but on a statement (type 389) the seller: the organization is the buyer and makes it.
+buyer, but on a statement (type 389) the seller, whose tax number is sealed too: the organization is the buyer and makes
+it.
 """
 
 import hashlib
@@ -36,6 +37,8 @@ PURPOSE = "invoice address"
 VERSION = 2
 CARD, TRANSFER, DEBIT = "48", "58", "59"
 _SEALED = ("street", "postal_code", "city", "email")
+_OF_SUPPLIER = (*_SEALED, "tax_number")
+"""A private person's tax number says as much of a person as an address."""
 
 
 def of(invoice: Invoice) -> dict[str, Any]:
@@ -95,7 +98,7 @@ def _parties(
         return {"seller": known["seller"], "buyer": known["buyer"]}
     if invoice.document_type == DocumentType.SELF_BILLED:
         told = suppliers.told(invoice.account, seller)
-        address = {name: told.pop(name) for name in _SEALED}
+        address = {name: told.pop(name) for name in _OF_SUPPLIER}
         return {
             "seller": {**told, "sealed": keys.seal(json.dumps(address), purpose=PURPOSE)},
             "buyer": {**_seller(seller, language), "tax_number": "", "text": ""},

@@ -5,13 +5,14 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import formats
 from django.views.decorators.http import require_safe
 
-from billing.models import Invoice
+from billing.models import Cdr, Invoice
+from billing.services import home_sessions
 from core import clock
 from portal import session_price, signed_values
 from portal.driver import words
@@ -27,7 +28,14 @@ AT_ONCE = 50
 def own_sessions(request: DriverRequest) -> QuerySet[Transaction]:
     """The sessions that began with one of the person's cards."""
     rows = Transaction.objects.filter(driver__in=request.drivers)
-    return rows.select_related("station__presence", "station__organization", "site", "evse", "cost", "token")
+    rows = rows.select_related("station__presence", "station__organization", "site", "evse", "cost", "token")
+    paid = Cdr.objects.filter(
+        transaction=OuterRef("pk"), credit=False, credited_by=None, home_agreement__isnull=False
+    )
+    return home_sessions.marked(rows).annotate(
+        paid=Subquery(paid.values("payable_excl_vat")[:1]),
+        paid_currency=Subquery(paid.values("currency")[:1]),
+    )
 
 
 @require_safe
@@ -51,10 +59,11 @@ def home(request: DriverRequest) -> HttpResponse:
 def show(request: DriverRequest, pk: Any) -> HttpResponse:
     session = load(own_sessions(request).select_related("frozen_tariff__version__tariff"), pk)
     connected = session.station.presence.connected
-    price = session_price.of(session)
+    shown = figures(session)
+    price = None if shown["at_home"] else session_price.of(session)
     live = session.status == TransactionStatus.ACTIVE
     context = {
-        **figures(session),
+        **shown,
         "told": words.running(session, last_state(session), connected=connected),
         "live": live,
         "changing": live or (price is not None and not price.cause and not price.is_final),
@@ -63,6 +72,7 @@ def show(request: DriverRequest, pk: Any) -> HttpResponse:
         "now": clock.now(),
         "signed": None if live else signed_values.shown(session),
         "invoices": [] if live else _invoices_of(session, request),
+        "statements": _statements_of(session, request) if shown["at_home"] else [],
         "here": "sessions",
     }
     return render(request, "driver/session.html", context)
@@ -72,6 +82,12 @@ def _invoices_of(session: Transaction, request: DriverRequest) -> list[Invoice]:
     """Issued documents of the person that the session is on."""
     rows = own_invoices(request).filter(lines__cdr__transaction=session, lines__voided_at=None)
     return list(rows.distinct().order_by("id"))
+
+
+def _statements_of(session: Transaction, request: DriverRequest) -> list[Invoice]:
+    """By which the person is paid for charging at home (billing B-52)."""
+    shares = {"shares__cdr__transaction": session, "shares__home_agreement__isnull": False}
+    return list(own_invoices(request).filter(**shares).distinct().order_by("id"))
 
 
 def _beyond(past: QuerySet[Transaction], request: DriverRequest) -> QuerySet[Transaction]:
@@ -88,18 +104,31 @@ def _beyond(past: QuerySet[Transaction], request: DriverRequest) -> QuerySet[Tra
 
 
 def figures(session: Transaction) -> dict[str, Any]:
-    """What every page says of a session; energy and power are empty where nothing was measured."""
-    cost = getattr(session, "cost", None)
+    """What every page says of a session of ``own_sessions``; energy and power are empty where nothing was measured.
+
+    ``cost`` of charging at home is what the person is paid, without VAT, once that is known.
+    """
+    at_home = bool(getattr(session, "at_home", False))
     zone = session.site.time_zone if session.site else "UTC"
     return {
         "session": session,
         "kwh": _thousandth(session.energy_wh, 2),
         "kw": _thousandth(session.power_w, 1),
         "month": session.started_at.astimezone(ZoneInfo(zone)).date().replace(day=1),
-        "cost": session_price.told(cost.incl_vat, cost.currency) if cost else "",
+        "at_home": at_home,
+        "cost": _paid(session) if at_home else _cost(session),
         "zone": zone,
         "minutes": int(((session.ended_at or clock.now()) - session.started_at).total_seconds() // 60),
     }
+
+
+def _cost(session: Transaction) -> str:
+    cost = getattr(session, "cost", None)
+    return session_price.told(cost.incl_vat, cost.currency) if cost else ""
+
+
+def _paid(session: Transaction) -> str:
+    return session_price.told(getattr(session, "paid", None), getattr(session, "paid_currency", None) or "")
 
 
 def _thousandth(value: Decimal | None, decimals: int) -> str:

@@ -390,6 +390,9 @@ API_RATE_BURST = env.int("API_RATE_BURST", default=100)
 SECOND_PERSON_ABOVE = env.int("SECOND_PERSON_ABOVE", default=20)
 LOCK_TIMEOUT_S = env.float("LOCK_TIMEOUT_S", default=5.0)
 
+# Which sessions count in budgets of money: stations do not know of billing.
+CHARGED_SESSIONS = "billing.services.home_sessions.charged"
+
 # -- what goes out to addresses that others chose (docs/operators/security.md) -----------------------------
 EVENTS_KEPT_DAYS = env.int("EVENTS_KEPT_DAYS", default=30)
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")

@@ -1,12 +1,15 @@
 """What was charged against budgets. A session counts in the organization's day and month in which it began."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
+from django.utils.module_loading import import_string
 
 from core.models import Organization
 from drivers.authorization import Rule
@@ -72,10 +75,15 @@ def _spent(budget: Budget, at: datetime, now: datetime) -> Decimal:
 def _cost_of(sessions: QuerySet[Transaction], currency: str) -> Decimal:
     """What they cost so far or in the end, taxes included where those are known.
 
-    Costs in another currency and sessions without a price count nothing: nothing is guessed.
+    Costs in another currency and sessions without a price count nothing: nothing is guessed. Nor do sessions that
+    ``CHARGED_SESSIONS`` leaves out, as nobody is charged for them by their tariff (billing B-52).
     """
     payable = Coalesce("cost__incl_vat", "cost__excl_vat")
-    return Decimal(sessions.filter(cost__currency=currency).aggregate(sum=Sum(payable))["sum"] or 0)
+    charged: Callable[[QuerySet[Transaction]], QuerySet[Transaction]] = import_string(
+        settings.CHARGED_SESSIONS
+    )
+    priced = charged(sessions.filter(cost__currency=currency))
+    return Decimal(priced.aggregate(sum=Sum(payable))["sum"] or 0)
 
 
 def _period(per: str, at: datetime, organization: Organization) -> tuple[datetime, datetime]:

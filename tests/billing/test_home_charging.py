@@ -18,6 +18,7 @@ from billing.models import (
     BillingException,
     Cdr,
     HomeAgreement,
+    Invoice,
     Outcome,
     Settlement,
     WalletReservation,
@@ -25,17 +26,20 @@ from billing.models import (
 from billing.services import (
     accounts,
     corrections,
+    crediting,
     drafting,
     driver_export,
     erasing,
     exceptions,
     home_agreements,
+    issuing,
     late_data,
     merging,
     parties,
     payers,
     reconciling,
     sealing,
+    self_billing,
 )
 from billing.services.home_agreements import Terms
 from billing.services.payments import wallets
@@ -45,8 +49,9 @@ from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.models import AuditEntry, Organization
 from drivers.models import Driver
+from drivers.services import budgets
 from stations.models import ChargingStation, Transaction
-from stations.services import stations
+from stations.services import spending, stations
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
 from tests.factories import sessions
@@ -55,6 +60,7 @@ pytestmark = pytest.mark.usefixtures("committed")
 Agree = Callable[..., HomeAgreement]
 PRIVATE = Supply(tax="none")
 TODAY = clock.now().date()
+NEXT_MONTH = drafting.end_of(THIS_MONTH, "Europe/Berlin").strftime("%Y-%m")
 BEFORE, AFTER = TODAY - timedelta(days=40), TODAY + timedelta(days=40)
 
 
@@ -185,6 +191,59 @@ def test_b52_the_employer_pays_what_the_driver_is_paid(
     assert (invoice.net, invoice.vat, invoice.due) == (Decimal("3.70"), Decimal("0.70"), Decimal("4.40"))
 
 
+@pytest.fixture
+def billed(charge: Charge, agree: Agree, driver: Driver, employer: BillingAccount, alice: Actor) -> Invoice:
+    """The employer's invoice over two sessions of 3.70 and 3.00, for which the driver has a statement."""
+    agree(employer=employer, vat_rate=Decimal(19))
+    for wh in (12_345, 10_000):
+        charge(wh, driver=driver)
+    settle()
+    self_billing.make(accounts.of_driver(driver), THIS_MONTH, by=alice)
+    return issuing.issue(drafting.draft(employer, THIS_MONTH, by=alice)[0], by=alice)
+
+
+def test_b52_b10_an_employers_invoice_taken_back_leaves_the_drivers_pay_and_is_billed_anew(
+    billed: Invoice, charge: Charge, driver: Driver, employer: BillingAccount, alice: Actor
+) -> None:
+    crediting.credit(billed, by=alice, reason="Wrong address")
+    charge(1_000, driver=driver)
+    settle()
+    [statement] = self_billing.make(accounts.of_driver(driver), NEXT_MONTH, by=alice)
+    [again] = drafting.draft(employer, NEXT_MONTH, by=alice)
+
+    assert sorted(share.net for share in statement.shares.all()) == [
+        Decimal(net) for net in ("-3.70", "-3.00", "0.30", "3.00", "3.70")
+    ]
+    assert statement.due == Decimal("0.30")
+    assert (again.net, again.due) == (Decimal("7.00"), Decimal("8.33"))
+    assert {one.cdr.home_agreement_id for one in again.lines.all()} == {
+        one.cdr.home_agreement_id for one in billed.lines.all()
+    }
+    assert AuditEntry.objects.filter(action="cdr.made_anew", organization=employer.organization).count() == 2
+
+
+def test_b52_b17_a_line_of_an_employer_taken_back_leaves_its_record_and_the_drivers_pay(
+    billed: Invoice, driver: Driver, alice: Actor
+) -> None:
+    line = billed.lines.get(leading=Decimal("3.70"))
+    note = crediting.credit(billed, by=alice, reason="Half a year for free", parts={line.pk: None})
+
+    assert note.net == Decimal("3.70")
+    assert not Cdr.objects.filter(credit=True, organization=billed.organization).exists()
+    assert not self_billing.waits(accounts.of_driver(driver))
+
+
+def test_b52_b11_a_record_of_charging_at_home_that_is_taken_back_itself_takes_the_pay_with_it(
+    billed: Invoice, driver: Driver, alice: Actor
+) -> None:
+    line = billed.lines.get(leading=Decimal("3.70"))
+    credit = crediting.credit_record(line.cdr, by=alice, reason="It was a test")
+    assert not Cdr.objects.filter(replaces=line.cdr).exists()
+
+    [taken] = self_billing.waiting(accounts.of_driver(driver), NEXT_MONTH)["EUR"]
+    assert (taken.cdr, taken.net) == (credit, Decimal("-3.70"))
+
+
 def test_b52_no_tariff_is_needed_and_none_matters(alice: Actor, driver: Driver) -> None:
     station, _ = factories.make_station(alice)
     stations.add_evse(station, 1)
@@ -219,6 +278,99 @@ def test_b52_a_wallet_is_not_touched_by_a_session_at_home(
     wallets.watch()
 
     assert not WalletReservation.objects.filter(transaction=session).exists()
+
+
+@pytest.mark.parametrize("at_home", [True, False])
+def test_b52_a_session_at_home_uses_up_no_budget_of_money(
+    station: ChargingStation, agree: Agree, driver: Driver, alice: Actor, at_home: bool
+) -> None:
+    token = factories.make_token(alice, driver=driver)
+    budgets.set_(driver, [("money", Decimal("1.00"), "day"), ("money", Decimal("1.00"), "session")], by=alice)
+    if at_home:
+        agree()
+    session = sessions.begin(station, token=token.value, minutes=0)
+    sessions.read(session, "4000", minutes_ago=0)
+    while_running = spending.reached(session, session.started_at)
+    sessions.end(session, 4000)
+    ended = spending.used_up(token, session.started_at)
+    settle()
+    sealed = spending.used_up(token, session.started_at)
+
+    assert record_of(session).home_charging_compensation is at_home
+    assert [one is None for one in (while_running, ended, sealed)] == [at_home] * 3
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_b52_b50_sessions_at_home_keep_no_other_from_reserving(
+    station: ChargingStation, agree: Agree, driver: Driver, alice: Actor, monkeypatch: Any, merged: bool
+) -> None:
+    wallets.watch()
+    agree()
+    twin = factories.make_driver(alice, "F. Abend") if merged else driver
+    running = []
+    for who in (twin, factories.make_driver(alice)):
+        wallets.allow(wallets.open_(accounts.of_driver(who), by=alice), Decimal(30), by=alice)
+        evse = stations.add_evse(station, 5 + len(running))
+        token = factories.make_token(alice, driver=who)
+        running.append(sessions.begin(station, token=token.value, evse_id=evse.evse_id))
+    if merged:
+        Driver.objects.filter(pk=twin.pk).update(merged_into=driver)
+    monkeypatch.setattr(wallets, "AT_ONCE", 1)
+    wallets.watch()
+
+    reserved = WalletReservation.objects.filter(transaction__in=running)
+    assert [one.transaction for one in reserved] == [running[1]]
+
+
+@pytest.fixture
+def reserving(station: ChargingStation, driver: Driver, alice: Actor) -> WalletReservation:
+    """Of a session that runs, before anything is agreed."""
+    wallets.allow(wallets.open_(accounts.of_driver(driver), by=alice), Decimal(30), by=alice)
+    token = factories.make_token(alice, driver=driver)
+    sessions.begin(station, token=token.value)
+    wallets.watch()
+    made = WalletReservation.objects.get(wallet__account__driver=driver)
+    assert made.wallet.reserved == made.amount > 0
+    return made
+
+
+def test_b52_b50_a_wallet_is_free_again_once_its_running_session_is_one_at_home(
+    reserving: WalletReservation, agree: Agree
+) -> None:
+    agree()
+    wallets.watch()
+    reserving.refresh_from_db()
+
+    assert (reserving.amount, reserving.wallet.reserved, reserving.settled_at) == (0, 0, None)
+    assert reserving.released_at is not None
+    assert reserving.stop_asked_at is None
+
+
+def test_b52_b50_a_record_that_an_employer_pays_takes_nothing_from_the_drivers_wallet(
+    reserving: WalletReservation, agree: Agree, employer: BillingAccount
+) -> None:
+    session = sessions.end(reserving.transaction, 12_345)
+    agree(employer=employer, vat_rate=Decimal(19))
+    settle()
+    assert record_of(session).payable_incl_vat == Decimal("4.40")
+    wallets.watch()
+    reserving.refresh_from_db()
+
+    assert (reserving.amount, reserving.wallet.reserved, reserving.settled_at) == (0, 0, None)
+    assert reserving.released_at is not None
+
+
+def test_b52_b50_a_record_that_the_driver_pays_is_reserved_whatever_is_agreed_later(
+    reserving: WalletReservation, agree: Agree
+) -> None:
+    session = sessions.end(reserving.transaction, 12_345)
+    settle()
+    agree()
+    wallets.watch()
+    reserving.refresh_from_db()
+
+    assert reserving.amount == reserving.wallet.reserved == record_of(session).payable_incl_vat
+    assert (reserving.settled_at is not None, reserving.released_at) == (True, None)
 
 
 def test_b52_another_meter_than_the_agreed_one_is_left_to_a_person(

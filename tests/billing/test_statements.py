@@ -391,3 +391,18 @@ def test_b52_the_buyers_details_are_the_accounts(paid: Paid, driver: Driver, ali
 
     assert "Heimweg 2" in documents.render(statement, "cii").decode()
     assert "Heimweg 2" not in str(statement.snapshot)
+
+
+def test_b52_b68_a_suppliers_tax_number_is_on_the_documents_and_sealed_in_the_snapshot(
+    paid: Paid, driver: Driver, alice: Actor
+) -> None:
+    supply = Supply(tax="standard", vat_rate=Decimal(19), tax_number="12/345/6789")
+    suppliers.save(accounts.of_driver(driver), supply, by=alice)
+    paid()
+    [statement] = make(driver, by=alice)
+
+    assert "12/345/6789" not in str(statement.snapshot)
+    assert snapshots.opened(statement.snapshot)["seller"]["tax_number"] == "12/345/6789"
+    assert "12/345/6789" in documents.render(statement, "cii").decode()
+    assert "12/345/6789" in documents.render(statement, "ubl").decode()
+    assert "12/345/6789" in pdf.page(figures.of(snapshots.opened(statement.snapshot)))

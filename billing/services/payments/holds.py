@@ -95,7 +95,9 @@ def _look_at(key: UUID) -> None:
 def _follow(held: Payment, row: Hold, session: Transaction) -> None:
     record = Cdr.objects.filter(transaction=session, credit=False, credited_by=None).first()
     settlement = getattr(session, "settlement", None)
-    if record is not None:
+    if wallets.is_paid_to_driver(session, record):
+        release(held)
+    elif record is not None:
         capture(held, record.payable_incl_vat or _NOTHING)
     elif settlement is not None and settlement.outcome in ("waived", "not_billable"):
         release(held)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import F, Sum
 from django.db.transaction import atomic
 
 from billing.models import (
@@ -20,7 +20,7 @@ from billing.models import (
     Wallet,
     WalletReservation,
 )
-from billing.services import home_agreements
+from billing.services import home_agreements, home_sessions
 from billing.services.payments import allocating, books
 from core import access, audit, clock
 from core.access import Actor, Permission
@@ -34,6 +34,7 @@ from stations.services import commands
 SYSTEM = access.system("wallets")
 RESERVED_AT_FIRST = Decimal(20)
 MARGIN = timedelta(minutes=3)
+AT_ONCE = 500
 _NOTHING = Decimal(0)
 
 
@@ -147,12 +148,13 @@ def reserve(session: Transaction, *, by: Actor = SYSTEM) -> WalletReservation | 
 def watch() -> int:
     """Reserve for sessions that began, stop those that would cost more than is there, settle those that have
     a record; how many were looked at."""
-    fresh = Transaction.objects.filter(
+    running = Transaction.objects.filter(
         status=TransactionStatus.ACTIVE.value,
         wallet_reservation=None,
-        driver__billing_account__wallets__isnull=False,
+        driver__billing_account__wallets__currency=F("organization__currency"),
     )
-    count = sum(1 for session in fresh.select_related("organization")[:500] if reserve(session))
+    fresh = home_sessions.charged(running).select_related("organization").order_by("pk")
+    count = sum(1 for session in fresh[:AT_ONCE] if reserve(session))
     for key in WalletReservation.objects.filter(released_at=None, settled_at=None).values_list(
         "pk", flat=True
     ):
@@ -176,24 +178,40 @@ def differences() -> list[tuple[Wallet, Decimal]]:
 
 @atomic
 def _follow(key: UUID) -> None:
-    row = WalletReservation.objects.select_related("transaction__station", "transaction__cost").get(pk=key)
+    rows = WalletReservation.objects.select_related(
+        "transaction__station", "transaction__cost", "transaction__driver"
+    )
+    row = rows.get(pk=key)
     wallet = Wallet.objects.select_for_update().get(pk=row.wallet_id)
     row.refresh_from_db(fields=["amount", "settled_at", "released_at", "stop_asked_at"])
     if row.settled_at or row.released_at:
         return
     record = Cdr.objects.filter(transaction_id=key, credit=False, credited_by=None).first()
-    if record is not None:
-        _change(row, wallet, record.payable_incl_vat or _NOTHING)
-        row.settled_at = clock.now()
-        row.save(update_fields=["settled_at"])
-        return
-    settlement = getattr(row.transaction, "settlement", None)
-    if settlement is not None and settlement.outcome in ("waived", "not_billable"):
+    if _costs_nothing(row.transaction, record):
         _change(row, wallet, _NOTHING)
         row.released_at = clock.now()
         row.save(update_fields=["released_at"])
-        return
-    _keep_up(row, wallet)
+    elif record is not None:
+        _change(row, wallet, record.payable_incl_vat or _NOTHING)
+        row.settled_at = clock.now()
+        row.save(update_fields=["settled_at"])
+    else:
+        _keep_up(row, wallet)
+
+
+def _costs_nothing(session: Transaction, record: Cdr | None) -> bool:
+    """Whether nobody is charged for it: it is decided so, or its driver is paid for it."""
+    if is_paid_to_driver(session, record):
+        return True
+    settlement = getattr(session, "settlement", None)
+    return record is None and settlement is not None and settlement.outcome in ("waived", "not_billable")
+
+
+def is_paid_to_driver(session: Transaction, record: Cdr | None) -> bool:
+    """As its record says, or before there is one the agreement of its day (B-52)."""
+    if record is not None:
+        return record.home_charging_compensation
+    return home_agreements.of_session(session) is not None
 
 
 def _keep_up(row: WalletReservation, wallet: Wallet) -> None:

@@ -1,6 +1,7 @@
 """Cards by Stripe, over HTTP to a stand-in: once, whatever is lost, repeated or forged (billing B-35 to B-42)."""
 
 import time
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +23,10 @@ from billing.models import (
     SavedMethod,
     Wallet,
 )
+from billing.services import accounts, home_agreements
+from billing.services.home_agreements import Terms
 from billing.services.payments import asking, calls, events, holds, provider_settings, refunding
+from billing.services.suppliers import Supply
 from core import clock
 from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
@@ -101,6 +105,27 @@ def test_b38_what_the_session_costs_is_captured_once_and_the_rest_released(
     assert (payment.state, payment.captured, payment.authorized) == (PaymentState.RECEIVED, DUE, 60)
     assert stripe.asked_for("/capture") == [f"capture:{held.pk}"]
     assert Hold.objects.get(pk=held.pk).closed_at is not None
+
+
+def test_b52_b38_a_hold_for_a_session_at_home_that_an_employer_pays_is_released(
+    held: Payment, stripe: StandIn, charge: Charge, station: ChargingStation, alice: Actor
+) -> None:
+    driver = factories.make_driver(alice)
+    employer = accounts.open_company(held.organization, "Nordlicht GmbH", by=alice)
+    terms = Terms(
+        rate_per_kwh=Decimal("0.30"), currency="EUR", valid_from=clock.now().date() - timedelta(days=9),
+        employer=employer, vat_rate=Decimal(19), meter_serial="M-1",
+    )  # fmt: skip
+    home_agreements.agree(driver, station, terms, supply=Supply(tax="none"), by=alice)
+    session = charge(12_345, minutes=1, driver=driver)
+    holds.begun(held, session)
+    settle()
+    holds.watch()
+    payment = ask_now(held)
+
+    assert session.cdrs.get().payable_incl_vat == Decimal("4.40")
+    assert (payment.state, payment.captured) == (PaymentState.RELEASED, 0)
+    assert not stripe.asked_for("/capture")
 
 
 def test_b38_above_the_hold_the_rest_is_written_off_not_collected(held: Payment, stripe: StandIn) -> None:

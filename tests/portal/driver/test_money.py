@@ -1,6 +1,7 @@
 """A driver pays, fills the wallet, takes a card away and says where invoices go (driver 7, billing B-36, B-50)."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,15 +9,19 @@ import pytest
 from django.test import Client
 
 from billing.models import BillingAccount, Buyer, Invoice, Payment, SavedMethod, Wallet
-from billing.services import crediting
+from billing.services import crediting, home_agreements, self_billing
+from billing.services.home_agreements import Terms
 from billing.services.payments import wallets
+from billing.services.suppliers import Supply
+from core import clock
 from core.access import Actor
 from core.models import AuditEntry, Organization, User
 from drivers.models import Driver
 from drivers.services import drivers
 from portal.driver import invoices
+from stations.models import ChargingStation
 from tests import factories
-from tests.billing.conftest import Charge, charge, station
+from tests.billing.conftest import THIS_MONTH, Charge, charge, settle, station
 from tests.billing.pages import alice, browser_of, member, organization
 from tests.billing.payments.conftest import Issued, issued, stripe
 from tests.billing.payments.stripe_standin import StandIn
@@ -196,3 +201,31 @@ def test_w01_another_driver_pays_fills_reads_and_changes_nothing_of_hers(
     assert not Buyer.objects.filter(pk=invoice.account_id).exists()
     assert Payment.objects.filter(organization=organization).count() == 1
     assert BillingAccount.objects.get(pk=invoice.account_id).driver_id is not None
+
+
+def test_b52_a_session_at_home_shows_what_is_paid_for_it_and_no_price(
+    phone: Client, eve: Client, dora: Driver, charge: Charge, station: ChargingStation, alice: Actor
+) -> None:
+    terms = Terms(
+        rate_per_kwh=Decimal("0.30"), currency="EUR", valid_from=clock.now().date() - timedelta(days=9),
+        meter_serial="M-1",
+    )  # fmt: skip
+    home_agreements.agree(dora, station, terms, supply=Supply(tax="none"), by=alice)
+    session = charge(12_345, driver=dora)
+    page = f"/me/sessions/{session.pk}/"
+    before = phone.get(page).content.decode()
+    settle()
+    [statement] = self_billing.make(dora.billing_account, THIS_MONTH, by=alice)
+    shown = phone.get(page).content.decode()
+
+    assert "Paid to you" in before
+    assert "Paid to you</dt><dd>€3.70" in shown or "Paid to you</dt><dd>3.70" in shown
+    assert f"/me/invoices/{statement.pk}/" in shown
+    assert statement.number in shown
+    for told in (before, shown):
+        assert "7.35" not in told
+        assert 'id="price"' not in told
+    listed = phone.get("/me/").content.decode()
+    assert "Paid to you" in listed
+    assert "7.35" not in listed
+    assert eve.get(page).status_code == 404
