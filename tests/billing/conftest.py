@@ -3,22 +3,30 @@
 import itertools
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.services import settling
+from billing.models import BillingAccount, Cdr, HostAgreement
+from billing.services import accounts, hosts, parties, settling
+from billing.services.hosts import Terms
+from billing.services.suppliers import Supply
 from core import clock
 from core.access import Actor
 from core.models import Organization
-from stations.models import ChargingStation, Transaction
-from stations.services import stations
+from stations.models import ChargingStation, Site, Transaction
+from stations.services import sites, stations
 from tests import factories
 from tests.factories import sessions
 from tests.stations.ocpp.charging import priced
 
 Charge = Callable[..., Transaction]
+Agree = Callable[..., HostAgreement]
+Host = Callable[[str], BillingAccount]
+WITH_VAT = Supply(tax="standard", vat_rate=Decimal(19), tax_number="12/345")
+ADDRESS = {"street": "Am Kai 4", "postal_code": "20457", "city": "Hamburg", "country": "DE"}
 THIS_MONTH = clock.now().astimezone(ZoneInfo("Europe/Berlin")).strftime("%Y-%m")
 """The month that sessions of these tests end in, where their accounts are."""
 
@@ -62,3 +70,36 @@ def settle(minutes: int = 6) -> None:
     """As the task does, so many minutes from now."""
     settling.listen()
     settling.settle_due(clock.now() + timedelta(minutes=minutes))
+
+
+def sealed(charge: Charge, wh: int = 12_345) -> Cdr:
+    session = charge(wh)
+    settle()
+    return Cdr.objects.get(transaction=session, credit=False)
+
+
+@pytest.fixture
+def site(alice: Actor, station: ChargingStation) -> Site:
+    made = sites.create({"name": factories.unique("Quay"), "time_zone": "Europe/Berlin"}, by=alice)
+    ChargingStation.objects.filter(pk=station.pk).update(site=made)
+    station.refresh_from_db()
+    return made
+
+
+@pytest.fixture
+def host(organization: Organization, alice: Actor) -> Host:
+    def made(name: str) -> BillingAccount:
+        account = accounts.open_company(organization, name, by=alice)
+        parties.save_buyer(account, ADDRESS, by=alice)
+        return account
+
+    return made
+
+
+@pytest.fixture
+def agree(site: Site, alice: Actor) -> Agree:
+    def made(account: BillingAccount, place: Site | ChargingStation = site, **terms: Any) -> HostAgreement:
+        told = Terms(**{"currency": "EUR", "valid_from": clock.now().date() - timedelta(days=40), **terms})
+        return hosts.agree(account, place, told, supply=WITH_VAT, by=alice)
+
+    return made

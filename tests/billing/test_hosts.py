@@ -1,6 +1,5 @@
 """Hosts get their shares of each record, which add up exactly, once (billing B-53)."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +10,7 @@ from django.db.transaction import atomic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing.models import BillingAccount, Cdr, HostAgreement, Invoice, LedgerEntry, Share
+from billing.models import HostAgreement, Invoice, LedgerEntry, Share
 from billing.services import (
     accounts,
     corrections,
@@ -22,7 +21,6 @@ from billing.services import (
     host_shares,
     hosts,
     merging,
-    parties,
     self_billing,
 )
 from billing.services.hosts import Terms
@@ -32,50 +30,12 @@ from core.access import Actor, Role
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.models import Organization
 from stations.models import ChargingStation, Site
-from stations.services import sites
 from tests import factories
-from tests.billing.conftest import THIS_MONTH, Charge, settle
+from tests.billing.conftest import THIS_MONTH, Agree, Charge, Host, sealed, settle
 
 TODAY = clock.now().date()
 BEFORE, AFTER = TODAY - timedelta(days=40), TODAY + timedelta(days=40)
 NEXT_MONTH = drafting.end_of(THIS_MONTH, "Europe/Berlin").strftime("%Y-%m")
-WITH_VAT = Supply(tax="standard", vat_rate=Decimal(19), tax_number="12/345")
-ADDRESS = {"street": "Am Kai 4", "postal_code": "20457", "city": "Hamburg", "country": "DE"}
-Agree = Callable[..., HostAgreement]
-Host = Callable[[str], BillingAccount]
-
-
-@pytest.fixture
-def site(alice: Actor, station: ChargingStation) -> Site:
-    made = sites.create({"name": factories.unique("Quay"), "time_zone": "Europe/Berlin"}, by=alice)
-    ChargingStation.objects.filter(pk=station.pk).update(site=made)
-    station.refresh_from_db()
-    return made
-
-
-@pytest.fixture
-def host(organization: Organization, alice: Actor) -> Host:
-    def made(name: str) -> BillingAccount:
-        account = accounts.open_company(organization, name, by=alice)
-        parties.save_buyer(account, ADDRESS, by=alice)
-        return account
-
-    return made
-
-
-@pytest.fixture
-def agree(site: Site, alice: Actor) -> Agree:
-    def made(account: BillingAccount, place: Site | ChargingStation = site, **terms: Any) -> HostAgreement:
-        told = Terms(**{"currency": "EUR", "valid_from": BEFORE, **terms})
-        return hosts.agree(account, place, told, supply=WITH_VAT, by=alice)
-
-    return made
-
-
-def sealed(charge: Charge, wh: int = 12_345) -> Cdr:
-    session = charge(wh)
-    settle()
-    return Cdr.objects.get(transaction=session, credit=False)
 
 
 def rule(percent: str = "0", **more: str) -> HostAgreement:
