@@ -151,9 +151,9 @@ def end_of(period: str, time_zone: str) -> datetime:
     """The first instant of the next month there; raises :class:`Invalid` for what is no month."""
     try:
         first = datetime.strptime(period, "%Y-%m").replace(tzinfo=ZoneInfo(time_zone))
+        return first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
     except ValueError:
         raise Invalid("A month is written like 2026-11.", field="period") from None
-    return first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
 
 
 def lines_of(records: Sequence[Cdr], account: BillingAccount | None = None) -> list[tuple[Cdr, ToBill]]:

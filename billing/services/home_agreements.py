@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.db.transaction import atomic
 
 from billing.models import AccountKind, BillingAccount, HomeAgreement, HomeChargingPolicy
-from billing.services import accounts, suppliers
+from billing.services import accounts, agreement_days, suppliers
 from billing.services.suppliers import Supply
 from core import audit, clock
 from core.access import Actor, Permission
@@ -78,6 +78,7 @@ def end(agreement: HomeAgreement, last_day: date, *, by: Actor) -> HomeAgreement
     """
     by.require_everywhere(Permission.INVOICES_MANAGE, agreement)
     locked = HomeAgreement.objects.select_for_update().get(pk=agreement.pk)
+    agreement_days.check_day(last_day, "valid_to")
     if last_day < max(locked.valid_from, _today(locked.organization)):
         raise Invalid("An agreement ends today or later, and not before it begins.", field="valid_to")
     if locked.valid_to is not None and locked.valid_to <= last_day:
@@ -153,8 +154,7 @@ def _check_terms(organization_id: Any, terms: Terms) -> None:
     if terms.rate_per_kwh != round(terms.rate_per_kwh, 6):
         raise Invalid("A rate has at most six decimal places.", field="rate_per_kwh")
     minor_units(terms.currency)
-    if terms.valid_to is not None and terms.valid_to < terms.valid_from:
-        raise Invalid("An agreement ends no earlier than it begins.", field="valid_to")
+    agreement_days.check(terms.valid_from, terms.valid_to)
     if (terms.employer is None) != (terms.vat_rate is None):
         raise Invalid("Say which VAT an employer is charged, and only with one.", field="employer_vat_rate")
     if terms.vat_rate is not None and not 0 <= terms.vat_rate <= 100:

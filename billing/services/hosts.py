@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from django.db.transaction import atomic
 
 from billing.models import BillingAccount, HostAgreement, Share
-from billing.services import suppliers
+from billing.services import agreement_days, suppliers
 from billing.services.suppliers import Supply
 from core import audit, clock
 from core.access import Actor, Permission
@@ -90,6 +90,7 @@ def end(agreement: HostAgreement, last_day: date, *, by: Actor) -> HostAgreement
     organization = Organization.objects.select_for_update(no_key=True).get(pk=agreement.organization_id)
     locked = HostAgreement.objects.select_for_update().get(pk=agreement.pk)
     today = clock.now().astimezone(ZoneInfo(organization.time_zone)).date()
+    agreement_days.check_day(last_day, "valid_to")
     if last_day < max(locked.valid_from, today):
         raise Invalid("An agreement ends today or later, and not before it begins.", field="valid_to")
     if locked.valid_to is not None and locked.valid_to <= last_day:
@@ -125,8 +126,7 @@ def _check(terms: Terms) -> None:
         raise Invalid("More than everything cannot be shared.", field="percent")
     if not any((terms.percent, terms.per_kwh, terms.per_session, terms.minimum)):
         raise Invalid("Say what the host gets.", field="percent")
-    if terms.valid_to is not None and terms.valid_to < terms.valid_from:
-        raise Invalid("An agreement ends no earlier than it begins.", field="valid_to")
+    agreement_days.check(terms.valid_from, terms.valid_to)
 
 
 def _require_open(place: Site | ChargingStation, since: date) -> None:

@@ -33,7 +33,7 @@ from billing.models import (
     Payout,
     Share,
 )
-from billing.services import drafting, host_shares, issuing, parties, suppliers
+from billing.services import agreement_days, drafting, host_shares, issuing, parties, suppliers
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -185,7 +185,8 @@ def _hosted(rules: Sequence[HostAgreement], until: datetime) -> Iterable[Cdr]:
     for one in rules:
         if one.station_id is not None:
             places |= Q(transaction__station=one.station_id) | Q(reservation__station=one.station_id)
-    since = datetime.combine(min(one.valid_from for one in rules) - timedelta(days=1), time.min, tzinfo=UTC)
+    first = max(agreement_days.FIRST, min(one.valid_from for one in rules))
+    since = datetime.combine(first - timedelta(days=1), time.min, tzinfo=UTC)
     on_all = Share.objects.filter(cdr=OuterRef("pk"), host_agreement__in=rules)
     rows = Cdr.objects.filter(places, credit=False, credited_by=None, home_agreement=None)
     rows = rows.filter(Q(account__isnull=False) | Q(transaction__hold__isnull=False))

@@ -320,6 +320,7 @@ PLAIN = (
     _("A rate is above nothing and within reason."),
     _("A rate has at most six decimal places."),
     _("An agreement ends no earlier than it begins."),
+    _("A day of an agreement is in the years 2000 to 2199."),
     _("Say which VAT an employer is charged, and only with one."),
     _("The number of a meter has at most 50 characters."),
     _("Give the number of the charger's MID meter."),

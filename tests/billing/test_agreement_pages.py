@@ -133,6 +133,36 @@ def test_b52_b53_agreements_are_made_read_and_ended_by_api(
     assert api.get("/api/v1/host-agreements/", {"search": "nobody"}).json()["results"] == []
 
 
+@pytest.mark.parametrize("days", [("0001-01-01", None), (str(SINCE), "9999-12-31")])
+def test_b52_b53_days_out_of_all_reason_are_refused(
+    organization: Organization,
+    driver: Driver,
+    station: ChargingStation,
+    town: BillingAccount,
+    days: tuple[str, str | None],
+) -> None:
+    api, (first, last) = of(organization), days
+    home = told(driver, station, valid_from=first, valid_to=last)
+    host = {"account": str(town.pk), "station": str(station.pk), "percent": "9", "currency": "EUR",
+            "valid_from": first, "valid_to": last, "tax": "exempt"}  # fmt: skip
+    answers = [
+        api.post("/api/v1/home-agreements/", home, format="json"),
+        api.post("/api/v1/host-agreements/", host, format="json"),
+    ]
+
+    assert [one.status_code for one in answers] == [400, 400]
+    assert "2000 to 2199" in answers[1].content.decode()
+    assert not HomeAgreement.objects.filter(organization=organization).exists()
+    assert not HostAgreement.objects.filter(organization=organization).exists()
+
+
+def test_b33_a_month_that_no_calendar_goes_beyond_is_refused(organization: Organization) -> None:
+    body = {"period": "9999-12", "kind": "statements", "dry_run": True}
+    answer = of(organization).post("/api/v1/billing-runs/", body, format="json")
+
+    assert answer.status_code == 400
+
+
 def test_b52_an_agreement_needs_a_word_on_vat_and_the_right_scope(
     organization: Organization, driver: Driver, station: ChargingStation
 ) -> None:

@@ -1,5 +1,6 @@
 """What can be wrong with hosts stops nobody else, and nobody is paid twice for a session (billing B-53, B-34)."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -45,3 +46,14 @@ def test_b34_b53_a_record_that_is_shared_too_far_fails_its_host_and_stops_no_run
     assert Invoice.objects.visible_to(alice).get().account == shop
     [made] = organization.billingrun_set.all()
     assert (made.state, running.progress(made, by=alice)) == ("finished", {"open": 0, "done": 1, "failed": 1})
+
+
+def test_b53_b33_an_agreement_from_before_all_time_breaks_no_preview(
+    charge: Charge, agree: Agree, host: Host, alice: Actor, organization: Organization
+) -> None:
+    agree(host("Town"), percent=Decimal(50))
+    HostAgreement.objects.filter(organization=organization).update(valid_from=date.min, valid_to=date.max)
+    sealed(charge)
+    [seen] = running.preview(organization, THIS_MONTH, kind=RunKind.STATEMENTS, by=alice)
+
+    assert seen.net == Decimal("3.09")
