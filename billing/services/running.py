@@ -40,13 +40,18 @@ from core.models import Organization
 
 logger = logging.getLogger(__name__)
 
+NOTHING = Decimal(0)
+
 _SIGN = Case(When(document_type=DocumentType.CREDIT_NOTE, then=Value(-1)), default=Value(1))
 """Credit notes have positive amounts and count below nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """What a run would issue to one account, in one currency and basis; ``invoice`` where it is drafted already."""
+    """What a run would issue to one account, in one currency and basis; ``invoice`` where it is drafted already.
+
+    ``why`` is the sentence that it would fail with, or leave something out: then there are no amounts.
+    """
 
     account: BillingAccount
     currency: str
@@ -54,6 +59,7 @@ class Previewed:
     vat: Decimal
     due: Decimal
     invoice: UUID | None = None
+    why: str = ""
 
 
 @atomic
@@ -120,6 +126,7 @@ def preview(
 ) -> list[Previewed]:
     """The figures of a run, nothing written; equal to what it issues while nothing changes (B-33).
 
+    Statements that cannot be made are in it with why, and stop no other.
     Raises :class:`core.errors.Invalid` for what is no month.
     """
     by.require(Permission.INVOICES_MANAGE, organization)
@@ -162,6 +169,8 @@ def _do_next(run: BillingRun) -> bool:
                 _let_the_database_check()
             item.state = ItemState.DONE
             _mended(item)
+            if left := _left_out(run.kind, item.account, run.period):
+                _except(item, left)
         except DomainError as why:
             _fail(item, why.message)
         except OperationalError:
@@ -182,15 +191,25 @@ def _let_the_database_check() -> None:
 
 
 def _fail(item: BillingRunItem, why: str) -> None:
-    """One exception for the account and month, however many runs fail over it (B-34)."""
     item.state, item.error = ItemState.FAILED, why[:300]
+    _except(item, item.error)
+
+
+def _except(item: BillingRunItem, why: str) -> None:
+    """One exception for the account and month, however many runs fail over it (B-34)."""
     AccountException.objects.update_or_create(
         account=item.account, period=item.run.period, kind=item.run.kind, closed_at=None,
-        defaults={"reason": item.error},
+        defaults={"reason": why},
         create_defaults={
-            "organization_id": item.run.organization_id, "reason": item.error, "opened_at": clock.now(),
+            "organization_id": item.run.organization_id, "reason": why, "opened_at": clock.now(),
         },
     )  # fmt: skip
+
+
+def _left_out(kind: str, account: BillingAccount, period: str) -> str:
+    """Why a record that a statement ought to have waits, though the others do not; empty where none does."""
+    record = self_billing.untold(account, period) if kind == RunKind.STATEMENTS else None
+    return "" if record is None else f"The VAT of the record {record.reference} is not known."
 
 
 def _mended(item: BillingRunItem) -> None:
@@ -281,11 +300,21 @@ def _previewed_statements(
     rows = self_billing.concerned(organization).select_related("driver", "organization")
     if only is not None:
         rows = rows.filter(pk__in=[one.pk for one in only])
-    return [
-        _preview(account, one.currency, DocumentType.SELF_BILLED, one.sums)
-        for account in rows.order_by("pk")
-        for one in self_billing.planned(account, period)
-    ]
+    return [found for account in rows.order_by("pk") for found in _previewed_statement(account, period)]
+
+
+def _previewed_statement(account: BillingAccount, period: str) -> list[Previewed]:
+    try:
+        planned = self_billing.planned(account, period)
+    except DomainError as error:
+        return [_without(account, error.message)]
+    left = _left_out(RunKind.STATEMENTS, account, period)
+    found = [_preview(account, one.currency, DocumentType.SELF_BILLED, one.sums) for one in planned]
+    return [*found, _without(account, left)] if left else found
+
+
+def _without(account: BillingAccount, why: str) -> Previewed:
+    return Previewed(account, account.organization.currency, NOTHING, NOTHING, NOTHING, why=why)
 
 
 def _preview(account: BillingAccount, currency: str, kind: str, sums: Totals | Invoice) -> Previewed:

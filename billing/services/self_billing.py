@@ -7,7 +7,7 @@ one that was taken back before is on none. What is below nothing waits until the
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -107,11 +107,13 @@ def waiting(account: BillingAccount, period: str) -> Mapping[str, Sequence[Item]
 
 def waits(account: BillingAccount) -> bool:
     """Whether anything is to be paid, or taken back, that no statement has yet; also where it cannot be told."""
-    try:
-        hosted = any(_of_host(account, clock.now()))
-    except Invalid:  # a record without a known VAT, of which nobody can say what is to be shared
-        hosted = True
+    hosted = any(_of_host(account, clock.now())) or any(_untold(account, clock.now()))
     return hosted or _at_home(account).exists() or _taken_back(account).exists()
+
+
+def untold(account: BillingAccount, period: str) -> Cdr | None:
+    """The first record of which nobody can say what the account gets, as its VAT is not known; it waits."""
+    return next(_untold(account, drafting.end_of(period, account.time_zone)), None)
 
 
 def concerned(organization: Organization) -> QuerySet[BillingAccount]:
@@ -172,14 +174,23 @@ def _of_host(account: BillingAccount, until: datetime) -> Iterator[Item]:
     if not rules:
         return
     book, alone = host_shares.book_of(account.organization), len(rules) == 1
-    for record in _hosted(rules, until):
+    for record in _hosted(rules, until).exclude(payable_excl_vat=None).iterator(chunk_size=1000):
         shares = book.shares(record)
         for rule in rules:
             if shares.get(rule.pk) and (alone or not record.shares.filter(host_agreement=rule).exists()):
                 yield Item(record, shares[rule.pk], host_agreement_id=rule.pk)
 
 
-def _hosted(rules: Sequence[HostAgreement], until: datetime) -> Iterable[Cdr]:
+def _untold(account: BillingAccount, until: datetime) -> Iterator[Cdr]:
+    rules = list(account.host_agreements.select_related("station"))
+    if rules:
+        book, own = host_shares.book_of(account.organization), {one.pk for one in rules}
+        for record in _hosted(rules, until).filter(payable_excl_vat=None).iterator(chunk_size=1000):
+            if any(rule.pk in own for rule in book.in_force(record)):
+                yield record
+
+
+def _hosted(rules: Sequence[HostAgreement], until: datetime) -> QuerySet[Cdr]:
     """Standing records of their places and times; which rule holds for which is told by the book."""
     places = Q(site__in=[one.site_id for one in rules if one.site_id])
     for one in rules:
@@ -194,7 +205,7 @@ def _hosted(rules: Sequence[HostAgreement], until: datetime) -> Iterable[Cdr]:
     if len(rules) == 1:  # what has its share is passed over by the database
         rows = rows.exclude(Exists(on_all))
     rows = rows.select_related("site", "transaction", "reservation").defer("content")
-    return rows.order_by("ended_at", "id").iterator(chunk_size=1000)
+    return rows.order_by("ended_at", "id")
 
 
 def _reversible() -> QuerySet[Share]:

@@ -103,6 +103,9 @@ class PreviewedView(serializers.Serializer):
 class RunPreviewView(serializers.Serializer):
     period = serializers.CharField()
     documents = PreviewedView(many=True)
+    failed = FailedView(
+        many=True, help_text="Accounts that would fail, or that a record would be left out of"
+    )
 
 
 class RunFilter(filters.FilterSet):
@@ -241,8 +244,10 @@ def _preview(view: Resource, organization: Organization, asked: _Asked) -> Any:
             "net": one.net, "vat": one.vat, "due": one.due,
         }
         for one in seen
+        if not one.why
     ]  # fmt: skip
-    return RunPreviewView({"period": asked.period, "documents": documents}).data
+    failed = [{"account_id": one.account.pk, "error": one.why} for one in seen if one.why]
+    return RunPreviewView({"period": asked.period, "documents": documents, "failed": failed}).data
 
 
 _OF_RUN = ("id", "period", "kind", "issue", "state", "started_by", "started_at", "finished_at")

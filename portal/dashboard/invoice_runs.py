@@ -35,8 +35,8 @@ def listing(request: OperatorRequest) -> HttpResponse:
         "period": period,
         "kind": kind.value,
         "last_month": _last_month(organization),
-        "seen": seen[:PREVIEWED_SHOWN],
-        "accounts": len(seen),
+        "seen": [one for one in seen if not one.why][:PREVIEWED_SHOWN],
+        "failed": [one for one in seen if one.why][:FAILED_SHOWN],
         "sums": _sums(seen),
     }
     return render_page(request, "dashboard/invoices/runs.html", context)
@@ -94,6 +94,8 @@ def _sums(seen: list[running.Previewed]) -> list[dict[str, Any]]:
     """By currency."""
     found: dict[str, dict[str, Any]] = {}
     for one in seen:
+        if one.why:
+            continue
         row = found.setdefault(
             one.currency, {"currency": one.currency, "documents": 0, "net": 0, "vat": 0, "due": 0}
         )

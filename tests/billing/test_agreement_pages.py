@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from billing.models import AccountKind, BillingAccount, HomeAgreement, HostAgreement, Invoice
+from billing.models import AccountKind, BillingAccount, HomeAgreement, HostAgreement, Invoice, Supplier
 from billing.services import accounts, documents, home_agreements, running
 from core import clock
 from core.access import Actor
@@ -154,6 +154,25 @@ def test_b52_b53_days_out_of_all_reason_are_refused(
     assert "2000 to 2199" in answers[1].content.decode()
     assert not HomeAgreement.objects.filter(organization=organization).exists()
     assert not HostAgreement.objects.filter(organization=organization).exists()
+
+
+def test_b33_b34_the_page_says_who_cannot_be_paid_and_why(
+    browser: Client,
+    home: str,
+    organization: Organization,
+    driver: Driver,
+    station: ChargingStation,
+    charge: Charge,
+) -> None:
+    of(organization).post("/api/v1/home-agreements/", told(driver, station), format="json")
+    Supplier.objects.filter(account__organization=organization).delete()
+    charge(10_000, driver=driver)
+    settle()
+    page = browser.get(f"{home}invoices/runs/?period={THIS_MONTH}&kind=statements").content.decode()
+
+    assert "Cannot be made" in page
+    assert "not known how VAT is treated" in page
+    assert "Nothing to invoice" not in page
 
 
 def test_b33_a_month_that_no_calendar_goes_beyond_is_refused(organization: Organization) -> None:

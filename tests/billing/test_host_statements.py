@@ -6,12 +6,17 @@ from typing import Any
 
 import pytest
 
-from billing.models import AccountException, HostAgreement, Invoice, RunKind
-from billing.services import drafting, host_shares, running
+from billing.models import AccountException, Buyer, HostAgreement, Invoice, RunKind
+from billing.services import drafting, host_shares, running, self_billing
 from core import clock
 from core.access import Actor
 from core.models import Organization
+from stations.models import ChargingStation
+from tests import factories
 from tests.billing.conftest import THIS_MONTH, Agree, Charge, Host, sealed
+from tests.portal.api.conftest import client_with
+from tests.stations.ocpp.charging import priced
+from tests.tariffs.building import component, element
 
 pytestmark = pytest.mark.usefixtures("committed")
 TODAY = clock.now().date()
@@ -57,3 +62,48 @@ def test_b53_b33_an_agreement_from_before_all_time_breaks_no_preview(
     [seen] = running.preview(organization, THIS_MONTH, kind=RunKind.STATEMENTS, by=alice)
 
     assert seen.net == Decimal("3.09")
+
+
+def test_b33_b34_who_cannot_be_paid_hides_nobody_else_from_the_preview(
+    charge: Charge, agree: Agree, host: Host, alice: Actor, organization: Organization
+) -> None:
+    town, shop = host("Town"), host("Shop")
+    agree(town, percent=Decimal(50))
+    agree(shop, percent=Decimal(10))
+    Buyer.objects.filter(account=town).delete()
+    sealed(charge)
+    seen = running.preview(organization, THIS_MONTH, kind=RunKind.STATEMENTS, by=alice)
+    told = {one.account: (one.due, one.why) for one in seen}
+    body = {"period": THIS_MONTH, "kind": "statements", "dry_run": True}
+    api = client_with(factories.make_key(organization))
+    answer = api.post("/api/v1/billing-runs/", body, format="json").json()
+
+    assert told[shop] == (Decimal("0.74"), "")
+    assert "address of “Town”" in told[town][1]
+    assert [one["account"] for one in answer["documents"]] == [str(shop.pk)]
+    assert [one["account"] for one in answer["failed"]] == [str(town.pk)]
+
+
+def test_b34_b53_a_record_without_a_known_vat_waits_and_is_named_and_the_others_are_paid(
+    charge: Charge,
+    agree: Agree,
+    host: Host,
+    station: ChargingStation,
+    alice: Actor,
+    organization: Organization,
+) -> None:
+    town = host("Town")
+    agree(town, percent=Decimal(50))
+    sealed(charge)
+    untaxed = element(component("ENERGY", "0.50"))
+    priced(alice, untaxed, place=station, tax_included="YES")
+    unknown = sealed(charge)
+    [seen, left] = running.preview(organization, THIS_MONTH, kind=RunKind.STATEMENTS, by=alice)
+    run(organization, alice)
+    sentence = f"The VAT of the record {unknown.reference} is not known."
+
+    assert unknown.payable_excl_vat is None
+    assert (seen.net, left.why) == (Decimal("3.09"), sentence)
+    assert Invoice.objects.visible_to(alice).get().net == Decimal("3.09")
+    assert AccountException.objects.visible_to(alice).get().reason == sentence
+    assert self_billing.waits(town)
