@@ -5,7 +5,7 @@ What is scarce: the hundred percent of a place on a day. Who changes what holds 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -131,12 +131,19 @@ def _check(terms: Terms) -> None:
 
 def _require_open(place: Site | ChargingStation, since: date) -> None:
     """What a statement says stands: an agreement begins after the last day of which one said who gets what."""
-    site = place if isinstance(place, Site) else place.site
-    zone = ZoneInfo(site.time_zone)
-    paid = Share.objects.filter(host_agreement__isnull=False, cdr__site=site)
-    last = paid.order_by("-cdr__started_at").values_list("cdr__started_at", flat=True).first()
-    if last is not None and last.astimezone(zone).date() >= since:
+    after = datetime.combine(since - timedelta(days=2), time.min, tzinfo=UTC)
+    paid = Share.objects.filter(_of(place), host_agreement__isnull=False, cdr__started_at__gte=after)
+    told = paid.order_by("-cdr__started_at").values_list("cdr__started_at", "cdr__content__time_zone")
+    if any(began.astimezone(ZoneInfo(zone)).date() >= since for began, zone in told.iterator()):
         raise Conflict("A statement says already who gets what of that day. Begin later.", field="valid_from")
+
+
+def _of(place: Site | ChargingStation) -> Q:
+    """Shares of its records; of a station also those from where it stood before."""
+    if isinstance(place, Site):
+        return Q(cdr__site=place)
+    own = Q(cdr__transaction__station=place) | Q(cdr__reservation__station=place)
+    return own | Q(cdr__site=place.site)
 
 
 def _require_room(rows: QuerySet[HostAgreement], terms: Terms) -> None:

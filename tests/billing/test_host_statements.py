@@ -10,8 +10,10 @@ from billing.models import AccountException, Buyer, HostAgreement, Invoice, RunK
 from billing.services import drafting, host_shares, running, self_billing
 from core import clock
 from core.access import Actor
+from core.errors import Conflict
 from core.models import Organization
 from stations.models import ChargingStation
+from stations.services import sites
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Agree, Charge, Host, sealed
 from tests.portal.api.conftest import client_with
@@ -107,3 +109,20 @@ def test_b34_b53_a_record_without_a_known_vat_waits_and_is_named_and_the_others_
     assert Invoice.objects.visible_to(alice).get().net == Decimal("3.09")
     assert AccountException.objects.visible_to(alice).get().reason == sentence
     assert self_billing.waits(town)
+
+
+def test_b53_a_stations_agreement_begins_after_what_was_shared_of_it_elsewhere(
+    charge: Charge, agree: Agree, host: Host, station: ChargingStation, alice: Actor
+) -> None:
+    town, shop = host("Town"), host("Shop")
+    agree(town, percent=Decimal(60))
+    sealed(charge)
+    self_billing.make(town, THIS_MONTH, by=alice)
+    elsewhere = sites.create({"name": factories.unique("Hill"), "time_zone": "Europe/Berlin"}, by=alice)
+    ChargingStation.objects.filter(pk=station.pk).update(site=elsewhere)
+    station.refresh_from_db()
+    with pytest.raises(Conflict, match="says already"):
+        agree(shop, station, percent=Decimal(60))
+
+    assert not HostAgreement.objects.filter(account=shop).exists()
+    assert agree(shop, elsewhere, percent=Decimal(60)).pk
