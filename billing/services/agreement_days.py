@@ -1,8 +1,11 @@
 """Days of agreements: those of their place, in years that can be counted with (billing B-52, B-53)."""
 
 from datetime import date
+from zoneinfo import ZoneInfo
 
+from core import clock
 from core.errors import Invalid
+from stations.models import ChargingStation, Site
 
 FIRST, LAST = date(2000, 1, 1), date(2199, 12, 31)
 
@@ -21,3 +24,9 @@ def check_day(day: date, field: str) -> None:
     """Raises :class:`Invalid` for a day that is out of all reason."""
     if not FIRST <= day <= LAST:
         raise Invalid("A day of an agreement is in the years 2000 to 2199.", field=field)
+
+
+def today_at(place: Site | ChargingStation) -> date:
+    """The day that it is where the place is."""
+    site = place if isinstance(place, Site) else place.site
+    return clock.now().astimezone(ZoneInfo(site.time_zone)).date()

@@ -99,11 +99,27 @@ def end(agreement: HostAgreement, last_day: date, *, by: Actor) -> HostAgreement
 
 
 def stop_all(account: BillingAccount, *, by: Actor) -> None:
-    """Let nothing be agreed beyond today with an account whose data go; what is to begin holds on its first day."""
-    today = clock.now().astimezone(ZoneInfo(account.organization.time_zone)).date()
-    rows = HostAgreement.objects.select_for_update().filter(account=account)
-    for one in rows.filter(Q(valid_to=None) | Q(valid_to__gt=today)):
-        _cut(one, max(one.valid_from, today), by)
+    """Let an account whose data go get nothing any more: what began ends yesterday, or today where something of today
+    is shared already, and what never gave anything goes."""
+    rows = HostAgreement.objects.select_for_update(of=("self",)).filter(account=account)
+    for one in rows.select_related("site", "station__site"):
+        place = one.site or one.station
+        assert place is not None
+        _stop(one, agreement_days.today_at(place), by)
+
+
+def _stop(agreement: HostAgreement, today: date, by: Actor) -> None:
+    if agreement.valid_to is not None and agreement.valid_to < today:
+        return
+    since = datetime.combine(today - timedelta(days=1), time.min, tzinfo=UTC)
+    shared = agreement.shares.filter(cdr__started_at__gte=since).exists()
+    if shared or agreement.valid_from < today:
+        last = today if shared else today - timedelta(days=1)
+        _cut(agreement, max(last, agreement.valid_from), by)
+        return
+    changes = {"valid_from": audit.change(agreement.valid_from, None)}
+    audit.record("host_agreement.ended", agreement, by=by, changes=changes)
+    agreement.delete()
 
 
 def _cut(agreement: HostAgreement, last_day: date, by: Actor) -> HostAgreement:

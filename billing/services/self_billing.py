@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -39,6 +40,7 @@ from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from core.models import Organization
 from core.services import outbox
+from drivers.models import Erasure, ErasureState
 from tariffs.rounding import Basis
 
 
@@ -119,9 +121,9 @@ def untold(account: BillingAccount, period: str) -> Cdr | None:
 def concerned(organization: Organization) -> QuerySet[BillingAccount]:
     """Accounts of which something waits, whenever it ended; those that may be on a run."""
     home = _unpaid().filter(organization=organization).order_by().values("home_agreement__driver")
-    hosts = HostAgreement.objects.filter(organization=organization).order_by().values("account")
+    hosts = HostAgreement.objects.filter(organization=organization).exclude(account__driver__in=_erased())
     back = _reversible().filter(invoice__organization=organization).order_by().values("invoice__account")
-    paid = Q(driver__in=home) | Q(pk__in=back) | Q(pk__in=hosts)
+    paid = Q(driver__in=home) | Q(pk__in=back) | Q(pk__in=hosts.order_by().values("account"))
     return BillingAccount.objects.filter(paid, organization=organization)
 
 
@@ -170,7 +172,7 @@ def _at_home(account: BillingAccount) -> QuerySet[Cdr]:
 
 def _of_host(account: BillingAccount, until: datetime) -> Iterator[Item]:
     """What the account gets as a host of records that somebody pays, or paid by card; what came to nothing is none."""
-    rules = list(account.host_agreements.select_related("station"))
+    rules = _rules(account)
     if not rules:
         return
     book, alone = host_shares.book_of(account.organization), len(rules) == 1
@@ -181,8 +183,20 @@ def _of_host(account: BillingAccount, until: datetime) -> Iterator[Item]:
                 yield Item(record, shares[rule.pk], host_agreement_id=rule.pk)
 
 
+def _rules(account: BillingAccount) -> list[HostAgreement]:
+    """What was agreed with the account; who was erased gets nothing more, the operator keeps it."""
+    if account.driver_id is not None and _erased().filter(driver=account.driver_id).exists():
+        return []
+    return list(account.host_agreements.all())
+
+
+def _erased() -> QuerySet[Erasure, Any]:
+    gone = Erasure.objects.filter(state__in=[ErasureState.RUNNING, ErasureState.DONE])
+    return gone.order_by().values("driver")
+
+
 def _untold(account: BillingAccount, until: datetime) -> Iterator[Cdr]:
-    rules = list(account.host_agreements.select_related("station"))
+    rules = _rules(account)
     if rules:
         book, own = host_shares.book_of(account.organization), {one.pk for one in rules}
         for record in _hosted(rules, until).filter(payable_excl_vat=None).iterator(chunk_size=1000):

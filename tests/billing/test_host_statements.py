@@ -1,18 +1,26 @@
 """What can be wrong with hosts stops nobody else, and nobody is paid twice for a session (billing B-53, B-34)."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from billing.models import AccountException, Buyer, HostAgreement, Invoice, RunKind
-from billing.services import drafting, host_shares, running, self_billing
+from billing.services import (
+    accounts,
+    drafting,
+    erasing,
+    host_shares,
+    running,
+    self_billing,
+)
 from core import clock
 from core.access import Actor
 from core.errors import Conflict
 from core.models import Organization
-from stations.models import ChargingStation
+from stations.models import ChargingStation, Site
 from stations.services import sites
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Agree, Charge, Host, sealed
@@ -23,6 +31,10 @@ from tests.tariffs.building import component, element
 pytestmark = pytest.mark.usefixtures("committed")
 TODAY = clock.now().date()
 NEXT_MONTH = drafting.end_of(THIS_MONTH, "Europe/Berlin").strftime("%Y-%m")
+
+
+def today_in(zone: str) -> date:
+    return clock.now().astimezone(ZoneInfo(zone)).date()
 
 
 def run(organization: Organization, by: Actor) -> None:
@@ -126,3 +138,23 @@ def test_b53_a_stations_agreement_begins_after_what_was_shared_of_it_elsewhere(
 
     assert not HostAgreement.objects.filter(account=shop).exists()
     assert agree(shop, elsewhere, percent=Decimal(60)).pk
+
+
+def test_b53_b67_an_erased_hosts_share_stays_with_the_operator(
+    charge: Charge, agree: Agree, site: Site, alice: Actor, organization: Organization
+) -> None:
+    driver = factories.make_driver(alice)
+    account = accounts.of_driver(driver)
+    begun = agree(account, percent=Decimal(10), valid_to=TODAY + timedelta(days=1))
+    later = agree(account, percent=Decimal(20), valid_from=TODAY + timedelta(days=9))
+    erasing.erase(driver, by=alice)
+    sealed(charge)
+    seen = running.preview(organization, THIS_MONTH, kind=RunKind.STATEMENTS, by=alice)
+    run(organization, alice)
+    begun.refresh_from_db()
+
+    assert seen == []
+    assert not AccountException.objects.visible_to(alice).exists()
+    assert not Invoice.objects.visible_to(alice).exists()
+    assert begun.valid_to == today_in(site.time_zone) - timedelta(days=1)
+    assert not HostAgreement.objects.filter(pk=later.pk).exists()
