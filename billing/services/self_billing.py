@@ -35,6 +35,7 @@ from billing.models import (
     Share,
 )
 from billing.services import agreement_days, drafting, host_shares, issuing, parties, suppliers
+from billing.services.vat_treatment import OUTSIDE
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -43,23 +44,30 @@ from core.services import outbox
 from drivers.models import Erasure, ErasureState
 from tariffs.rounding import Basis
 
+Vat = tuple[Decimal, str, str]
+"""Rate in percent, category and reason."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What is to be paid for one record by one agreement, without VAT; below nothing where it is taken back."""
+    """What is to be paid for one record by one agreement, without VAT; below nothing where it is taken back.
+
+    ``vat`` are rate, category and reason of the share that it takes back; without them those of today count.
+    """
 
     cdr: Cdr
     net: Decimal
     home_agreement_id: UUID | None = None
     host_agreement_id: UUID | None = None
+    vat: Vat | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A statement that would be made, of these items."""
+    """A statement that would be made, of these items, each with its line."""
 
     currency: str
-    items: tuple[Item, ...]
+    items: tuple[tuple[Item, ToBill], ...]
     sums: Totals
 
 
@@ -83,11 +91,12 @@ def planned(account: BillingAccount, period: str) -> list[Planned]:
     made = Invoice.objects.filter(account=account, period=period, kind=InvoiceKind.STATEMENT)
     taken = set(made.exclude(state=InvoiceState.DISCARDED).values_list("currency", flat=True))
     found = waiting(account, period)
-    return [
+    plans = [
         _plan(account, currency, found[currency])
         for currency in sorted(found)
         if currency not in taken and sum(one.net for one in found[currency]) > 0
     ]
+    return [plan for plan in plans if plan.sums.due > 0]
 
 
 def waiting(account: BillingAccount, period: str) -> Mapping[str, Sequence[Item]]:
@@ -101,8 +110,9 @@ def waiting(account: BillingAccount, period: str) -> Mapping[str, Sequence[Item]
         items[item.cdr.currency].append(item)
     for share in _taken_back(account).order_by("id"):
         credit = share.cdr.credited_by
+        vat = share.vat_rate, share.vat_category, share.vat_reason
         items[credit.currency].append(
-            Item(credit, -share.net, share.home_agreement_id, share.host_agreement_id)
+            Item(credit, -share.net, share.home_agreement_id, share.host_agreement_id, vat)
         )
     return items
 
@@ -237,11 +247,13 @@ def _taken_back(account: BillingAccount) -> QuerySet[Share]:
 
 def _plan(account: BillingAccount, currency: str, items: Sequence[Item]) -> Planned:
     party = parties.buyer_of(account, parties.seller_of(account.organization_id))
-    rate, category, reason = suppliers.vat_of(suppliers.of(account), party)
-    lines = [ToBill(one.net, rate, category, reason) for one in items]
-    sums = amounts.totals(lines, Basis.NET, currency)
+    today = suppliers.vat_of(suppliers.of(account), party)
+    lines = [(one, ToBill(one.net, *(one.vat or today))) for one in items]
+    # A document outside of VAT has nothing else on it, by EN 16931: what was paid the other way waits.
+    fit = tuple((one, line) for one, line in lines if (line.category == OUTSIDE) == (today[1] == OUTSIDE))
+    sums = amounts.totals([line for _one, line in fit], Basis.NET, currency)
     parties.require_address(party, sums.due)
-    return Planned(currency, tuple(items), sums)
+    return Planned(currency, fit, sums)
 
 
 def _issue(account: BillingAccount, period: str, plan: Planned, by: Actor) -> Invoice:
@@ -251,14 +263,13 @@ def _issue(account: BillingAccount, period: str, plan: Planned, by: Actor) -> In
     )  # fmt: skip
     drafting.put_totals(statement, plan.sums)
     statement.save(force_insert=True)
-    [group] = plan.sums.groups
     shares = [
         Share(
             invoice=statement, cdr=one.cdr, home_agreement_id=one.home_agreement_id,
-            host_agreement_id=one.host_agreement_id, place=place, vat_rate=group.rate,
-            vat_category=group.category, vat_reason=group.reason, net=one.net,
+            host_agreement_id=one.host_agreement_id, place=place, vat_rate=line.rate,
+            vat_category=line.category, vat_reason=line.reason, net=one.net,
         )
-        for place, one in enumerate(plan.items, 1)
+        for place, (one, line) in enumerate(plan.items, 1)
     ]  # fmt: skip
     Share.objects.bulk_create(shares, batch_size=1000)
     issuing.make_final(statement, by)

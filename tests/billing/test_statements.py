@@ -340,9 +340,9 @@ def test_b52_it_is_paid_out_once_and_the_ledger_is_even(
     [statement] = make(driver, by=alice)
     with pytest.raises(Invalid):
         self_billing.pay_out(statement, paid_on=TODAY + timedelta(days=3), by=alice)
-    self_billing.pay_out(statement, paid_on=TODAY, note="Payroll", by=alice)
+    self_billing.pay_out(statement, paid_on=statement.issued_on, note="Payroll", by=alice)
     with pytest.raises(Conflict, match="not paid yet"):
-        self_billing.pay_out(statement, paid_on=TODAY, by=alice)
+        self_billing.pay_out(statement, paid_on=statement.issued_on, by=alice)
     statement.refresh_from_db()
 
     assert statement.state == InvoiceState.PAID
@@ -357,7 +357,7 @@ def test_b52_b67_nobody_is_forgotten_before_they_are_paid(paid: Paid, driver: Dr
     assert erasing.obstacles(driver) == [erasing.UNPAID]
     [statement] = make(driver, by=alice)
     assert erasing.obstacles(driver) == [erasing.OWED]
-    self_billing.pay_out(statement, paid_on=TODAY, by=alice)
+    self_billing.pay_out(statement, paid_on=statement.issued_on, by=alice)
     erasing.erase(driver, by=alice)
 
     assert Share.objects.visible_to(alice).count() == 1
@@ -373,7 +373,7 @@ def test_b52_a_stranger_makes_and_pays_no_statement(
         make(driver, by=charlie)
     [statement] = make(driver, by=alice)
     with pytest.raises((NotFound, NotPermitted)):
-        self_billing.pay_out(statement, paid_on=TODAY, by=charlie)
+        self_billing.pay_out(statement, paid_on=statement.issued_on, by=charlie)
     with pytest.raises((NotFound, NotPermitted)):
         running.start(organization, THIS_MONTH, issue=True, kind=RunKind.STATEMENTS, by=charlie)
     with pytest.raises((NotFound, NotPermitted)):
@@ -406,3 +406,41 @@ def test_b52_b68_a_suppliers_tax_number_is_on_the_documents_and_sealed_in_the_sn
     assert "12/345/6789" in documents.render(statement, "cii").decode()
     assert "12/345/6789" in documents.render(statement, "ubl").decode()
     assert "12/345/6789" in pdf.page(figures.of(snapshots.opened(statement.snapshot)))
+
+
+def test_b52_b10_what_is_taken_back_bears_the_vat_that_was_paid_with_it(
+    paid: Paid, driver: Driver, alice: Actor
+) -> None:
+    account = accounts.of_driver(driver)
+    suppliers.save(account, Supply(tax="standard", vat_rate=Decimal(19), tax_number="12/345"), by=alice)
+    first = paid()
+    make(driver, by=alice)
+    suppliers.save(account, Supply(tax="standard", vat_rate=Decimal(7), tax_number="12/345"), by=alice)
+    credit = crediting.credit_record(first, by=alice, reason="A test drive")
+    kept = paid(20_000)
+    [second] = make(driver, NEXT_MONTH, by=alice)
+    cii = documents.render(second, "cii").decode()
+
+    assert {share.cdr: share.vat_rate for share in second.shares.all()} == {credit: 19, kept: 7}
+    assert [(Decimal(one["net"]), Decimal(one["vat"])) for one in second.vat_groups] == [
+        (Decimal("6.00"), Decimal("0.42")), (Decimal("-3.00"), Decimal("-0.57")),
+    ]  # fmt: skip
+    assert (second.net, second.due) == (Decimal("3.00"), Decimal("2.85"))
+    assert sums(journal__invoice=second, account="vat") == {"vat": Decimal("-0.15")}
+    assert "<ram:RateApplicablePercent>19" in cii
+
+
+def test_b52_b10_what_was_paid_outside_of_vat_is_not_taken_back_on_a_document_with_it(
+    paid: Paid, driver: Driver, alice: Actor
+) -> None:
+    account = accounts.of_driver(driver)
+    first = paid()
+    make(driver, by=alice)
+    suppliers.save(account, Supply(tax="standard", vat_rate=Decimal(19), tax_number="12/345"), by=alice)
+    crediting.credit_record(first, by=alice, reason="A test drive")
+    kept = paid(20_000)
+    [second] = make(driver, NEXT_MONTH, by=alice)
+
+    assert [share.cdr for share in second.shares.all()] == [kept]
+    assert second.due == Decimal("7.14")
+    assert self_billing.waits(account)
