@@ -106,7 +106,7 @@ def waiting(account: BillingAccount, period: str) -> Mapping[str, Sequence[Item]
     for record in _at_home(account).filter(ended_at__lt=until).order_by("ended_at", "id"):
         assert record.payable_excl_vat is not None
         items[record.currency].append(Item(record, record.payable_excl_vat, record.home_agreement_id))
-    for item in _of_host(account, until):
+    for item in sorted(_of_host(account, until), key=lambda one: (one.cdr.ended_at, one.cdr.pk)):
         items[item.cdr.currency].append(item)
     for share in _taken_back(account).order_by("id"):
         credit = share.cdr.credited_by
@@ -183,14 +183,12 @@ def _at_home(account: BillingAccount) -> QuerySet[Cdr]:
 def _of_host(account: BillingAccount, until: datetime) -> Iterator[Item]:
     """What the account gets as a host of records that somebody pays, or paid by card; what came to nothing is none."""
     rules = _rules(account)
-    if not rules:
-        return
-    book, alone = host_shares.book_of(account.organization), len(rules) == 1
-    for record in _hosted(rules, until).exclude(payable_excl_vat=None).iterator(chunk_size=1000):
-        shares = book.shares(record)
-        for rule in rules:
-            if shares.get(rule.pk) and (alone or not record.shares.filter(host_agreement=rule).exists()):
-                yield Item(record, shares[rule.pk], host_agreement_id=rule.pk)
+    book = host_shares.book_of(account.organization) if rules else None
+    for rule in rules:
+        assert book is not None
+        for record in _hosted(rule, until).exclude(payable_excl_vat=None).iterator(chunk_size=1000):
+            if share := book.shares(record).get(rule.pk):
+                yield Item(record, share, host_agreement_id=rule.pk)
 
 
 def _rules(account: BillingAccount) -> list[HostAgreement]:
@@ -206,30 +204,37 @@ def _erased() -> QuerySet[Erasure, Any]:
 
 
 def _untold(account: BillingAccount, until: datetime) -> Iterator[Cdr]:
-    rules = _rules(account)
-    if rules:
-        book, own = host_shares.book_of(account.organization), {one.pk for one in rules}
-        for record in _hosted(rules, until).filter(payable_excl_vat=None).iterator(chunk_size=1000):
-            if any(rule.pk in own for rule in book.in_force(record)):
+    for rule in _rules(account):
+        book = host_shares.book_of(account.organization)
+        for record in _hosted(rule, until).filter(payable_excl_vat=None).iterator(chunk_size=1000):
+            if rule in book.in_force(record):
                 yield record
 
 
-def _hosted(rules: Sequence[HostAgreement], until: datetime) -> QuerySet[Cdr]:
-    """Standing records of their places and times; which rule holds for which is told by the book."""
-    places = Q(site__in=[one.site_id for one in rules if one.site_id])
-    for one in rules:
-        if one.station_id is not None:
-            places |= Q(transaction__station=one.station_id) | Q(reservation__station=one.station_id)
-    first = max(agreement_days.FIRST, min(one.valid_from for one in rules))
-    since = datetime.combine(first - timedelta(days=1), time.min, tzinfo=UTC)
-    on_all = Share.objects.filter(cdr=OuterRef("pk"), host_agreement__in=rules)
-    rows = Cdr.objects.filter(places, credit=False, credited_by=None, home_agreement=None)
+def _hosted(rule: HostAgreement, until: datetime) -> QuerySet[Cdr]:
+    """Standing records of its place and time that it has no share of; whether it holds for one is told by the book.
+
+    Two days around: what day it was is told by the zone of each record.
+    """
+    if rule.site_id is not None:
+        place = Q(site=rule.site_id)
+    else:
+        place = Q(transaction__station=rule.station_id) | Q(reservation__station=rule.station_id)
+    first = max(agreement_days.FIRST, rule.valid_from) - timedelta(days=1)
+    after = min(agreement_days.LAST, rule.valid_to or agreement_days.LAST) + timedelta(days=2)
+    rows = Cdr.objects.filter(
+        place, credit=False, credited_by=None, home_agreement=None, currency=rule.currency, ended_at__lt=until
+    )
+    rows = rows.filter(started_at__gte=_midnight(first), started_at__lt=_midnight(after))
     rows = rows.filter(Q(account__isnull=False) | Q(transaction__hold__isnull=False))
-    rows = rows.filter(started_at__gte=since, ended_at__lt=until).exclude(payable_excl_vat__lte=0)
-    if len(rules) == 1:  # what has its share is passed over by the database
-        rows = rows.exclude(Exists(on_all))
+    rows = rows.exclude(payable_excl_vat__lte=0)
+    rows = rows.exclude(Exists(Share.objects.filter(cdr=OuterRef("pk"), host_agreement=rule)))
     rows = rows.select_related("site", "transaction", "reservation").defer("content")
     return rows.order_by("ended_at", "id")
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)
 
 
 def _reversible() -> QuerySet[Share]:

@@ -6,6 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing.models import AccountException, Buyer, HostAgreement, Invoice, RunKind
 from billing.services import (
@@ -158,3 +160,26 @@ def test_b53_b67_an_erased_hosts_share_stays_with_the_operator(
     assert not Invoice.objects.visible_to(alice).exists()
     assert begun.valid_to == today_in(site.time_zone) - timedelta(days=1)
     assert not HostAgreement.objects.filter(pk=later.pk).exists()
+
+
+def test_b53_what_is_shared_already_is_passed_over_without_a_look_at_each(
+    charge: Charge, agree: Agree, host: Host, station: ChargingStation, alice: Actor
+) -> None:
+    town = host("Town")
+    agree(town, percent=Decimal(50), valid_to=TODAY + timedelta(days=1))
+    agree(town, percent=Decimal(10), valid_from=TODAY + timedelta(days=9))
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            self_billing.planned(town, NEXT_MONTH)
+        return len(seen)
+
+    for _ in range(2):
+        sealed(charge)
+    few = queries()
+    for _ in range(3):
+        sealed(charge)
+
+    assert queries() == few
+    self_billing.make(town, THIS_MONTH, by=alice)
+    assert queries() < few
