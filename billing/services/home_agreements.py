@@ -77,9 +77,10 @@ def end(agreement: HomeAgreement, last_day: date, *, by: Actor) -> HomeAgreement
     Raises :class:`Invalid` for a day that is over, :class:`Conflict` where it ends earlier already.
     """
     by.require_everywhere(Permission.INVOICES_MANAGE, agreement)
-    locked = HomeAgreement.objects.select_for_update().get(pk=agreement.pk)
+    rows = HomeAgreement.objects.select_for_update(of=("self",)).select_related("station__site")
+    locked = rows.get(pk=agreement.pk)
     agreement_days.check_day(last_day, "valid_to")
-    if last_day < max(locked.valid_from, _today(locked.organization)):
+    if last_day < max(locked.valid_from, agreement_days.today_at(locked.station)):
         raise Invalid("An agreement ends today or later, and not before it begins.", field="valid_to")
     if locked.valid_to is not None and locked.valid_to <= last_day:
         raise Conflict("This agreement ends by then already.", field="valid_to")
@@ -88,10 +89,11 @@ def end(agreement: HomeAgreement, last_day: date, *, by: Actor) -> HomeAgreement
 
 def stop_all(driver: Driver, *, by: Actor) -> None:
     """Let nothing be agreed beyond today with a driver whose data go; what is to begin holds on its first day."""
-    today = _today(driver.organization)
-    rows = HomeAgreement.objects.select_for_update().filter(driver=driver)
-    for one in rows.filter(Q(valid_to=None) | Q(valid_to__gt=today)):
-        _cut(one, max(one.valid_from, today), by)
+    rows = HomeAgreement.objects.select_for_update(of=("self",)).filter(driver=driver)
+    for one in rows.select_related("station__site"):
+        last = max(one.valid_from, agreement_days.today_at(one.station))
+        if one.valid_to is None or one.valid_to > last:
+            _cut(one, last, by)
 
 
 def of_session(session: Transaction) -> HomeAgreement | None:
@@ -188,7 +190,3 @@ def _told(made: HomeAgreement) -> Mapping[str, Any]:
     return {
         name: audit.change(None, getattr(made, name)) for name in names if getattr(made, name) is not None
     }
-
-
-def _today(organization: Organization) -> date:
-    return clock.now().astimezone(ZoneInfo(organization.time_zone)).date()

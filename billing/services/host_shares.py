@@ -9,6 +9,9 @@ from fractions import Fraction
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
+from django.db.models.fields.json import KeyTextTransform
+
 from billing import amounts
 from billing.models import Cdr, HostAgreement
 from core.errors import Invalid
@@ -24,10 +27,9 @@ class Book:
 
     of_sites: Mapping[UUID, Sequence[HostAgreement]]
     of_stations: Mapping[UUID, Sequence[HostAgreement]]
-    time_zone: str
 
     def shares(self, record: Cdr) -> dict[UUID, Decimal]:
-        """What each agreement gets of a record, which is selected with its site and station, without VAT.
+        """What each agreement gets of a record, one of :func:`readable`, without VAT.
 
         Raises :class:`Invalid` where its amount without VAT is not known.
         """
@@ -41,7 +43,7 @@ class Book:
 
     def in_force(self, record: Cdr) -> list[HostAgreement]:
         """Those that hold where and when it began, in their fixed order: the station's own, else the site's."""
-        day = record.started_at.astimezone(ZoneInfo(_zone(record) or self.time_zone)).date()
+        day = record.started_at.astimezone(ZoneInfo(_zone(record))).date()
         station = _station(record)
         own = _on(day, record.currency, self.of_stations.get(station, ()) if station else ())
         if own or record.site_id is None:
@@ -58,7 +60,13 @@ def book_of(organization: Organization) -> Book:
             sites[one.site_id].append(one)
         elif one.station_id is not None:
             stations[one.station_id].append(one)
-    return Book(sites, stations, organization.time_zone)
+    return Book(sites, stations)
+
+
+def readable(records: QuerySet[Cdr]) -> QuerySet[Cdr]:
+    """With what a book looks at, and without the bulk of them."""
+    rows = records.select_related("transaction", "reservation").defer("content")
+    return rows.annotate(zone=KeyTextTransform("time_zone", "content"))
 
 
 def split(net: Decimal, energy_kwh: Decimal, rules: Sequence[HostAgreement], digits: int) -> list[Decimal]:
@@ -101,4 +109,6 @@ def _station(record: Cdr) -> UUID | None:
 
 
 def _zone(record: Cdr) -> str:
-    return "" if record.site is None else record.site.time_zone
+    """Of its place as it was when the record was sealed, whatever is said of the site since."""
+    found: str = vars(record).get("zone") or record.content["time_zone"]
+    return found

@@ -87,11 +87,11 @@ def end(agreement: HostAgreement, last_day: date, *, by: Actor) -> HostAgreement
     Raises :class:`Invalid` for a day that is over, :class:`Conflict` where it ends earlier already.
     """
     by.require_everywhere(Permission.INVOICES_MANAGE, agreement)
-    organization = Organization.objects.select_for_update(no_key=True).get(pk=agreement.organization_id)
-    locked = HostAgreement.objects.select_for_update().get(pk=agreement.pk)
-    today = clock.now().astimezone(ZoneInfo(organization.time_zone)).date()
+    Organization.objects.select_for_update(no_key=True).get(pk=agreement.organization_id)
+    rows = HostAgreement.objects.select_for_update(of=("self",)).select_related("site", "station__site")
+    locked = rows.get(pk=agreement.pk)
     agreement_days.check_day(last_day, "valid_to")
-    if last_day < max(locked.valid_from, today):
+    if last_day < max(locked.valid_from, _today(locked)):
         raise Invalid("An agreement ends today or later, and not before it begins.", field="valid_to")
     if locked.valid_to is not None and locked.valid_to <= last_day:
         raise Conflict("This agreement ends by then already.", field="valid_to")
@@ -103,9 +103,13 @@ def stop_all(account: BillingAccount, *, by: Actor) -> None:
     is shared already, and what never gave anything goes."""
     rows = HostAgreement.objects.select_for_update(of=("self",)).filter(account=account)
     for one in rows.select_related("site", "station__site"):
-        place = one.site or one.station
-        assert place is not None
-        _stop(one, agreement_days.today_at(place), by)
+        _stop(one, _today(one), by)
+
+
+def _today(agreement: HostAgreement) -> date:
+    place = agreement.site or agreement.station
+    assert place is not None
+    return agreement_days.today_at(place)
 
 
 def _stop(agreement: HostAgreement, today: date, by: Actor) -> None:

@@ -229,8 +229,7 @@ def _hosted(rule: HostAgreement, until: datetime) -> QuerySet[Cdr]:
     rows = rows.filter(Q(account__isnull=False) | Q(transaction__hold__isnull=False))
     rows = rows.exclude(payable_excl_vat__lte=0)
     rows = rows.exclude(Exists(Share.objects.filter(cdr=OuterRef("pk"), host_agreement=rule)))
-    rows = rows.select_related("site", "transaction", "reservation").defer("content")
-    return rows.order_by("ended_at", "id")
+    return host_shares.readable(rows).order_by("ended_at", "id")
 
 
 def _midnight(day: date) -> datetime:

@@ -14,13 +14,16 @@ from billing.services import (
     accounts,
     drafting,
     erasing,
+    home_agreements,
     host_shares,
+    hosts,
     running,
     self_billing,
 )
+from billing.services.suppliers import Supply
 from core import clock
 from core.access import Actor
-from core.errors import Conflict
+from core.errors import Conflict, Invalid
 from core.models import Organization
 from stations.models import ChargingStation, Site
 from stations.services import sites
@@ -183,3 +186,36 @@ def test_b53_what_is_shared_already_is_passed_over_without_a_look_at_each(
     assert queries() == few
     self_billing.make(town, THIS_MONTH, by=alice)
     assert queries() < few
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_b53_the_day_of_a_record_is_that_of_its_place_when_it_was_sealed(
+    charge: Charge, agree: Agree, host: Host, site: Site, alice: Actor, zone: str
+) -> None:
+    record, town = sealed(charge), host("Town")
+    day = record.started_at.astimezone(ZoneInfo(site.time_zone)).date()
+    agree(town, percent=Decimal(50), valid_from=day, valid_to=day)
+    Site.objects.filter(pk=site.pk).update(time_zone=zone)
+
+    assert self_billing.make(town, THIS_MONTH, by=alice)[0].net == Decimal("3.09")
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_b52_b53_an_agreement_ends_today_where_its_place_is(
+    agree: Agree, host: Host, site: Site, station: ChargingStation, alice: Actor, zone: str
+) -> None:
+    Site.objects.filter(pk=site.pk).update(time_zone=zone)
+    terms = home_agreements.Terms(
+        rate_per_kwh=Decimal(1), currency="EUR", valid_from=TODAY - timedelta(days=9), meter_serial="M"
+    )
+    driver = factories.make_driver(alice)
+    home = home_agreements.agree(driver, station, terms, supply=Supply(tax="none"), by=alice)
+    shared = agree(host("Town"), percent=Decimal(1))
+    today = today_in(zone)
+    with pytest.raises(Invalid, match="today or later"):
+        home_agreements.end(home, today - timedelta(days=1), by=alice)
+    with pytest.raises(Invalid, match="today or later"):
+        hosts.end(shared, today - timedelta(days=1), by=alice)
+
+    assert home_agreements.end(home, today, by=alice).valid_to == today
+    assert hosts.end(shared, today, by=alice).valid_to == today
