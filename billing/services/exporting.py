@@ -13,7 +13,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from lxml import etree
 
 from billing.models import DocumentType, Invoice, LedgerEntry
@@ -119,10 +119,12 @@ def _taxes(invoices: QuerySet[Invoice]) -> Iterator[Row]:
 
 
 def _ledger(invoices: QuerySet[Invoice]) -> Iterator[Row]:
-    entries = LedgerEntry.objects.filter(journal__invoice__in=invoices.order_by())
-    for entry in entries.select_related("journal__invoice").order_by("id").iterator(chunk_size=1000):
-        invoice = entry.journal.invoice
-        assert invoice is not None
+    """Of the documents, and of what was paid out by statements."""
+    made = invoices.order_by()
+    entries = LedgerEntry.objects.filter(Q(journal__invoice__in=made) | Q(journal__payout__invoice__in=made))
+    entries = entries.select_related("journal__invoice", "journal__payout__invoice")
+    for entry in entries.order_by("id").iterator(chunk_size=1000):
+        invoice = entry.journal.invoice or entry.journal.payout.invoice
         yield (
             str(entry.journal_id), invoice.number, entry.journal.posted_at.isoformat(), entry.account,
             _amount(entry.amount), entry.journal.currency,

@@ -141,7 +141,8 @@ def concerned(organization: Organization) -> QuerySet[BillingAccount]:
 def pay_out(statement: Invoice, *, paid_on: date, note: str = "", by: Actor) -> Payout:
     """Write down that a statement was paid from the bank: once, in full.
 
-    Raises :class:`Conflict` where it is paid already or no statement, :class:`Invalid` for a day to come.
+    Raises :class:`Conflict` where it is paid already or no statement, :class:`Invalid` for a day to come, or before
+    that of the statement.
     """
     by.require_everywhere(Permission.INVOICES_MANAGE, statement)
     locked = (
@@ -152,6 +153,8 @@ def pay_out(statement: Invoice, *, paid_on: date, note: str = "", by: Actor) -> 
     now = clock.now()
     if paid_on > now.astimezone(ZoneInfo(locked.organization.time_zone)).date():
         raise Invalid("The day is still to come.", field="paid_on")
+    if locked.issued_on is None or paid_on < locked.issued_on:
+        raise Invalid("A statement is not paid before the day that it is of.", field="paid_on")
     made = Payout.objects.create(
         invoice=locked, journal=_paid(locked), paid_on=paid_on, note=note.strip()[:200], made_at=now,
         made_by=by.label[:200],

@@ -331,6 +331,7 @@ PLAIN = (
     _("Who is paid with VAT has a VAT id or a tax number. Enter it in the account's details."),
     _("Only a statement that is not paid yet can be paid out."),
     _("The day is still to come."),
+    _("A statement is not paid before the day that it is of."),
     _("The account has an agreement for this place on some of these days already."),
     _("An amount is not below nothing, and within reason."),
     _("This has too many decimal places."),

@@ -34,7 +34,7 @@ def statement(charge: Charge, station: ChargingStation, alice: Actor, *, paid: b
         settle()
         [made] = self_billing.make(accounts.of_driver(driver), f"{LONG_AGO:%Y-%m}", by=alice)
         if paid:
-            self_billing.pay_out(made, paid_on=LONG_AGO.date(), by=alice)
+            self_billing.pay_out(made, paid_on=made.issued_on, by=alice)
     return made
 
 

@@ -1,8 +1,11 @@
 """Who charges at home gets a document of type 389: each record once, whatever happens (billing B-52, B-29)."""
 
+import csv
+import io
 import threading
+import zipfile
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +34,7 @@ from billing.services import (
     documents,
     drafting,
     erasing,
+    exporting,
     home_agreements,
     parties,
     posting,
@@ -444,3 +448,32 @@ def test_b52_b10_what_was_paid_outside_of_vat_is_not_taken_back_on_a_document_wi
     assert [share.cdr for share in second.shares.all()] == [kept]
     assert second.due == Decimal("7.14")
     assert self_billing.waits(account)
+
+
+def test_b52_a_statement_is_paid_no_earlier_than_it_says(paid: Paid, driver: Driver, alice: Actor) -> None:
+    paid()
+    [statement] = make(driver, by=alice)
+    for day in (statement.issued_on - timedelta(days=1), date.min):
+        with pytest.raises(Invalid, match="not paid before") as told:
+            self_billing.pay_out(statement, paid_on=day, by=alice)
+        assert told.value.field == "paid_on"
+
+    assert not Payout.objects.visible_to(alice).exists()
+
+
+def test_b52_the_audit_export_has_the_postings_of_payouts(
+    paid: Paid, driver: Driver, alice: Actor, organization: Organization
+) -> None:
+    paid()
+    [statement] = make(driver, by=alice)
+    self_billing.pay_out(statement, paid_on=statement.issued_on, by=alice)
+    day = statement.issued_on
+    with zipfile.ZipFile(io.BytesIO(exporting.gobd(organization, day, day, by=alice))) as archive:
+        rows = list(csv.DictReader(archive.read("ledger.csv").decode().splitlines(), delimiter=";"))
+
+    assert sorted((one["number"], one["account"], one["amount"]) for one in rows) == sorted(
+        (statement.number, account, amount)
+        for account, amount in (
+            ("bank", "-3.00"), ("compensation", "3.00"), ("payable", "-3.00"), ("payable", "3.00"),
+        )
+    )  # fmt: skip
