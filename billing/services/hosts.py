@@ -62,6 +62,8 @@ def agree(
     organization = Organization.objects.select_for_update(no_key=True).get(pk=account.organization_id)
     if place.organization_id != organization.pk or place.retired_at is not None:
         raise Invalid("There is no such place.", field="site" if isinstance(place, Site) else "station")
+    if account.driver is not None and account.driver.retired_at is not None:
+        raise Invalid("There is no such driver.", field="account")
     _check(terms)
     suppliers.require(account, supply, by=by)
     _require_open(place, terms.valid_from)

@@ -25,6 +25,7 @@ from core import clock
 from core.access import Actor
 from core.errors import Conflict, Invalid
 from core.models import Organization
+from drivers.services import drivers
 from stations.models import ChargingStation, Site
 from stations.services import sites
 from tests import factories
@@ -219,3 +220,16 @@ def test_b52_b53_an_agreement_ends_today_where_its_place_is(
 
     assert home_agreements.end(home, today, by=alice).valid_to == today
     assert hosts.end(shared, today, by=alice).valid_to == today
+
+
+def test_b53_nothing_is_agreed_with_a_driver_who_is_no_more(agree: Agree, site: Site, alice: Actor) -> None:
+    driver = factories.make_driver(alice)
+    account = accounts.of_driver(driver)
+    drivers.retire(driver, by=alice)
+    body = {"account": str(account.pk), "site": str(site.pk), "percent": "9", "currency": "EUR",
+            "valid_from": str(TODAY), "tax": "none"}  # fmt: skip
+    api = client_with(factories.make_key(account.organization))
+    answer = api.post("/api/v1/host-agreements/", body, format="json")
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/account"), answer.content
+    assert not HostAgreement.objects.filter(account=account).exists()
