@@ -198,7 +198,7 @@ def _rules(account: BillingAccount) -> list[HostAgreement]:
     """What was agreed with the account; who was erased gets nothing more, the operator keeps it."""
     if account.driver_id is not None and _erased().filter(driver=account.driver_id).exists():
         return []
-    return list(account.host_agreements.all())
+    return list(HostAgreement.objects.filter(account=account))
 
 
 def _erased() -> QuerySet[Erasure, Any]:
