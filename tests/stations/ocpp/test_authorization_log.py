@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from core import clock
+from core import bus, clock
 from core.access import Actor
 from core.ids import uuid7_of
 from core.models import AuditEntry
@@ -22,6 +23,7 @@ from stations.services import authorization, authorization_log, sweeping
 from tests.factories import make_driver, make_station, make_token
 from tests.stations.ocpp.asking import VERSIONS, ended, issue
 from tests.stations.ocpp.knocking import Charger
+from tests.waiting import eventually
 from tests.wire.client import WireStation
 from tests.wire.golden import wire
 
@@ -41,16 +43,25 @@ def start(socket: WireStation, token: IdToken) -> Any:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_who_watches_the_log_is_told_of_an_answer_once_it_is_kept(
-    charger: Charger, alice: Actor, version: str, monkeypatch: pytest.MonkeyPatch
+    charger: Charger, alice: Actor, version: str
 ) -> None:
-    told: list[tuple[str, int]] = []
-    monkeypatch.setattr(
-        live, "announce", lambda kind, *about, **place: told.append((kind, len(logged(charger))))
-    )
-    with charger.dial(version) as socket:
-        socket.boot()
-        authorize(socket, make_token(alice).value)
-    assert [kept for kind, kept in told if kind == "authorization"] == [1]
+    topic = live.topic_of(charger.station.organization_id)
+    with bus._client().pubsub(ignore_subscribe_messages=True) as listener:
+        listener.subscribe(topic)
+        with charger.dial(version) as socket:
+            socket.boot()
+            authorize(socket, make_token(alice).value)
+        told = eventually(lambda: announced(listener))
+
+    assert told["station"] == str(charger.station.pk)
+    assert len(logged(charger)) == 1
+
+
+def announced(listener: Any) -> Any:
+    """The next announcement of an answer, as soon as one came."""
+    message = listener.get_message(timeout=0.2)
+    told = orjson.loads(message["data"]) if message else {}
+    return told if told.get("t") == "authorization" else None
 
 
 def logged(charger: Charger) -> list[AuthorizationAnswer]:
