@@ -8,7 +8,7 @@ import pytest
 from tests.portal.up import plain_environment
 from tests.running import ROOT
 
-SECONDS = 300
+SECONDS = 600
 
 
 @pytest.mark.timeout(SECONDS + 20)
