@@ -70,7 +70,7 @@ def test_a_stranger_finds_no_such_station(stranger: APIClient, station: Charging
 def test_a_new_message_takes_no_number_that_the_station_uses_itself(
     api: APIClient, station: ChargingStation
 ) -> None:
-    last = numbers.next_request_id()
+    last = next(one for one in iter(numbers.next_request_id, None) if one > 10)  # its own messages are below
     for number in range(last + 1, last + 4):
         DisplayMessage.objects.create(
             station=station, number=number, priority="in_front", status="installed", created_at=clock.now()
