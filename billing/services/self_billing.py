@@ -185,20 +185,20 @@ def _at_home(account: BillingAccount) -> QuerySet[Cdr]:
 
 def _of_host(account: BillingAccount, until: datetime) -> Iterator[Item]:
     """What the account gets as a host of records that somebody pays, or paid by card; what came to nothing is none."""
-    rules = _rules(account)
-    book = host_shares.book_of(account.organization) if rules else None
-    for rule in rules:
-        assert book is not None
+    for rule, book in _rules(account):
         for record in _hosted(rule, until).exclude(payable_excl_vat=None).iterator(chunk_size=1000):
             if share := book.shares(record).get(rule.pk):
                 yield Item(record, share, host_agreement_id=rule.pk)
 
 
-def _rules(account: BillingAccount) -> list[HostAgreement]:
-    """What was agreed with the account; who was erased gets nothing more, the operator keeps it."""
+def _rules(account: BillingAccount) -> list[tuple[HostAgreement, host_shares.Book]]:
+    """What was agreed with the account, with all that was agreed there; who was erased gets nothing more, the operator
+    keeps it."""
     if account.driver_id is not None and _erased().filter(driver=account.driver_id).exists():
         return []
-    return list(HostAgreement.objects.filter(account=account))
+    rules = list(HostAgreement.objects.filter(account=account))
+    book = host_shares.book_of(account.organization) if rules else None
+    return [(rule, book) for rule in rules if book is not None]
 
 
 def _erased() -> QuerySet[Erasure, Any]:
@@ -207,8 +207,7 @@ def _erased() -> QuerySet[Erasure, Any]:
 
 
 def _untold(account: BillingAccount, until: datetime) -> Iterator[Cdr]:
-    for rule in _rules(account):
-        book = host_shares.book_of(account.organization)
+    for rule, book in _rules(account):
         for record in _hosted(rule, until).filter(payable_excl_vat=None).iterator(chunk_size=1000):
             if rule in book.in_force(record):
                 yield record
