@@ -43,6 +43,7 @@ CAUSE: Mapping[str, Text] = {
     "register_fell": _("The meter's register fell."),
     "contradiction": _("Two readings of one instant differ."),
     "end_before_start": _("The session ends before it starts."),
+    "tax_unknown": _("A price of the tariff states no VAT, so nobody knows the whole cost."),
     "no_readings": _("The session has no reading."),
     "used_after_all": _("A session that used it was told later."),
     "totals_differ": _("Its totals do not agree."),

@@ -7,14 +7,14 @@ from django.utils.translation import gettext as _
 
 from core.money import half_up
 from tariffs.pointers import Problem
-from tariffs.structure import Component, Dimension, Element, ReservationKind, Tariff
+from tariffs.structure import Component, Dimension, Element, ReservationKind, Tariff, TaxIncluded
 
 MINUTE_DECIMALS = 6
 
 
 def refusals(tariff: Tariff) -> list[Problem]:
     """Each field without an exact counterpart, with the reason."""
-    found = [*_of_dimensions(tariff)]
+    found = [*_of_taxes(tariff), *_of_dimensions(tariff)]
     for number, element in enumerate(tariff.elements):
         found += _of_element(element, f"/elements/{number}")
     if tariff.end_at:
@@ -22,6 +22,19 @@ def refusals(tariff: Tariff) -> list[Problem]:
             Problem("/end_date_time", _("OCPP 2.1 has no end of a tariff; a replacement must be scheduled."))
         )
     return found
+
+
+def _of_taxes(tariff: Tariff) -> Iterator[Problem]:
+    if tariff.tax_included is TaxIncluded.YES:
+        yield Problem("/tax_included", _("OCPP 2.1 has prices without taxes only."))
+    if tariff.tax_included is not TaxIncluded.NO:
+        return
+    for number, place, component in tariff.components():
+        if component.vat is None and component.price:
+            yield Problem(
+                f"/elements/{number}/price_components/{place}/vat",
+                _("OCPP 2.1 takes a price without a rate of VAT as one without VAT."),
+            )
 
 
 def _of_element(element: Element, pointer: str) -> Iterator[Problem]:

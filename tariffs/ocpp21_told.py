@@ -8,7 +8,7 @@ from typing import Any
 from core.clock import to_wire
 from core.money import half_up
 from tariffs import ocpp21
-from tariffs.pointers import InvalidDocument, Problem
+from tariffs.pointers import InvalidDocument
 from tariffs.structure import WEEKDAYS, Component, Dimension, PriceLimit, Restrictions, Tariff, TaxIncluded
 
 ID_MAX = 60
@@ -26,14 +26,13 @@ _PLACE: Mapping[tuple[Dimension, bool], tuple[str, str]] = {
 
 def convert(tariff: Tariff, *, tariff_id: str) -> dict[str, Any]:
     """The TariffType that says the same. Raises :class:`tariffs.pointers.InvalidDocument` naming each field."""
-    wrong = [*ocpp21.refusals(tariff), *_taxes_inside(tariff)]
-    if wrong:
+    if wrong := ocpp21.refusals(tariff):
         raise InvalidDocument(wrong)
     told: dict[str, Any] = {"tariffId": tariff_id[:ID_MAX], "currency": tariff.currency}
     for number, _place, component in tariff.components():
         rules = tariff.elements[number].restrictions
         name, price = _PLACE[component.dimension, rules.reservation is not None]
-        group = told.setdefault(name, {"prices": [], **_tax_rates(component)})
+        group = told.setdefault(name, {"prices": [], **_tax_rates(tariff, component)})
         group["prices"].append({price: _figure(_priced(price, component)), **_conditions(rules)})
     for name, limit in (("minCost", tariff.min_price), ("maxCost", tariff.max_price)):
         if limit is not None:
@@ -43,21 +42,16 @@ def convert(tariff: Tariff, *, tariff_id: str) -> dict[str, Any]:
     return told
 
 
-def _taxes_inside(tariff: Tariff) -> list[Problem]:
-    """OCPP 2.1 has prices without taxes only."""
-    if tariff.tax_included is not TaxIncluded.YES:
-        return []
-    return [Problem("/tax_included", "OCPP 2.1 has prices without taxes only.")]
-
-
 def _priced(name: str, component: Component) -> Decimal:
     if name != "priceMinute":
         return component.price
     return half_up(Fraction(component.price) / 60, ocpp21.MINUTE_DECIMALS)
 
 
-def _tax_rates(component: Component) -> dict[str, Any]:
-    return {} if component.vat is None else {"taxRates": [{"type": TAX, "tax": _figure(component.vat)}]}
+def _tax_rates(tariff: Tariff, component: Component) -> dict[str, Any]:
+    if component.vat is None or tariff.tax_included is TaxIncluded.NOT_APPLICABLE:
+        return {}
+    return {"taxRates": [{"type": TAX, "tax": _figure(component.vat)}]}
 
 
 def _limit(limit: PriceLimit) -> dict[str, float]:

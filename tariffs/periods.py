@@ -161,19 +161,28 @@ class _Cutter:
     def _times_count_as(self) -> Iterator[tuple[int, Counted | None]]:
         """Where time begins to count as something else; an unknown state changes nothing."""
         began: Decimal | None = None
-        flowed, present = False, None
-        for at, one in self.readings:
+        flowed, charged, present = False, False, None
+        for (at, one), ahead in zip(self.readings, self._registers_ahead(), strict=True):
             if one.register_kwh is not None:
                 began = one.register_kwh if began is None else began
                 flowed = flowed or one.register_kwh != began
             if one.state is None:
                 continue
+            charged = charged or one.state is State.CHARGING
             counted = _COUNTS_AS.get(one.state)
-            if one.state is State.CONNECTED and flowed:
+            if one.state is State.CONNECTED and (flowed or (charged and ahead not in (None, began))):
                 counted = Counted.PARKING_TIME
             if counted is not present:
                 yield at, counted
             present = counted
+
+    def _registers_ahead(self) -> list[Decimal | None]:
+        """At each reading the register read then or next: what flowed before a state may be read only after it."""
+        ahead: list[Decimal | None] = []
+        for _at, one in reversed(self.readings):
+            last = ahead[-1] if ahead else None
+            ahead.append(one.register_kwh if one.register_kwh is not None else last)
+        return ahead[::-1]
 
     def _energy(self, *, discharges: bool) -> Course:
         knots = [(at, one.register_kwh) for at, one in self.readings if one.register_kwh is not None]

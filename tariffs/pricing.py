@@ -10,10 +10,12 @@ command line are this one function.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+from core.money import half_up, minor_units
 from tariffs import periods, recorded, taxes
 from tariffs.choosing import Chooser, chooser_of
 from tariffs.lines import Line, Tallies, Tally
@@ -274,7 +276,8 @@ def _payable(
     limited = total.side(leads) if limit and limit[0].amount.side(leads) else None
     if limited is not None and not any(amount.side(leads) for amount in groups.values()):
         by.warnings.append(Warned.LIMIT_RATE_ASSUMED)
-        groups = groups or {_assumed_rate(tariff, by.rates): Amount()}
+        rate = _assumed_rate(tariff, by.rates)
+        groups = {rate: groups.get(rate, Amount()), **groups}
     return make_payable(by.rounding, ToRound(tariff.currency, list(groups.items()), limited, leads))
 
 
@@ -286,7 +289,25 @@ def _leading(total: Amount, basis: Basis) -> Basis:
 
 
 def _assumed_rate(tariff: Tariff, rates: TaxRates) -> Rate:
-    """The rate of a minimum without any usage that could share it: that of the first component."""
-    for _, _, component in tariff.components():
-        return taxes.rate_of(tariff, component, rates)
-    return Tax.NONE
+    """The rate of a minimum that no usage shares: the only one there is, or the one that its own two sides tell.
+
+    Prices of reservations count where there are no others. Where neither decides, nobody knows it.
+    """
+    all_rates = [
+        (tariff.elements[number].restrictions.reservation is None, taxes.rate_of(tariff, component, rates))
+        for number, _place, component in tariff.components()
+    ]
+    possible = {rate for is_ordinary, rate in all_rates if is_ordinary} or {rate for _, rate in all_rates}
+    if len(possible) > 1:
+        possible = {rate for rate in possible if _tells(tariff, rate)}
+    return possible.pop() if len(possible) == 1 else Tax.UNKNOWN
+
+
+def _tells(tariff: Tariff, rate: Rate) -> bool:
+    """Whether the sides of the minimum differ by this rate, to the minor unit."""
+    limit = tariff.min_price
+    if limit is None or limit.excl is None or limit.incl is None or rate is Tax.UNKNOWN:
+        return False
+    factor = 1 + Fraction(rate) / 100 if isinstance(rate, Decimal) else Fraction(1)
+    digits = minor_units(tariff.currency)
+    return half_up(Fraction(limit.excl) * factor, digits) == half_up(Fraction(limit.incl), digits)

@@ -5,6 +5,7 @@ one real server that all of them share, on the same database, and keep apart by 
 organization, stations and people (``tests.factories``). Nothing is flushed between tests.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -13,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.running import Server, start_server
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes tells of the machine and of what else it does, not of the portal.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.hookimpl(trylast=True)
@@ -27,6 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     leaving = {item.path for item in items if leaves_rows(item)}
     items.sort(key=lambda item: (item.get_closest_marker("untouched") is None, item.path in leaving))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected lasts as long as the process: no collection of garbage walks through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def leaves_rows(item: pytest.Item) -> bool:

@@ -19,11 +19,12 @@ _SIDES = ("excl_vat", "incl_vat")
 
 def differences(session: Transaction, cost: SessionCost) -> Iterator[str]:
     """What does not agree, one sentence each; nothing where all does."""
-    yield from _of_time(session, cost.answer)
+    frozen = FrozenTariff.objects.filter(pk=session.pk).first()
+    reserved_from = frozen.reserved_from if frozen else None
+    yield from _of_time(session, min(reserved_from or session.started_at, session.started_at), cost.answer)
     for line in cost.answer["lines"]:
         yield from _of_periods(session, line)
     yield from of_price(cost.answer)
-    frozen = FrozenTariff.objects.filter(pk=session.pk).first()
     if frozen is not None and frozen.currency != cost.currency:
         yield f"priced in {cost.currency} by a tariff in {frozen.currency}"
 
@@ -36,9 +37,10 @@ def of_price(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"{incl} with VAT is less than {excl} without"
 
 
-def _of_time(session: Transaction, answer: Mapping[str, Any]) -> Iterator[str]:
+def _of_time(session: Transaction, begin: datetime, answer: Mapping[str, Any]) -> Iterator[str]:
+    """A place that was reserved is priced from the acceptance on (tariffs T-25)."""
     assert session.ended_at is not None
-    hours = Decimal((session.ended_at - session.started_at).total_seconds()) / 3600
+    hours = Decimal((session.ended_at - begin).total_seconds()) / 3600
     total, parking = Decimal(answer["total_time"]), Decimal(answer["total_parking_time"])
     if abs(total - hours) > SECOND_H:
         yield f"{total} h priced, {hours:.6f} h from start to end"

@@ -1,5 +1,6 @@
 """Addresses of other programs that are told what happens, and what became of each telling."""
 
+from datetime import timedelta
 from typing import Self
 from uuid import UUID
 
@@ -13,6 +14,9 @@ from core.ids import uuid7
 from core.models.events import Event
 from core.models.people import Organization
 from core.models.scoped import ScopedQuerySet
+
+LEASE = timedelta(seconds=60)
+"""How long a delivery belongs to the process that tries it."""
 
 
 class WebhookQuerySet(ScopedQuerySet["Webhook"]):

@@ -29,6 +29,7 @@ from django.db.transaction import atomic
 from core import access, audit, clock, egress
 from core.ids import uuid7_of
 from core.models import Delivery, DeliveryAttempt, Webhook
+from core.models.webhooks import LEASE
 from core.services import outbox, webhook_mails, webhooks
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,6 @@ PER_ORGANIZATION = 12
 SLOW_S, PER_SLOW_WEBHOOK = 1.0, 2
 BUDGET_S = 25.0
 TOGETHER_S, LOOK_AGAIN_S = 0.01, 0.2
-LEASE = timedelta(seconds=60)
 BACK_OFF_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 30_600)
 """The last try is made after more than a day, so that an address that failed throughout is switched off by it."""
 SWITCHED_OFF_AFTER = timedelta(hours=24)
@@ -92,7 +92,8 @@ def send(claim: Claim) -> Result:
     at, began = clock.now(), time.monotonic()
     failure, answer, is_theirs = "", None, True
     if not claim.secrets:
-        return Result(claim, at, 0, "The secret of the webhook cannot be read. Make a new one.")
+        failure = "The secret of the webhook cannot be read. Make a new one."
+        return Result(claim, at, 0, failure, is_theirs=False)
     try:
         headers = {**signed(claim, at), "Content-Type": "application/json", "User-Agent": AGENT}
         answer = egress.fetch(
@@ -224,7 +225,7 @@ def _result_of(future: Future[Result], claim: Claim) -> Result:
     if error is None:
         return future.result()
     logger.error("webhook.broke", exc_info=error, extra={"delivery": claim.delivery_id})
-    return Result(claim, clock.now(), 0, "It could not be sent.")
+    return Result(claim, clock.now(), 0, "It could not be sent.", is_theirs=False)
 
 
 def _secrets_of(webhook: Webhook) -> tuple[str, ...]:

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.transaction import atomic
 
 from core import audit, clock, egress, keys
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotPermitted
 from core.models import Delivery, Event, Webhook
+from core.models.webhooks import LEASE
 from core.services import outbox
 
 EDITABLE = frozenset({"name", "url", "types", "limits"})
@@ -61,10 +62,12 @@ def pause(webhook: Webhook, *, by: Actor) -> Webhook:
 
 
 def resume(webhook: Webhook, *, by: Actor) -> Webhook:
-    """Send again, what waits first."""
+    """Send again, what waits first and at once, however far ahead its next try was."""
     _require_to_read(webhook, by)
     webhook.disabled_at = webhook.failing_since = webhook.blocked_until = None
-    return _become(webhook, Webhook.State.ACTIVE, "webhook.resumed", by)
+    with atomic():
+        Delivery.objects.filter(_delayed(), webhook=webhook).update(next_try_at=clock.now())
+        return _become(webhook, Webhook.State.ACTIVE, "webhook.resumed", by)
 
 
 def become(webhook: Webhook, state: str, *, by: Actor) -> Webhook:
@@ -114,17 +117,20 @@ def test(webhook: Webhook, *, by: Actor) -> Delivery:
 
 
 def redeliver(delivery: Delivery, *, by: Actor) -> Delivery:
-    """Send it again, under the same event id. Raises :class:`Conflict` while it waits or nothing is sent."""
+    """Send it again, under the same event id, or now what waits for a later try.
+
+    Raises :class:`Conflict` while it is being tried or nothing is sent.
+    """
     webhook = delivery.webhook
     _require_to_read(webhook, by)
     if webhook.state != Webhook.State.ACTIVE:
         raise Conflict("The webhook sends nothing now. Resume it first.")
-    over = Delivery.objects.filter(pk=delivery.pk).exclude(status=Delivery.Status.PENDING)
+    over = Delivery.objects.filter(~Q(status=Delivery.Status.PENDING) | _delayed(), pk=delivery.pk)
     with atomic():
         if not over.update(
             status=Delivery.Status.PENDING, next_try_at=clock.now(), tries_before=delivery.tries
         ):
-            raise Conflict("It waits for its next try already.")
+            raise Conflict("Its next try comes within a minute already.")
         audit.record("webhook.redelivered", webhook, by=by, changes={"event": [None, str(delivery.event_id)]})
     delivery.refresh_from_db()
     return delivery
@@ -148,6 +154,11 @@ def deliveries_of(webhook: Webhook, *, by: Actor) -> QuerySet[Delivery]:
     rows = Delivery.objects.filter(webhook=webhook).select_related("event")
     readable = outbox.types_for(by)
     return rows if len(readable) == len(outbox.SCOPE_OF) else rows.filter(event__type__in=readable)
+
+
+def _delayed() -> Q:
+    """What nobody tries just now, and nobody would soon."""
+    return Q(status=Delivery.Status.PENDING, next_try_at__gt=clock.now() + LEASE)
 
 
 def _require(webhook: Webhook, by: Actor) -> None:

@@ -10,6 +10,7 @@ from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -270,10 +271,11 @@ def _require_secret_scope(view: Resource, password: str | None) -> None:
 
 
 class BelowStation(ListResource):
-    """A list that belongs to one station."""
+    """A list that belongs to one station. What was written while it stood can be read after it was retired."""
 
     def station(self) -> ChargingStation:
-        rows = ChargingStation.objects.live().visible_to(self.actor)
+        rows = ChargingStation.objects.visible_to(self.actor)
+        rows = rows if self.request.method in SAFE_METHODS else rows.live()
         station: ChargingStation = found(rows, self.kwargs["pk"])
         return station
 

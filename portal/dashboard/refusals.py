@@ -20,7 +20,7 @@ PLAIN = (
     _("Who is limited to sites cannot change the organization."),
     _("The webhook is switched off already, after failing for a day."),
     _("The webhook sends nothing now. Resume it first."),
-    _("It waits for its next try already."),
+    _("Its next try comes within a minute already."),
     _("The address cannot be read."),
     _("The address holds user information or blanks."),
     _("The host is no address."),

@@ -14,6 +14,7 @@ from stations.models.frozen_tariffs import Figures
 from tariffs import answer, documents, parsing
 from tariffs.pricing import Basis, Price
 from tariffs.structure import Tariff
+from tariffs.usage import CannotPrice
 
 _TYPES: Mapping[str, str] = {
     "state": "text", "cause": "text", "detail": "text", "since": "timestamptz", "currency": "text",
@@ -44,6 +45,14 @@ def keep(cost: Figures, tariff: Tariff, found: Price) -> None:
         None if side is None else side.amount for side in (payable.excl, payable.vat, payable.incl)
     )
     cost.answer, cost.texts = _told(tariff, found)
+
+
+def require_taxes(found: Price) -> None:
+    """Raise :class:`CannotPrice` where a price states no VAT: what is to be paid is half known then (T-32)."""
+    if found.payable.vat is None:
+        raise CannotPrice(
+            "tax_unknown", "A price of the tariff states no VAT, so nobody knows the whole cost."
+        )
 
 
 def store(costs: Sequence[SessionCost]) -> None:

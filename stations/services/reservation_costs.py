@@ -213,6 +213,7 @@ def fill_in(cost: ReservationCost, kept: ReservedTariff) -> bool:
     tariff = costs_kept.parsed(kept.document)
     try:
         found = _price_of(tariff, cost, kept)
+        costs_kept.require_taxes(found)
     except CannotPrice as why:
         cost.state, cost.cause, cost.detail = CostState.REVIEW, why.code[:40], str(why)[:300]
         return True

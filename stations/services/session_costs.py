@@ -150,6 +150,7 @@ def price_between(
             usage = between(usage_of(session, until=now), first_wh / THOUSAND, last_wh / THOUSAND)
             rounding = Rounding(frozen.policy, Basis(frozen.basis))
             found = _priced(tariff, usage, find_zone(frozen.time_zone), rounding, reserved_of(frozen))
+            costs_kept.require_taxes(found)
         except CannotPrice:
             return None
         before = (cost.state, cost.shown)
@@ -273,6 +274,8 @@ def _take(
     dynamic_tariffs.follow(frozen, session, now)
     try:
         tariff, found = priced_now(session, frozen, until=now, told=told)
+        if ended:
+            costs_kept.require_taxes(found)
     except CannotPrice as why:
         if ended or why.code not in NOT_YET:
             _leave_to_a_person(cost, why, now)

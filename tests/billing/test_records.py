@@ -18,10 +18,12 @@ from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.models import Event, Organization
 from core.services import outbox
 from stations.models import ChargingStation, Presence, SessionCost, Transaction
-from stations.services import stations
+from stations.services import cost_decisions, stations
 from tests import factories
 from tests.billing.conftest import Charge, settle
 from tests.factories import sessions
+from tests.stations.ocpp.charging import priced
+from tests.tariffs.building import component, element
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -261,6 +263,29 @@ def test_b05_a_price_in_another_currency_than_its_tariff_is_not_sealed(charge: C
     settle()
 
     assert doubt_of(session).cause == Cause.TOTALS_DIFFER
+
+
+def test_b05_a_price_without_a_rate_of_vat_waits_for_a_person_who_says_it(
+    charge: Charge, alice: Actor
+) -> None:
+    priced(alice, element(component("ENERGY", "0.50")), tax_included="NO")
+    session = charge(10_000)
+    settle()
+    cost = SessionCost.objects.get(pk=session.pk)
+    doubt = doubt_of(session)
+
+    assert (cost.state, cost.cause, cost.incl_vat) == ("review", "tax_unknown", None)
+    assert (doubt.cause, doubt.detail) == (
+        Cause.UNPRICED,
+        "A price of the tariff states no VAT, so nobody knows the whole cost.",
+    )
+    assert not Cdr.objects.filter(transaction=session).exists()
+
+    cost_decisions.set_amount(session, Decimal("5.95"), vat=Decimal(19), by=alice, reason="VAT of 2026")
+    exceptions.resolve(doubt_of(session), Decision.RETRIED, by=alice, reason="VAT of 2026")
+    settle()
+    record = record_of(session)
+    assert (record.payable_excl_vat, record.payable_vat) == (Decimal("5.00"), Decimal("0.95"))
 
 
 def test_b06_too_much_energy_waits_for_a_person(charge: Charge, station: ChargingStation) -> None:

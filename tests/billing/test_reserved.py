@@ -12,7 +12,15 @@ from django.db import IntegrityError, connection
 from django.db.transaction import atomic
 from django.test import Client
 
-from billing.models import Cdr, Invoice, InvoiceLine, Outcome, ReservationSettlement, SitePolicy
+from billing.models import (
+    BillingException,
+    Cdr,
+    Invoice,
+    InvoiceLine,
+    Outcome,
+    ReservationSettlement,
+    SitePolicy,
+)
 from billing.services import accounts, drafting, erasing, issuing, parties, reconciling, reserved
 from core import clock, statements
 from core.access import Actor, Role
@@ -20,8 +28,8 @@ from core.models import Event, Organization
 from core.services import outbox
 from drivers.models import Driver
 from stations.domain.reservations import ReservationStatus
-from stations.models import ChargingStation, Reservation, ReservationCost, ReservedTariff
-from stations.services import reservation_costs
+from stations.models import ChargingStation, FrozenTariff, Reservation, ReservationCost, ReservedTariff
+from stations.services import reservation_costs, session_costs
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
 from tests.billing.pages import alice, browser, browser_of, limited, member, organization, viewer
@@ -36,6 +44,22 @@ RESERVED = element(component("TIME", "2.40", "19"), reservation="RESERVATION")
 ENERGY = element(component("ENERGY", "0.50", "19"))
 WHY = "The customer's own words."
 Reserve = Callable[..., ReservationCost]
+
+
+def test_b05_a_session_that_uses_a_reservation_is_sealed_with_its_price(alice: Actor, charge: Charge) -> None:
+    """50 minutes are 2.00 at 2.40/h; with the energy and 19 % as one price (T-25)."""
+    priced(alice, ENERGY, RESERVED)
+    session = charge(10_000)
+    begin = session.started_at
+    FrozenTariff.objects.filter(pk=session.pk).update(
+        reserved_from=begin - timedelta(minutes=50), reserved_until=begin
+    )
+    session_costs.price(session.pk, now=clock.now())
+    settle()
+    record = Cdr.objects.get(transaction=session)
+
+    assert not BillingException.objects.filter(transaction=session).exists()
+    assert (record.payable_excl_vat, record.payable_incl_vat) == (Decimal("7.00"), Decimal("8.33"))
 
 
 @pytest.fixture

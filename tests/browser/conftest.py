@@ -27,6 +27,7 @@ RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],
 }
+COLOURS = ["color-contrast", "link-in-text-block"]
 REFUSED = re.compile(r"status of (409|422)")
 FLAGS = [
     "--no-sandbox",
@@ -116,6 +117,17 @@ def violations(page: Page) -> dict[str, list[str]]:
     if page.viewport_size and width > page.viewport_size["width"]:
         found["scrolls sideways"] = [str(width)]
     return found
+
+
+def violations_in_the_dark(page: Page) -> dict[str, list[str]]:
+    """What axe finds of colours when the page, open in the light, turns dark; all else is of no theme."""
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.bsTheme === 'dark'")
+    page.evaluate("document.getAnimations().forEach((one) => one.finish())")
+    result = Axe().run(page, options={"runOnly": COLOURS}).response
+    page.emulate_media(color_scheme="light")
+    assert result["passes"] or result["violations"] or result["incomplete"], "axe did not run"
+    return {one["id"]: [node["html"][:160] for node in one["nodes"]][:3] for one in result["violations"]}
 
 
 @contextmanager

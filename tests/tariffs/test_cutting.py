@@ -340,6 +340,25 @@ def test_t23_a_state_that_was_never_told_counts_as_nothing() -> None:
     assert result.total.excl == 5
 
 
+@pytest.mark.parametrize("read_at", ["10:30:01", "11:00"])
+def test_t23_energy_that_flowed_before_the_car_waited_may_be_read_only_afterwards(read_at: str) -> None:
+    charged = metered(
+        sample(at("10:00"), "0"),
+        sample(at("10:01"), None, State.CHARGING),
+        sample(at("10:30"), None, State.CONNECTED),
+        sample(at(read_at), "8"),
+        end=at("11:00"),
+    )
+    waiting = metered(
+        sample(at("10:00"), "0", State.CONNECTED),
+        sample(at("10:10"), None, State.CHARGING),
+        sample(at("10:20"), "8"),
+    )
+
+    assert price(STAYING, charged).measured(Counted.PARKING_TIME) == Fraction(1, 2)
+    assert price(STAYING, waiting).measured(Counted.PARKING_TIME) == 0
+
+
 def test_t24_nothing_after_the_end_is_billed() -> None:
     session = metered(sample(at("10:00"), "0", State.CHARGING), sample(at("11:00"), "6"), end=at("10:30"))
     result = price(STAYING, session)

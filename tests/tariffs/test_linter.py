@@ -169,6 +169,11 @@ def test_l12_extra_texts_are_in_the_sites_languages_and_tell_no_prices() -> None
         (document(element(ENERGY), element(component("ENERGY", "1", "7"))), "/elements"),
         (document(element(component("ENERGY", "1", step=2))), "/elements/0/price_components/0/step_size"),
         (document(element(ENERGY), end_date_time="2027-01-01T00:00:00Z"), "/end_date_time"),
+        (document(element(ENERGY), tax_included="YES"), "/tax_included"),
+        (
+            document(element(component("ENERGY", "1")), tax_included="NO"),
+            "/elements/0/price_components/0/vat",
+        ),
     ],
 )
 def test_l13_t47_what_ocpp_2_1_cannot_say_is_told_with_the_field(of: dict[str, Any], pointer: str) -> None:
@@ -179,6 +184,7 @@ def test_l13_t47_what_ocpp_2_1_cannot_say_is_told_with_the_field(of: dict[str, A
 def test_l13_t47_what_it_can_say_is_not_told() -> None:
     assert found("L13", document(element(ENERGY, TIME, FLAT, start_time="08:00", end_time="20:00"))) == []
     assert found("L13", document(element(ENERGY), element(FLAT, TIME, reservation="RESERVATION"))) == []
+    assert found("L13", document(element(component("ENERGY", "1")), tax_included="N/A")) == []
 
 
 def test_l14_an_occupancy_fee_for_ad_hoc_charging_has_a_cap() -> None:

@@ -66,3 +66,24 @@ def test_t48_stacked_taxes_are_refused(taxes: list[dict[str, Any]]) -> None:
         ocpp21_read.convert({**TOLD, "energy": {**TOLD["energy"], "taxRates": taxes}})
 
     assert [one.pointer for one in refused.value.problems] == ["/energy/taxRates"]
+
+
+def test_t47_a_tax_that_does_not_apply_is_not_told_to_a_station() -> None:
+    told = ocpp21_told.convert(
+        tariff(element(component("ENERGY", "0.66", "20")), tax_included="N/A"), tariff_id="T1"
+    )
+    assert told["energy"] == {"prices": [{"priceKwh": 0.66}]}
+
+
+@pytest.mark.parametrize(
+    ("taxes", "vat", "pointer"),
+    [("YES", "19", "/tax_included"), ("NO", None, "/elements/0/price_components/0/vat")],
+)
+def test_t47_prices_with_taxes_or_of_an_unknown_rate_are_refused(
+    taxes: str, vat: str | None, pointer: str
+) -> None:
+    with pytest.raises(InvalidDocument) as refused:
+        ocpp21_told.convert(
+            tariff(element(component("ENERGY", "0.66", vat)), tax_included=taxes), tariff_id="T1"
+        )
+    assert [one.pointer for one in refused.value.problems] == [pointer]

@@ -193,6 +193,28 @@ def test_t30_a_session_without_usage_is_clamped_too() -> None:
     assert result.warnings == (Warned.LIMIT_RATE_ASSUMED,)
 
 
+def test_t30_a_minimum_that_no_usage_shares_has_the_rate_that_its_two_sides_tell() -> None:
+    night = element(component("ENERGY", "0.30", "19"), start_time="22:00", end_time="06:00")
+    kept = element(component("FLAT", "2.00", "0"), reservation="RESERVATION")
+    reserved = tariff(kept, night, min_price={"excl_vat": Decimal(4), "incl_vat": Decimal("4.76")})
+    noon = recorded(at("13:00"), period(at("12:00"), energy_kwh="3"))
+    assert payable(price(reserved, noon)) == ("4.00", "0.76", "4.76")
+
+    first = element(component("ENERGY", "0", "0"), max_kwh=5)
+    rest = element(component("ENERGY", "0.50", "19"))
+    four = recorded(at("13:00"), period(at("12:00"), energy_kwh="4"))
+    graded = tariff(first, rest, min_price={"excl_vat": Decimal(3), "incl_vat": Decimal("3.57")})
+    assert payable(price(graded, four)) == ("3.00", "0.57", "3.57")
+
+    one_sided = price(tariff(first, rest, min_price={"excl_vat": Decimal(3)}), four)
+    assert one_sided.payable.vat is None or one_sided.payable.vat.amount == 0
+    between = price(
+        tariff(first, rest, min_price={"excl_vat": Decimal(3), "incl_vat": Decimal("3.21")}), four
+    )
+    assert payable(between) == ("unknown", "unknown", "3.21")
+    assert between.warnings == (Warned.LIMIT_RATE_ASSUMED, Warned.TAX_UNKNOWN)
+
+
 def test_t31_vat_is_grouped_by_rate_and_absent_is_not_zero() -> None:
     of = tariff(
         element(component("ENERGY", "1", "21"), component("TIME", "1", "0"), component("PARKING_TIME", "1")),

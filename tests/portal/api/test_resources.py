@@ -156,6 +156,9 @@ def test_a_retired_station_is_gone_and_its_identity_free(api: APIClient, alice: 
     assert api.get(f"/api/v1/stations/{station.pk}/").status_code == 404
     assert again.status_code == 201
     assert ChargingStation.objects.filter(identity=station.identity).count() == 2
+    assert results(api.get(f"/api/v1/stations/{station.pk}/connections/")) == []
+    sent = api.post(f"/api/v1/stations/{station.pk}/commands/", {"command": "clear_cache"})
+    assert sent.status_code == 404
 
 
 def test_a_stranger_finds_nothing_of_a_station(stranger: APIClient, alice: Actor) -> None:

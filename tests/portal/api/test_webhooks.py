@@ -227,6 +227,49 @@ def test_the_last_try_of_a_lone_event_switches_the_address_off_and_its_administr
     assert "The address answered 500 Internal Server Error." in told[0].body
 
 
+def test_what_waits_for_a_late_try_is_sent_when_the_webhook_is_resumed_or_it_is_asked_for(
+    api: APIClient, alice: Actor, hook: dict[str, Any], target: Receiver
+) -> None:
+    target.status = 500
+    happen(alice)
+    work()
+    [first] = listed(api, hook)
+    target.status = 200
+    late = clock.now() + timedelta(hours=8)
+    Delivery.objects.filter(webhook=hook["id"]).update(next_try_at=late)
+    api.patch(path(hook), {"state": "paused"})
+    api.patch(path(hook), {"state": "active"})
+    work()
+    assert [row["status"] for row in listed(api, hook)] == ["delivered"]
+
+    happen(alice)
+    outbox.relay()
+    Delivery.objects.filter(webhook=hook["id"], status="pending").update(next_try_at=late)
+    asked = api.post(path(hook, f"deliveries/{listed(api, hook)[0]['number']}/redeliver/"))
+    again = api.post(path(hook, f"deliveries/{listed(api, hook)[0]['number']}/redeliver/"))
+    work()
+
+    assert (asked.status_code, again.status_code) == (202, 409)
+    assert {row["status"] for row in listed(api, hook)} == {"delivered"}
+    assert first["number"] in {row["number"] for row in listed(api, hook)}
+
+
+def test_a_secret_that_cannot_be_read_is_no_fault_of_the_address(
+    api: APIClient, alice: Actor, hook: dict[str, Any], target: Receiver
+) -> None:
+    Webhook.objects.filter(pk=hook["id"]).update(sealed_secret="gone:" + "A" * 60)
+    happen(alice)
+    work()
+    work(minutes=60 * 25)
+    [row] = listed(api, hook)
+    shown = api.get(path(hook)).json()
+
+    assert (shown["state"], shown["disabled_at"], row["status"]) == ("active", None, "pending")
+    assert target.heard == []
+    attempts = api.get(path(hook, f"deliveries/{row['number']}/")).json()["attempts"]
+    assert "cannot be read" in attempts[0]["failure"]
+
+
 def test_two_secrets_sign_for_a_day_and_then_the_new_one_alone(
     api: APIClient, alice: Actor, hook: dict[str, Any], target: Receiver
 ) -> None:
