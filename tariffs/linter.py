@@ -241,16 +241,20 @@ def _conversion(tariff: Tariff, _context: Context) -> Iterator[Finding]:
         yield Finding("L13", refusal.pointer, refusal.message)
 
 
-def _uncapped(tariff: Tariff, _context: Context) -> Iterator[Finding]:
+def _uncapped(tariff: Tariff, context: Context) -> Iterator[Finding]:
     for number, place, component in _ordinary(tariff):
-        if component.dimension is Dimension.PARKING_TIME and component.price and _caps_nothing(tariff):
+        if (
+            component.dimension is Dimension.PARKING_TIME
+            and component.price
+            and _caps_nothing(tariff, context)
+        ):
             words = _("An occupancy fee for ad hoc charging has no cap; give a maximum price.")
             yield Finding("L14", _at(number, place), words)
             return
 
 
-def _caps_nothing(tariff: Tariff) -> bool:
-    return tariff.for_ad_hoc and tariff.max_price is None
+def _caps_nothing(tariff: Tariff, context: Context) -> bool:
+    return (tariff.for_ad_hoc or context.ad_hoc) and tariff.max_price is None
 
 
 def _ordinary(tariff: Tariff) -> Iterator[tuple[int, int, Component]]:

@@ -48,19 +48,13 @@ def _running(now: datetime, done: set[Any]) -> Sequence[Transaction]:
         station__presence__connected=True,
     )
     rows = running.exclude(pk__in=done).order_by("?")
-    return list(rows.select_related("station__presence", "evse", "budget_stop")[:AT_ONCE])
+    return list(rows.select_related("station__presence", "budget_stop")[:AT_ONCE])
 
 
 def _looked_at(session: Transaction, now: datetime) -> bool:
-    if _free(session) or (budget := spending.reached(session, now)) is None:
+    if spending.began_free(session) or (budget := spending.reached(session, now)) is None:
         return False
     return _stopped(session, budget, now)
-
-
-def _free(session: Transaction) -> bool:
-    """Where everybody may charge nothing is counted against anybody."""
-    station, evse = session.station, session.evse
-    return station.free_vend or bool(evse and evse.evse_id in station.free_evses)
 
 
 def _stopped(session: Transaction, budget: Budget, now: datetime) -> bool:

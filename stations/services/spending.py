@@ -52,6 +52,13 @@ def _budgets(token_id: UUID | None, driver_id: UUID | None) -> QuerySet[Budget]:
     return Budget.objects.filter(whose)
 
 
+def began_free(session: Transaction) -> bool:
+    """Whether everybody could charge there as it began: it is counted against nobody, whatever holds there now."""
+    whose = {"token": session.token_id} if session.token_id else {"driver": session.driver_id}
+    answers = AuthorizationAnswer.objects.filter(**whose, rule=Rule.FREE, transaction_id=session.pk)
+    return answers.exists()
+
+
 def _spent(budget: Budget, at: datetime, now: datetime) -> Decimal:
     """What was charged in the period of ``at``, in the unit of the budget.
 

@@ -189,7 +189,9 @@ def test_l13_t47_what_it_can_say_is_not_told() -> None:
 
 def test_l14_an_occupancy_fee_for_ad_hoc_charging_has_a_cap() -> None:
     assert found("L14", document(element(ENERGY, PARKING))) == ["/elements/0/price_components/1"]
-    assert found("L14", document(element(ENERGY, PARKING), type="REGULAR")) == []
+    regular = document(element(ENERGY, PARKING), type="REGULAR")
+    assert found("L14", regular) == []
+    assert found("L14", regular, Context(ad_hoc=True)) == ["/elements/0/price_components/1"]
     cap = {"excl_vat": Decimal(10), "incl_vat": Decimal("11.90")}
     assert found("L14", document(element(ENERGY, PARKING), max_price=cap)) == []
 

@@ -251,6 +251,22 @@ def test_where_everybody_charges_free_nothing_is_stopped(
         Transaction.objects.filter(station=charger.station).update(energy_wh=5)
 
         assert swept() == 0
+        ChargingStation.objects.filter(pk=charger.station.pk).update(free_vend=False)
+        assert swept() == 0
+
+
+def test_a_session_that_began_for_money_is_stopped_though_charging_became_free_there(
+    charger: Charger, alice: Actor, token: IdToken
+) -> None:
+    budgets.set_(token, [("energy_wh", Decimal(1), "session")], by=alice)
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        start(socket, token)
+        ChargingStation.objects.filter(pk=charger.station.pk).update(free_vend=True)
+        Transaction.objects.filter(station=charger.station).update(energy_wh=5)
+
+        assert swept() == 1
+        socket.next_call()
 
 
 def test_who_has_no_budget_costs_no_further_question(
