@@ -122,7 +122,7 @@ def violations(page: Page) -> dict[str, list[str]]:
 def violations_in_the_dark(page: Page) -> dict[str, list[str]]:
     """What axe finds of colours when the page, open in the light, turns dark; all else is of no theme."""
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.documentElement.dataset.bsTheme === 'dark'")
+    page.locator("html[data-bs-theme=dark]").wait_for(state="attached")
     page.evaluate("document.getAnimations().forEach((one) => one.finish())")
     result = Axe().run(page, options={"runOnly": COLOURS}).response
     page.emulate_media(color_scheme="light")
