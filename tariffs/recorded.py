@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from zoneinfo import ZoneInfo
 
 from tariffs.choosing import Chooser
@@ -43,10 +43,13 @@ def straddles(tariff: Tariff, chooser: Chooser, periods: Sequence[Period], zone:
     begin = periods[0].start - _seconds(periods[0].conditions.elapsed_s)
     walls += [begin + _seconds(int(bound)) for bound in tariff.thresholds("duration") if bound < 10**9]
     walls.sort()
+    begins = accumulate(
+        (period.volumes.get(Counted.ENERGY, Fraction(0)) for period in periods), initial=Fraction(0)
+    )
     return [
         number
-        for number, period in enumerate(periods)
-        if any(_differs(chooser, period, inside) for inside in _inside(tariff, period, walls, zone))
+        for number, (period, kwh) in enumerate(zip(periods, begins, strict=False))
+        if any(_differs(chooser, period, inside) for inside in _inside(tariff, period, kwh, walls, zone))
     ]
 
 
@@ -102,19 +105,20 @@ def _require_order(session: Recorded) -> None:
 
 
 def _inside(
-    tariff: Tariff, period: Period, walls: Sequence[datetime], zone: ZoneInfo
+    tariff: Tariff, period: Period, before: Fraction, walls: Sequence[datetime], zone: ZoneInfo
 ) -> Iterator[Conditions]:
-    """The conditions at each boundary within a period, if it had been cut there."""
+    """The conditions at each boundary within a period that begins at so many kWh, if it had been cut there."""
     length = (period.end - period.start) // _MICROSECOND
     energy = period.volumes.get(Counted.ENERGY, Fraction(0))
-    for wall in walls[bisect_right(walls, period.start) : bisect_left(walls, period.end)]:
-        yield _at(period, Fraction((wall - period.start) // _MICROSECOND, length), zone)
-    before, bounds = period.conditions.kwh, tariff.thresholds("kwh")
+    bounds = tariff.thresholds("kwh")
+    shares = [
+        Fraction((wall - period.start) // _MICROSECOND, length)
+        for wall in walls[bisect_right(walls, period.start) : bisect_left(walls, period.end)]
+    ]
     least, greatest = sorted((before, before + energy))
-    for bound in bounds:
-        if least < Fraction(bound) < greatest:
-            kwh = _leaving(Fraction(bound), energy, bounds)
-            yield _at(period, (Fraction(bound) - before) / energy, zone)._replace(kwh=kwh)
+    shares += [(Fraction(bound) - before) / energy for bound in bounds if least < Fraction(bound) < greatest]
+    for share in shares:
+        yield _at(period, share, zone)._replace(kwh=_leaving(before + energy * share, energy, bounds))
 
 
 def _leaving(kwh: Fraction, energy: Decimal | Fraction | None, bounds: Sequence[Decimal]) -> Fraction:
@@ -126,12 +130,11 @@ def _leaving(kwh: Fraction, energy: Decimal | Fraction | None, bounds: Sequence[
 
 
 def _at(period: Period, share: Fraction, zone: ZoneInfo) -> Conditions:
-    """The conditions after a share of a period, everything running evenly."""
+    """The conditions but those of energy after a share of a period, everything running evenly."""
     elapsed_s = _elapsed_s(period.start, period.end) * share
     return period.conditions._replace(
         local=(period.start.astimezone(UTC) + _seconds(elapsed_s)).astimezone(zone),
         elapsed_s=period.conditions.elapsed_s + elapsed_s,
-        kwh=period.conditions.kwh + period.volumes.get(Counted.ENERGY, Fraction(0)) * share,
     )
 
 

@@ -26,7 +26,7 @@ from billing.models import (
 from billing.services import documents, parties, snapshots
 from core import audit, clock, turns
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, DomainError, Invalid
 
 logger = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=Model)
@@ -104,7 +104,7 @@ def _send_next() -> bool:
         row.save()
     try:
         _mail(row).send()
-    except (OSError, ValueError) as why:
+    except (OSError, ValueError, DomainError) as why:  # such as a file that is not there
         logger.warning("delivery.failed", extra={"invoice": row.invoice.number, "why": str(why)[:200]})
         _failed(row, str(why))
     else:

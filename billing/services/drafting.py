@@ -230,7 +230,7 @@ def _waits(account: BillingAccount, period: str, plan: Planned) -> bool:
 def _draft(account: BillingAccount, period: str, plan: Planned, by: Actor) -> Invoice:
     lines = lines_of(plan.records)
     document_type, sums = summed(lines, plan.basis, plan.currency)
-    parties.require_address(parties.buyer_of(account, parties.seller_of(account.organization_id)), sums.due)
+    require_billable(account, sums)
     invoice = Invoice(
         organization_id=account.organization_id, account=account, kind=InvoiceKind.COLLECTIVE,
         document_type=document_type, period=period, currency=plan.currency, basis=plan.basis,
@@ -240,6 +240,11 @@ def _draft(account: BillingAccount, period: str, plan: Planned, by: Actor) -> In
     add_lines(invoice, lines, sums)
     audit.record("invoice.drafted", invoice, by=by)
     return invoice
+
+
+def require_billable(account: BillingAccount, sums: Totals) -> None:
+    """Raise :class:`core.errors.Invalid` where an invoice of that sum may not go out without the payer's address."""
+    parties.require_address(parties.buyer_of(account, parties.seller_of(account.organization_id)), sums.due)
 
 
 def put_totals(invoice: Invoice, sums: Totals) -> None:

@@ -11,6 +11,7 @@ from billing.models import (
     Buyer,
     Cdr,
     DeliveryState,
+    DocumentType,
     DunningHold,
     DunningStep,
     Invoice,
@@ -63,7 +64,8 @@ def obstacles(driver: Driver) -> list[str]:
         found[UNSETTLED] = found[UNSETTLED] or _unbilled(account)
         found[UNPAID] = self_billing.waits(account)
         found[DRAFT] = invoices.filter(state=InvoiceState.DRAFT).exists()
-        found[OWED] = invoices.filter(state__in=allocating.OWED).exists()
+        owed = invoices.exclude(document_type=DocumentType.CREDIT_NOTE)  # which asks for nothing
+        found[OWED] = owed.filter(state__in=allocating.OWED).exists()
         found[WALLET] = Wallet.objects.filter(account=account).exclude(balance=0, reserved=0).exists()
         found[CREDIT] = _has_credit(account)
         found[UNDER_WAY] = _is_paying(account)

@@ -7,7 +7,7 @@ records, the series. A run of statements says what drivers and hosts get instead
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -283,15 +283,24 @@ def _owing() -> QuerySet[Cdr, object]:
 
 
 def _previewed(account: BillingAccount, period: str) -> list[Previewed]:
-    """Drafts made before that stand, and what the run would draft anew; a credit note is below nothing."""
-    found = []
+    """Drafts made before that stand, and what the run would draft anew; a credit note is below nothing.
+
+    What the run could not bill is told with why, and stops no other account (B-34).
+    """
+    try:
+        return list(_would_be_made(account, period))
+    except DomainError as error:
+        return [_without(account, error.message)]
+
+
+def _would_be_made(account: BillingAccount, period: str) -> Iterator[Previewed]:
     for one in drafting.planned(account, period):
         if one.stands and one.before is not None:
-            found.append(_preview(account, one.currency, one.before.document_type, one.before))
+            yield _preview(account, one.currency, one.before.document_type, one.before)
         elif one.records:
             kind, sums = drafting.summed(drafting.lines_of(one.records), one.basis, one.currency)
-            found.append(_preview(account, one.currency, kind, sums))
-    return found
+            drafting.require_billable(account, sums)
+            yield _preview(account, one.currency, kind, sums)
 
 
 def _previewed_statements(

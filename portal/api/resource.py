@@ -13,6 +13,7 @@ from django.db.models import Model, QuerySet
 from django.db.transaction import atomic
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from rest_framework import serializers
+from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -49,7 +50,18 @@ class StrictSerializer(serializers.Serializer):
             raise serializers.ValidationError({**wrong, **error.detail}) from error
         if wrong:
             raise serializers.ValidationError(wrong)
-        return values
+        return self._whole(data, values) if isinstance(self.parent, serializers.ListSerializer) else values
+
+    def _whole(self, data: Any, values: dict[str, Any]) -> dict[str, Any]:
+        """An element of a list is written whole, also where the rest of its body is a part (PATCH)."""
+        left_out = [field for field in self._writable_fields if field.get_value(data) is empty]
+        lacking = {
+            field.field_name: [field.error_messages["required"]] for field in left_out if field.required
+        }
+        if lacking:
+            raise serializers.ValidationError(lacking)
+        defaults = {field.source: field.default for field in left_out if field.default is not empty}
+        return {name: one() if callable(one) else one for name, one in defaults.items()} | values
 
     def _of_wrong_type(self, data: Any) -> dict[str, str]:
         """What is written as another type may mean something else: ``0`` is no ``false``, ``2.10`` no ``"2.10"``.

@@ -26,6 +26,11 @@ from portal.supervisor import environment, ground, options
 from portal.supervisor.terminal import say
 
 GAP = 100_000
+NUMBERS_GAP = 1_000
+NUMBERS_SKIPPED = (
+    "The database was restored from a backup. Numbers that were given out after it was made stand on documents that "
+    "are with their payers, so they are not given out again."
+)
 FORMER = f"{DATABASE}_before_restore"
 ENVIRONMENT = {
     "host": "PGHOST",
@@ -86,10 +91,16 @@ def restore(file: Path) -> None:
         _run("pg_restore", url, into, "--no-owner", "--single-transaction", "--exit-on-error", str(file))
         jump_ahead(url)
     say(f"Restored from {file}. New ids begin {GAP:,} after the last ones, so that none is given out twice.")
+    say(
+        f"New invoice numbers begin {NUMBERS_GAP:,} after the last ones; the audit log of each organization says which."
+    )
 
 
 def jump_ahead(url: str) -> None:
-    """Every counter forward by :data:`GAP`; one that would pass its end begins anew."""
+    """Every counter forward by :data:`GAP`; one that would pass its end begins anew.
+
+    Numbers of invoices go forward by :data:`NUMBERS_GAP`, each series with an entry in the audit log (billing B-16).
+    """
     with psycopg.connect(url) as connection:
         rows = connection.execute(
             "SELECT sequencename, coalesce(last_value, 0) + %s, min_value, max_value"
@@ -105,6 +116,28 @@ def jump_ahead(url: str) -> None:
             "INSERT INTO core_auditentry (actor, action, object_type, object_id, object_label, changes, reason,"
             " address, request_id) VALUES ('system:restore', 'database.restored', '', '', '', '{}', '', '', '')"
         )
+        connection.execute(_NUMBERS_OF_THIS_YEAR)
+        connection.execute(_SKIP_NUMBERS, {"gap": NUMBERS_GAP, "reason": NUMBERS_SKIPPED})
+
+
+_NUMBERS_OF_THIS_YEAR = """
+INSERT INTO billing_invoiceseries (organization_id, document_type, year, next_number)
+SELECT DISTINCT organization_id, document_type, extract(year FROM now())::int, 1 FROM billing_invoiceseries
+ON CONFLICT DO NOTHING
+"""
+_SKIP_NUMBERS = """
+WITH skipped AS (
+    UPDATE billing_invoiceseries SET next_number = next_number + %(gap)s
+    WHERE year >= extract(year FROM now() - interval '1 day')
+    RETURNING organization_id, id, document_type, year, next_number
+)
+INSERT INTO core_auditentry (organization_id, actor, action, object_type, object_id, object_label, changes, reason,
+    address, request_id)
+SELECT organization_id, 'system:restore', 'invoice.numbers_skipped', 'InvoiceSeries', id::text,
+    document_type || ' ' || year,
+    jsonb_build_object('next_number', jsonb_build_array(next_number - %(gap)s, next_number)), %(reason)s, '', ''
+FROM skipped
+"""
 
 
 @contextmanager

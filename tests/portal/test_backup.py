@@ -9,7 +9,7 @@ import pytest
 
 from portal.embedded.postgres import EmbeddedPostgres
 from portal.supervisor import environment, ground, options
-from portal.supervisor.backup import FORMER, GAP
+from portal.supervisor.backup import FORMER, GAP, NUMBERS_GAP
 from tests.portal.up import plain_environment, run_to_end
 from tests.running import ROOT
 
@@ -40,6 +40,12 @@ def fill(url: str) -> None:
             " VALUES (gen_random_uuid(), %s, 'Kept', 'EUR', 'UTC', false, now())",
             [SLUG],
         )
+        connection.execute(
+            "INSERT INTO billing_invoiceseries (organization_id, document_type, year, next_number)"
+            " SELECT id, '380', extract(year FROM now())::int - back, 431"
+            " FROM core_organization, generate_series(0, 1) back"
+            " UNION SELECT id, '381', extract(year FROM now())::int - 1, 8 FROM core_organization"
+        )
         connection.execute("SELECT setval(%s::regclass, 41)", [NUMBERS])
         connection.execute("SELECT setval(%s::regclass, 2147483646)", [CYCLING])
 
@@ -47,6 +53,12 @@ def fill(url: str) -> None:
 def slugs(url: str) -> list[str]:
     with psycopg.connect(url) as connection:
         return [row[0] for row in connection.execute("SELECT slug FROM core_organization")]
+
+
+def acts(url: str) -> list[tuple[str, str, dict[str, list[int]]]]:
+    with psycopg.connect(url) as connection:
+        rows = "SELECT action, object_label, changes FROM core_auditentry ORDER BY id"
+        return list(connection.execute(rows).fetchall())
 
 
 def following(url: str, sequence: str) -> int:
@@ -91,11 +103,7 @@ def test_m16_a_restore_brings_everything_back_and_ids_jump_ahead(file: Path, tmp
         assert slugs(server.url("app")) == [SLUG]
         assert following(server.url("app"), NUMBERS) == 41 + GAP + 1
         assert GAP < following(server.url("app"), CYCLING) < 2 * GAP
-        with psycopg.connect(server.url("app")) as connection:
-            acts = connection.execute(
-                "SELECT action FROM core_auditentry ORDER BY id DESC LIMIT 1"
-            ).fetchone()
-        assert acts == ("database.restored",)
+        assert [action for action, *_ in acts(server.url("app"))][:1] == ["database.restored"]
         with (
             psycopg.connect(server.url("app")) as connection,
             pytest.raises(psycopg.errors.InsufficientPrivilege),
@@ -103,6 +111,36 @@ def test_m16_a_restore_brings_everything_back_and_ids_jump_ahead(file: Path, tmp
             connection.execute("CREATE TABLE slipped_in (id int)")
     finally:
         server.stop()
+
+
+def test_b16_f28_no_number_of_an_invoice_is_given_out_again_after_a_restore(
+    file: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "data"
+    assert manage("restore", str(file), "--data-dir", str(target))[0] == 0
+    server = server_of(target)
+    try:
+        with psycopg.connect(server.url("app")) as connection:
+            numbers = connection.execute(
+                "SELECT document_type, extract(year FROM now())::int - year, next_number FROM billing_invoiceseries"
+                " ORDER BY 1, 2"
+            ).fetchall()
+        told = [
+            (label[:3], changes) for action, label, changes in acts(server.url("app")) if "numbers" in action
+        ]
+    finally:
+        server.stop()
+
+    assert numbers == [
+        ("380", 0, 431 + NUMBERS_GAP),
+        ("380", 1, 431),
+        ("381", 0, 1 + NUMBERS_GAP),
+        ("381", 1, 8),
+    ]
+    assert sorted(told, key=str) == [
+        ("380", {"next_number": [431, 431 + NUMBERS_GAP]}),
+        ("381", {"next_number": [1, 1 + NUMBERS_GAP]}),
+    ]
 
 
 def test_a_restore_over_a_used_database_keeps_the_former_one_aside(file: Path, source: Path) -> None:

@@ -410,6 +410,16 @@ def test_t13_energy_given_back_from_a_threshold_on_is_below_it_however_it_is_cut
     assert result.warnings == ()
 
 
+def test_t14_energy_given_back_down_to_a_threshold_is_cut_as_it_should_be() -> None:
+    of = tariff(element(component("ENERGY", "0.50"), min_kwh=6), element(component("ENERGY", "0.30")))
+    cut = [period(at("10:00"), energy_kwh="6"), period(at("10:30"), energy_kwh="6")]
+    back = [period(at("11:00"), energy_kwh="-6"), period(at("11:30"), energy_kwh="-3")]
+    result = price(of, recorded(at("12:00"), *cut, *back))
+
+    assert result.total.excl == Fraction("0.30") * (6 - 3)
+    assert result.warnings == ()
+
+
 def test_t14_energy_given_back_across_a_threshold_is_told_as_uncut() -> None:
     of = tariff(element(component("ENERGY", "0.50"), min_kwh=6), element(component("ENERGY", "0.30")))
     cut = [period(at("10:00"), energy_kwh="6"), period(at("10:30"), energy_kwh="2")]

@@ -19,6 +19,16 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", BODIES)
+def test_a_budget_in_a_patch_is_written_whole(api: APIClient, kind: str) -> None:
+    url = api.post(f"/api/v1/{kind}/", {**BODIES[kind], "budgets": [DAY]})["Location"]
+    refused = api.patch(url, {"budgets": [{"kind": "energy_wh"}]})
+
+    assert refused.status_code == 400
+    assert {one["pointer"] for one in refused.json()["errors"]} == {"/budgets/0/limit", "/budgets/0/per"}
+    assert api.get(url).json()["budgets"] == [DAY]
+
+
+@pytest.mark.parametrize("kind", BODIES)
 def test_budgets_are_set_kept_and_taken_away(api: APIClient, kind: str) -> None:
     url = api.post(f"/api/v1/{kind}/", {**BODIES[kind], "budgets": [DAY]})["Location"]
     read = api.get(url).json()
