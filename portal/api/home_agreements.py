@@ -179,11 +179,10 @@ class HomeChargingSettings(Resource):
     @extend_schema(operation_id="change_home_charging", request=HomeChargingChange)
     def patch(self, request: Request) -> Response:
         """Change the policy for agreements and sessions from now on."""
+        wanted = self.body(HomeChargingChange)
         require_match(request, self._shown(), HomeChargingChange)
         organization = Organization.objects.get(pk=self.actor.home)
-        home_agreements.require_mid(
-            organization, self.body(HomeChargingChange)["mid_required"], by=self.actor
-        )
+        home_agreements.require_mid(organization, wanted["mid_required"], by=self.actor)
         return with_etag(request, self._shown(), HomeChargingChange)
 
     def _shown(self) -> Any:
