@@ -130,6 +130,7 @@ PLAIN = (
     _("The driver or the group is no more."),
     _("Somebody else has just assigned a tariff here. Look at it again."),
     _("The tariff counts time, and nothing tells what the session did."),
+    _("A price of the tariff states no VAT, so nobody knows the whole cost."),
     # stations: what they are
     _("There is no such site."),
     _("Stations without any authentication are switched off (OCPP_ALLOW_UNAUTHENTICATED)."),

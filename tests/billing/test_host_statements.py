@@ -9,7 +9,16 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from billing.models import AccountException, Buyer, HostAgreement, Invoice, RunKind
+from billing.models import (
+    AccountException,
+    BillingException,
+    Buyer,
+    Cause,
+    Cdr,
+    HostAgreement,
+    Invoice,
+    RunKind,
+)
 from billing.services import (
     accounts,
     drafting,
@@ -29,7 +38,7 @@ from drivers.services import drivers
 from stations.models import ChargingStation, Site
 from stations.services import sites
 from tests import factories
-from tests.billing.conftest import THIS_MONTH, Agree, Charge, Host, sealed
+from tests.billing.conftest import THIS_MONTH, Agree, Charge, Host, sealed, settle
 from tests.portal.api.conftest import client_with
 from tests.stations.ocpp.charging import priced
 from tests.tariffs.building import component, element
@@ -104,7 +113,7 @@ def test_b33_b34_who_cannot_be_paid_hides_nobody_else_from_the_preview(
     assert [one["account"] for one in answer["failed"]] == [str(town.pk)]
 
 
-def test_b34_b53_a_record_without_a_known_vat_waits_and_is_named_and_the_others_are_paid(
+def test_b34_b53_a_session_without_a_known_vat_is_no_part_of_a_statement_until_a_person_says_it(
     charge: Charge,
     agree: Agree,
     host: Host,
@@ -115,18 +124,16 @@ def test_b34_b53_a_record_without_a_known_vat_waits_and_is_named_and_the_others_
     town = host("Town")
     agree(town, percent=Decimal(50))
     sealed(charge)
-    untaxed = element(component("ENERGY", "0.50"))
-    priced(alice, untaxed, place=station, tax_included="YES")
-    unknown = sealed(charge)
-    [seen, left] = running.preview(organization, THIS_MONTH, kind=RunKind.STATEMENTS, by=alice)
+    priced(alice, element(component("ENERGY", "0.50")), place=station, tax_included="YES")
+    unknown = charge()
+    settle()
+    [seen] = running.preview(organization, THIS_MONTH, kind=RunKind.STATEMENTS, by=alice)
     run(organization, alice)
-    sentence = f"The VAT of the record {unknown.reference} is not known."
 
-    assert unknown.payable_excl_vat is None
-    assert (seen.net, left.why) == (Decimal("3.09"), sentence)
+    assert not Cdr.objects.filter(transaction=unknown).exists()
+    assert BillingException.objects.get(transaction=unknown).cause == Cause.UNPRICED
+    assert (seen.net, seen.why) == (Decimal("3.09"), "")
     assert Invoice.objects.visible_to(alice).get().net == Decimal("3.09")
-    assert AccountException.objects.visible_to(alice).get().reason == sentence
-    assert self_billing.waits(town)
 
 
 def test_b53_a_stations_agreement_begins_after_what_was_shared_of_it_elsewhere(
