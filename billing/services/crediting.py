@@ -1,7 +1,8 @@
 """Credit notes: an issued invoice taken back, whole or in parts, never above it (billing B-10, B-11, B-17).
 
-Who locks what: the invoice, then the settlements of the records on it, then the series. What is credited adds up: the
-last note takes exactly what the ones before left of each line and each rate, so that all of them are the invoice.
+Who locks what: the payments that settle the invoice, the invoice, then the settlements of the records on it, then the
+series. What is credited adds up: the last note takes exactly what the ones before left of each line and each rate, so
+that all of them are the invoice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from django.db.transaction import atomic
 
 from billing.models import Cdr, DocumentType, Invoice, InvoiceKind, InvoiceLine, InvoiceState
 from billing.services import corrections, issuing, sealing
-from billing.services.payments import allocating
+from billing.services.payments import allocating, refunding
 from core import audit
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -96,6 +97,7 @@ def _credit(
     invoice: Invoice, parts: Parts | None, by: Actor, reason: str, *, pay_too: bool = False
 ) -> Invoice:
     """With ``pay_too`` what drivers are paid for charging at home is taken back as well."""
+    allocating.lock_payments(invoice)
     original = _creditable(invoice, by, reason)
     chosen = _chosen(original, parts)
     note = _note(original, chosen)
@@ -106,6 +108,7 @@ def _credit(
     _add_lines(note, chosen, {key: _credit_of(record, by, reason) for key, record in whole.items()})
     issuing.make_final(note, by)
     _settle(original)
+    refunding.return_to_wallet(note, by=by)
     if parts is None:
         for record in paid:
             _make_anew(record, by, reason)
@@ -253,6 +256,7 @@ def _make_anew(record: Cdr, by: Actor, reason: str) -> None:
 
 def _settle(original: Invoice) -> None:
     """Nothing is owed any more: credited in full, or settled by what was paid and what was credited (B-14)."""
+    allocating.free_credited(original)
     if original.state == InvoiceState.PAID:
         return
     if allocating.credited(original) == original.due:

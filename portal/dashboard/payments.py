@@ -1,5 +1,6 @@
 """Payments: what came in, is set aside, went back or is disputed (billing section 9)."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from billing.models import (
     Payment,
     PaymentState,
     ProviderCall,
+    Purpose,
 )
 from billing.services.payments import allocating, asking, matching, receiving, refunding
 from core import clock
@@ -83,7 +85,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "payment": payment,
         "released": payment.authorized - payment.captured if payment.state != PaymentState.HELD else 0,
         "rest": allocating.unallocated(payment),
-        "most": payment.captured - payment.refunded,
+        "most": _most(payment),
         "unclear": ProviderCall.objects.filter(payment=payment, state=CallState.OPEN).exists(),
         "allocations": payment.allocations.select_related("invoice"),
         "refunds": payment.refunds.select_related("credit_note"),
@@ -189,9 +191,15 @@ def _received(request: OperatorRequest, values: dict[str, Any]) -> Payment:
     )  # fmt: skip
 
 
+def _most(payment: Payment) -> Decimal:
+    """What can go back: of a top-up what is in the wallet, as the service looks, else what settles nothing."""
+    rest = payment.captured - payment.refunded
+    return rest if payment.purpose == Purpose.TOP_UP else allocating.unallocated(payment)
+
+
 def _notes(payment: Payment) -> list[Invoice]:
-    """Credit notes of invoices that the payment settled."""
-    settled = payment.allocations.filter(undone_at=None).values("invoice")
+    """Credit notes of invoices that the payment settles or settled."""
+    settled = payment.allocations.values("invoice")
     return list(
         Invoice.objects.filter(credits__in=settled, document_type=DocumentType.CREDIT_NOTE).order_by("id")
     )

@@ -117,7 +117,7 @@ def jump_ahead(url: str) -> None:
             " address, request_id) VALUES ('system:restore', 'database.restored', '', '', '', '{}', '', '', '')"
         )
         connection.execute(_NUMBERS_OF_THIS_YEAR)
-        connection.execute(_SKIP_NUMBERS, {"gap": NUMBERS_GAP, "reason": NUMBERS_SKIPPED})
+        connection.execute(SKIP_NUMBERS, {"gap": NUMBERS_GAP, "reason": NUMBERS_SKIPPED})
 
 
 _NUMBERS_OF_THIS_YEAR = """
@@ -125,7 +125,7 @@ INSERT INTO billing_invoiceseries (organization_id, document_type, year, next_nu
 SELECT DISTINCT organization_id, document_type, extract(year FROM now())::int, 1 FROM billing_invoiceseries
 ON CONFLICT DO NOTHING
 """
-_SKIP_NUMBERS = """
+SKIP_NUMBERS = """
 WITH skipped AS (
     UPDATE billing_invoiceseries SET next_number = next_number + %(gap)s
     WHERE year >= extract(year FROM now() - interval '1 day')

@@ -1,11 +1,14 @@
 """Whether every ended session is accounted for (billing B-12)."""
 
+import os
 from datetime import timedelta
 from unittest.mock import Mock
 
+import psycopg
 import pytest
+from django.db.models import F
 
-from billing.models import BillingException, Reconciliation, Settlement
+from billing.models import BillingException, InvoiceSeries, Reconciliation, Settlement
 from billing.services import drafting, issuing, posting, reconciling
 from billing.services.reconciling import Reconciled
 from core import clock
@@ -13,6 +16,7 @@ from core.access import Actor, Role
 from core.errors import Invalid, NotFound, NotPermitted
 from core.models import Event, Organization
 from core.services import outbox
+from portal.supervisor import backup
 from stations.models import ChargingStation
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
@@ -96,6 +100,48 @@ def test_b12_an_invoice_that_was_not_posted_is_a_difference(
     invoice = issuing.issue(draft, by=alice)
 
     assert reconciled(organization, alice).differences == [("posting", str(invoice.pk))]
+
+
+def test_b04_by_night_a_record_that_is_not_as_it_was_sealed_and_a_gap_in_a_series_are_told(
+    organization: Organization, alice: Actor, charge: Charge
+) -> None:
+    driver = factories.make_driver(alice)
+    session = charge(driver=driver)
+    settle()
+    issuing.issue(drafting.draft(driver.billing_account, THIS_MONTH, by=alice)[0], by=alice)
+    record, series = session.cdrs.get(), InvoiceSeries.objects.get(organization=organization)
+    with psycopg.connect(os.environ["DATABASE_OWNER_URL"]) as owner:
+        owner.execute("ALTER TABLE billing_cdr DISABLE TRIGGER USER")
+        change = "UPDATE billing_cdr SET content = jsonb_set(content, '{forged}', '1') WHERE id = %s"
+        owner.execute(change, [record.pk])
+        owner.execute("ALTER TABLE billing_cdr ENABLE TRIGGER USER")
+    InvoiceSeries.objects.filter(pk=series.pk).update(next_number=F("next_number") + 1)
+    reconciling.check_all()
+    kept = Reconciliation.objects.get(organization=organization)
+
+    assert kept.differences == [
+        {"kind": "gap", "id": str(series.pk)},
+        {"kind": "digest", "id": str(record.pk)},
+    ]
+    assert len(alerts(organization)) == 1
+
+
+def test_b16_numbers_that_a_restore_skipped_are_no_gap(
+    organization: Organization, alice: Actor, charge: Charge
+) -> None:
+    driver = factories.make_driver(alice)
+    charge(driver=driver)
+    settle()
+    issuing.issue(drafting.draft(driver.billing_account, THIS_MONTH, by=alice)[0], by=alice)
+    series = InvoiceSeries.objects.get(organization=organization)
+    first = series.next_number
+    with psycopg.connect(os.environ["DATABASE_OWNER_URL"]) as owner:
+        owner.execute(backup.SKIP_NUMBERS, {"gap": backup.NUMBERS_GAP, "reason": backup.NUMBERS_SKIPPED})
+    reconciling.check_all()
+    series.refresh_from_db()
+
+    assert series.next_number == first + backup.NUMBERS_GAP
+    assert Reconciliation.objects.get(organization=organization).differences == []
 
 
 def test_b12_no_stranger_and_nobody_without_the_permission_sees_it(

@@ -93,6 +93,29 @@ def undo(allocations: Iterable[Allocation], *, to_reopen: bool = True) -> None:
             refresh(invoice)
 
 
+def lock_payments(invoice: Invoice) -> None:
+    """Those that settle it, before its own row is locked."""
+    settling = Allocation.objects.live().filter(invoice=invoice).values("payment")
+    list(Payment.objects.select_for_update().filter(pk__in=settling).order_by("pk").values_list("pk"))
+
+
+def free_credited(invoice: Invoice) -> None:
+    """What paid for a part that was credited since is the payer's credit again (B-46); the state stays.
+
+    The caller holds the locks of the payments and of the invoice.
+    """
+    over = paid(invoice) - max(invoice.due - credited(invoice), _NOTHING)
+    for one in Allocation.objects.live().filter(invoice=invoice).order_by("-id"):
+        if over <= 0:
+            return
+        cut = min(one.amount, over)
+        undo([one], to_reopen=False)
+        if one.amount > cut:
+            one.pk, one.undone_at, one.amount = None, None, one.amount - cut
+            one.save(force_insert=True)
+        over -= cut
+
+
 def refresh(invoice: Invoice) -> None:
     """The state that follows from what is paid; the caller holds the invoice's lock.
 

@@ -54,6 +54,17 @@ def refund(
     return _send(held, amount, credit_note, reason, by)
 
 
+def return_to_wallet(note: Invoice, *, by: Actor) -> None:
+    """What the payer's wallet paid of what a credit note takes back is in the wallet again.
+
+    The caller holds the payments' locks.
+    """
+    paid = Payment.objects.filter(allocations__invoice=note.credits, method=Method.WALLET).distinct()
+    for held in paid.order_by("id"):
+        if rest := allocating.unallocated(held):
+            _send(held, rest, note, str(note), by)
+
+
 def fail(row: Refund, why: str) -> None:
     """The provider cannot send it: the money is ours again as a credit of the payer. Safe to run again."""
     held = Payment.objects.select_for_update().get(pk=row.payment_id)
@@ -83,10 +94,10 @@ def _send(held: Payment, amount: Decimal, note: Invoice | None, reason: str, by:
     )  # fmt: skip
     if held.purpose == Purpose.TOP_UP:
         wallets.move(held, -amount)
+    elif held.method == Method.WALLET:
+        wallets.move(held, amount)
     held.refunded += amount
     held.save(update_fields=["refunded"])
-    if note is not None:
-        _shorten(held, note, amount)
     books.refund(held, amount, f"refund:{row.pk}")
     if held.provider:
         ProviderCall.objects.create(
@@ -105,24 +116,11 @@ def _require_note(held: Payment, note: Invoice, amount: Decimal) -> None:
         InvoiceState.DRAFT,
         InvoiceState.DISCARDED,
     )
-    settles = held.allocations.filter(undone_at=None, invoice=note.credits).exists()
-    free = held.account_id == note.account_id and allocating.unallocated(held) >= amount
-    if not issued or not (settles or free):
+    settled = held.allocations.filter(invoice=note.credits).exists()
+    if not issued or not (settled or held.account_id == note.account_id):
         raise Conflict("The credit note is not of an invoice that this payment settled.")
     before = Refund.objects.filter(credit_note=note).exclude(state=RefundState.FAILED)
     if (before.aggregate(total=Sum("amount"))["total"] or _NOTHING) + amount > note.due:
         raise Invalid("This is more than the credit note gives back.", field="amount")
-
-
-def _shorten(held: Payment, note: Invoice, amount: Decimal) -> None:
-    """The part of the invoice that was credited and paid back is settled by the credit note, not by the payment."""
-    over = -allocating.unallocated(held)
-    if over <= 0:
-        return
-    for one in held.allocations.filter(undone_at=None, invoice=note.credits):
-        cut = min(one.amount, over)
-        allocating.undo([one], to_reopen=False)
-        if one.amount > cut:
-            one.pk, one.undone_at, one.amount = None, None, one.amount - cut
-            one.save(force_insert=True)
-        over -= cut
+    if amount > allocating.unallocated(held):
+        raise Conflict("What settles an invoice goes back by a credit note only.")

@@ -28,11 +28,12 @@ def issued(charge: Charge, alice: Actor) -> Issued:
 
     def made(name: str | None = None, **options: Any) -> Invoice:
         driver = options.pop("driver", None) or factories.make_driver(alice, name)
+        period = options.pop("period", THIS_MONTH)
         session = charge(12_345, minutes=1, driver=driver)
         settle()
         record = Cdr.objects.get(transaction=session, credit=False)
         assert record.account is not None
-        return issuing.issue(drafting.draft(record.account, THIS_MONTH, by=alice)[0], by=alice)
+        return issuing.issue(drafting.draft(record.account, period, by=alice)[0], by=alice)
 
     return made
 

@@ -1,6 +1,6 @@
 """Money in and out: what settles an invoice, what comes back, and what the ledger says (billing B-14, B-42 to B-50)."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -28,11 +28,12 @@ from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted
 from core.models import Event, Organization
 from core.services import outbox
 from tests import factories
-from tests.billing.conftest import Charge, settle
+from tests.billing.conftest import THIS_MONTH, Charge, settle
 from tests.billing.payments.conftest import DUE, Issued
 
 pytestmark = pytest.mark.usefixtures("committed")
 TODAY = date(2026, 11, 20)
+NEXT_MONTH = f"{date.fromisoformat(THIS_MONTH + '-28') + timedelta(days=7):%Y-%m}"
 
 
 def pay(invoice: Invoice, amount: str, by: Actor) -> Payment:
@@ -132,6 +133,54 @@ def test_b42_a_refund_of_a_credit_note_is_at_most_what_it_gives_back(issued: Iss
     refunding.refund(payment, DUE, reason="back", credit_note=note, by=alice)
     with pytest.raises(Invalid, match="credit note gives back"):
         refunding.refund(payment, Decimal("0.01"), reason="again", credit_note=note, by=alice)
+
+
+def test_b46_what_was_paid_of_an_invoice_that_is_credited_is_the_payers_credit_again(
+    issued: Issued, alice: Actor
+) -> None:
+    driver = factories.make_driver(alice)
+    first = issued(driver=driver)
+    payment = pay(first, "7.35", alice)
+    note = crediting.credit(first, by=alice, reason="wrong meter")
+    again = issued(driver=driver, period=NEXT_MONTH)
+    freed = allocating.unallocated(Payment.objects.get(pk=payment.pk))
+    allocating.allocate(payment, again, by=alice, amount=Decimal(5))
+
+    assert (freed, state_of(first), state_of(again)) == (DUE, InvoiceState.PAID, InvoiceState.PARTLY_PAID)
+    with pytest.raises(Conflict, match="credit note only"):
+        refunding.refund(payment, Decimal("2.36"), reason="back", credit_note=note, by=alice)
+    refunding.refund(payment, Decimal("2.35"), reason="back", credit_note=note, by=alice)
+    assert balance(first.account_id, "receivable") == Decimal("2.35"), "owed of the second invoice"
+    assert allocating.open_amount(again) == Decimal("2.35")
+
+
+def test_b46_of_an_invoice_credited_in_part_that_part_alone_is_free(issued: Issued, alice: Actor) -> None:
+    invoice = issued()
+    payment = pay(invoice, "7.35", alice)
+    line = invoice.lines.get()
+    crediting.credit(invoice, by=alice, reason="goodwill", parts={line.pk: Decimal("2.00")})
+    freed = allocating.unallocated(Payment.objects.get(pk=payment.pk))
+    crediting.credit(invoice, by=alice, reason="goodwill", parts={line.pk: Decimal("1.00")})
+
+    assert (freed, allocating.unallocated(payment)) == (Decimal(2), Decimal(3))
+    assert (allocating.paid(invoice), state_of(invoice)) == (Decimal("4.35"), InvoiceState.PAID)
+
+
+def test_b49_what_a_wallet_paid_of_an_invoice_that_is_credited_is_in_the_wallet_again(
+    issued: Issued, alice: Actor
+) -> None:
+    invoice = issued()
+    top_up(invoice.account, "10.00", alice)
+    wallets.pay(invoice)
+    line = invoice.lines.get()
+    crediting.credit(invoice, by=alice, reason="goodwill", parts={line.pk: Decimal("2.00")})
+    partly = Wallet.objects.get(account=invoice.account).balance
+    note = crediting.credit(Invoice.objects.get(pk=invoice.pk), by=alice, reason="wrong meter")
+
+    assert (partly, Wallet.objects.get(account=invoice.account).balance) == (Decimal("4.65"), Decimal(10))
+    assert balance(invoice.account_id, "wallet") == Decimal(-10)
+    assert balance(invoice.account_id, "receivable") == 0
+    assert Refund.objects.get(credit_note=note).amount == Decimal("5.35")
 
 
 def test_s7_the_database_refuses_captures_above_the_hold_and_refunds_above_the_capture(
