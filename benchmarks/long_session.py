@@ -30,7 +30,7 @@ async def _tell(place: Place, build: Build, station: tuple[str, str], events: in
     await _part(place, build, station, 1, events)  # warm
     first = await _part(place, build, station, 1 + PART, events)
     for begin in range(1 + 2 * PART, events - PART, PART):
-        await _part(place, build, station, begin, events)
+        await _part(place, build, station, begin, events, most=events - PART - begin)
     last = await _part(place, build, station, events - PART, events)
     return Row(
         f"the {events:,}th event of a transaction against the {2 * PART:,}th, answer time",
@@ -55,12 +55,12 @@ async def _connected(build: Build, station: tuple[str, str]) -> AsyncIterator[Ch
 
 
 async def _part(
-    place: Place, build: Build, station: tuple[str, str], begin: int, events: int
+    place: Place, build: Build, station: tuple[str, str], begin: int, events: int, *, most: int = PART
 ) -> tuple[float, float, float]:
     """Median seconds to an answer, and CPU seconds of gateway and PostgreSQL for each event."""
     async with _connected(build, station) as charger:
         server, postgres = CpuMeter(build.pid), CpuMeter(place.postgres_pid, family=True)
-        for number in range(begin, min(begin + PART, events)):
+        for number in range(begin, begin + min(PART, most, events - begin)):
             await charger.ask(_event("Updated", number, events))
         count = len(charger.answers.latencies)
         return median(charger.answers.latencies), server.seconds() / count, postgres.seconds() / count
