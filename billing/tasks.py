@@ -4,7 +4,7 @@ from celery import shared_task
 
 from billing.services import delivering, documents, receipts, reconciling, reserved, running, settling
 from billing.services.dunning import taking
-from billing.services.payments import calls, events, holds, wallets, watching
+from billing.services.payments import calls, events, following, holds, wallets, watching
 from billing.services.retention import passes
 from core.turns import TURN_S
 
@@ -46,8 +46,9 @@ def watch_payments() -> None:
 
 @shared_task
 def read_quiet_payments() -> None:
-    """Read payments of which nothing was heard; every five minutes."""
-    calls.sweep()
+    """Read payments and refunds of which nothing was heard; every five minutes."""
+    following.sweep()
+    following.sweep_refunds()
 
 
 @shared_task

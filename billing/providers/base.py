@@ -1,7 +1,8 @@
 """What every payment provider does for us, in our own words; which one it is stays behind this (billing B-35)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,6 +15,10 @@ class ProviderRefused(Exception):
 
 class ProviderUnclear(Exception):
     """Nobody knows whether it was done: lost, slow or broken. Ask again with the same key."""
+
+
+class WrongKeys(ProviderUnclear):
+    """The provider does not take our keys: nothing was done now; what was done before nobody knows."""
 
 
 class WrongSignature(Exception):
@@ -53,9 +58,50 @@ class RemotePayment:
 
 @dataclass(frozen=True, slots=True)
 class RemoteRefund:
+    """Neither ``done`` nor with a ``failure``: on its way. One that was done may still fail days later."""
+
     reference: str
     done: bool
     failure: str = ""
+
+
+class DisputeState(StrEnum):
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteDispute:
+    """The cardholder's bank asks for the money back; ``amount`` is what it asks for."""
+
+    reference: str
+    state: DisputeState
+    amount: Money
+
+
+class MovementKind(StrEnum):
+    PAYMENT = "payment"
+    REFUND = "refund"
+    PAYOUT = "payout"
+    FEE = "fee"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteMovement:
+    """A line of our account at the provider: ``amount`` in or (negative) out, before its ``fee``.
+
+    ``about`` is the provider's name of the payment or refund that it belongs to, empty where there is none.
+    """
+
+    reference: str
+    kind: MovementKind
+    amount: Money
+    fee: Money
+    at: datetime
+    about: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +132,20 @@ class PaymentProvider(Protocol):
     def authorize(self, wish: Wish, *, key: str) -> RemotePayment: ...
 
     def read(self, reference: str) -> RemotePayment: ...
+
+    def find_charge(self, card: RemoteCard, payment_id: str) -> RemotePayment | None:
+        """What became of a charge of which no answer came; ``None`` where the provider knows of none."""
+
+    def find_refund(self, reference: str, key: str) -> RemoteRefund | None:
+        """What became of a refund of which no answer came; ``None`` where the provider knows of none."""
+
+    def read_refund(self, reference: str) -> RemoteRefund: ...
+
+    def disputes(self, reference: str) -> Sequence[RemoteDispute]:
+        """All disputes of a payment, open and closed."""
+
+    def movements(self, begin: datetime, end: datetime) -> Iterator[RemoteMovement]:
+        """What happened on our account at the provider from ``begin`` to before ``end``."""
 
     def capture(self, reference: str, amount: Money, *, key: str) -> RemotePayment: ...
 

@@ -1,22 +1,25 @@
 """Stripe by its official library, over the guard of outgoing requests (billing B-35 to B-42)."""
 
 import json
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import stripe
 from django.conf import settings
 
+from billing.providers import stripe_objects
 from billing.providers.base import (
     ProviderRefused,
     ProviderUnclear,
     RemoteCard,
+    RemoteDispute,
     RemoteEvent,
+    RemoteMovement,
     RemotePayment,
     RemoteRefund,
-    RemoteState,
     Wish,
+    WrongKeys,
     WrongSignature,
 )
 from core import egress
@@ -24,11 +27,7 @@ from core.money import Money, minor_units
 
 TOLERANCE_S = 300
 PATIENCE_S = 20.0
-_STATE = {
-    "requires_capture": RemoteState.HELD,
-    "succeeded": RemoteState.RECEIVED,
-    "canceled": RemoteState.RELEASED,
-}
+AT_ONCE = 100
 
 
 class GuardedClient(stripe.HTTPClient):
@@ -93,36 +92,69 @@ class Stripe:
             given["customer_creation"] = "always"
         options: Any = {"idempotency_key": key}
         made = _asked(lambda: self._client.checkout.sessions.create(params=given, options=options))  # type: ignore[arg-type]
-        return self._of_checkout(made)
+        return self._of_page(made)
 
     def read(self, reference: str) -> RemotePayment:
         if reference.startswith("cs_"):
             found = _asked(lambda: self._client.checkout.sessions.retrieve(reference))
-            return self._of_checkout(found)
+            return self._of_page(found)
         expand: Any = {"expand": ["payment_method"]}
-        return _payment(_asked(lambda: self._client.payment_intents.retrieve(reference, params=expand)))
+        found = _asked(lambda: self._client.payment_intents.retrieve(reference, params=expand))
+        return stripe_objects.payment(found)
+
+    def find_charge(self, card: RemoteCard, payment_id: str) -> RemotePayment | None:
+        """By what we wrote on it, for Stripe forgets our keys after a day."""
+        wanted: Any = {"customer": card.customer, "limit": AT_ONCE}
+        found = _asked(lambda: self._client.payment_intents.list(wanted))
+        ours = (one for one in found.data if getattr(one.metadata, "payment", "") == payment_id)
+        return next((stripe_objects.payment(one) for one in ours), None)
 
     def capture(self, reference: str, amount: Money, *, key: str) -> RemotePayment:
         given: Any = {"amount_to_capture": _units(amount)}
         options: Any = {"idempotency_key": key}
-        return _payment(_asked(lambda: self._client.payment_intents.capture(reference, given, options)))
+        made = _asked(lambda: self._client.payment_intents.capture(reference, given, options))
+        return stripe_objects.payment(made)
 
     def void(self, reference: str, *, key: str) -> RemotePayment:
         options: Any = {"idempotency_key": key}
         if reference.startswith("cs_"):
-            return self._of_checkout(
-                _asked(lambda: self._client.checkout.sessions.expire(reference, options=options))
-            )
-        return _payment(_asked(lambda: self._client.payment_intents.cancel(reference, options=options)))
+            page = _asked(lambda: self._client.checkout.sessions.expire(reference, options=options))
+            return self._of_page(page)
+        made = _asked(lambda: self._client.payment_intents.cancel(reference, options=options))
+        return stripe_objects.payment(made)
 
     def refund(self, reference: str, amount: Money, *, key: str) -> RemoteRefund:
-        given: Any = {"payment_intent": reference, "amount": _units(amount)}
+        given: Any = {"payment_intent": reference, "amount": _units(amount), "metadata": {"key": key}}
         options: Any = {"idempotency_key": key}
-        made = _asked(lambda: self._client.refunds.create(given, options))
-        failed = made.status in ("failed", "canceled")
-        return RemoteRefund(
-            made.id, made.status == "succeeded", made.failure_reason or "failed" if failed else ""
-        )
+        return stripe_objects.refund(_asked(lambda: self._client.refunds.create(given, options)))
+
+    def find_refund(self, reference: str, key: str) -> RemoteRefund | None:
+        wanted: Any = {"payment_intent": reference, "limit": AT_ONCE}
+        found = _asked(lambda: self._client.refunds.list(wanted))
+        ours = (one for one in found.data if getattr(one.metadata, "key", "") == key)
+        return next((stripe_objects.refund(one) for one in ours), None)
+
+    def read_refund(self, reference: str) -> RemoteRefund:
+        return stripe_objects.refund(_asked(lambda: self._client.refunds.retrieve(reference)))
+
+    def disputes(self, reference: str) -> Sequence[RemoteDispute]:
+        wanted: Any = {"payment_intent": reference, "limit": AT_ONCE}
+        return [
+            stripe_objects.dispute(one) for one in _asked(lambda: self._client.disputes.list(wanted)).data
+        ]
+
+    def movements(self, begin: datetime, end: datetime) -> Iterator[RemoteMovement]:
+        wanted: dict[str, Any] = {
+            "created": {"gte": int(begin.timestamp()), "lt": int(end.timestamp())},
+            "expand": ["data.source"], "limit": AT_ONCE,
+        }  # fmt: skip
+        more = True
+        while more:
+            found = _asked(lambda: self._client.balance_transactions.list(wanted))  # type: ignore[arg-type]
+            yield from (stripe_objects.movement(one) for one in found.data)
+            more = bool(found.has_more and found.data)
+            if more:
+                wanted["starting_after"] = found.data[-1].id
 
     def charge_saved(self, card: RemoteCard, wish: Wish, *, key: str) -> RemotePayment:
         given: Any = {
@@ -136,7 +168,7 @@ class Stripe:
             "metadata": {"payment": wish.payment_id},
         }
         options: Any = {"idempotency_key": key}
-        return _payment(_asked(lambda: self._client.payment_intents.create(given, options)))
+        return stripe_objects.payment(_asked(lambda: self._client.payment_intents.create(given, options)))
 
     def test(self) -> str:
         """The currencies that the account at Stripe has a balance in: a harmless question with the key."""
@@ -165,48 +197,17 @@ class Stripe:
         ) as error:
             raise WrongSignature(type(error).__name__) from error
 
-    def _of_checkout(self, found: Any) -> RemotePayment:
+    def _of_page(self, found: Any) -> RemotePayment:
         intent = getattr(found, "payment_intent", None)
-        if intent:
-            begun = self.read(str(intent))
-            return RemotePayment(
-                reference=begun.reference, state=begun.state, amount=begun.amount, received=begun.received,
-                checkout=found.id, url=found.url or "", failure=begun.failure, card=begun.card,
-            )  # fmt: skip
-        state = RemoteState.RELEASED if found.status == "expired" else RemoteState.WAITING
-        amount = _money(found.amount_total, found.currency)
-        return RemotePayment(
-            reference="", state=state, amount=amount, received=Money.zero(amount.currency),
-            checkout=found.id, url=found.url or "",
-        )  # fmt: skip
-
-
-def _payment(found: Any) -> RemotePayment:
-    error = getattr(found, "last_payment_error", None)
-    refused = found.status == "requires_payment_method" and error is not None
-    state = RemoteState.FAILED if refused else _STATE.get(found.status, RemoteState.WAITING)
-    amount = _money(found.amount, found.currency)
-    return RemotePayment(
-        reference=found.id, state=state, amount=amount,
-        received=_money(found.amount_received or 0, found.currency),
-        failure=str(getattr(error, "message", "") or "")[:200] if error else "", card=_card(found),
-    )  # fmt: skip
-
-
-def _card(found: Any) -> RemoteCard | None:
-    """Only where it may be used again and the provider told which card it is."""
-    method = getattr(found, "payment_method", None)
-    kept = getattr(found, "setup_future_usage", None) == "off_session" and getattr(found, "customer", None)
-    card = getattr(method, "card", None)
-    if method is None or card is None or not kept:
-        return None
-    return RemoteCard(str(found.customer), method.id, f"{str(card.brand).title()} ···· {card.last4}")
+        return stripe_objects.page(found, self.read(str(intent)) if intent else None)
 
 
 def _asked(ask: Callable[[], Any]) -> Any:
-    """The library's errors in our two words. Whoever has the wrong key is refused, not in doubt."""
+    """The library's errors in our words. A wrong key says nothing of what was asked before with the right one."""
     try:
         return ask()
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        raise WrongKeys(str(error.user_message or type(error).__name__)[:200]) from error
     except stripe.IdempotencyError as error:
         raise ProviderRefused("The provider knows this key with another content.") from error
     except (stripe.APIConnectionError, stripe.RateLimitError) as error:
@@ -219,11 +220,6 @@ def _asked(ask: Callable[[], Any]) -> Any:
 
 def _units(money: Money) -> int:
     return int(money.amount.scaleb(minor_units(money.currency)))
-
-
-def _money(units: int, currency: str) -> Money:
-    code = currency.upper()
-    return Money(Decimal(units).scaleb(-minor_units(code)), code)
 
 
 def _bytes(data: Any) -> bytes:

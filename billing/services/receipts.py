@@ -1,8 +1,8 @@
 """Receipts of sessions that were paid by card without an account: issued at once, each once (billing B-18, B-38).
 
 Who locks what: the payment, then the record, then the series. A receipt is an invoice to the organization's ad-hoc
-payer, whom nothing is known of; its secret link is all that leads to it. What a session cost above what was set aside
-is not collected: a credit note of the receipt says so.
+payer, whom nothing is known of; its secret link is all that leads to it. What a session cost above what was set aside,
+or all of it where the hold was released before, is not collected: a credit note of the receipt says so.
 """
 
 from uuid import UUID
@@ -135,8 +135,9 @@ def _payer(organization: Organization) -> BillingAccount:
 
 
 def _unsettled() -> QuerySet[Receipt]:
-    """Receipts whose payment arrived and has not been counted for them."""
-    rows = Receipt.objects.filter(payment__state=PaymentState.RECEIVED, invoice__state__in=allocating.OWED)
+    """Receipts whose payment arrived and has not been counted for them, or will never arrive."""
+    settled = (PaymentState.RECEIVED, PaymentState.RELEASED, PaymentState.FAILED)
+    rows = Receipt.objects.filter(payment__state__in=settled, invoice__state__in=allocating.OWED)
     return rows.exclude(payment__allocations__invoice=F("invoice")).order_by("pk")
 
 

@@ -25,6 +25,8 @@ from billing.models import (
     Letterhead,
     Mandate,
     MandateState,
+    Payment,
+    PaymentState,
     Seller,
     Share,
 )
@@ -156,7 +158,7 @@ def _payment(invoice: Invoice, seller: Seller) -> dict[str, Any]:
     """How it is paid (BG-16): by debit where a mandate is active, else by transfer where an account is known."""
     bank = BankDetails.objects.filter(pk=invoice.organization_id).first()
     if invoice.kind == InvoiceKind.RECEIPT:
-        return {"means": CARD}
+        return {"means": CARD} if _is_covered(invoice) else {}
     if bank is None or invoice.document_type != DocumentType.INVOICE:
         return {}
     told = {
@@ -170,6 +172,13 @@ def _payment(invoice: Invoice, seller: Seller) -> dict[str, Any]:
         **told, "means": DEBIT, "mandate": mandate.reference, "creditor_id": bank.creditor_id,
         "iban_end": mandate.iban_end, "notice_days": bank.notice_days,
     }  # fmt: skip
+
+
+def _is_covered(receipt: Invoice) -> bool:
+    """Whether money is set aside for it or has come; a hold may have ended before."""
+    sessions = receipt.lines.values("cdr__transaction")
+    states = [PaymentState.HELD, PaymentState.RECEIVED]
+    return Payment.objects.filter(hold__transaction__in=sessions, state__in=states).exists()
 
 
 def _group(group: Mapping[str, str], language: str) -> dict[str, str]:

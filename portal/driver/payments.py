@@ -24,7 +24,7 @@ from billing.models import (
 )
 from billing.providers.base import ProviderRefused, ProviderUnclear
 from billing.services import own_money
-from billing.services.payments import asking, calls
+from billing.services.payments import asking, calls, following
 from core.errors import Conflict, Invalid
 from portal import session_price
 from portal.driver import words
@@ -86,7 +86,7 @@ def look(request: DriverRequest, pk: Any) -> HttpResponse:
     payment = _own_payment(request, pk)
     require_patience(payment.account.driver)  # type: ignore[union-attr]
     try:
-        calls.read(payment)
+        following.read(payment)
     except (ProviderRefused, ProviderUnclear):
         raise Conflict(_("The payment provider does not answer now. Look again in a few minutes.")) from None
     return redirect("driver:payment", pk)

@@ -105,15 +105,30 @@ def free_credited(invoice: Invoice) -> None:
     The caller holds the locks of the payments and of the invoice.
     """
     over = paid(invoice) - max(invoice.due - credited(invoice), _NOTHING)
-    for one in Allocation.objects.live().filter(invoice=invoice).order_by("-id"):
+    _shorten(Allocation.objects.live().filter(invoice=invoice), over)
+
+
+def reopen_beyond(payment: Payment) -> None:
+    """What it settles beyond what is left of it is owed again; the caller holds its lock."""
+    live = payment.allocations.filter(undone_at=None)
+    for one in _shorten(live, _sum(live, "amount") - (payment.captured - payment.refunded)):
+        refresh(Invoice.objects.select_for_update().get(pk=one.invoice_id))
+
+
+def _shorten(allocations: QuerySet[Allocation], over: Decimal) -> list[Allocation]:
+    """Take so much back, of the newest first; those that were touched."""
+    touched = []
+    for one in allocations.order_by("-id"):
         if over <= 0:
-            return
+            break
         cut = min(one.amount, over)
         undo([one], to_reopen=False)
         if one.amount > cut:
             one.pk, one.undone_at, one.amount = None, None, one.amount - cut
             one.save(force_insert=True)
         over -= cut
+        touched.append(one)
+    return touched
 
 
 def refresh(invoice: Invoice) -> None:

@@ -38,6 +38,12 @@ def take_back(payment: Payment, missing: Decimal = Decimal(0)) -> None:
     _post(payment, "returned", [*sides, (LedgerAccount.RECEIVABLE, missing)])
 
 
+def lose(payment: Payment, amount: Decimal, missing: Decimal, step: str) -> None:
+    """A part of it went back by a dispute; of a top-up the payer owes what the wallet does not have."""
+    sides = [(_money(payment), -amount), (counterpart(payment), amount - missing)]
+    _post(payment, step, [*sides, (LedgerAccount.RECEIVABLE, missing)])
+
+
 def charge_fee(payment: Payment, amount: Decimal) -> None:
     """What the bank wants for a return is an expense."""
     _post(payment, "fee", [(LedgerAccount.FEES, amount), (LedgerAccount.BANK, -amount)])

@@ -1,7 +1,8 @@
 """What we ask of a provider: written and committed first, then asked, then settled (billing B-39, M-05).
 
 What is scarce: the call. Whoever asks claims it by pushing ``next_try_at`` ahead, in a commit of its own. A
-second try reads how things stand at the provider before anything else, so that a lost answer repeats nothing.
+second try reads how things stand at the provider before anything else, so that a lost answer repeats nothing, also
+when the provider has forgotten our key. A call that cannot be carried out is told to a person.
 """
 
 import logging
@@ -14,7 +15,6 @@ from django.db.transaction import atomic
 from billing.models import (
     CallAction,
     CallState,
-    Invoice,
     Payment,
     PaymentState,
     ProviderCall,
@@ -27,10 +27,13 @@ from billing.providers.base import (
     ProviderUnclear,
     RemoteCard,
     RemotePayment,
+    RemoteRefund,
     RemoteState,
     Wish,
+    WrongKeys,
 )
-from billing.services.payments import allocating, provider_settings, receiving, refunding, wallets
+from billing.services import alarms
+from billing.services.payments import following, provider_settings, refunding
 from core import clock
 from core.errors import Conflict
 from core.money import Money
@@ -39,8 +42,10 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 BACK_OFF_S = (5, 30, 120, 600, 1800, 3600)
-QUIET = timedelta(minutes=2)
-FORGOTTEN = timedelta(days=30)
+TOLD_AT = 5
+"""By then three quarters of an hour have passed in which the provider could not be asked."""
+CHANCES = 3
+"""A refusal to capture or release may be a race with the payer; so often it is looked at again."""
 AT_ONCE = 200
 _SETTLED = {
     CallAction.CAPTURE: (RemoteState.RECEIVED, RemoteState.RELEASED),
@@ -62,65 +67,17 @@ def perform(key: UUID) -> bool:
     if call is None:
         return False
     try:
-        provider = provider_settings.of(call.payment.organization_id)
-        _ask(provider, call)
+        _ask(provider_settings.of(call.payment.organization_id), call)
     except ProviderRefused as error:
         _refused(call, str(error))
+    except WrongKeys as error:
+        _without_keys(call, str(error))
     except (ProviderUnclear, Conflict) as error:
         _later(call, str(error))
+    except Exception:  # whatever it is, the other calls go on
+        logger.exception("payments.call_failed", extra={"call": call.key})
+        _later(call, "It went wrong here; the server's log says why.")
     return True
-
-
-def read(payment: Payment) -> None:
-    """Read how a payment stands at the provider, and move ours forward to that."""
-    name = payment.provider_reference or payment.checkout
-    if not name or not payment.provider:
-        return
-    remote = provider_settings.of(payment.organization_id).read(name)
-    with atomic():
-        apply(Payment.objects.select_for_update().get(pk=payment.pk), remote)
-
-
-def sweep() -> int:
-    """Read payments of which nothing was heard for a while: the person left, or an event was lost."""
-    now = clock.now()
-    open_ = Payment.objects.filter(
-        state__in=[PaymentState.PENDING, PaymentState.HELD], created_at__lt=now - QUIET
-    )
-    known = open_.exclude(provider="").exclude(provider_reference="", checkout="")
-    rows = list(known.filter(created_at__gt=now - FORGOTTEN).order_by("id")[:AT_ONCE])
-    for payment in rows:
-        try:
-            read(payment)
-        except (ProviderRefused, ProviderUnclear, Conflict) as error:
-            logger.info("payments.unread", extra={"payment": str(payment.pk), "why": str(error)})
-    return len(rows)
-
-
-def apply(held: Payment, remote: RemotePayment) -> None:
-    """Move forward to what the provider says; what is behind us is left. The caller holds the payment's lock."""
-    held.provider_reference = remote.reference or held.provider_reference
-    held.checkout = remote.checkout or held.checkout
-    held.checkout_url = remote.url or held.checkout_url
-    before = held.state
-    if remote.state == RemoteState.HELD and before in (PaymentState.PENDING, PaymentState.FAILED):
-        held.state, held.authorized = PaymentState.HELD, remote.amount.amount
-    elif remote.state == RemoteState.RECEIVED and before in (
-        PaymentState.PENDING, PaymentState.HELD, PaymentState.FAILED,
-    ):  # fmt: skip
-        held.authorized = max(held.authorized, remote.amount.amount)
-        held.state, held.captured = PaymentState.RECEIVED, remote.received.amount
-        held.received_on = clock.now().date()
-    elif remote.state == RemoteState.RELEASED and before in (PaymentState.PENDING, PaymentState.HELD):
-        held.state = PaymentState.RELEASED
-    elif remote.state == RemoteState.FAILED and before == PaymentState.PENDING:
-        held.state, held.failure = PaymentState.FAILED, remote.failure
-    held.save()
-    if held.state == PaymentState.RECEIVED and before != PaymentState.RECEIVED:
-        receiving.arrived(held, by=wallets.SYSTEM)
-        _settle_what_it_was_for(held)
-    if remote.card is not None and held.account_id is not None and held.purpose != Purpose.AD_HOC:
-        _keep_card(held, remote.card)
 
 
 def _due() -> QuerySet[ProviderCall]:
@@ -141,62 +98,90 @@ def _claim(key: UUID) -> ProviderCall | None:
 
 
 def _ask(provider: PaymentProvider, call: ProviderCall) -> None:
-    payment = call.payment
-    amount = Money(call.amount, payment.currency)
     if call.action == CallAction.REFUND:
-        sent = provider.refund(payment.provider_reference, amount, key=call.key)
-        _settle_refund(call, sent.reference, sent.failure)
+        _settle_refund(call, _ask_refund(provider, call))
         return
-    remote = _known(provider, call)
-    if remote is None:
-        remote = _ask_payment(provider, call, amount)
+    before = _known(provider, call)
+    remote = before if before and _answers(before, call) else _ask_payment(provider, call, before)
     with atomic():
-        held = Payment.objects.select_for_update().get(pk=payment.pk)
-        apply(held, remote)
+        held = Payment.objects.select_for_update().get(pk=call.payment_id)
+        following.apply(held, remote)
         _close(call, CallState.DONE)
 
 
 def _known(provider: PaymentProvider, call: ProviderCall) -> RemotePayment | None:
-    """Where the provider is already what the call is to bring about, that is its answer."""
-    name = call.payment.provider_reference or call.payment.checkout
-    if not name or call.action not in _SETTLED:
-        return None
-    remote = provider.read(name)
-    return remote if remote.state in _SETTLED[CallAction(call.action)] else None
+    """How it stands at the provider before anything is asked, or asked again."""
+    name = following.name_of(call.payment)
+    if call.action in _SETTLED:
+        return provider.read(name) if name else None
+    if call.action == CallAction.CHARGE and call.tries > 1:
+        return provider.find_charge(_card(call), str(call.payment_id))
+    return None
 
 
-def _ask_payment(provider: PaymentProvider, call: ProviderCall, amount: Money) -> RemotePayment:
-    payment = call.payment
-    name = payment.provider_reference or payment.checkout
+def _answers(remote: RemotePayment, call: ProviderCall) -> bool:
+    """Whether that is already what the call is to bring about; of a charge everything is."""
+    return call.action == CallAction.CHARGE or remote.state in _SETTLED[CallAction(call.action)]
+
+
+def _ask_payment(
+    provider: PaymentProvider, call: ProviderCall, before: RemotePayment | None
+) -> RemotePayment:
+    payment, amount = call.payment, Money(call.amount, call.payment.currency)
     if call.action == CallAction.CAPTURE:
         return provider.capture(payment.provider_reference, amount, key=call.key)
     if call.action == CallAction.VOID:
-        return provider.void(name, key=call.key)
+        return _void(provider, call, before)
     wish = Wish(
         payment_id=str(payment.pk), amount=amount, description=call.details.get("description", ""),
         back=call.details.get("back", ""), hold=payment.purpose == Purpose.AD_HOC,
         customer=call.details.get("customer", ""), save=call.details.get("save", False),
     )  # fmt: skip
     if call.action == CallAction.CHARGE:
-        card = SavedMethod.objects.get(pk=call.details["method"])
-        return provider.charge_saved(
-            RemoteCard(card.customer, card.reference, card.label), wish, key=call.key
-        )
+        return provider.charge_saved(_card(call), wish, key=call.key)
     return provider.authorize(wish, key=call.key)
 
 
+def _void(provider: PaymentProvider, call: ProviderCall, before: RemotePayment | None) -> RemotePayment:
+    """What the person has set aside meanwhile is released; before that the page is closed."""
+    if before is not None and before.state != RemoteState.HELD and before.checkout:
+        return provider.void(before.checkout, key=f"{call.key}:page")
+    return provider.void(before.reference if before else following.name_of(call.payment), key=call.key)
+
+
+def _card(call: ProviderCall) -> RemoteCard:
+    card = SavedMethod.objects.get(pk=call.details["method"])
+    return RemoteCard(card.customer, card.reference, card.label)
+
+
+def _ask_refund(provider: PaymentProvider, call: ProviderCall) -> RemoteRefund:
+    reference = call.payment.provider_reference
+    known = provider.find_refund(reference, call.key) if call.tries > 1 else None
+    return known or provider.refund(reference, Money(call.amount, call.payment.currency), key=call.key)
+
+
 @atomic
-def _settle_refund(call: ProviderCall, reference: str, failure: str) -> None:
+def _settle_refund(call: ProviderCall, sent: RemoteRefund) -> None:
     assert call.refund is not None
-    if failure:
-        refunding.fail(call.refund, failure)
+    refunding.follow(call.refund, sent)
+    _close(call, CallState.REFUSED if sent.failure else CallState.DONE, sent.failure)
+
+
+def _without_keys(call: ProviderCall, why: str) -> None:
+    """A person who waits for the page is told; whatever may have been done before waits for the right keys."""
+    if call.action == CallAction.CHECKOUT:
+        _refused(call, why)
     else:
-        refunding.done(call.refund, reference)
-    _close(call, CallState.REFUSED if failure else CallState.DONE, failure)
+        _later(call, why)
 
 
 @atomic
 def _refused(call: ProviderCall, why: str) -> None:
+    if call.action in _SETTLED:
+        if call.tries < CHANCES:
+            _later(call, why)
+            return
+        _tell(call, why)
     if call.refund is not None:
         refunding.fail(call.refund, why)
     elif call.action in (CallAction.CHECKOUT, CallAction.CHARGE):
@@ -208,27 +193,23 @@ def _refused(call: ProviderCall, why: str) -> None:
     logger.warning("payments.refused", extra={"call": call.key, "why": why})
 
 
+@atomic
 def _later(call: ProviderCall, why: str) -> None:
+    if call.tries == TOLD_AT:
+        _tell(call, why)
     wait = BACK_OFF_S[min(call.tries, len(BACK_OFF_S)) - 1]
     ProviderCall.objects.filter(pk=call.pk, tries=call.tries, state=CallState.OPEN).update(
         next_try_at=clock.now() + timedelta(seconds=wait), error=why[:200]
     )
 
 
+def _tell(call: ProviderCall, why: str) -> None:
+    payment = call.payment
+    alarms.tell(
+        "provider", f"{call.get_action_display()} of {payment} of {payment.created_at:%Y-%m-%d} is not done: {why}",
+        organization_id=payment.organization_id, object_id=payment.pk,
+    )  # fmt: skip
+
+
 def _close(call: ProviderCall, state: CallState, why: str = "") -> None:
     ProviderCall.objects.filter(pk=call.pk, state=CallState.OPEN).update(state=state, error=why[:200])
-
-
-def _settle_what_it_was_for(held: Payment) -> None:
-    """The invoice that a person paid on the page, or that a saved card was charged for."""
-    for call in held.calls.filter(details__has_key="invoice"):
-        invoice = Invoice.objects.filter(pk=call.details["invoice"]).first()
-        if invoice is not None and invoice.state in allocating.OWED:
-            allocating.allocate(held, invoice, by=wallets.SYSTEM)
-
-
-def _keep_card(held: Payment, card: RemoteCard) -> None:
-    SavedMethod.objects.get_or_create(
-        account_id=held.account_id, provider=held.provider, reference=card.reference,
-        defaults={"customer": card.customer, "label": card.label},
-    )  # fmt: skip

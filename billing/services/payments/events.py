@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db.models import Q
-from django.db.transaction import atomic
 
 from billing.models import Payment, ProviderEvent, ProviderKind
 from billing.providers.base import ProviderRefused, ProviderUnclear
-from billing.services.payments import calls, provider_settings
+from billing.services.payments import following, provider_settings
 from core import clock
 from core.errors import Conflict
 from core.models import Organization
@@ -45,19 +44,33 @@ def _process(key: int) -> None:
     if row is None:
         return
     try:
-        payment = _payment_of(row)
-        if payment is not None:
-            calls.read(payment)
-            if row.type.startswith("charge.dispute."):
-                _disputed(payment, row)
+        _look(row)
     except (ProviderUnclear, ProviderRefused, Conflict) as error:
-        wait = BACK_OFF_S[min(row.tries, len(BACK_OFF_S) - 1)]
-        row.tries, row.next_try_at = row.tries + 1, clock.now() + timedelta(seconds=wait)
-        row.save(update_fields=["tries", "next_try_at"])
+        _later(row)
         logger.info("payments.event_later", extra={"event": row.event_id, "why": str(error)})
+    except Exception:  # whatever one of them has, the others go on
+        _later(row)
+        logger.exception("payments.event_failed", extra={"event": row.event_id})
+    else:
+        row.processed_at = clock.now()
+        row.save(update_fields=["processed_at"])
+
+
+def _look(row: ProviderEvent) -> None:
+    payment = _payment_of(row)
+    if payment is None:
         return
-    row.processed_at = clock.now()
-    row.save(update_fields=["processed_at"])
+    following.read(payment)
+    if row.type.startswith("charge.dispute."):
+        following.read_disputes(payment)
+    elif row.type.startswith(("refund.", "charge.refund")):
+        following.read_refunds(payment)
+
+
+def _later(row: ProviderEvent) -> None:
+    wait = BACK_OFF_S[min(row.tries, len(BACK_OFF_S) - 1)]
+    row.tries, row.next_try_at = row.tries + 1, clock.now() + timedelta(seconds=wait)
+    row.save(update_fields=["tries", "next_try_at"])
 
 
 def _payment_of(row: ProviderEvent) -> Payment | None:
@@ -66,12 +79,3 @@ def _payment_of(row: ProviderEvent) -> Payment | None:
     named = Payment.objects.filter(organization_id=row.organization_id, provider=row.provider)
     # One that the provider's page began is known by its page first; the page's own event or the sweeper reads it.
     return named.filter(Q(provider_reference=row.object_id) | Q(checkout=row.object_id)).first()
-
-
-@atomic
-def _disputed(payment: Payment, row: ProviderEvent) -> None:
-    """A dispute stops everything that would collect or send money again (B-42)."""
-    held = Payment.objects.select_for_update().get(pk=payment.pk)
-    if row.type == "charge.dispute.created" and held.disputed_at is None:
-        held.disputed_at = row.received_at
-        held.save(update_fields=["disputed_at"])

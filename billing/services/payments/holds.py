@@ -1,5 +1,6 @@
 """Money set aside for a session without an account: held, watched, captured once, or released (B-37 to B-40)."""
 
+import logging
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -18,6 +19,7 @@ from billing.models import (
     ProviderSettings,
     Purpose,
 )
+from billing.services import alarms
 from billing.services.payments import wallets
 from core import audit, clock
 from core.access import Actor, Permission
@@ -26,9 +28,15 @@ from core.money import minor_units
 from stations.models import Alert, Evse, Transaction
 from stations.services import alerts
 
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 1000
 START_WITHIN = timedelta(minutes=10)
 LASTS = timedelta(days=7)
 WARN_AT = Decimal("0.8")
+STOP_BEFORE_END = timedelta(hours=12)
+"""So long before a hold ends its session is stopped, so that its costs can be captured in time."""
+GIVE_UP_BEFORE_END = timedelta(hours=1)
 _NOTHING = Decimal(0)
 
 
@@ -67,11 +75,22 @@ def begun(payment: Payment, session: Transaction) -> Hold:
 
 def watch() -> int:
     """Stop what gets too dear, capture what has a record, release what nobody needs, warn before a hold ends."""
-    keys = list(Hold.objects.filter(closed_at=None).values_list("pk", flat=True)[:1000])
+    keys = list(Hold.objects.filter(closed_at=None).values_list("pk", flat=True)[:AT_ONCE])
     for key in keys:
-        with atomic():
-            _look_at(key)
+        try:
+            with atomic():
+                _look_at(key)
+        except Exception:  # whatever one of them has, the others are followed
+            logger.exception("holds.unwatched", extra={"payment": str(key)})
+    _release_left_behind()
     return len(keys)
+
+
+def _release_left_behind() -> None:
+    """Money that was set aside after we had given up waiting for it."""
+    held = Payment.objects.filter(purpose=Purpose.AD_HOC, state=PaymentState.HELD)
+    for payment in held.exclude(hold__closed_at=None).exclude(calls__action=CallAction.VOID)[:AT_ONCE]:
+        release(payment)
 
 
 def _look_at(key: UUID) -> None:
@@ -84,7 +103,7 @@ def _look_at(key: UUID) -> None:
     if row.closed_at is not None:
         return
     if held.state not in (PaymentState.PENDING, PaymentState.HELD):
-        _close(row)
+        _close(held, row)
     elif row.transaction is None:
         if clock.now() >= row.give_up_at:
             release(held)
@@ -94,12 +113,12 @@ def _look_at(key: UUID) -> None:
 
 def _follow(held: Payment, row: Hold, session: Transaction) -> None:
     record = Cdr.objects.filter(transaction=session, credit=False, credited_by=None).first()
-    settlement = getattr(session, "settlement", None)
+    is_ending = clock.now() >= row.expires_at - GIVE_UP_BEFORE_END
     if wallets.is_paid_to_driver(session, record):
         release(held)
     elif record is not None:
         capture(held, record.payable_incl_vat or _NOTHING)
-    elif settlement is not None and settlement.outcome in ("waived", "not_billable"):
+    elif is_ending or _is_free(session):
         release(held)
     else:
         _limit(held, row, session)
@@ -133,12 +152,13 @@ def release(held: Payment) -> ProviderCall:
 
 
 def _limit(held: Payment, row: Hold, session: Transaction) -> None:
-    """At hold less reserve the session is stopped from here, once (B-40)."""
+    """At hold less reserve, or before the hold itself ends, the session is stopped from here, once (B-38, B-40)."""
     cost = getattr(session, "cost", None)
     so_far = (cost.shown if cost else None) or _NOTHING
     if row.stop_asked_at or session.status != "active":
         return
-    if so_far + wallets.margin(session, so_far) >= held.authorized:
+    ends = clock.now() >= row.expires_at - STOP_BEFORE_END
+    if ends or so_far + wallets.margin(session, so_far) >= held.authorized:
         wallets.ask_to_stop(session)
         row.stop_asked_at = clock.now()
         row.save(update_fields=["stop_asked_at"])
@@ -158,9 +178,28 @@ def _warn(held: Payment, row: Hold, session: Transaction) -> None:
         row.save(update_fields=["warned_at"])
 
 
-def _close(row: Hold) -> None:
+def _close(held: Payment, row: Hold) -> None:
+    """Where a session's money was released and nothing was due back, a person hears that it is lost."""
+    if held.state == PaymentState.RELEASED and row.transaction is not None and _is_owed(row.transaction):
+        alarms.tell(
+            "hold", f"What was set aside for session {row.transaction.reference} was released before it was paid.",
+            organization_id=held.organization_id, object_id=held.pk,
+        )  # fmt: skip
     row.closed_at = clock.now()
     row.save(update_fields=["closed_at"])
+
+
+def _is_free(session: Transaction) -> bool:
+    """Whether somebody decided that it is not billed."""
+    settlement = getattr(session, "settlement", None)
+    return settlement is not None and settlement.outcome in ("waived", "not_billable")
+
+
+def _is_owed(session: Transaction) -> bool:
+    record = Cdr.objects.filter(transaction=session, credit=False, credited_by=None).first()
+    if record is not None:
+        return bool(record.payable_incl_vat) and not record.home_charging_compensation
+    return not _is_free(session)
 
 
 def _hold(evse: Evse, amount: Decimal, back: str, by: Actor) -> Payment:

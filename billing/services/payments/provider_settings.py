@@ -8,7 +8,7 @@ from cryptography.exceptions import InvalidTag
 from django.db.transaction import atomic
 
 from billing.models import ProviderKind, ProviderSettings
-from billing.providers.base import PaymentProvider, ProviderRefused, ProviderUnclear
+from billing.providers.base import PaymentProvider, ProviderRefused, ProviderUnclear, WrongKeys
 from billing.providers.stripe import Stripe
 from core import audit, clock, keys
 from core.access import Actor, Permission
@@ -74,7 +74,7 @@ def test(organization: Organization, *, by: Actor) -> str:
     by.require_everywhere(Permission.ORG_SETTINGS, organization)
     try:
         return of(organization.pk).test()
-    except ProviderRefused as error:
+    except (ProviderRefused, WrongKeys) as error:
         raise Conflict(f"The provider refuses: {error}") from error
     except ProviderUnclear as error:
         raise Conflict("The provider did not answer. Try it again.") from error

@@ -109,6 +109,27 @@ def take_back(payment: Payment, *, reason: str, fee: Decimal = Decimal(0), by: A
     return held
 
 
+def lose(held: Payment, dispute: str, amount: Decimal, *, by: Actor) -> None:
+    """A dispute was lost: so much went back to the payer, and what it settled is owed again (B-42).
+
+    Once for each dispute, by the provider's name of it; the caller holds the payment's lock.
+    """
+    step, rest = f"dispute:{dispute}", held.captured - held.refunded
+    if held.state != PaymentState.RECEIVED or held.postings.filter(step=step).exists():
+        return
+    if amount >= rest:
+        take_back(held, reason=f"Dispute {dispute} was lost.", by=by)
+        return
+    missing = wallets.give_back(held, amount) if held.purpose == Purpose.TOP_UP else Decimal(0)
+    books.lose(held, amount, missing, step)
+    held.refunded += amount
+    held.save(update_fields=["refunded"])
+    allocating.reopen_beyond(held)
+    audit.record(
+        "payment.dispute_lost", held, by=by, reason=dispute, changes={"refunded": [None, f"{amount:.2f}"]}
+    )
+
+
 def _tell(kind: str, payment: Payment) -> None:
     outbox.record(
         kind, organization_id=payment.organization_id, object_id=payment.pk,

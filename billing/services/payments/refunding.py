@@ -18,6 +18,8 @@ from billing.models import (
     Refund,
     RefundState,
 )
+from billing.providers.base import RemoteRefund
+from billing.services import alarms
 from billing.services.payments import allocating, books, wallets
 from core import audit, clock
 from core.access import Actor, Permission
@@ -49,7 +51,8 @@ def refund(
     if credit_note is not None:
         by.require(Permission.SESSIONS_REFUND, credit_note)
         _require_note(held, credit_note, amount)
-    elif held.purpose != Purpose.TOP_UP and amount > allocating.unallocated(held):
+    of_wallet = held.purpose == Purpose.TOP_UP and credit_note is None
+    if not of_wallet and amount > allocating.unallocated(held):
         raise Conflict("What settles an invoice goes back by a credit note only.")
     return _send(held, amount, credit_note, reason, by)
 
@@ -65,11 +68,26 @@ def return_to_wallet(note: Invoice, *, by: Actor) -> None:
             _send(held, rest, note, str(note), by)
 
 
+def follow(row: Refund, remote: RemoteRefund) -> None:
+    """Move a refund forward to how it stands at the provider. Safe to run again, inside a transaction."""
+    if remote.failure:
+        fail(row, remote.failure)
+    elif remote.done:
+        done(row, remote.reference)
+    else:
+        Refund.objects.filter(pk=row.pk, state=RefundState.PENDING).update(
+            provider_reference=remote.reference
+        )
+
+
 def fail(row: Refund, why: str) -> None:
-    """The provider cannot send it: the money is ours again as a credit of the payer. Safe to run again."""
+    """The provider cannot send it, or it came back days later: the money is ours again as a credit of the payer.
+
+    Safe to run again.
+    """
     held = Payment.objects.select_for_update().get(pk=row.payment_id)
     row.refresh_from_db()
-    if row.state == RefundState.PENDING:
+    if row.state != RefundState.FAILED:
         row.state, row.failure = RefundState.FAILED, why[:200]
         row.save(update_fields=["state", "failure"])
         held.refunded -= row.amount
@@ -78,6 +96,10 @@ def fail(row: Refund, why: str) -> None:
             wallets.move(held, row.amount)
         books.refund(held, -row.amount, f"refund failed:{row.pk}")
         audit.record("refund.failed", held, by=wallets.SYSTEM, reason=why)
+        alarms.tell(
+            "refund", f"{row.amount:.2f} {held.currency} did not reach the payer: {why}",
+            organization_id=held.organization_id, object_id=held.pk,
+        )  # fmt: skip
 
 
 def done(row: Refund, reference: str = "") -> None:
@@ -122,5 +144,3 @@ def _require_note(held: Payment, note: Invoice, amount: Decimal) -> None:
     before = Refund.objects.filter(credit_note=note).exclude(state=RefundState.FAILED)
     if (before.aggregate(total=Sum("amount"))["total"] or _NOTHING) + amount > note.due:
         raise Invalid("This is more than the credit note gives back.", field="amount")
-    if amount > allocating.unallocated(held):
-        raise Conflict("What settles an invoice goes back by a credit note only.")

@@ -79,10 +79,13 @@ def move(payment: Payment, amount: Decimal) -> Wallet:
     return wallet
 
 
-def give_back(payment: Payment) -> Decimal:
-    """A top-up was taken back: the wallet gives what is free in it. What is missing the payer owes."""
+def give_back(payment: Payment, amount: Decimal | None = None) -> Decimal:
+    """A top-up was taken back, or ``amount`` of it: the wallet gives what is free in it.
+
+    What is missing the payer owes.
+    """
     wallet = locked(payment.account_id, payment.currency)
-    rest = payment.captured - payment.refunded
+    rest = payment.captured - payment.refunded if amount is None else amount
     free = max(min(rest, wallet.available), _NOTHING) if wallet else _NOTHING
     if wallet and free:
         wallet.balance -= free

@@ -1,14 +1,15 @@
 """A stand-in of Stripe's API in the test process: a real HTTP server with a ledger and faults (promises H-08).
 
-PaymentIntents, Checkout Sessions, Refunds and the balance, as far as we ask of them; idempotency keys with
-Stripe's rules; signed events. ``lose``: so many requests are carried out, but their answers never arrive.
+PaymentIntents, Checkout Sessions, Refunds, Disputes and the balance, as far as we ask of them; idempotency keys with
+Stripe's rules; signed events. ``lose``: so many requests are carried out, but their answers never arrive; ``locked``:
+our key is not taken; ``refunds_are``: how a refund stands when it was made.
 """
 
 import contextlib
 import itertools
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,9 +34,13 @@ class StandIn:
     lose: int = 0
     break_with: list[int] = field(default_factory=list)
     decline: bool = False
+    locked: bool = False
+    refunds_are: str = "succeeded"
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     checkouts: dict[str, dict[str, Any]] = field(default_factory=dict)
     refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    disputes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    balance: list[dict[str, Any]] = field(default_factory=list)
     asked: list[tuple[str, str, dict[str, str], str]] = field(default_factory=list)
     answers: dict[str, tuple[str, dict[str, str], int, dict[str, Any]]] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -57,12 +62,48 @@ class StandIn:
         session = self.checkouts[checkout]
         wanted = session["wanted"]
         manual = wanted.get("payment_intent_data[capture_method]") == "manual"
-        intent = self._intent(int(wanted["line_items[0][price_data][unit_amount]"]), session["currency"])
-        intent["metadata"] = {"payment": session["client_reference_id"]}
+        intent = self._begun(session)
         self._confirm(intent, manual)
+        intent["last_payment_error"] = None
         if save or wanted.get("payment_intent_data[setup_future_usage]"):
             intent["setup_future_usage"], intent["customer"] = "off_session", "cus_1"
-        session["payment_intent"], session["status"] = intent["id"], "complete"
+        session["status"] = "complete"
+        return intent
+
+    def try_another_card(self, checkout: str) -> None:
+        """A person's card is declined on the page, which stays open."""
+        intent = self._begun(self.checkouts[checkout])
+        intent["last_payment_error"] = {"message": "Your card was declined."}
+
+    def dispute(self, intent: dict[str, Any], status: str, amount: int) -> dict[str, Any]:
+        """The cardholder's bank asks for money back, or that has ended."""
+        key = f"dp_{intent['id']}"
+        self.disputes[key] = {"id": key, "object": "dispute", "payment_intent": intent["id"], "status": status,
+                              "amount": amount, "currency": intent["currency"]}  # fmt: skip
+        return self.disputes[key]
+
+    def move(
+        self, kind: str, amount: int, *, fee: int = 0, at: int, source: dict[str, Any] | None = None
+    ) -> str:
+        """A line of the balance."""
+        key = f"txn_{next(self.numbers)}"
+        self.balance.insert(0, {
+            "id": key, "object": "balance_transaction", "type": kind, "amount": amount, "fee": fee,
+            "net": amount - fee, "currency": "eur", "created": at, "source": source, "description": None,
+        })  # fmt: skip
+        return key
+
+    def forget_keys(self) -> None:
+        """A day has passed."""
+        self.answers.clear()
+
+    def _begun(self, session: dict[str, Any]) -> dict[str, Any]:
+        if session["payment_intent"]:
+            return self.intents[session["payment_intent"]]
+        wanted = session["wanted"]
+        intent = self._intent(int(wanted["line_items[0][price_data][unit_amount]"]), session["currency"])
+        intent["metadata"] = {"payment": session["client_reference_id"]}
+        session["payment_intent"] = intent["id"]
         return intent
 
     def event(
@@ -78,7 +119,7 @@ class StandIn:
         self.intents[key] = {
             "id": key, "object": "payment_intent", "amount": amount, "amount_received": 0, "currency": currency,
             "status": "requires_payment_method", "refunded": 0, "last_payment_error": None, "customer": None,
-            "setup_future_usage": None, "payment_method": None,
+            "setup_future_usage": None, "payment_method": None, "metadata": {},
         }  # fmt: skip
         return self.intents[key]
 
@@ -112,10 +153,15 @@ class StandIn:
             case ("GET", "checkout", "sessions", key):
                 return self._found(self.checkouts, key)
             case ("POST", "checkout", "sessions", key, "expire"):
-                self._found(self.checkouts, key)["status"] = "expired"
-                return self.checkouts[key]
+                return self._expire(self._found(self.checkouts, key))
+            case ("GET", "payment_intents"):
+                return _list(one for one in self.intents.values() if one["customer"] == given["customer"])
             case ("POST", "payment_intents"):
                 intent = self._intent(int(given["amount"]), given["currency"])
+                intent["metadata"], intent["customer"] = (
+                    {"payment": given["metadata[payment]"]},
+                    given["customer"],
+                )
                 self._confirm(intent, False)
                 return intent
             case ("GET", "payment_intents", key):
@@ -124,12 +170,28 @@ class StandIn:
                 return self._capture(self._found(self.intents, key), int(given["amount_to_capture"]))
             case ("POST", "payment_intents", key, "cancel"):
                 intent = self._found(self.intents, key)
+                if any(
+                    one["payment_intent"] == key and one["status"] == "open"
+                    for one in self.checkouts.values()
+                ):
+                    raise Refused(400, "Expire the Checkout Session instead.")
                 if intent["status"] == "succeeded":
                     raise Refused(400, "A captured PaymentIntent cannot be canceled.")
                 intent["status"] = "canceled"
                 return intent
             case ("POST", "refunds"):
-                return self._refund(self._found(self.intents, given["payment_intent"]), int(given["amount"]))
+                intent = self._found(self.intents, given["payment_intent"])
+                return self._refund(intent, int(given["amount"]), given.get("metadata[key]", ""))
+            case ("GET", "refunds"):
+                wanted = given["payment_intent"]
+                return _list(one for one in self.refunds.values() if one["payment_intent"] == wanted)
+            case ("GET", "refunds", key):
+                return self._found(self.refunds, key)
+            case ("GET", "disputes"):
+                wanted = given["payment_intent"]
+                return _list(one for one in self.disputes.values() if one["payment_intent"] == wanted)
+            case ("GET", "balance_transactions"):
+                return self._movements(given)
         raise Refused(404, "Unrecognized request URL")
 
     def _found(self, table: dict[str, dict[str, Any]], key: str) -> dict[str, Any]:
@@ -143,13 +205,31 @@ class StandIn:
         intent["status"], intent["amount_received"] = "succeeded", amount
         return intent
 
-    def _refund(self, intent: dict[str, Any], amount: int) -> dict[str, Any]:
+    def _expire(self, session: dict[str, Any]) -> dict[str, Any]:
+        if session["status"] != "open":
+            raise Refused(400, "Only Checkout Sessions with a status in [open] can be expired.")
+        session["status"] = "expired"
+        if session["payment_intent"]:
+            self.intents[session["payment_intent"]]["status"] = "canceled"
+        return session
+
+    def _movements(self, given: dict[str, str]) -> dict[str, Any]:
+        begin, end = int(given["created[gte]"]), int(given["created[lt]"])
+        found = [one for one in self.balance if begin <= one["created"] < end]
+        after = given.get("starting_after")
+        if after:
+            found = found[[one["id"] for one in found].index(after) + 1 :]
+        size = int(given["limit"])
+        return {**_list(found[:size]), "has_more": len(found) > size}
+
+    def _refund(self, intent: dict[str, Any], amount: int, key_of_ours: str) -> dict[str, Any]:
         if amount > intent["amount_received"] - intent["refunded"]:
             raise Refused(400, "Refund amount is greater than unrefunded amount on charge.")
         intent["refunded"] += amount
         key = f"re_{next(self.numbers)}"
-        self.refunds[key] = {"id": key, "object": "refund", "status": "succeeded", "amount": amount,
-                             "failure_reason": None}  # fmt: skip
+        self.refunds[key] = {"id": key, "object": "refund", "status": self.refunds_are, "amount": amount,
+                             "failure_reason": None, "payment_intent": intent["id"],
+                             "metadata": {"key": key_of_ours}}  # fmt: skip
         return self.refunds[key]
 
     def answer(self, method: str, path: str, given: dict[str, str], key: str) -> tuple[int, dict[str, Any]]:
@@ -170,6 +250,10 @@ class StandIn:
         return status, body
 
 
+def _list(found: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return {"object": "list", "data": list(found), "has_more": False, "url": "/"}
+
+
 @contextmanager
 def stand_in() -> Iterator[StandIn]:
     ledger = StandIn()
@@ -184,8 +268,8 @@ def stand_in() -> Iterator[StandIn]:
         def _answer(self, method: str) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             parts = urlsplit(self.path)
-            given = {name: values[0] for name, values in parse_qs(body).items()}
-            if self.headers.get("Authorization") != f"Bearer {KEY}":
+            given = {name: values[0] for name, values in parse_qs(f"{body}&{parts.query}").items()}
+            if ledger.locked or self.headers.get("Authorization") != f"Bearer {KEY}":
                 status, told = 401, {"error": {"type": "invalid_request_error", "message": "Invalid API Key"}}
             else:
                 status, told = ledger.answer(

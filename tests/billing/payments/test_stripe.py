@@ -25,7 +25,7 @@ from billing.models import (
 )
 from billing.services import accounts, home_agreements
 from billing.services.home_agreements import Terms
-from billing.services.payments import asking, calls, events, holds, provider_settings, refunding
+from billing.services.payments import asking, calls, events, following, holds, provider_settings, refunding
 from billing.services.suppliers import Supply
 from core import clock
 from core.access import Actor, Role
@@ -62,7 +62,7 @@ def held(stripe: StandIn, station: ChargingStation, alice: Actor) -> Payment:
     """60.00 set aside at the outlet."""
     payment = ask_now(holds.ask(station.evses.get(evse_id=1), Decimal(60), back=BACK, by=alice))
     stripe.pay(payment.checkout)
-    calls.read(payment)
+    following.read(payment)
     return Payment.objects.get(pk=payment.pk)
 
 
@@ -84,7 +84,7 @@ def test_b37_a_hold_is_asked_for_on_stripes_page_and_starts_nothing_before_it_st
     again = holds.ask(evse, Decimal(40), back=BACK, by=alice)
     assert again.pk == payment.pk
     stripe.pay(payment.checkout)
-    calls.read(payment)
+    following.read(payment)
     payment.refresh_from_db()
     assert (payment.state, payment.authorized, payment.captured) == (PaymentState.HELD, 60, 0)
     with pytest.raises(Invalid, match=r"At most 60\.00"):
@@ -246,8 +246,8 @@ def test_b41_forged_stale_and_foreign_events_change_nothing(
 def test_b41_a_lost_event_is_made_up_for_by_reading(stripe: StandIn, issued: Issued, alice: Actor) -> None:
     payment = ask_now(asking.pay_page(issued(), back=BACK, by=alice))
     stripe.pay(payment.checkout)
-    Payment.objects.filter(pk=payment.pk).update(created_at=clock.now() - calls.QUIET)
-    calls.sweep()
+    Payment.objects.filter(pk=payment.pk).update(created_at=clock.now() - following.QUIET)
+    following.sweep()
     payment.refresh_from_db()
     assert payment.state == PaymentState.RECEIVED
 
@@ -258,7 +258,7 @@ def test_b35_a_kept_card_is_charged_once_and_a_declined_one_says_why(
     invoice = issued()
     filled = ask_now(asking.top_up(invoice.account, Decimal(5), back=BACK, save=True, by=alice))
     stripe.pay(filled.checkout, save=True)
-    calls.read(filled)
+    following.read(filled)
     card = SavedMethod.objects.get(account=invoice.account)
     assert card.label == "Visa ···· 4242"
     assert Wallet.objects.get(account=invoice.account).balance == 5
@@ -284,7 +284,7 @@ def test_b42_a_refund_is_sent_once_though_its_answer_is_lost(
     invoice = issued()
     filled = ask_now(asking.top_up(invoice.account, Decimal(40), back=BACK, by=alice))
     stripe.pay(filled.checkout)
-    calls.read(filled)
+    following.read(filled)
     with pytest.raises(Invalid):
         refunding.refund(filled, Decimal("40.01"), reason="too much", by=alice)
     row = refunding.refund(filled, Decimal(24), reason="rest", by=alice)
@@ -306,7 +306,7 @@ def test_b42_a_refund_that_the_provider_refuses_is_in_the_wallet_again(
     invoice = issued()
     filled = ask_now(asking.top_up(invoice.account, Decimal(40), back=BACK, by=alice))
     stripe.pay(filled.checkout)["refunded"] = 4000
-    calls.read(filled)
+    following.read(filled)
     row = refunding.refund(filled, Decimal(24), reason="rest", by=alice)
     ask_now(filled)
     row.refresh_from_db()
@@ -323,8 +323,8 @@ def test_b42_a_dispute_stops_refunds(
 ) -> None:
     filled = ask_now(asking.top_up(issued().account, Decimal(40), back=BACK, by=alice))
     intent = stripe.pay(filled.checkout)
-    calls.read(filled)
-    told = stripe.event("charge.dispute.created", {"id": "dp_1", "payment_intent": intent["id"]})
+    following.read(filled)
+    told = stripe.event("charge.dispute.created", stripe.dispute(intent, "needs_response", 4000))
     assert tell(organization, *told) == 200
     events.run()
     with pytest.raises(Conflict, match="cannot be refunded"):
