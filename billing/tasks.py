@@ -4,7 +4,7 @@ from celery import shared_task
 
 from billing.services import delivering, documents, receipts, reconciling, reserved, running, settling
 from billing.services.dunning import taking
-from billing.services.payments import calls, events, following, holds, wallets, watching
+from billing.services.payments import calls, comparing, events, following, holds, wallets, watching
 from billing.services.retention import passes
 from core.turns import TURN_S
 
@@ -55,6 +55,13 @@ def read_quiet_payments() -> None:
 def prove_wallets() -> None:
     """Compare every wallet with its entries; every night (B-48)."""
     watching.prove()
+
+
+@shared_task
+def compare_with_providers() -> None:
+    """Compare payments with the provider's account, and read open disputes; every day (B-42)."""
+    comparing.run()
+    following.sweep_disputes()
 
 
 @shared_task

@@ -110,6 +110,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "compare with providers": {
+        "task": "billing.tasks.compare_with_providers",
+        "schedule": 86_400.0,
+        "options": {"expires": 3600},
+    },
     "prove wallets": {
         "task": "billing.tasks.prove_wallets",
         "schedule": 86_400.0,

@@ -279,6 +279,43 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0005_outbox'
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration core.0007_client_credentials 2b53880dbea95ec7
+ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
+ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
+ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
+ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
+CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
+ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
+CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0008_mails 895746333c554fce
+CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
+ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
+CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0009_webhooks_by_name f17863610b7bd20c
+CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
+CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration tariffs.0001_initial 5479d67c985a620d
 CREATE EXTENSION IF NOT EXISTS "btree_gist";
 CREATE TABLE "tariffs_tariff" ("id" uuid NOT NULL PRIMARY KEY, "country_code" varchar(2) NOT NULL, "party_id" varchar(3) NOT NULL, "ocpi_id" varchar(36) NOT NULL, "name" varchar(100) NOT NULL, "created_at" timestamp with time zone NOT NULL, "updated_at" timestamp with time zone NOT NULL, "retired_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL);
@@ -314,22 +351,6 @@ CREATE INDEX "tariffs_tariff_organization_id_3a5662b6" ON "tariffs_tariff" ("org
 ALTER TABLE "tariffs_tariffversion" ADD CONSTRAINT "tariffs_tariffversion_tariff_id_65dd4fbc_fk_tariffs_tariff_id" FOREIGN KEY ("tariff_id") REFERENCES "tariffs_tariff" ("id") DEFERRABLE INITIALLY DEFERRED;
 CREATE INDEX "tariffs_tariffversion_tariff_id_65dd4fbc" ON "tariffs_tariffversion" ("tariff_id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('tariffs', '0001_initial', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0007_client_credentials 2b53880dbea95ec7
-ALTER TABLE "core_apikey" ADD COLUMN "kind" varchar(6) DEFAULT 'key' NOT NULL;
-ALTER TABLE "core_apikey" ALTER COLUMN "kind" DROP DEFAULT;
-ALTER TABLE "core_apikey" ADD COLUMN "former_digest" bytea NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "former_until" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD COLUMN "rotated_at" timestamp with time zone NULL;
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_kind_known" CHECK ("kind" IN ('key', 'client'));
-ALTER TABLE "core_apikey" ADD CONSTRAINT "api_key_former_ends" CHECK ((("former_digest" IS NULL AND "former_until" IS NULL) OR ("former_digest" IS NOT NULL AND "former_until" IS NOT NULL)));
-CREATE TABLE "core_accesstoken" ("id" uuid NOT NULL PRIMARY KEY, "digest" bytea NOT NULL UNIQUE, "scopes" varchar(50)[] NOT NULL, "created_at" timestamp with time zone NOT NULL, "expires_at" timestamp with time zone NOT NULL, "key_id" uuid NOT NULL);
-ALTER TABLE "core_accesstoken" ADD CONSTRAINT "core_accesstoken_key_id_ea5a3f1d_fk_core_apikey_id" FOREIGN KEY ("key_id") REFERENCES "core_apikey" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_accesstoken_expires_at_5da90905" ON "core_accesstoken" ("expires_at");
-CREATE INDEX "core_accesstoken_key_id_ea5a3f1d" ON "core_accesstoken" ("key_id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0007_client_credentials', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -808,7 +829,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a21fae6bac7d22b6d888da08351286,01a21fae6bac78e0b894c8c25748d080,01a21fae6bad7bb189a861e384f85a8e,01a21fae6bad7874a5ebafc79ddc6b0e,01a21fae6bad7c1aa4fa46941654e1cb,01a21fae6bad7cbfb84aab17bf1f9025,01a21fae6bad7d78bd563b4b36b153e5,01a21fae6bad734eadc1110b68573859}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 01:04:14.253793+00:00","2026-11-28 01:04:14.253866+00:00","2026-11-28 01:04:14.253907+00:00","2026-11-28 01:04:14.253940+00:00","2026-11-28 01:04:14.253973+00:00","2026-11-28 01:04:14.254011+00:00","2026-11-28 01:04:14.254062+00:00","2026-11-28 01:04:14.254109+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a2212ee55d7a41b3d223857dc157e6,01a2212ee55d70b7b4de8269d6835a51,01a2212ee55d76749ff8fa00aa72fe7f,01a2212ee55d740fb203a2b128abce09,01a2212ee55d7824baa69f44a0f2a521,01a2212ee55d7f538ef152439a1ad2e9,01a2212ee55d7c0e8b1b16fd49ea63d0,01a2212ee55d7469930f44a2941e5218}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 08:04:11.229419+00:00","2026-11-28 08:04:11.229447+00:00","2026-11-28 08:04:11.229555+00:00","2026-11-28 08:04:11.229570+00:00","2026-11-28 08:04:11.229582+00:00","2026-11-28 08:04:11.229595+00:00","2026-11-28 08:04:11.229615+00:00","2026-11-28 08:04:11.229635+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -1554,21 +1575,6 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0039_ale
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
--- migration core.0008_mails 895746333c554fce
-CREATE TABLE "core_mail" ("id" uuid NOT NULL PRIMARY KEY, "kind" varchar(40) NOT NULL, "about" uuid NOT NULL, "state" varchar(7) NOT NULL, "sealed" text NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "created_at" timestamp with time zone NOT NULL, "sent_at" timestamp with time zone NULL, "organization_id" uuid NOT NULL, CONSTRAINT "mail_once" UNIQUE ("about", "kind"), CONSTRAINT "mail_forgotten_once_done" CHECK (("state" = 'waiting' OR "sealed" = '')));
-ALTER TABLE "core_mail" ADD CONSTRAINT "core_mail_organization_id_18354bb1_fk_core_organization_id" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX "core_mail_organization_id_18354bb1" ON "core_mail" ("organization_id");
-CREATE INDEX "mail_waiting" ON "core_mail" ("next_try_at") WHERE "state" = 'waiting';
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0008_mails', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0009_webhooks_by_name f17863610b7bd20c
-CREATE INDEX "webhook_by_name" ON "core_webhook" ("organization_id", "name", "id");
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0009_webhooks_by_name', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
 -- migration stations.0040_data_transfer_rules_by_vendor 4e7f5ef77e66defd
 CREATE INDEX "data_transfer_rule_by_vendor" ON "stations_datatransferrule" ("organization_id", "vendor_id", "id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0040_data_transfer_rules_by_vendor', now());
@@ -1628,12 +1634,6 @@ SET CONSTRAINTS ALL DEFERRED;
 CREATE TABLE "drivers_erasedtoken" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "key_id" varchar(40) NOT NULL, "digest" varchar(64) NOT NULL, "name" varchar(40) NOT NULL, "erased_at" timestamp with time zone NOT NULL, "organization_id" uuid NOT NULL, CONSTRAINT "erased_token_once" UNIQUE ("organization_id", "key_id", "digest"));
 ALTER TABLE "drivers_erasedtoken" ADD CONSTRAINT "drivers_erasedtoken_organization_id_518f9d67_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
 INSERT INTO django_migrations (app, name, applied) VALUES ('drivers', '0012_erased_tokens', now());
-SET CONSTRAINTS ALL IMMEDIATE;
-SET CONSTRAINTS ALL DEFERRED;
-
--- migration core.0010_deliveries_by_id 6d70c62ad5ae3109
-CREATE INDEX "delivery_newest" ON "core_delivery" ("webhook_id", "id" DESC);
-INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0010_deliveries_by_id', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -2785,6 +2785,20 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0039_host
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration billing.0040_provider_movements 78004e96a25318af
+CREATE TABLE "billing_providermovement" ("id" uuid NOT NULL PRIMARY KEY, "provider" varchar(20) NOT NULL, "reference" varchar(100) NOT NULL, "kind" varchar(7) NOT NULL, "amount" numeric(19, 4) NOT NULL, "fee" numeric(19, 4) NOT NULL, "currency" varchar(3) NOT NULL, "at" timestamp with time zone NOT NULL, "about" varchar(100) NOT NULL, "text" varchar(200) NOT NULL, "difference" varchar(7) NOT NULL, "note" varchar(300) NOT NULL, "decided_by" varchar(200) NOT NULL, "decided_at" timestamp with time zone NULL, "journal_id" uuid NULL UNIQUE, "organization_id" uuid NOT NULL, "payment_id" uuid NULL, "refund_id" uuid NULL, CONSTRAINT "provider_movement_once" UNIQUE ("organization_id", "provider", "reference"));
+ALTER TABLE "billing_providermovement" ADD CONSTRAINT "billing_providermove_journal_id_33bba0a2_fk_billing_j" FOREIGN KEY ("journal_id") REFERENCES "billing_journal" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_providermovement" ADD CONSTRAINT "billing_providermove_organization_id_dfc9eabd_fk_core_orga" FOREIGN KEY ("organization_id") REFERENCES "core_organization" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_providermovement" ADD CONSTRAINT "billing_providermove_payment_id_3fb8bf86_fk_billing_p" FOREIGN KEY ("payment_id") REFERENCES "billing_payment" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_providermovement" ADD CONSTRAINT "billing_providermove_refund_id_340f3263_fk_billing_r" FOREIGN KEY ("refund_id") REFERENCES "billing_refund" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "billing_providermovement_payment_id_3fb8bf86" ON "billing_providermovement" ("payment_id");
+CREATE INDEX "billing_providermovement_refund_id_340f3263" ON "billing_providermovement" ("refund_id");
+CREATE INDEX "movement_by_organization" ON "billing_providermovement" ("organization_id", "id" DESC);
+CREATE INDEX "movement_that_differs" ON "billing_providermovement" ("organization_id", "id" DESC) WHERE ("decided_at" IS NULL AND NOT ("difference" = ''));
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0040_provider_movements', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration mfa.0001_initial a42b6353f2ed5dd7
 CREATE TABLE "mfa_authenticator" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "type" varchar(20) NOT NULL, "data" jsonb NOT NULL, "user_id" uuid NOT NULL);
 ALTER TABLE "mfa_authenticator" ADD CONSTRAINT "mfa_authenticator_user_id_type_798d27ea_uniq" UNIQUE ("user_id", "type");
@@ -2795,7 +2809,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 01:07:10.719794+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 08:05:15.739657+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());

@@ -38,6 +38,7 @@ from billing.models.mandates import (
     MandateState,
     MandateType,
 )
+from billing.models.movements import Difference, Movement, ProviderMovement
 from billing.models.parties import Buyer, Letterhead, Seller
 from billing.models.payments import (
     Allocation,
@@ -102,6 +103,7 @@ __all__ = [
     "DebitItem",
     "Decision",
     "DeliveryState",
+    "Difference",
     "DocumentKind",
     "DocumentState",
     "DocumentType",
@@ -137,6 +139,7 @@ __all__ = [
     "MandateType",
     "MeterKey",
     "Method",
+    "Movement",
     "Outcome",
     "Payment",
     "PaymentPosting",
@@ -145,6 +148,7 @@ __all__ = [
     "ProviderCall",
     "ProviderEvent",
     "ProviderKind",
+    "ProviderMovement",
     "ProviderSettings",
     "Purpose",
     "Receipt",

@@ -83,6 +83,7 @@ class RemoteDispute:
 class MovementKind(StrEnum):
     PAYMENT = "payment"
     REFUND = "refund"
+    DISPUTE = "dispute"
     PAYOUT = "payout"
     FEE = "fee"
     OTHER = "other"

@@ -88,11 +88,10 @@ def dispute(found: Any) -> RemoteDispute:
 
 def movement(found: Any) -> RemoteMovement:
     """A BalanceTransaction, with its ``source`` expanded."""
-    kind = _KIND.get(found.type, MovementKind.OTHER)
     source = getattr(found, "source", None)
-    about = getattr(source, "payment_intent", None) if kind == MovementKind.PAYMENT else None
-    if kind == MovementKind.REFUND:
-        about = getattr(source, "id", None)
+    is_dispute = getattr(source, "object", None) == "dispute"
+    kind = MovementKind.DISPUTE if is_dispute else _KIND.get(found.type, MovementKind.OTHER)
+    about = getattr(source, "id" if kind == MovementKind.REFUND else "payment_intent", None)
     return RemoteMovement(
         reference=found.id, kind=kind, amount=money(found.amount, found.currency),
         fee=money(found.fee, found.currency), at=datetime.fromtimestamp(found.created, UTC),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext_lazy as _
 
-from billing.models import DebitFileState, LineState, Payment, PaymentState
+from billing.models import DebitFileState, Difference, LineState, Payment, PaymentState, ProviderMovement
 from portal.dashboard.words import Word
 
 PAYMENT_STATE: Mapping[str, Word] = {
@@ -23,11 +23,25 @@ LINE_STATE: Mapping[str, Word] = {
     LineState.LEFT: Word(_("Not ours"), icon="circle-x", look="unavailable"),
 }
 
+DIFFERENCE: Mapping[str, Word] = {
+    Difference.UNKNOWN: Word(_("Not known here"), icon="help", look="paused"),
+    Difference.AMOUNT: Word(_("Another amount here"), icon="alert-triangle", look="faulted"),
+    Difference.MISSING: Word(_("Not booked at the provider"), icon="alert-triangle", look="faulted"),
+}
+AGREES = Word(_("Agrees"), icon="circle-check", look="available")
+EXPLAINED = Word(_("Explained"), icon="circle-check", look="unavailable")
 DEBIT_STATE: Mapping[str, Word] = {
     DebitFileState.OPEN: Word(_("Open"), icon="clock", look="plugged_in"),
     DebitFileState.COLLECTED: Word(_("Collected"), icon="circle-check", look="available"),
     DebitFileState.DISCARDED: Word(_("Discarded"), icon="trash", look="unavailable"),
 }
+
+
+def word_of_movement(row: ProviderMovement) -> Word:
+    """Whether both sides agree, or how they differ."""
+    if not row.difference:
+        return AGREES
+    return EXPLAINED if row.decided_at else DIFFERENCE[row.difference]
 
 
 def word_of(payment: Payment) -> Word:

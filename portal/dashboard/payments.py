@@ -22,6 +22,8 @@ from billing.models import (
     Payment,
     PaymentState,
     ProviderCall,
+    ProviderMovement,
+    ProviderSettings,
     Purpose,
 )
 from billing.services.payments import allocating, asking, matching, receiving, refunding
@@ -72,6 +74,8 @@ def listing(request: OperatorRequest) -> HttpResponse:
         "query": query,
         "states": [(name, PAYMENT_STATE[name]) for name in STATES],
         "waiting": lines[:1].exists(),
+        "taken": ProviderSettings.objects.filter(pk=request.actor.home).exists(),
+        "differs": ProviderMovement.objects.visible_to(request.actor).open()[:1].exists(),
     }
     return render_page(request, "dashboard/payments/list.html", context)
 

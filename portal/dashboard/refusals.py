@@ -353,6 +353,8 @@ PLAIN = (
     _("This session has no record that could be corrected."),
     _("A person's bill is corrected upwards only if that person agrees. Say when and how."),
     _("Name at least one line."),
+    _("There is nothing to explain."),
+    _("Say what it is."),
     _("A credit note takes back something of the invoice, and no more than is left of it."),
     _("A part of this was credited already. Credit the rest on the page of its invoice."),
     _("A session on this draft was corrected since. Discard the draft and make it anew."),

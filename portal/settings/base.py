@@ -365,6 +365,8 @@ SPECTACULAR_SETTINGS = {
         "SupplyTaxEnum": "billing.models.statements.SupplyTax",
         "InvoiceKindEnum": "billing.models.invoices.InvoiceKind",
         "InvoiceStatusEnum": "billing.models.invoices.InvoiceState",
+        "MovementKindEnum": "billing.models.movements.Movement",
+        "MovementDifferenceEnum": "billing.models.movements.Difference",
         "BankLineStatusEnum": "billing.models.bank.LineState",
         "DunningStepEnum": "billing.models.dunning.DunningKind",
         "DunningHoldEnum": "billing.models.dunning.HoldKind",

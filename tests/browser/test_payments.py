@@ -8,7 +8,14 @@ from tests.browser.conftest import DESK, PHONE, violations
 from tests.portal.walking import furnish
 
 PAGES = [
-    *("payments/", "payments/record/", "payments/bank/", "payments/accounts/", "payments/{payments}/"),
+    *(
+        "payments/",
+        "payments/record/",
+        "payments/bank/",
+        "payments/accounts/",
+        "payments/provider/",
+        "payments/{payments}/",
+    ),
     *("payments/accounts/{billing-accounts}/", "settings/payments/", "invoices/", "invoices/{invoices}/"),
     *("payments/bank/{bank-lines}/payer/?payer=a", "payments/debits/{debit-files}/", "settings/signing/"),
     *("payments/home-charging/?payer=a", "payments/hosts/?payer=a"),

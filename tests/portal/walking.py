@@ -26,6 +26,7 @@ from billing.models import (
     Method,
     Outcome,
     Payment,
+    ProviderMovement,
     SavedMethod,
     Settlement,
     Wallet,
@@ -273,10 +274,15 @@ def _furnish_bank(invoice: Invoice, actor: Actor) -> dict[str, object]:
     """A file for the bank, a booking of a statement, and a card of Alice."""
     file = _furnish_debit_file(invoice.organization, actor)
     line = BankLine.objects.get(organization=invoice.organization)
+    movement = ProviderMovement.objects.create(
+        organization=invoice.organization, provider="stripe", reference=factories.unique("txn"), kind="other",
+        amount=-1, currency="EUR", at=clock.now(), difference="unknown",
+    )  # fmt: skip
     card = SavedMethod.objects.create(
         account=invoice.account, provider="stripe", customer="cus_1", reference="pm_1", label="Visa 4242"
     )
     return {
+        **{"provider-movements": movement.pk, "payments/provider": movement.pk},
         **{"payments/debits": file.pk, "debit-files": file.pk, "bank-lines": line.pk},
         **{"payment-methods": card.pk, "payers": invoice.account_id},
     }

@@ -6,8 +6,19 @@ for a top-up, or against what is not assigned yet while nobody knows who paid.
 
 from collections.abc import Sequence
 from decimal import Decimal
+from uuid import UUID
 
-from billing.models import Journal, LedgerAccount, LedgerEntry, Method, Payment, PaymentPosting, Purpose
+from billing.models import (
+    Journal,
+    LedgerAccount,
+    LedgerEntry,
+    Method,
+    Movement,
+    Payment,
+    PaymentPosting,
+    ProviderMovement,
+    Purpose,
+)
 from core import clock
 
 Side = tuple[LedgerAccount, Decimal]
@@ -49,6 +60,19 @@ def charge_fee(payment: Payment, amount: Decimal) -> None:
     _post(payment, "fee", [(LedgerAccount.FEES, amount), (LedgerAccount.BANK, -amount)])
 
 
+def move(row: ProviderMovement) -> Journal | None:
+    """The provider's fee is an expense; what it paid out is in the bank. Within the transaction that takes it in."""
+    fee = row.fee - (row.amount if row.kind == Movement.FEE else 0)
+    paid_out = -row.amount if row.kind == Movement.PAYOUT else Decimal(0)
+    sides = [
+        (LedgerAccount.FEES, fee),
+        (LedgerAccount.BANK, paid_out),
+        (LedgerAccount.CASH, -fee - paid_out),
+    ]
+    real = [(account, amount) for account, amount in sides if amount]
+    return _journal(row.organization_id, row.currency, real, None) if real else None
+
+
 def counterpart(payment: Payment) -> LedgerAccount:
     """What stands against the money."""
     if payment.account_id is None:
@@ -67,16 +91,21 @@ def _post(payment: Payment, step: str, sides: Sequence[Side]) -> None:
     real = [(account, amount) for account, amount in sides if amount]
     if not real or PaymentPosting.objects.filter(payment=payment, step=step).exists():
         return
+    journal = _journal(payment.organization_id, payment.currency, real, payment.account_id)
+    PaymentPosting.objects.create(payment=payment, step=step, journal=journal)
+
+
+def _journal(organization_id: UUID, currency: str, sides: Sequence[Side], payer_id: UUID | None) -> Journal:
     journal = Journal.objects.create(
-        organization_id=payment.organization_id, currency=payment.currency, posted_at=clock.now()
+        organization_id=organization_id, currency=currency, posted_at=clock.now()
     )
     LedgerEntry.objects.bulk_create(
         LedgerEntry(
             journal=journal,
             account=account,
-            payer_id=payment.account_id if account in _OF_PAYER else None,
+            payer_id=payer_id if account in _OF_PAYER else None,
             amount=amount,
         )
-        for account, amount in real
+        for account, amount in sides
     )
-    PaymentPosting.objects.create(payment=payment, step=step, journal=journal)
+    return journal

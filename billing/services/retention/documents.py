@@ -30,6 +30,7 @@ from billing.models import (
     LedgerEntry,
     Payment,
     PaymentState,
+    ProviderMovement,
     Receipt,
     Refund,
     RefundState,
@@ -187,6 +188,7 @@ def _delete(organization: Organization, found: Family, before: date) -> dict[str
     stored = _files_of(found)
     try:
         with atomic(), connection.cursor() as cursor:
+            _forget_movements(found)
             cursor.execute(
                 "SELECT billing_drop_expired(%s, %s, %s, %s, %s)",
                 [organization.pk, list(found.invoices), list(found.payments), list(found.cdrs), before],
@@ -203,6 +205,11 @@ def _delete(organization: Organization, found: Family, before: date) -> dict[str
         "payments": len(found.payments),
         "records": len(found.cdrs),
     }
+
+
+def _forget_movements(found: Family) -> None:
+    """What the provider booked stays, with its fees, and no longer says what for."""
+    ProviderMovement.objects.filter(payment__in=found.payments).update(payment=None, refund=None)
 
 
 def _files_of(found: Family) -> list[str]:

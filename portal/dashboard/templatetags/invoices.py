@@ -12,6 +12,7 @@ from billing.models import (
     Invoice,
     LedgerEntry,
     Payment,
+    ProviderMovement,
 )
 from portal.dashboard import drawing, dunning_words, invoice_words, payment_words
 
@@ -50,6 +51,12 @@ def payment_pill(payment: Payment) -> SafeString:
 @register.simple_tag
 def bank_line_pill(line: BankLine) -> SafeString:
     word = payment_words.LINE_STATE[line.state]
+    return drawing.pill(word.look, word.icon, str(word.text), "")
+
+
+@register.simple_tag
+def movement_pill(row: ProviderMovement) -> SafeString:
+    word = payment_words.word_of_movement(row)
     return drawing.pill(word.look, word.icon, str(word.text), "")
 
 
