@@ -6,6 +6,7 @@ from billing.services import delivering, documents, receipts, reconciling, reser
 from billing.services.dunning import taking
 from billing.services.payments import calls, comparing, events, following, holds, wallets, watching
 from billing.services.retention import passes
+from core import turns
 from core.turns import TURN_S
 
 
@@ -31,17 +32,15 @@ def run_month_end() -> None:
 @shared_task
 def ask_providers() -> None:
     """Look at what payment providers told, and ask them what is due; every five seconds."""
-    events.run()
-    calls.run()
+    for work in (calls.run, events.run):
+        turns.guarded(work.__module__, work)
 
 
 @shared_task
 def watch_payments() -> None:
     """Follow holds and wallets of running sessions, issue receipts, pay from wallets; every ten seconds."""
-    holds.watch()
-    receipts.run()
-    wallets.watch()
-    watching.pay_from_wallets()
+    for work in (holds.watch, wallets.watch, receipts.run, watching.pay_from_wallets):
+        turns.guarded(work.__module__, work)
 
 
 @shared_task
@@ -59,9 +58,9 @@ def prove_wallets() -> None:
 
 @shared_task
 def compare_with_providers() -> None:
-    """Compare payments with the provider's account, and read open disputes; every day (B-42)."""
-    comparing.run()
+    """Compare payments with the provider's account, each once a day, and read open disputes; every hour (B-42)."""
     following.sweep_disputes()
+    comparing.run()
 
 
 @shared_task

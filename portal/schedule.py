@@ -112,7 +112,7 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     },
     "compare with providers": {
         "task": "billing.tasks.compare_with_providers",
-        "schedule": 86_400.0,
+        "schedule": 3600.0,
         "options": {"expires": 3600},
     },
     "prove wallets": {

@@ -99,6 +99,14 @@ class Payment(models.Model):
         ]
         indexes = [
             models.Index(fields=["organization", "-id"], name="payment_by_organization"),
+            models.Index(
+                fields=["state", "id"],
+                condition=models.Q(state__in=["pending", "held"]),
+                name="payment_under_way",
+            ),
+            models.Index(
+                fields=["id"], condition=models.Q(disputed_at__isnull=False), name="payment_in_dispute"
+            ),
             models.Index(fields=["checkout"], condition=~models.Q(checkout=""), name="payment_by_checkout"),
         ]
 

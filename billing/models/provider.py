@@ -18,7 +18,10 @@ class ProviderKind(models.TextChoices):
 
 
 class ProviderSettings(models.Model):
-    """With which provider cards are taken; keys are sealed and never shown. No row: no cards."""
+    """With which provider cards are taken; keys are sealed and never shown. No row: no cards.
+
+    Until ``compared_until`` the provider's bookings are known here.
+    """
 
     organization = models.OneToOneField(
         Organization, on_delete=models.PROTECT, primary_key=True, related_name="payment_provider"
@@ -27,6 +30,8 @@ class ProviderSettings(models.Model):
     sealed_key = models.TextField()
     sealed_webhook_secret = models.TextField()
     hold_amount = models.DecimalField(max_digits=19, decimal_places=4, default=60)
+    set_up_at = models.DateTimeField(db_default=Now())
+    compared_until = models.DateTimeField(null=True)
     changed_at = models.DateTimeField()
     changed_by = models.CharField(max_length=200)
 

@@ -23,11 +23,12 @@ from billing.providers.base import (
     WrongSignature,
 )
 from core import egress
-from core.money import Money, minor_units
+from core.money import Money
 
 TOLERANCE_S = 300
 PATIENCE_S = 20.0
 AT_ONCE = 100
+_REFUSALS = (400, 402, 404)
 
 
 class GuardedClient(stripe.HTTPClient):
@@ -203,23 +204,28 @@ class Stripe:
 
 
 def _asked(ask: Callable[[], Any]) -> Any:
-    """The library's errors in our words. A wrong key says nothing of what was asked before with the right one."""
+    """The library's errors in our words: only what Stripe itself refuses is refused, all else is in doubt.
+
+    A wrong key says nothing of what was asked before with the right one.
+    """
     try:
         return ask()
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         raise WrongKeys(str(error.user_message or type(error).__name__)[:200]) from error
-    except stripe.IdempotencyError as error:
-        raise ProviderRefused("The provider knows this key with another content.") from error
-    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
-        raise ProviderUnclear(type(error).__name__) from error
-    except stripe.StripeError as error:
-        if (error.http_status or 500) >= 500 or error.http_status == 409:
+    except (stripe.CardError, stripe.InvalidRequestError) as error:
+        if error.http_status not in _REFUSALS:
             raise ProviderUnclear(type(error).__name__) from error
         raise ProviderRefused(str(error.user_message or type(error).__name__)[:200]) from error
+    except stripe.StripeError as error:
+        raise ProviderUnclear(type(error).__name__) from error
 
 
 def _units(money: Money) -> int:
-    return int(money.amount.scaleb(minor_units(money.currency)))
+    """Raises :class:`ProviderRefused` for what Stripe takes in larger steps only."""
+    units = money.amount.scaleb(stripe_objects.exponent(money.currency))
+    if units % stripe_objects.step(money.currency):
+        raise ProviderRefused(f"Stripe takes no amount of {money.amount} {money.currency}.")
+    return int(units)
 
 
 def _bytes(data: Any) -> bytes:

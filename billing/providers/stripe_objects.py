@@ -23,13 +23,21 @@ _STATE = {
 }
 _NOT_BEGUN = (RemoteState.WAITING, RemoteState.FAILED)
 _PAGE = {"open": RemoteState.WAITING, "expired": RemoteState.RELEASED}
-_DISPUTE = {"won": DisputeState.WON, "warning_closed": DisputeState.WON, "lost": DisputeState.LOST}
+_EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
+_DISPUTE = {
+    "won": DisputeState.WON,
+    "warning_closed": DisputeState.WON,
+    "prevented": DisputeState.WON,
+    "lost": DisputeState.LOST,
+}
 _KIND = {
     "charge": MovementKind.PAYMENT,
     "payment": MovementKind.PAYMENT,
     "refund": MovementKind.REFUND,
     "payment_refund": MovementKind.REFUND,
     "payout": MovementKind.PAYOUT,
+    "payout_cancel": MovementKind.PAYOUT,
+    "payout_failure": MovementKind.PAYOUT,
     "stripe_fee": MovementKind.FEE,
 }
 
@@ -101,4 +109,16 @@ def movement(found: Any) -> RemoteMovement:
 
 def money(units: int, currency: str) -> Money:
     code = currency.upper()
-    return Money(Decimal(units).scaleb(-minor_units(code)), code)
+    return Money(Decimal(units).scaleb(-exponent(code)), code)
+
+
+def exponent(currency: str) -> int:
+    """How many decimal places Stripe's whole numbers have (docs.stripe.com/currencies, special cases)."""
+    return _EXPONENTS.get(currency, minor_units(currency))
+
+
+def step(currency: str) -> int:
+    """In which steps of them amounts are taken: in whole crowns and shillings, and in tenths of three places."""
+    if currency in _EXPONENTS and minor_units(currency) < exponent(currency):
+        return 100
+    return 10 if exponent(currency) == 3 else 1

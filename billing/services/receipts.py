@@ -5,6 +5,7 @@ payer, whom nothing is known of; its secret link is all that leads to it. What a
 or all of it where the hold was released before, is not collected: a credit note of the receipt says so.
 """
 
+from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -27,7 +28,7 @@ from billing.models import (
 )
 from billing.services import crediting, drafting, issuing
 from billing.services.payments import allocating, books
-from core import access, clock
+from core import access, clock, turns
 from core.errors import DomainError, NotFound
 from core.models import Organization
 
@@ -42,11 +43,11 @@ def run() -> int:
     """Issue and settle receipts that are due; how many were issued. What cannot be is told once, and tried again."""
     issued = 0
     for key in list(_due().values_list("pk", flat=True)[:LOOKED_AT]):
-        issued += _issue_one(key)
+        issued += turns.guarded(key, partial(_issue_one, key))
         if issued == AT_ONCE:
             break
     for receipt in _unsettled()[:AT_ONCE]:
-        _settle(receipt)
+        turns.guarded(receipt, partial(_settle, receipt))
     return issued
 
 
@@ -64,7 +65,7 @@ def _due() -> QuerySet[Hold]:
     billed = InvoiceLine.objects.filter(voided_at=None)
     records = Cdr.objects.filter(credit=False, credited_by=None, payable_incl_vat__gt=0)
     records = records.exclude(lines__in=billed)
-    return Hold.objects.filter(transaction__in=records.values("transaction")).order_by("pk")
+    return Hold.objects.filter(transaction__in=records.values("transaction")).order_by("?")
 
 
 def _issue_one(key: UUID) -> bool:
@@ -138,16 +139,16 @@ def _unsettled() -> QuerySet[Receipt]:
     """Receipts whose payment arrived and has not been counted for them, or will never arrive."""
     settled = (PaymentState.RECEIVED, PaymentState.RELEASED, PaymentState.FAILED)
     rows = Receipt.objects.filter(payment__state__in=settled, invoice__state__in=allocating.OWED)
-    return rows.exclude(payment__allocations__invoice=F("invoice")).order_by("pk")
+    return rows.exclude(payment__allocations__invoice=F("invoice")).order_by("?")
 
 
 @atomic
-def _settle(receipt: Receipt) -> None:
+def _settle(receipt: Receipt) -> int:
     allocating.allocate(receipt.payment, receipt.invoice, by=SYSTEM)
     invoice = Invoice.objects.get(pk=receipt.invoice_id)
     rest = allocating.open_amount(invoice)
     if not rest:
-        return
+        return 1
     parts = {}
     for one in crediting.left_of(invoice):
         parts[one.line.pk] = min(rest, one.leading)
@@ -155,3 +156,4 @@ def _settle(receipt: Receipt) -> None:
         if not rest:
             break
     crediting.credit(invoice, by=SYSTEM, reason=NOT_COLLECTED, parts=parts)
+    return 1

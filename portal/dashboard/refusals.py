@@ -354,6 +354,8 @@ PLAIN = (
     _("A person's bill is corrected upwards only if that person agrees. Say when and how."),
     _("Name at least one line."),
     _("There is nothing to explain."),
+    _("This is for the receipt of its session, which is issued when the session has its record."),
+    _("It took too long: the money is being released. Begin again."),
     _("Say what it is."),
     _("A credit note takes back something of the invoice, and no more than is left of it."),
     _("A part of this was credited already. Credit the rest on the page of its invoice."),

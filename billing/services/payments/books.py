@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
 
+from django.db.models import Q, Sum
+
 from billing.models import (
     Journal,
     LedgerAccount,
@@ -53,6 +55,18 @@ def lose(payment: Payment, amount: Decimal, missing: Decimal, step: str) -> None
     """A part of it went back by a dispute; of a top-up the payer owes what the wallet does not have."""
     sides = [(_money(payment), -amount), (counterpart(payment), amount - missing)]
     _post(payment, step, [*sides, (LedgerAccount.RECEIVABLE, missing)])
+
+
+def lost(payment: Payment) -> Decimal:
+    """What disputes took of the money at the provider, by the books: negative, or nothing."""
+    steps = Q(journal__payment_posting__step="returned") | Q(
+        journal__payment_posting__step__startswith="dispute:"
+    )
+    taken = LedgerEntry.objects.filter(
+        steps, journal__payment_posting__payment=payment, account=LedgerAccount.CASH
+    )
+    total: Decimal = taken.aggregate(total=Sum("amount", default=Decimal(0)))["total"]
+    return total
 
 
 def charge_fee(payment: Payment, amount: Decimal) -> None:

@@ -15,6 +15,7 @@ from django.db.transaction import atomic
 from billing.models import (
     CallAction,
     CallState,
+    Invoice,
     Payment,
     PaymentState,
     ProviderCall,
@@ -33,19 +34,23 @@ from billing.providers.base import (
     WrongKeys,
 )
 from billing.services import alarms
-from billing.services.payments import following, provider_settings, refunding
+from billing.services.payments import allocating, following, provider_settings, refunding
 from core import clock
 from core.errors import Conflict
 from core.money import Money
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=180)
+"""Longer than all the questions of one call may take."""
 BACK_OFF_S = (5, 30, 120, 600, 1800, 3600)
 TOLD_AT = 5
 """By then three quarters of an hour have passed in which the provider could not be asked."""
 CHANCES = 3
-"""A refusal to capture or release may be a race with the payer; so often it is looked at again."""
+"""A refusal to capture or release may be a race with the payer; a person hears of the third."""
+GIVEN_UP_AFTER = timedelta(days=30)
+CHARGED_WITHIN = timedelta(days=1)
+"""A card is not charged later than that after a person wished it."""
 AT_ONCE = 200
 _SETTLED = {
     CallAction.CAPTURE: (RemoteState.RECEIVED, RemoteState.RELEASED),
@@ -129,7 +134,7 @@ def _ask_payment(
 ) -> RemotePayment:
     payment, amount = call.payment, Money(call.amount, call.payment.currency)
     if call.action == CallAction.CAPTURE:
-        return provider.capture(payment.provider_reference, amount, key=call.key)
+        return provider.capture(payment.provider_reference, amount, key=_fresh_key(call))
     if call.action == CallAction.VOID:
         return _void(provider, call, before)
     wish = Wish(
@@ -138,15 +143,44 @@ def _ask_payment(
         customer=call.details.get("customer", ""), save=call.details.get("save", False),
     )  # fmt: skip
     if call.action == CallAction.CHARGE:
+        _require_owed(call)
         return provider.charge_saved(_card(call), wish, key=call.key)
     return provider.authorize(wish, key=call.key)
 
 
 def _void(provider: PaymentProvider, call: ProviderCall, before: RemotePayment | None) -> RemotePayment:
     """What the person has set aside meanwhile is released; before that the page is closed."""
-    if before is not None and before.state != RemoteState.HELD and before.checkout:
-        return provider.void(before.checkout, key=f"{call.key}:page")
-    return provider.void(before.reference if before else following.name_of(call.payment), key=call.key)
+    if before is None:
+        return _void_of_nothing(call)
+    if before.state != RemoteState.HELD and before.checkout:
+        return provider.void(before.checkout, key=f"{_fresh_key(call)}:page")
+    return provider.void(before.reference, key=_fresh_key(call))
+
+
+def _void_of_nothing(call: ProviderCall) -> RemotePayment:
+    """There is no page: none was made, or it is being made just now."""
+    if call.payment.calls.filter(action=CallAction.CHECKOUT, state=CallState.OPEN).exists():
+        raise ProviderUnclear("The page is being asked for.")
+    amount = Money(call.amount, call.payment.currency)
+    return RemotePayment(
+        reference="", state=RemoteState.RELEASED, amount=amount, received=Money.zero(amount.currency)
+    )
+
+
+def _fresh_key(call: ProviderCall) -> str:
+    """A refusal is repeated under its key; once it was refused for good, the next try is a new question."""
+    return call.key if call.tries <= CHANCES else f"{call.key}:{call.tries}"
+
+
+def _require_owed(call: ProviderCall) -> None:
+    """A charge that waited, for keys or for the provider, is not made for what was paid otherwise meanwhile."""
+    if clock.now() - call.created_at > CHARGED_WITHIN:
+        raise ProviderRefused(
+            "The provider could not be asked for a day. Charge it again if it is still owed."
+        )
+    invoice = Invoice.objects.filter(pk=call.details.get("invoice")).first()
+    if invoice is not None and allocating.open_amount(invoice) < call.amount:
+        raise ProviderRefused("The invoice was paid otherwise meanwhile.")
 
 
 def _card(call: ProviderCall) -> RemoteCard:
@@ -163,8 +197,16 @@ def _ask_refund(provider: PaymentProvider, call: ProviderCall) -> RemoteRefund:
 @atomic
 def _settle_refund(call: ProviderCall, sent: RemoteRefund) -> None:
     assert call.refund is not None
+    if not _is_mine(call):
+        return
     refunding.follow(call.refund, sent)
     _close(call, CallState.REFUSED if sent.failure else CallState.DONE, sent.failure)
+
+
+def _is_mine(call: ProviderCall) -> bool:
+    """Locked, and claimed by nobody since: who was asleep for longer than the lease settles nothing."""
+    claimed = ProviderCall.objects.select_for_update().filter(pk=call.pk, state=CallState.OPEN)
+    return claimed.filter(tries=call.tries).exists()
 
 
 def _without_keys(call: ProviderCall, why: str) -> None:
@@ -177,11 +219,13 @@ def _without_keys(call: ProviderCall, why: str) -> None:
 
 @atomic
 def _refused(call: ProviderCall, why: str) -> None:
-    if call.action in _SETTLED:
-        if call.tries < CHANCES:
-            _later(call, why)
-            return
-        _tell(call, why)
+    if not _is_mine(call):
+        return
+    if call.action in _SETTLED and clock.now() - call.created_at < GIVEN_UP_AFTER:
+        if call.tries == CHANCES:
+            _tell(call, why)
+        _later(call, why)
+        return
     if call.refund is not None:
         refunding.fail(call.refund, why)
     elif call.action in (CallAction.CHECKOUT, CallAction.CHARGE):

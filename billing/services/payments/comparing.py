@@ -5,11 +5,13 @@ so the ledger's cash at the provider is what the provider has.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.transaction import atomic
 
 from billing.models import (
@@ -25,45 +27,64 @@ from billing.models import (
 )
 from billing.providers.base import ProviderRefused, ProviderUnclear, RemoteMovement
 from billing.services import alarms
-from billing.services.payments import books, provider_settings
-from core import audit, clock
+from billing.services.payments import books, following, provider_settings
+from core import audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 
 logger = logging.getLogger(__name__)
 
+EVERY = timedelta(hours=20)
 FIRST_LOOK = timedelta(days=7)
 OVERLAP = timedelta(days=2)
 """Bookings are read again for so long: they appear late, but keep their date."""
+SETTLED_FOR = timedelta(hours=1)
+"""So old a booking is before it is read: by then our side knows what it is of."""
 SETTLES_WITHIN = timedelta(days=2)
 LOOKED_BACK = timedelta(days=35)
+DISPUTED_FOR = timedelta(days=180)
 
 
 def run() -> int:
-    """Compare every organization that takes cards; how many new differences there are, each of which is told."""
-    found = 0
-    for settings in ProviderSettings.objects.select_related("organization").order_by("pk"):
-        try:
-            found += compare(settings)
-        except (ProviderRefused, ProviderUnclear, Conflict) as error:
-            logger.warning(
-                "payments.not_compared", extra={"organization": str(settings.pk), "why": str(error)}
-            )
-        except Exception:  # whatever one of them has, the others are compared
-            logger.exception("payments.not_compared", extra={"organization": str(settings.pk)})
-    return found
+    """Compare organizations that take cards, each once a day; how many new differences there are."""
+    return turns.through(_due, lambda rows: sum(_compared(one) for one in rows))
+
+
+def _due(done: set[Any]) -> Sequence[ProviderSettings]:
+    never, old = Q(compared_until=None), Q(compared_until__lt=clock.now() - EVERY - SETTLED_FOR)
+    rows = ProviderSettings.objects.filter(never | old).exclude(pk__in=done)
+    return list(rows.select_related("organization").order_by(F("compared_until").asc(nulls_first=True))[:1])
+
+
+def _compared(settings: ProviderSettings) -> int:
+    try:
+        return compare(settings)
+    except (ProviderRefused, ProviderUnclear, Conflict) as error:
+        logger.warning("payments.not_compared", extra={"organization": str(settings.pk), "why": str(error)})
+    except Exception:  # whatever one of them has, the others are compared
+        logger.exception("payments.not_compared", extra={"organization": str(settings.pk)})
+    return 0
 
 
 def compare(settings: ProviderSettings) -> int:
-    """Take in what the provider booked since the last time, and look for what is on one side only."""
+    """Take in what the provider booked since the last time, and look for what is on one side only.
+
+    How far it is known is written down at the end: bookings come newest first, and a run may be cut short.
+    """
     now = clock.now()
+    until = now - SETTLED_FOR
     rows = ProviderMovement.objects.filter(organization=settings.pk, provider=settings.kind)
     before = set(rows.open().values_list("pk", flat=True))
-    for remote in provider_settings.of(settings.pk).movements(_since(settings, now), now):
+    begin = (settings.compared_until or now - FIRST_LOOK + OVERLAP) - OVERLAP
+    for remote in provider_settings.of(settings.pk).movements(begin, until):
         _take_in(settings, remote)
-    for row in rows.open().filter(at__gt=now - LOOKED_BACK):
-        _look_again(row)
+    for payment in _newly_disputed(rows, begin):
+        following.read_disputes(payment)
+    disputed = rows.filter(kind=Movement.DISPUTE, at__gt=now - DISPUTED_FOR, decided_at=None)
+    for key in (rows.open().filter(at__gt=now - LOOKED_BACK) | disputed).values_list("pk", flat=True):
+        _look_again(key)
     _find_missing(settings, now)
+    ProviderSettings.objects.filter(pk=settings.pk).update(compared_until=until)
     new = list(rows.open().exclude(pk__in=before)[:6])
     if new:
         alarms.tell(
@@ -89,10 +110,10 @@ def explain(movement: ProviderMovement, note: str, *, by: Actor) -> ProviderMove
     return row
 
 
-def _since(settings: ProviderSettings, now: datetime) -> datetime:
-    seen = ProviderMovement.objects.filter(organization=settings.pk, provider=settings.kind)
-    last: datetime | None = seen.exclude(difference=Difference.MISSING).aggregate(last=Max("at"))["last"]
-    return (last or now - FIRST_LOOK + OVERLAP) - OVERLAP
+def _newly_disputed(rows: QuerySet[ProviderMovement], begin: datetime) -> QuerySet[Payment]:
+    """Payments whose disputes no event may have told of."""
+    disputes = rows.filter(kind=Movement.DISPUTE, at__gte=begin)
+    return Payment.objects.filter(pk__in=disputes.values("payment")).order_by("pk")
 
 
 @atomic
@@ -111,16 +132,24 @@ def _take_in(settings: ProviderSettings, remote: RemoteMovement) -> None:
 
 
 @atomic
-def _look_again(row: ProviderMovement) -> None:
-    """What was read before our side had it, or is there by now, differs no more."""
+def _look_again(key: UUID) -> None:
+    """What was read before our side had it, or is there by now, differs no more; a dispute may have ended."""
+    row = ProviderMovement.objects.select_for_update().get(pk=key)
+    if row.decided_at is not None:
+        return
     if row.difference != Difference.MISSING:
         _judge(row)
-    elif _booked(row.payment, row.refund):
+    elif _bookings(row).exclude(difference=Difference.MISSING).exists():
         row.difference = ""
         row.save(update_fields=["difference"])
 
 
+def _bookings(row: ProviderMovement) -> QuerySet[ProviderMovement]:
+    return ProviderMovement.objects.filter(payment=row.payment_id, refund=row.refund_id, kind=row.kind)
+
+
 def _judge(row: ProviderMovement) -> None:
+    """The caller made the row, or holds its lock."""
     known = Payment.objects.filter(organization=row.organization_id, provider_reference=row.about)
     if row.kind in (Movement.PAYMENT, Movement.DISPUTE):
         row.payment = known.first() if row.about else None
@@ -136,8 +165,8 @@ def _difference(row: ProviderMovement) -> str:
     ours: tuple[Decimal, str] | None = None
     if row.kind in (Movement.PAYOUT, Movement.FEE):
         return ""
-    if row.kind == Movement.DISPUTE:
-        return "" if row.payment else Difference.UNKNOWN
+    if row.kind == Movement.DISPUTE and row.payment:
+        return _difference_of_dispute(row.payment)
     if row.kind == Movement.PAYMENT and row.payment:
         ours = row.payment.captured, row.payment.currency
     elif row.kind == Movement.REFUND and row.refund and row.payment:
@@ -147,40 +176,46 @@ def _difference(row: ProviderMovement) -> str:
     return "" if ours == (row.amount, row.currency) else Difference.AMOUNT
 
 
+def _difference_of_dispute(payment: Payment) -> str:
+    """While it is open the provider keeps the money; then our books say what it kept for good."""
+    if payment.disputed_at is not None:
+        return ""
+    moved = ProviderMovement.objects.filter(payment=payment, kind=Movement.DISPUTE)
+    kept = moved.aggregate(total=Sum("amount", default=Decimal(0)))["total"]
+    return "" if kept == books.lost(payment) else Difference.AMOUNT
+
+
 def _find_missing(settings: ProviderSettings, now: datetime) -> None:
     """Money that came or went by our books, and by now should stand in the provider's."""
     for reference, at, amount, payment, refund in _expected(settings, now):
-        if not _booked(payment, refund):
-            ProviderMovement.objects.get_or_create(
-                organization=settings.organization, provider=settings.kind, reference=reference,
-                defaults={
-                    "kind": Movement.REFUND if refund else Movement.PAYMENT, "amount": amount, "at": at,
-                    "currency": payment.currency, "payment": payment, "refund": refund,
-                    "difference": Difference.MISSING,
-                },
-            )  # fmt: skip
+        ProviderMovement.objects.get_or_create(
+            organization=settings.organization, provider=settings.kind, reference=reference,
+            defaults={
+                "kind": Movement.REFUND if refund else Movement.PAYMENT, "amount": amount, "at": at,
+                "currency": payment.currency, "payment": payment, "refund": refund,
+                "difference": Difference.MISSING,
+            },
+        )  # fmt: skip
 
 
 def _expected(
     settings: ProviderSettings, now: datetime
 ) -> Iterator[tuple[str, datetime, Decimal, Payment, Refund | None]]:
-    """What was done after the first look and is older than the provider's delay."""
-    begin = max(now - LOOKED_BACK, settings.changed_at)
+    """What was done since the keys were entered, is older than the provider's delay and stands in no booking."""
+    begin = max(now - LOOKED_BACK, settings.set_up_at)
+    booked = ProviderMovement.objects.filter(organization=settings.pk)
+    of_payment = booked.filter(payment=OuterRef("pk"), kind=Movement.PAYMENT)
+    of_refund = booked.filter(refund=OuterRef("pk"), kind=Movement.REFUND)
     came = Payment.objects.filter(
         organization=settings.pk, provider=settings.kind, method=Method.CARD, created_at__gt=begin,
         received_on__lt=(now - SETTLES_WITHIN).date(),
     )  # fmt: skip
-    for payment in came.filter(state__in=[PaymentState.RECEIVED, PaymentState.RETURNED]).order_by("pk"):
+    here = came.filter(~Exists(of_payment), state__in=[PaymentState.RECEIVED, PaymentState.RETURNED])
+    for payment in here.order_by("pk"):
         yield f"ours:{payment.pk}", payment.created_at, payment.captured, payment, None
     went = Refund.objects.filter(
         payment__organization=settings.pk, payment__provider=settings.kind, state=RefundState.DONE,
         made_at__gt=begin, made_at__lt=now - SETTLES_WITHIN,
     )  # fmt: skip
-    for refund in went.select_related("payment").order_by("pk"):
+    for refund in went.filter(~Exists(of_refund)).select_related("payment").order_by("pk"):
         yield f"ours:{refund.pk}", refund.made_at, -refund.amount, refund.payment, refund
-
-
-def _booked(payment: Payment | None, refund: Refund | None) -> bool:
-    kind = Movement.REFUND if refund else Movement.PAYMENT
-    rows = ProviderMovement.objects.filter(payment=payment, refund=refund, kind=kind)
-    return rows.exclude(difference=Difference.MISSING).exists()

@@ -16,6 +16,7 @@ from core.models import Organization
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 200
+LEASE = timedelta(seconds=180)
 BACK_OFF_S = (5, 30, 120, 600, 1800, 3600)
 
 
@@ -40,7 +41,7 @@ def run() -> int:
 
 def _process(key: int) -> None:
     """Read the present state of what it is about. Repeats and latecomers find nothing to do."""
-    row = ProviderEvent.objects.filter(pk=key, processed_at=None).first()
+    row = _claim(key)
     if row is None:
         return
     try:
@@ -54,6 +55,15 @@ def _process(key: int) -> None:
     else:
         row.processed_at = clock.now()
         row.save(update_fields=["processed_at"])
+
+
+def _claim(key: int) -> ProviderEvent | None:
+    """For one worker for a while; for any other when that is over."""
+    now = clock.now()
+    due = ProviderEvent.objects.filter(pk=key, processed_at=None, next_try_at__lte=now)
+    if not due.update(next_try_at=now + LEASE):
+        return None
+    return ProviderEvent.objects.get(pk=key)
 
 
 def _look(row: ProviderEvent) -> None:

@@ -80,7 +80,7 @@ def read_disputes(payment: Payment) -> None:
         held = Payment.objects.select_for_update().get(pk=payment.pk)
         _dispute(held, any(one.state == DisputeState.OPEN for one in found))
         for one in found:
-            if one.state == DisputeState.LOST:
+            if one.state == DisputeState.LOST and one.amount.currency == held.currency:
                 receiving.lose(held, one.reference, one.amount.amount, by=wallets.SYSTEM)
 
 

@@ -1,8 +1,8 @@
 """Money set aside for a session without an account: held, watched, captured once, or released (B-37 to B-40)."""
 
-import logging
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from django.db.transaction import atomic
@@ -21,14 +21,13 @@ from billing.models import (
 )
 from billing.services import alarms
 from billing.services.payments import wallets
-from core import audit, clock
+from core import audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from core.money import minor_units
+from stations.domain.words import TransactionStatus
 from stations.models import Alert, Evse, Transaction
 from stations.services import alerts
-
-logger = logging.getLogger(__name__)
 
 AT_ONCE = 1000
 START_WITHIN = timedelta(minutes=10)
@@ -67,21 +66,23 @@ def begun(payment: Payment, session: Transaction) -> Hold:
     row = Hold.objects.select_for_update().get(pk=held.pk)
     if held.state != PaymentState.HELD:
         raise Conflict("The money is not set aside yet. Start when it is.")
+    if row.transaction_id is None and (clock.now() >= row.give_up_at or _is_given_up(held)):
+        raise Conflict("It took too long: the money is being released. Begin again.")
     if row.transaction_id is None:
         row.transaction = session
         row.save(update_fields=["transaction"])
     return row
 
 
+def _is_given_up(held: Payment) -> bool:
+    return held.calls.filter(action=CallAction.VOID).exists()
+
+
 def watch() -> int:
     """Stop what gets too dear, capture what has a record, release what nobody needs, warn before a hold ends."""
-    keys = list(Hold.objects.filter(closed_at=None).values_list("pk", flat=True)[:AT_ONCE])
+    keys = list(Hold.objects.filter(closed_at=None).order_by("pk").values_list("pk", flat=True))
     for key in keys:
-        try:
-            with atomic():
-                _look_at(key)
-        except Exception:  # whatever one of them has, the others are followed
-            logger.exception("holds.unwatched", extra={"payment": str(key)})
+        turns.guarded(key, partial(_look_at, key))
     _release_left_behind()
     return len(keys)
 
@@ -89,11 +90,14 @@ def watch() -> int:
 def _release_left_behind() -> None:
     """Money that was set aside after we had given up waiting for it."""
     held = Payment.objects.filter(purpose=Purpose.AD_HOC, state=PaymentState.HELD)
-    for payment in held.exclude(hold__closed_at=None).exclude(calls__action=CallAction.VOID)[:AT_ONCE]:
+    for payment in (
+        held.exclude(hold__closed_at=None).exclude(calls__action=CallAction.VOID).order_by("pk")[:AT_ONCE]
+    ):
         release(payment)
 
 
-def _look_at(key: UUID) -> None:
+@atomic
+def _look_at(key: UUID) -> int:
     held = Payment.objects.select_for_update().get(pk=key)
     row = (
         Hold.objects.select_for_update(of=("self",))
@@ -101,7 +105,7 @@ def _look_at(key: UUID) -> None:
         .get(pk=key)
     )
     if row.closed_at is not None:
-        return
+        return 0
     if held.state not in (PaymentState.PENDING, PaymentState.HELD):
         _close(held, row)
     elif row.transaction is None:
@@ -109,6 +113,7 @@ def _look_at(key: UUID) -> None:
             release(held)
     else:
         _follow(held, row, row.transaction)
+    return 1
 
 
 def _follow(held: Payment, row: Hold, session: Transaction) -> None:
@@ -185,6 +190,8 @@ def _close(held: Payment, row: Hold) -> None:
             "hold", f"What was set aside for session {row.transaction.reference} was released before it was paid.",
             organization_id=held.organization_id, object_id=held.pk,
         )  # fmt: skip
+        if row.transaction.status == TransactionStatus.ACTIVE:
+            wallets.ask_to_stop(row.transaction)
     row.closed_at = clock.now()
     row.save(update_fields=["closed_at"])
 

@@ -75,6 +75,10 @@ def assign(payment: Payment, account: BillingAccount, *, by: Actor) -> Payment:
     held = Payment.objects.select_for_update().get(pk=payment.pk)
     if held.account_id is not None or held.state != PaymentState.RECEIVED:
         raise Conflict("It is known already who paid this.")
+    if held.purpose == Purpose.AD_HOC:
+        raise Conflict(
+            "This is for the receipt of its session, which is issued when the session has its record."
+        )
     held.account = account
     held.purpose = Purpose.INVOICE
     held.save(update_fields=["account", "purpose"])

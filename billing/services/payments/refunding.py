@@ -90,16 +90,22 @@ def fail(row: Refund, why: str) -> None:
     if row.state != RefundState.FAILED:
         row.state, row.failure = RefundState.FAILED, why[:200]
         row.save(update_fields=["state", "failure"])
-        held.refunded -= row.amount
-        held.save(update_fields=["refunded"])
-        if held.purpose == Purpose.TOP_UP:
-            wallets.move(held, row.amount)
-        books.refund(held, -row.amount, f"refund failed:{row.pk}")
+        if held.state == PaymentState.RECEIVED:
+            _take_again(held, row)
         audit.record("refund.failed", held, by=wallets.SYSTEM, reason=why)
         alarms.tell(
             "refund", f"{row.amount:.2f} {held.currency} did not reach the payer: {why}",
             organization_id=held.organization_id, object_id=held.pk,
         )  # fmt: skip
+
+
+def _take_again(held: Payment, row: Refund) -> None:
+    """Where all of the payment was taken back meanwhile, what could not be refunded went back by that."""
+    held.refunded -= row.amount
+    held.save(update_fields=["refunded"])
+    if held.purpose == Purpose.TOP_UP:
+        wallets.move(held, row.amount)
+    books.refund(held, -row.amount, f"refund failed:{row.pk}")
 
 
 def done(row: Refund, reference: str = "") -> None:

@@ -2,7 +2,7 @@
 
 import logging
 
-from billing.models import Invoice
+from billing.models import CallAction, CallState, Invoice, ProviderCall
 from billing.services.payments import allocating, wallets
 
 logger = logging.getLogger(__name__)
@@ -13,7 +13,9 @@ AT_ONCE = 500
 def pay_from_wallets() -> int:
     """Pay issued invoices of payers with money in their wallet; how many were paid at least in part."""
     owed = Invoice.objects.filter(state__in=allocating.OWED, document_type="380")
+    charged = ProviderCall.objects.filter(action=CallAction.CHARGE, state=CallState.OPEN)
     payable = owed.filter(account__wallets__balance__gt=0).exclude(debits__open=True)
+    payable = payable.exclude(pk__in=list(charged.values_list("details__invoice", flat=True)))
     rows = payable.order_by("id").distinct()[:AT_ONCE]
     return sum(1 for invoice in rows if wallets.pay(invoice) is not None)
 

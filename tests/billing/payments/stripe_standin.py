@@ -2,7 +2,7 @@
 
 PaymentIntents, Checkout Sessions, Refunds, Disputes and the balance, as far as we ask of them; idempotency keys with
 Stripe's rules; signed events. ``lose``: so many requests are carried out, but their answers never arrive; ``locked``:
-our key is not taken; ``refunds_are``: how a refund stands when it was made.
+our key is not taken; ``break_second_page``: lists end in an error; ``refunds_are``: how a refund stands when made.
 """
 
 import contextlib
@@ -35,6 +35,7 @@ class StandIn:
     break_with: list[int] = field(default_factory=list)
     decline: bool = False
     locked: bool = False
+    break_second_page: bool = False
     refunds_are: str = "succeeded"
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     checkouts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -217,6 +218,8 @@ class StandIn:
         begin, end = int(given["created[gte]"]), int(given["created[lt]"])
         found = [one for one in self.balance if begin <= one["created"] < end]
         after = given.get("starting_after")
+        if after and self.break_second_page:
+            raise Refused(500, "broken")
         if after:
             found = found[[one["id"] for one in found].index(after) + 1 :]
         size = int(given["limit"])

@@ -20,7 +20,7 @@ from billing.models import (
     Wallet,
 )
 from billing.services import receipts
-from billing.services.payments import asking, events, following, holds, refunding
+from billing.services.payments import asking, events, following, holds, receiving, refunding, watching
 from core import clock
 from core.access import Actor
 from core.errors import Conflict
@@ -121,17 +121,162 @@ def test_b39_who_waits_for_the_page_hears_at_once_that_the_key_is_not_taken(
     assert (payment.state, payment.failure) == (PaymentState.FAILED, "Invalid API Key")
 
 
-def test_b38_a_capture_that_stays_refused_is_told_to_a_person(
+def test_b38_a_capture_that_stays_refused_is_told_to_a_person_and_asked_anew(
     held: Payment, stripe: StandIn, organization: Organization
 ) -> None:
     holds.capture(held, Decimal("5.00"))
-    stripe.break_with = []
-    stripe.intents[held.provider_reference]["status"] = "processing"
-    for _ in range(3):
+    intent = stripe.intents[held.provider_reference]
+    intent["status"] = "processing"
+    for _ in range(4):
         ask_now(held)
-    assert ProviderCall.objects.get(payment=held, action="capture").state == CallState.REFUSED
+    assert ProviderCall.objects.get(payment=held, action="capture").state == CallState.OPEN
     [detail] = told(organization, "provider")
     assert "could not be captured" in detail
+    intent["status"] = "requires_capture"
+    assert ask_now(held).captured == 5
+
+
+def test_b39_a_charge_that_waited_is_not_made_for_what_was_paid_meanwhile(
+    stripe: StandIn, issued: Issued, alice: Actor
+) -> None:
+    invoice = issued()
+    filled = ask_now(asking.top_up(invoice.account, Decimal(5), back=BACK, save=True, by=alice))
+    stripe.pay(filled.checkout, save=True)
+    following.read(filled)
+    stripe.locked = True
+    card = SavedMethod.objects.get(account=invoice.account)
+    waiting = ask_now(asking.charge(invoice, card, by=alice))
+    assert waiting.state == PaymentState.PENDING
+    watching.pay_from_wallets()
+    assert not invoice.allocations.exists(), "the wallet does not pay what a card is about to pay"
+    receiving.record(invoice, DUE, received_on=clock.now().date(), by=alice)
+    stripe.locked = False
+    waiting = ask_now(waiting)
+    assert (waiting.state, waiting.failure) == (
+        PaymentState.FAILED,
+        "The invoice was paid otherwise meanwhile.",
+    )
+    assert not [one for one in stripe.intents.values() if one["amount"] == 735]
+
+
+def test_b39_a_card_is_not_charged_a_day_late(stripe: StandIn, issued: Issued, alice: Actor) -> None:
+    invoice = issued()
+    filled = ask_now(asking.top_up(invoice.account, Decimal(5), back=BACK, save=True, by=alice))
+    stripe.pay(filled.checkout, save=True)
+    following.read(filled)
+    late = asking.charge(invoice, SavedMethod.objects.get(account=invoice.account), by=alice)
+    ProviderCall.objects.filter(payment=late).update(created_at=clock.now() - timedelta(hours=25))
+    late = ask_now(late)
+    assert late.state == PaymentState.FAILED
+    assert "for a day" in late.failure
+    assert asking.again(late, by=alice).pk != late.pk
+
+
+@pytest.mark.parametrize("status", [302, 409, 500])
+def test_b42_an_answer_that_proves_nothing_refuses_no_refund(
+    stripe: StandIn, issued: Issued, alice: Actor, status: int
+) -> None:
+    filled = topped_up(stripe, issued, alice)
+    row = refunding.refund(filled, Decimal(24), reason="rest", by=alice)
+    stripe.break_with = [status]
+    ask_now(filled)
+    row.refresh_from_db()
+    assert row.state == "pending"
+    ask_now(filled)
+    row.refresh_from_db()
+    assert (row.state, Wallet.objects.get(account=filled.account).balance) == ("done", 16)
+
+
+def test_b38_a_release_waits_for_the_page_that_is_being_made(
+    stripe: StandIn, station: ChargingStation, alice: Actor
+) -> None:
+    payment = holds.ask(station.evses.get(evse_id=1), Decimal(60), back=BACK, by=alice)
+    Hold.objects.filter(pk=payment.pk).update(give_up_at=clock.now())
+    stripe.break_with = [503]
+    ask_now(payment)
+    holds.watch()
+    stripe.break_with = [503]
+    ask_now(payment)
+    assert not stripe.asked_for("/cancel")
+    for _ in range(2):
+        payment = ask_now(payment)
+    assert (payment.state, stripe.checkouts[payment.checkout]["status"]) == (PaymentState.RELEASED, "expired")
+
+
+def test_b37_nothing_starts_on_money_that_is_being_released(
+    held: Payment, stripe: StandIn, charge: Charge
+) -> None:
+    Hold.objects.filter(pk=held.pk).update(give_up_at=clock.now())
+    with pytest.raises(Conflict, match="Begin again"):
+        holds.begun(held, charge(4000, minutes=1))
+
+
+def test_b40_a_session_whose_money_is_gone_is_stopped(
+    held: Payment, stripe: StandIn, charge: Charge, organization: Organization
+) -> None:
+    session = charge(12_345, minutes=1)
+    holds.begun(held, session)
+    Transaction.objects.filter(pk=session.pk).update(status="active", ended_at=None)
+    stripe.intents[held.provider_reference]["status"] = "canceled"
+    following.read(held)
+    for _ in range(2):
+        holds.watch()
+    assert Command.objects.filter(transaction=session, command="request_stop_transaction").count() == 1
+    assert len(told(organization, "hold")) == 1
+
+
+def test_b42_a_refund_that_fails_after_a_lost_dispute_makes_no_money(
+    stripe: StandIn, issued: Issued, alice: Actor, organization: Organization
+) -> None:
+    filled = topped_up(stripe, issued, alice)
+    stripe.refunds_are = "pending"
+    row = refunding.refund(filled, Decimal(24), reason="rest", by=alice)
+    ask_now(filled)
+    lost = stripe.dispute(stripe.intents[filled.provider_reference], "lost", 4000)
+    tell(organization, *stripe.event("charge.dispute.closed", lost))
+    events.run()
+    [remote] = stripe.refunds.values()
+    remote.update(status="failed", failure_reason="lost_or_stolen_card")
+    tell(organization, *stripe.event("refund.failed", remote))
+    events.run()
+    row.refresh_from_db()
+    assert (row.state, Wallet.objects.get(account=filled.account).balance) == ("failed", 0)
+    assert [balance(organization, name) for name in ("cash", "wallet")] == [0, 0]
+
+
+def test_b18_a_receipt_that_cannot_be_settled_keeps_no_other(
+    held: Payment, stripe: StandIn, charge: Charge, station: ChargingStation, issued: Issued, alice: Actor
+) -> None:
+    first, second = charge(12_345, minutes=1), charge(12_345, minutes=1)
+    holds.begun(held, first)
+    settle()
+    holds.watch()
+    with pytest.raises(Conflict, match="receipt of its session"):
+        receiving.assign(ask_now(held), issued().account, by=alice)
+    Payment.objects.filter(pk=held.pk).update(account=issued().account)
+    holds.watch()
+    other = ask_now(holds.ask(station.evses.get(evse_id=1), Decimal(60), back=BACK, by=alice))
+    stripe.pay(other.checkout)
+    following.read(other)
+    holds.begun(other, second)
+    holds.watch()
+    ask_now(other)
+    for _ in range(2):
+        receipts.run()
+    assert receipt_of(second).invoice.state == InvoiceState.PAID
+    assert receipt_of(first).invoice.state == InvoiceState.ISSUED
+
+
+@pytest.mark.parametrize(("currency", "units"), [("ISK", 6000), ("JPY", 60), ("KWD", 60000), ("EUR", 6000)])
+def test_b35_amounts_are_told_in_the_providers_own_units(
+    stripe: StandIn, station: ChargingStation, alice: Actor, currency: str, units: int
+) -> None:
+    Organization.objects.filter(pk=station.organization_id).update(currency=currency)
+    payment = ask_now(holds.ask(station.evses.get(evse_id=1), Decimal(60), back=BACK, by=alice))
+    assert stripe.checkouts[payment.checkout]["amount_total"] == units
+    stripe.pay(payment.checkout)
+    following.read(payment)
+    assert Payment.objects.get(pk=payment.pk).authorized == 60
 
 
 def test_b38_before_a_hold_ends_its_session_is_stopped_and_then_the_money_released(
