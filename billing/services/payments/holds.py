@@ -20,7 +20,7 @@ from billing.models import (
     Purpose,
 )
 from billing.services import alarms
-from billing.services.payments import wallets
+from billing.services.payments import stopping, wallets
 from core import audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -101,13 +101,13 @@ def _look_at(key: UUID) -> int:
     held = Payment.objects.select_for_update().get(pk=key)
     row = (
         Hold.objects.select_for_update(of=("self",))
-        .select_related("transaction__station__organization")
+        .select_related("transaction__station__organization", "transaction__station__presence")
         .get(pk=key)
     )
     if row.closed_at is not None:
         return 0
     if held.state not in (PaymentState.PENDING, PaymentState.HELD):
-        _close(held, row)
+        _end(held, row)
     elif row.transaction is None:
         if clock.now() >= row.give_up_at:
             release(held)
@@ -157,14 +157,19 @@ def release(held: Payment) -> ProviderCall:
 
 
 def _limit(held: Payment, row: Hold, session: Transaction) -> None:
-    """At hold less reserve, or before the hold itself ends, the session is stopped from here, once (B-38, B-40)."""
+    """At hold less reserve, or before the hold itself ends, the session is stopped from here (B-38, B-40)."""
     cost = getattr(session, "cost", None)
     so_far = (cost.shown if cost else None) or _NOTHING
-    if row.stop_asked_at or session.status != "active":
+    if session.status != TransactionStatus.ACTIVE:
         return
     ends = clock.now() >= row.expires_at - STOP_BEFORE_END
     if ends or so_far + wallets.margin(session, so_far) >= held.authorized:
-        wallets.ask_to_stop(session)
+        _stop(row, session)
+
+
+def _stop(row: Hold, session: Transaction) -> None:
+    stopping.ask(session)
+    if row.stop_asked_at is None:
         row.stop_asked_at = clock.now()
         row.save(update_fields=["stop_asked_at"])
 
@@ -183,6 +188,15 @@ def _warn(held: Payment, row: Hold, session: Transaction) -> None:
         row.save(update_fields=["warned_at"])
 
 
+def _end(held: Payment, row: Hold) -> None:
+    """A session that runs on without money is stopped before the hold is forgotten."""
+    session = row.transaction
+    if session is not None and session.status == TransactionStatus.ACTIVE:
+        _stop(row, session)
+    else:
+        _close(held, row)
+
+
 def _close(held: Payment, row: Hold) -> None:
     """Where a session's money was released and nothing was due back, a person hears that it is lost."""
     if held.state == PaymentState.RELEASED and row.transaction is not None and _is_owed(row.transaction):
@@ -190,8 +204,6 @@ def _close(held: Payment, row: Hold) -> None:
             "hold", f"What was set aside for session {row.transaction.reference} was released before it was paid.",
             organization_id=held.organization_id, object_id=held.pk,
         )  # fmt: skip
-        if row.transaction.status == TransactionStatus.ACTIVE:
-            wallets.ask_to_stop(row.transaction)
     row.closed_at = clock.now()
     row.save(update_fields=["closed_at"])
 

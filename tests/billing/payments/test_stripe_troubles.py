@@ -26,7 +26,7 @@ from core.access import Actor
 from core.errors import Conflict
 from core.models import AuditEntry, Event, Organization
 from core.services import outbox
-from stations.models import ChargingStation, Command, Transaction
+from stations.models import ChargingStation, Command, Presence, Transaction
 from tests.billing.conftest import Charge, settle
 from tests.billing.payments.conftest import DUE, Issued
 from tests.billing.payments.stripe_standin import StandIn
@@ -222,7 +222,30 @@ def test_b40_a_session_whose_money_is_gone_is_stopped(
     for _ in range(2):
         holds.watch()
     assert Command.objects.filter(transaction=session, command="request_stop_transaction").count() == 1
+    Transaction.objects.filter(pk=session.pk).update(status="ended", ended_at=clock.now())
+    for _ in range(2):
+        holds.watch()
     assert len(told(organization, "hold")) == 1
+
+
+def test_b40_a_station_that_did_not_stop_is_asked_again_when_it_is_there(
+    held: Payment, stripe: StandIn, charge: Charge, station: ChargingStation
+) -> None:
+    session = charge(12_345, minutes=1)
+    holds.begun(held, session)
+    Transaction.objects.filter(pk=session.pk).update(status="active", ended_at=None)
+    Hold.objects.filter(pk=held.pk).update(expires_at=clock.now() + timedelta(hours=11))
+    stops = Command.objects.filter(transaction=session, command="request_stop_transaction")
+    holds.watch()
+    assert stops.get().status == "failed", "it is offline"
+    stops.update(issued_at=clock.now() - timedelta(minutes=2))
+    holds.watch()
+    assert stops.count() == 1, "an offline station is not told in vain every minute"
+
+    Presence.objects.filter(station=station).update(connected=True)
+    for _ in range(2):
+        holds.watch()
+    assert stops.count() == 2, "one at a time"
 
 
 def test_b42_a_refund_that_fails_after_a_lost_dispute_makes_no_money(
@@ -293,6 +316,7 @@ def test_b38_before_a_hold_ends_its_session_is_stopped_and_then_the_money_releas
     row.update(expires_at=clock.now() + timedelta(minutes=50))
     holds.watch()
     assert ask_now(held).state == PaymentState.RELEASED
+    Transaction.objects.filter(pk=session.pk).update(status="ended", ended_at=clock.now())
     holds.watch()
     assert session.reference in told(organization, "hold")[0]
 
