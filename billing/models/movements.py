@@ -36,9 +36,9 @@ class ProviderMovementQuerySet(UndividedQuerySet["ProviderMovement"]):
 class ProviderMovement(models.Model):
     """One booking at the provider: ``amount`` in or (negative) out, before its ``fee``.
 
-    ``reference`` is the provider's name of it, ``about`` that of the payment or refund. A ``missing`` one is no
-    booking: money that should be there and was not seen; its reference is ours. ``difference`` is empty where both
-    sides agree. The ``journal`` books the fee, and what was paid out to the bank.
+    ``reference`` is the provider's name of it, ``about`` and ``refund_reference`` those of payment and refund. A
+    ``missing`` one is no booking: money that should be there and was not seen; its reference is ours. ``difference`` is
+    empty where both sides agree. The ``journal`` books the fee, and what was paid out to the bank.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -51,6 +51,7 @@ class ProviderMovement(models.Model):
     currency = models.CharField(max_length=3)
     at = models.DateTimeField()
     about = models.CharField(max_length=100, blank=True)
+    refund_reference = models.CharField(max_length=100, blank=True)
     text = models.CharField(max_length=200, blank=True)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, related_name="movements")
     refund = models.ForeignKey(Refund, on_delete=models.PROTECT, null=True, related_name="movements")

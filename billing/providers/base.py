@@ -58,11 +58,16 @@ class RemotePayment:
 
 @dataclass(frozen=True, slots=True)
 class RemoteRefund:
-    """Neither ``done`` nor with a ``failure``: on its way. One that was done may still fail days later."""
+    """Neither ``done`` nor with a ``failure``: on its way. One that was done may still fail days later.
+
+    ``key`` is that under which we asked for it, empty where somebody made it at the provider.
+    """
 
     reference: str
     done: bool
-    failure: str = ""
+    failure: str
+    amount: Money
+    key: str = ""
 
 
 class DisputeState(StrEnum):
@@ -93,7 +98,8 @@ class MovementKind(StrEnum):
 class RemoteMovement:
     """A line of our account at the provider: ``amount`` in or (negative) out, before its ``fee``.
 
-    ``about`` is the provider's name of the payment or refund that it belongs to, empty where there is none.
+    ``about`` is the provider's name of the payment that it belongs to and ``refund`` that of the refund, empty where
+    there is none.
     """
 
     reference: str
@@ -102,6 +108,7 @@ class RemoteMovement:
     fee: Money
     at: datetime
     about: str = ""
+    refund: str = ""
     text: str = ""
 
 
@@ -137,10 +144,8 @@ class PaymentProvider(Protocol):
     def find_charge(self, card: RemoteCard, payment_id: str) -> RemotePayment | None:
         """What became of a charge of which no answer came; ``None`` where the provider knows of none."""
 
-    def find_refund(self, reference: str, key: str) -> RemoteRefund | None:
-        """What became of a refund of which no answer came; ``None`` where the provider knows of none."""
-
-    def read_refund(self, reference: str) -> RemoteRefund: ...
+    def refunds(self, reference: str) -> Sequence[RemoteRefund]:
+        """All refunds of a payment, whoever made them."""
 
     def disputes(self, reference: str) -> Sequence[RemoteDispute]:
         """All disputes of a payment, open and closed."""

@@ -129,14 +129,9 @@ class Stripe:
         options: Any = {"idempotency_key": key}
         return stripe_objects.refund(_asked(lambda: self._client.refunds.create(given, options)))
 
-    def find_refund(self, reference: str, key: str) -> RemoteRefund | None:
+    def refunds(self, reference: str) -> Sequence[RemoteRefund]:
         wanted: Any = {"payment_intent": reference, "limit": AT_ONCE}
-        found = _asked(lambda: self._client.refunds.list(wanted))
-        ours = (one for one in found.data if getattr(one.metadata, "key", "") == key)
-        return next((stripe_objects.refund(one) for one in ours), None)
-
-    def read_refund(self, reference: str) -> RemoteRefund:
-        return stripe_objects.refund(_asked(lambda: self._client.refunds.retrieve(reference)))
+        return [stripe_objects.refund(one) for one in _asked(lambda: self._client.refunds.list(wanted)).data]
 
     def disputes(self, reference: str) -> Sequence[RemoteDispute]:
         wanted: Any = {"payment_intent": reference, "limit": AT_ONCE}

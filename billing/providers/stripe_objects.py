@@ -86,7 +86,10 @@ def card(found: Any) -> RemoteCard | None:
 def refund(found: Any) -> RemoteRefund:
     failed = found.status in ("failed", "canceled")
     failure = getattr(found, "failure_reason", None) or str(found.status)
-    return RemoteRefund(found.id, found.status == "succeeded", failure if failed else "")
+    return RemoteRefund(
+        reference=found.id, done=found.status == "succeeded", failure=failure if failed else "",
+        amount=money(found.amount, found.currency), key=getattr(found.metadata, "key", ""),
+    )  # fmt: skip
 
 
 def dispute(found: Any) -> RemoteDispute:
@@ -99,11 +102,12 @@ def movement(found: Any) -> RemoteMovement:
     source = getattr(found, "source", None)
     is_dispute = getattr(source, "object", None) == "dispute"
     kind = MovementKind.DISPUTE if is_dispute else _KIND.get(found.type, MovementKind.OTHER)
-    about = getattr(source, "id" if kind == MovementKind.REFUND else "payment_intent", None)
+    refunded = getattr(source, "id", None) if kind == MovementKind.REFUND else None
     return RemoteMovement(
         reference=found.id, kind=kind, amount=money(found.amount, found.currency),
         fee=money(found.fee, found.currency), at=datetime.fromtimestamp(found.created, UTC),
-        about=str(about or ""), text=str(getattr(found, "description", None) or found.type)[:200],
+        about=str(getattr(source, "payment_intent", None) or ""), refund=str(refunded or ""),
+        text=str(getattr(found, "description", None) or found.type)[:200],
     )  # fmt: skip
 
 

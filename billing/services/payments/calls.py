@@ -190,8 +190,9 @@ def _card(call: ProviderCall) -> RemoteCard:
 
 def _ask_refund(provider: PaymentProvider, call: ProviderCall) -> RemoteRefund:
     reference = call.payment.provider_reference
-    known = provider.find_refund(reference, call.key) if call.tries > 1 else None
-    return known or provider.refund(reference, Money(call.amount, call.payment.currency), key=call.key)
+    known = provider.refunds(reference) if call.tries > 1 else []
+    ours = next((one for one in known if one.key == call.key), None)
+    return ours or provider.refund(reference, Money(call.amount, call.payment.currency), key=call.key)
 
 
 @atomic

@@ -78,8 +78,7 @@ def compare(settings: ProviderSettings) -> int:
     begin = (settings.compared_until or now - FIRST_LOOK + OVERLAP) - OVERLAP
     for remote in provider_settings.of(settings.pk).movements(begin, until):
         _take_in(settings, remote)
-    for payment in _newly_disputed(rows, begin):
-        following.read_disputes(payment)
+    _read_what_no_event_told(rows, begin)
     disputed = rows.filter(kind=Movement.DISPUTE, at__gt=now - DISPUTED_FOR, decided_at=None)
     for key in (rows.open().filter(at__gt=now - LOOKED_BACK) | disputed).values_list("pk", flat=True):
         _look_again(key)
@@ -110,10 +109,15 @@ def explain(movement: ProviderMovement, note: str, *, by: Actor) -> ProviderMove
     return row
 
 
-def _newly_disputed(rows: QuerySet[ProviderMovement], begin: datetime) -> QuerySet[Payment]:
-    """Payments whose disputes no event may have told of."""
+def _read_what_no_event_told(rows: QuerySet[ProviderMovement], begin: datetime) -> None:
+    """Disputes, and refunds that somebody made at the provider."""
+    payments = Payment.objects.order_by("pk")
     disputes = rows.filter(kind=Movement.DISPUTE, at__gte=begin)
-    return Payment.objects.filter(pk__in=disputes.values("payment")).order_by("pk")
+    for payment in payments.filter(pk__in=disputes.values("payment")):
+        following.read_disputes(payment)
+    refunds = rows.filter(kind=Movement.REFUND, at__gte=begin, difference=Difference.UNKNOWN)
+    for payment in payments.filter(pk__in=refunds.values("payment")):
+        following.read_refunds(payment)
 
 
 @atomic
@@ -123,6 +127,7 @@ def _take_in(settings: ProviderSettings, remote: RemoteMovement) -> None:
         defaults={
             "kind": remote.kind.value, "amount": remote.amount.amount, "fee": remote.fee.amount,
             "currency": remote.amount.currency, "at": remote.at, "about": remote.about[:100],
+            "refund_reference": remote.refund[:100],
             "text": remote.text[:200],
         },
     )  # fmt: skip
@@ -151,12 +156,9 @@ def _bookings(row: ProviderMovement) -> QuerySet[ProviderMovement]:
 def _judge(row: ProviderMovement) -> None:
     """The caller made the row, or holds its lock."""
     known = Payment.objects.filter(organization=row.organization_id, provider_reference=row.about)
-    if row.kind in (Movement.PAYMENT, Movement.DISPUTE):
-        row.payment = known.first() if row.about else None
-    elif row.kind == Movement.REFUND and row.about:
-        refunds = Refund.objects.filter(payment__organization=row.organization_id)
-        row.refund = refunds.filter(provider_reference=row.about).select_related("payment").first()
-        row.payment = row.refund.payment if row.refund else None
+    row.payment = known.first() if row.about else None
+    if row.refund_reference and row.payment:
+        row.refund = row.payment.refunds.filter(provider_reference=row.refund_reference).first()
     row.difference = _difference(row)
     row.save()
 

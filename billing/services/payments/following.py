@@ -64,13 +64,19 @@ def sweep_disputes() -> int:
 
 
 def read_refunds(payment: Payment) -> None:
-    """Move its refunds forward: one that was on its way arrived, or came back, also days after it was sent."""
-    provider = provider_settings.of(payment.organization_id)
-    sent = payment.refunds.exclude(state=RefundState.FAILED).exclude(provider_reference="")
-    for row in sent.filter(made_at__gt=clock.now() - FORGOTTEN):
-        remote = provider.read_refund(row.provider_reference)
-        with atomic():
-            refunding.follow(row, remote)
+    """Move its refunds forward: one that was on its way arrived, or came back, also days after it was sent.
+
+    One that somebody made at the provider is taken over.
+    """
+    found = provider_settings.of(payment.organization_id).refunds(payment.provider_reference)
+    with atomic():
+        held = Payment.objects.select_for_update().get(pk=payment.pk)
+        ours = {row.provider_reference: row for row in held.refunds.exclude(provider_reference="")}
+        for remote in found:
+            if remote.reference in ours:
+                refunding.follow(ours[remote.reference], remote)
+            elif remote.done and not remote.key and remote.amount.currency == held.currency:
+                refunding.take_over(held, remote)
 
 
 def read_disputes(payment: Payment) -> None:

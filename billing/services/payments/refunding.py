@@ -80,6 +80,26 @@ def follow(row: Refund, remote: RemoteRefund) -> None:
         )
 
 
+def take_over(held: Payment, remote: RemoteRefund) -> None:
+    """Money that somebody sent back at the provider: what it settled is owed again. The caller holds its lock."""
+    amount = min(remote.amount.amount, held.captured - held.refunded)
+    if held.state != PaymentState.RECEIVED or amount <= 0:
+        return
+    row = Refund.objects.create(
+        payment=held, amount=amount, reason="Sent back at the provider.", made_by=wallets.SYSTEM.label,
+        made_at=clock.now(), state=RefundState.DONE, provider_reference=remote.reference,
+    )  # fmt: skip
+    missing = wallets.give_back(held, amount) if held.purpose == Purpose.TOP_UP else _NOTHING
+    books.lose(held, amount, missing, f"refund:{row.pk}")
+    held.refunded += amount
+    held.save(update_fields=["refunded"])
+    allocating.reopen_beyond(held)
+    audit.record(
+        "payment.refunded", held, by=wallets.SYSTEM, reason=row.reason,
+        changes={"refunded": [None, f"{amount:.2f}"]},
+    )  # fmt: skip
+
+
 def fail(row: Refund, why: str) -> None:
     """The provider cannot send it, or it came back days later: the money is ours again as a credit of the payer.
 

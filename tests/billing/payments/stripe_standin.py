@@ -182,12 +182,10 @@ class StandIn:
                 return intent
             case ("POST", "refunds"):
                 intent = self._found(self.intents, given["payment_intent"])
-                return self._refund(intent, int(given["amount"]), given.get("metadata[key]", ""))
+                return self.refund(intent, int(given["amount"]), given.get("metadata[key]", ""))
             case ("GET", "refunds"):
                 wanted = given["payment_intent"]
                 return _list(one for one in self.refunds.values() if one["payment_intent"] == wanted)
-            case ("GET", "refunds", key):
-                return self._found(self.refunds, key)
             case ("GET", "disputes"):
                 wanted = given["payment_intent"]
                 return _list(one for one in self.disputes.values() if one["payment_intent"] == wanted)
@@ -225,14 +223,15 @@ class StandIn:
         size = int(given["limit"])
         return {**_list(found[:size]), "has_more": len(found) > size}
 
-    def _refund(self, intent: dict[str, Any], amount: int, key_of_ours: str) -> dict[str, Any]:
+    def refund(self, intent: dict[str, Any], amount: int, key_of_ours: str) -> dict[str, Any]:
         if amount > intent["amount_received"] - intent["refunded"]:
             raise Refused(400, "Refund amount is greater than unrefunded amount on charge.")
         intent["refunded"] += amount
         key = f"re_{next(self.numbers)}"
         self.refunds[key] = {"id": key, "object": "refund", "status": self.refunds_are, "amount": amount,
+                             "currency": intent["currency"],
                              "failure_reason": None, "payment_intent": intent["id"],
-                             "metadata": {"key": key_of_ours}}  # fmt: skip
+                             "metadata": {"key": key_of_ours} if key_of_ours else {}}  # fmt: skip
         return self.refunds[key]
 
     def answer(self, method: str, path: str, given: dict[str, str], key: str) -> tuple[int, dict[str, Any]]:

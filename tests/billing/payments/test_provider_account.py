@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
-from billing.models import Payment, ProviderMovement, ProviderSettings, Refund
-from billing.services.payments import asking, comparing, following, refunding
+from billing.models import Payment, ProviderMovement, ProviderSettings, Refund, Wallet
+from billing.services.payments import asking, comparing, events, following, refunding
 from core import clock
 from core.access import Actor
 from core.models import AuditEntry, Organization
@@ -17,7 +17,7 @@ from tests.billing.pages import alice, browser, browser_of, member, organization
 from tests.billing.payments.conftest import issued, stripe
 from tests.billing.payments.stripe_standin import StandIn
 from tests.billing.payments.test_receipts import balance
-from tests.billing.payments.test_stripe import BACK, ask_now
+from tests.billing.payments.test_stripe import BACK, ask_now, tell
 from tests.billing.payments.test_stripe_troubles import Issued, told
 
 __all__ = ["alice", "browser", "issued", "member", "organization", "stripe", "viewer"]
@@ -80,7 +80,9 @@ def test_b42_what_is_on_one_side_only_or_of_another_amount_is_listed_and_told_on
     ProviderSettings.objects.filter(pk=organization.pk).update(set_up_at=old - timedelta(days=1))
     Payment.objects.filter(pk=unseen.pk).update(created_at=old, received_on=old.date())
     stripe.balance[0]["amount"] = 3900
-    stripe.move("refund", -700, at=now(), source={"object": "refund", "id": "re_by_hand"})
+    stripe.move(
+        "refund", -700, at=now(), source={"object": "refund", "id": "re_1", "payment_intent": "pi_other"}
+    )
     assert compared(organization) == 3
     assert compared(organization) == 0
 
@@ -143,6 +145,23 @@ def test_b42_a_dispute_of_which_no_event_came_is_read_and_compared(
     assert compared(organization) == 0
     row.refresh_from_db()
     assert row.difference == ""
+
+
+def test_b42_a_refund_that_somebody_made_at_the_provider_is_taken_over_once(
+    stripe: StandIn, filled: Payment, organization: Organization
+) -> None:
+    intent = stripe.intents[filled.provider_reference]
+    made = stripe.refund(intent, 700, "")
+    stripe.move("refund", -700, at=now(), source=made)
+    for _ in range(2):
+        compared(organization)
+    tell(organization, *stripe.event("refund.created", made))
+    events.run()
+    row = Refund.objects.get(payment=filled)
+    assert (row.amount, row.state, row.reason) == (7, "done", "Sent back at the provider.")
+    assert Wallet.objects.get(account=filled.account).balance == 33
+    assert balance(organization, "cash") == Decimal("32.15"), "40.00 - 0.85 - 7.00"
+    assert not ProviderMovement.objects.filter(organization=organization).open().exists()
 
 
 def test_b42_a_payout_that_came_back_is_at_the_provider_again(
