@@ -1,6 +1,6 @@
 """Cutting a metered session into periods in which no component changes (tariffs T-11 to T-15, T-23)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -41,9 +41,12 @@ class _Cut:
             self.exact_ms = instant
 
 
-def cut(tariff: Tariff, session: Metered, zone: ZoneInfo) -> list[Period]:
-    """The periods of a session, from its readings. Raises :class:`CannotPrice` rather than guess."""
-    return _Cutter(tariff, session, zone).periods()
+def cut(tariff: Tariff, session: Metered, zone: ZoneInfo, changes: Sequence[datetime] = ()) -> list[Period]:
+    """The periods of a session, from its readings; another tariff begins to hold at each of the ``changes``.
+
+    Raises :class:`CannotPrice` rather than guess.
+    """
+    return _Cutter(tariff, session, zone, changes).periods()
 
 
 def milliseconds(instant: datetime) -> int:
@@ -52,8 +55,11 @@ def milliseconds(instant: datetime) -> int:
 
 
 class _Cutter:
-    def __init__(self, tariff: Tariff, session: Metered, zone: ZoneInfo) -> None:
+    def __init__(
+        self, tariff: Tariff, session: Metered, zone: ZoneInfo, changes: Sequence[datetime] = ()
+    ) -> None:
         self.tariff, self.zone = tariff, zone
+        self.changes = [milliseconds(one) for one in changes]
         self.readings = _in_order(session)
         self.start, self.end = self.readings[0][0], milliseconds(session.end)
         if self.end < self.start:
@@ -128,7 +134,8 @@ class _Cutter:
         for at in self._clock_cuts():
             if here := self._cut_at(cuts, (at, 1)):
                 here.by_clock = True
-        for at in (*self._becomes_known(), *self.courses["kwh"].turns()):
+        changed = (one for one in self.changes if one > self.start)
+        for at in (*self._becomes_known(), *self.courses["kwh"].turns(), *changed):
             self._cut_at(cuts, (at, 1))
         return cuts
 

@@ -41,11 +41,12 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Terms:
-    """How a reservation before the charge went, rates that a tariff leaves open, and whether steps count."""
+    """How a reservation before the charge went, rates that a tariff leaves open, and after how many
+    seconds another tariff began to hold."""
 
     reservation: str = USED
     rates: Mapping[str, Decimal] = field(default_factory=dict)
-    steps: bool = True
+    changes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def bill(
     used: dict[Kind, dict[int, Fraction]] = {}
     flat: dict[bool, int] = {}
     last: dict[Kind, int] = {}
+    at_s: dict[Kind, int] = {}
     latest_time: Kind | None = None
     for tick in _ticks(stretches, start, zone):
         reserved = tick.stretch.state == "reserved"
@@ -98,12 +100,14 @@ def bill(
             if amount and winner is not None:
                 mine = used.setdefault(kind, {})
                 mine[winner] = mine.get(winner, Fraction(0)) + amount
-                last[kind] = winner
+                last[kind], at_s[kind] = winner, tick.elapsed_s
                 latest_time = kind if kind in TIMES else latest_time
         if reserved not in flat and (winner := _winner(elements, matching, "FLAT")) is not None:
             flat[reserved] = winner
+    whole = sum(one.seconds for one in stretches)
+    changed_s = max((one for one in terms.changes if one < whole), default=0)
     for kind in (("ENERGY", False), latest_time, ("TIME", True)):
-        if terms.steps and kind in last:
+        if kind in last and (kind == ("TIME", True) or at_s[kind] >= changed_s):
             _step_up(elements, kind, used[kind], last[kind])
     return _limited(tariff, _summed(tariff, elements, terms, used, flat))
 

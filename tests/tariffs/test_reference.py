@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tariffs.pricing import Basis, Counted, Metered, Payable, Price, Reservation, Sample, State, Tax, Warned
 from tariffs.structure import Dimension
 from tests.tariffs.building import component, document, element, metered, price, tariff
-from tests.tariffs.reference import UNKNOWN, WEEK, Bill, Sides, Stretch, Terms, bill, limited, payable
+from tests.tariffs.reference import TICK_S, UNKNOWN, WEEK, Bill, Sides, Stretch, Terms, bill, limited, payable
 from tests.tariffs.test_properties import BEGINNINGS, CLOCKS, DATES, PRICES, as_record
 
 SESSIONS = int(os.environ.get("PRICED_SESSIONS", "300"))
@@ -67,7 +67,7 @@ class Case:
         return {
             "reservation": Reservation(self.terms.reservation),
             "tax_rates": {Dimension(name): rate for name, rate in self.terms.rates.items()},
-            "tariff_changes": not self.terms.steps,
+            "tariff_changes": [self.start + timedelta(seconds=one) for one in self.terms.changes],
         }
 
 
@@ -149,7 +149,8 @@ def terms(draw: st.DrawFn, *, newer: bool) -> Terms:
     named = draw(st.lists(st.sampled_from(list(Dimension)), max_size=3, unique=True)) if newer else []
     rates = {one.value: Decimal(draw(st.sampled_from(["0", "7", "19", "8.1"]))) for one in named}
     reservation = draw(st.sampled_from(["used", "used", "expired", "free"]))
-    return Terms(reservation, rates, steps=draw(st.integers(0, 7)) > 0)
+    changes = draw(st.lists(st.integers(0, 240), max_size=2)) if draw(st.booleans()) else []
+    return Terms(reservation, rates, tuple(one * TICK_S for one in changes))
 
 
 @st.composite
