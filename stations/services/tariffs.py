@@ -78,7 +78,8 @@ WITH found AS ({FIND}), frozen AS (
     FROM found f
     ON CONFLICT (transaction_id) DO UPDATE SET version_id = excluded.version_id, level = excluded.level,
         document = excluded.document, currency = excluded.currency, time_zone = excluded.time_zone,
-        basis = excluded.basis, at_receipt = excluded.at_receipt, tariff_changes = excluded.tariff_changes, frozen_at = excluded.frozen_at
+        basis = excluded.basis, at_receipt = excluded.at_receipt,
+        tariff_changes = excluded.tariff_changes, frozen_at = excluded.frozen_at
         WHERE stations_frozentariff.level <> 'hand'
     RETURNING 1),
 begun AS (
