@@ -79,6 +79,7 @@ class Tallies:
     def count(self, periods: Sequence[Period]) -> None:
         """Find the component of everything in every period (T-05 to T-08), once for conditions that they share."""
         known: dict[int, dict[Counted, Tally]] = {}
+        reserved = False
         for period in periods:
             conditions, volumes = period.conditions, period.volumes
             chosen = known.setdefault(id(conditions), {})
@@ -96,8 +97,11 @@ class Tallies:
                 if volumes.get(counted) and chosen[counted].choice is not None:
                     self.last_time = counted
             if Counted.RESERVATION_TIME in volumes:
+                reserved = True
                 self._add_flat(Counted.RESERVATION_FLAT, period)
-            if Counted.FLAT not in self.last and not period.only_reserved:
+            # After a reservation, what counts nothing is neither it nor the session, which has not begun (T-08).
+            is_gap = reserved and not volumes
+            if Counted.FLAT not in self.last and not period.only_reserved and not is_gap:
                 self._add_flat(Counted.FLAT, period)
 
     def round_up(self, changed_at: datetime | None = None) -> None:

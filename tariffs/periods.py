@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from tariffs.local_time import boundaries
@@ -16,7 +17,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MS_PER_HOUR = 3_600_000
 _MILLISECOND = timedelta(milliseconds=1)
 
-_COUNTS_AS: Mapping[State, Counted] = {
+GAP: Final = "gap"
+"""Between a reservation's end and its session: nothing counts there, not even the fee of either."""
+CountsAs = Counted | Literal["gap"] | None
+
+_COUNTS_AS: Mapping[State, CountsAs] = {
+    State.LAPSED: GAP,
     State.RESERVED: Counted.RESERVATION_TIME,
     State.CHARGING: Counted.TIME,
     State.SUSPENDED_EV: Counted.PARKING_TIME,
@@ -31,7 +37,7 @@ class _Cut:
     def __init__(self, exact_ms: Ratio) -> None:
         self.exact_ms = exact_ms
         self.bands: dict[str, int] | None = None
-        self.time: Counted | None = None
+        self.time: CountsAs = None
         self.time_known = self.by_clock = False
 
     def reach(self, instant: Ratio) -> None:
@@ -77,7 +83,8 @@ class _Cutter:
         instants = sorted(cuts)
         kwh = self.courses["kwh"]
         bands = {name: course.first_band() for name, course in self.courses.items()}
-        time, before, periods = None, kwh.at((self.start, 1)), []
+        time: CountsAs = None
+        before, periods = kwh.at((self.start, 1)), []
         begins, clock = _instant(self.start), 0
         for at, end in pairwise([*instants, self.end]):
             here = cuts[at]
@@ -87,9 +94,11 @@ class _Cutter:
             time = here.time if here.time_known else time
             # The last one ends with the session; one of that very millisecond is empty.
             after = kwh.at(cuts[end].exact_ms if end in cuts and end != at else (self.end, 1))
-            volumes = {Counted.ENERGY: kwh.between(before, after)}
-            if time is not None:
-                volumes[time] = Fraction(end - at, MS_PER_HOUR)
+            volumes: dict[Counted, Fraction] = {}
+            if time is not GAP:
+                volumes[Counted.ENERGY] = kwh.between(before, after)
+                if isinstance(time, Counted):
+                    volumes[time] = Fraction(end - at, MS_PER_HOUR)
             ends = _instant(end)
             periods.append(Period(begins, ends, self._conditions(at, clock, bands, volumes), volumes))
             before, begins = after, ends
@@ -165,10 +174,11 @@ class _Cutter:
             if 0 < seconds * 1000 < self.end - self.start:
                 yield self.start + int(seconds) * 1000
 
-    def _times_count_as(self) -> Iterator[tuple[int, Counted | None]]:
+    def _times_count_as(self) -> Iterator[tuple[int, CountsAs]]:
         """Where time begins to count as something else; an unknown state changes nothing."""
         began: Decimal | None = None
-        flowed, charged, present = False, False, None
+        present: CountsAs = None
+        flowed, charged = False, False
         for (at, one), ahead in zip(self.readings, self._registers_ahead(), strict=True):
             if one.register_kwh is not None:
                 began = one.register_kwh if began is None else began
@@ -214,7 +224,7 @@ class _Cutter:
         """In which band it is; ``None`` where nobody has read it, and nothing that is priced needs it yet."""
         if self.courses[name].knows(start):
             return bands[name]
-        if volumes[Counted.ENERGY] or Counted.TIME in volumes or Counted.PARKING_TIME in volumes:
+        if volumes.get(Counted.ENERGY) or Counted.TIME in volumes or Counted.PARKING_TIME in volumes:
             raise CannotPrice(f"missing_{name}", f"The tariff depends on {name}, and no reading tells it.")
         return None
 

@@ -94,6 +94,8 @@ def bill(
         reserved = tick.stretch.state == "reserved"
         if reserved and terms.reservation == FREE:
             continue
+        if tick.stretch.state == "lapsed":
+            continue
         matching = [number for number, one in enumerate(elements) if _matches(one, reserved, tick)]
         for kind, amount in _amounts(tick, reserved):
             winner = _winner(elements, matching, kind[0])

@@ -427,3 +427,46 @@ def test_t14_energy_given_back_across_a_threshold_is_told_as_uncut() -> None:
 
     assert result.total.excl == Fraction("0.30") * 6 + Fraction("0.50") * (2 - 4)
     assert result.warnings == (Warned.UNCUT_PERIOD,)
+
+
+FEES = tariff(
+    element(component("FLAT", "7"), component("TIME", "6"), reservation="RESERVATION"),
+    element(component("FLAT", "5"), end_time="10:30"),
+    element(component("FLAT", "1"), component("ENERGY", "0.50")),
+)
+
+
+@pytest.mark.parametrize("first", [None, State.CONNECTED, State.CHARGING])
+def test_t08_the_fee_of_a_session_is_that_of_its_start_not_of_the_gap_after_its_reservation(
+    first: State | None,
+) -> None:
+    session = metered(
+        sample(at("09:00"), state=State.RESERVED),
+        sample(at("10:00"), state=State.LAPSED),
+        sample(at("11:00"), "0", first or State.CONNECTED),
+        sample(at("11:10"), "1", State.CHARGING if first else None),
+        sample(at("12:00"), "6"),
+    )
+    result = price(FEES, session)
+    fee = next(line for line in result.lines if line.counted is Counted.FLAT)
+
+    assert (fee.element, fee.stretches[0][0]) == (2, at("11:00"))
+    assert result.part(Part.RESERVATION).excl == 7 + 6
+    assert result.total.excl == 7 + 6 + 1 + 3
+    assert [(one.start, dict(one.volumes)) for one in result.periods][1] == (at("10:00"), {})
+    assert price(FEES, as_record(result)).total == result.total
+
+
+def test_t09_a_reservation_that_lapsed_without_a_session_pays_no_fee_of_one() -> None:
+    session = metered(
+        sample(at("09:00"), "0", State.RESERVED), sample(at("10:00"), state=State.LAPSED), end=at("10:20")
+    )
+    result = price(FEES, session)
+    assert result.part(Part.FIXED).excl == 0
+    assert price(FEES, as_record(result)).part(Part.FIXED).excl == 0
+
+
+def test_t08_a_record_whose_first_period_counts_nothing_has_its_fee_there_all_the_same() -> None:
+    session = recorded(at("11:00"), period(at("10:00")), period(at("10:40"), energy_kwh="2"))
+    result = price(FEES, session)
+    assert [line.element for line in result.lines if line.counted is Counted.FLAT] == [1]

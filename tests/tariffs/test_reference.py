@@ -129,13 +129,17 @@ def stretches(draw: st.DrawFn) -> list[Stretch]:
     if draw(st.integers(0, 3)) == 0:
         reserved = draw(st.sampled_from([1, 1, 1, count]))
         states[:reserved] = ["reserved"] * reserved
+        if reserved < count and draw(st.booleans()):
+            states[reserved] = "lapsed"
     rates = draw(st.sampled_from([(0, 1, 2, 4), (0, 1, 2, 4), (-4, -2, -1, 0, 1, 2, 4)]))
     kw, amps = draw(courses(4, [0, 4, 8], count)), draw(courses(16, [0, 16, 32], count))
     return [
         Stretch(
             draw(st.sampled_from([60, 480, 900, 1800, 2700])),
             state,
-            Fraction(0) if state in ("reserved", "connected") else Fraction(draw(st.sampled_from(rates)), 4),
+            Fraction(0)
+            if state in ("reserved", "lapsed", "connected")
+            else Fraction(draw(st.sampled_from(rates)), 4),
             kw[number],
             amps[number],
         )
