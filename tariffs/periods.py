@@ -1,5 +1,6 @@
 """Cutting a metered session into periods in which no component changes (tariffs T-11 to T-15, T-23)."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,6 +28,7 @@ _COUNTS_AS: Mapping[State, CountsAs] = {
     State.CHARGING: Counted.TIME,
     State.SUSPENDED_EV: Counted.PARKING_TIME,
 }
+_BEFORE = frozenset({State.RESERVED, State.LAPSED})
 
 
 class _Cut:
@@ -65,14 +67,14 @@ class _Cutter:
         self, tariff: Tariff, session: Metered, zone: ZoneInfo, changes: Sequence[datetime] = ()
     ) -> None:
         self.tariff, self.zone = tariff, zone
-        self.changes = [milliseconds(one) for one in changes]
+        self.changes, self.discharges = [milliseconds(one) for one in changes], session.discharges
         self.readings = _in_order(session)
         self.start, self.end = self.readings[0][0], milliseconds(session.end)
         if self.end < self.start:
             raise CannotPrice("end_before_start", "The session ends before its first reading.")
         self.conditions: dict[tuple[int, int, int | None, int | None], Conditions] = {}
         self.courses = {
-            "kwh": self._energy(discharges=session.discharges),
+            "kwh": self._energy(),
             "power": self._course("power", lambda one: one.power_kw),
             "current": self._course("current", lambda one: one.current_a),
         }
@@ -201,13 +203,13 @@ class _Cutter:
             ahead.append(one.register_kwh if one.register_kwh is not None else last)
         return ahead[::-1]
 
-    def _energy(self, *, discharges: bool) -> Course:
+    def _energy(self) -> Course:
         knots = [(at, one.register_kwh) for at, one in self.readings if one.register_kwh is not None]
         if not knots:
             raise CannotPrice("missing_register", "No reading of the session has a register.")
         first = previous = knots[0][1]
         for _, value in knots:
-            if value < previous and not discharges:
+            if value < previous and not self.discharges:
                 raise CannotPrice("register_fell", f"The register fell from {previous} to {value} kWh.")
             previous = value
         return Course([(at, value - first) for at, value in knots], self.tariff.thresholds("kwh"))
@@ -216,7 +218,24 @@ class _Cutter:
         """A quantity that restrictions ask for; without such restrictions nobody looks at it."""
         bounds = self.tariff.thresholds(name)
         told = [(at, value_of(one)) for at, one in self.readings] if bounds else []
-        return Course([(at, value) for at, value in told if value is not None], bounds)
+        knots = [(at, value) for at, value in told if value is not None]
+        return Course([*self._still(knots), *knots] if bounds else [], bounds)
+
+    def _still(self, told: Sequence[tuple[int, Decimal]]) -> list[tuple[int, Decimal]]:
+        """Where nothing flows, though nobody told so: as a session begins, and while its register stands (T-15, T-23).
+
+        Not where energy was read before the quantity was told for the first time: that is a gap. Neither where the
+        register was not read as the session began. A balance that stands may hide a flow.
+        """
+        begin = next((at for at, one in self.readings if one.state not in _BEFORE), None)
+        registers = [(at, one.register_kwh) for at, one in self.readings if one.register_kwh is not None]
+        first_at, first_kwh = registers[0]
+        rises = next((at for at, kwh in registers if kwh != first_kwh), math.inf)
+        told_from = told[0][0] if told else math.inf
+        if begin != first_at or told_from <= begin or told_from > rises:
+            return []
+        stands = [at for at, kwh in registers if kwh == first_kwh and begin < at < told_from]
+        return [(at, Decimal(0)) for at in (begin, *([] if self.discharges else stands[-1:]))]
 
     def _band(
         self, name: str, start: int, bands: Mapping[str, int], volumes: Mapping[Counted, Fraction]

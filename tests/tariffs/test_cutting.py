@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tariffs.local_time import boundaries, find_zone
-from tariffs.pricing import CannotPrice, Counted, Metered, Part, Price, State, Warned
+from tariffs.pricing import CannotPrice, Counted, Metered, Part, Price, Sample, State, Warned
 from tariffs.structure import Tariff
 from tariffs.usage import state_of
 from tests.tariffs.building import (
@@ -163,6 +163,80 @@ def test_t15_contradictions_and_gaps_are_refused_and_never_guessed() -> None:
     assert refused(BY_KWH, metered(begin, end=at("09:59"))) == "end_before_start"
     assert refused(BY_KWH, Metered(samples=(), end=at("10:00"))) == "no_readings"
     assert refused(BY_POWER, metered(begin, sample(at("11:00"), "6"))) == "missing_power"
+
+
+def test_t15_at_the_start_nothing_flows_so_a_first_power_told_later_leaves_no_gap() -> None:
+    session = metered(
+        sample(at("10:00"), "5", State.CHARGING),
+        sample(at("10:10"), "6", power="28"),
+        sample(at("11:00"), "26", power="28"),
+    )
+    result = price(BY_POWER, session)
+    # From 0 kW it runs in a line to 28, so that 14 are crossed after five minutes
+    assert starts(result) == [at("10:00"), at("10:05")]
+    assert result.total.excl == Fraction("0.5") * 2 + Fraction("20.5")
+    assert price(BY_POWER, as_record(result)).total == result.total
+
+
+def test_t15_while_the_register_stands_no_power_flows() -> None:
+    session = metered(
+        sample(at("10:00"), "5", State.CONNECTED),
+        sample(at("10:20"), "5", State.CHARGING),
+        sample(at("10:30"), "6", power="28"),
+        sample(at("11:00"), "20", power="28"),
+    )
+    result = price(BY_POWER, session)
+    assert starts(result) == [at("10:00"), at("10:20"), at("10:25")]
+    assert result.total.excl == Fraction("0.5") * 2 + Fraction("14.5")
+
+
+def test_t15_a_car_that_takes_nothing_has_no_power_whoever_tells_it() -> None:
+    of = tariff(element(component("TIME", "9"), min_power=1), element(component("TIME", "3")))
+    session = metered(sample(at("10:00"), "5", State.CHARGING), sample(at("11:00"), "5"))
+    assert price(of, session).total.excl == 3
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        # energy was read without power before power was told
+        [
+            sample(at("10:00"), "5", State.CHARGING),
+            sample(at("10:05"), "6"),
+            sample(at("10:10"), "7", power="28"),
+        ],
+        # nobody knows what flowed before the first register
+        [sample(at("10:00"), None, State.CHARGING), sample(at("10:10"), "7", power="28")],
+        [
+            sample(at("10:00"), None, State.CHARGING),
+            sample(at("10:05"), "5"),
+            sample(at("10:10"), "7", power="28"),
+        ],
+    ],
+)
+def test_t15_a_register_is_no_reading_of_power_so_real_gaps_stay(samples: list[Sample]) -> None:
+    assert refused(BY_POWER, metered(*samples, end=at("11:00"))) == "missing_power"
+
+
+def test_t15_a_car_that_gives_back_stood_still_at_its_start_only() -> None:
+    session = metered(
+        sample(at("10:00"), "5", State.CHARGING),
+        sample(at("10:20"), "5"),
+        sample(at("10:40"), "6", power="28"),
+        sample(at("11:00"), "6", power="28"),
+        discharges=True,
+    )
+    assert starts(price(BY_POWER, session)) == [at("10:00"), at("10:20")]
+
+
+def test_t15_after_a_reservation_too_nothing_flows_at_the_start() -> None:
+    session = metered(
+        sample(at("09:00"), state=State.RESERVED),
+        sample(at("10:00"), "5", State.CHARGING),
+        sample(at("10:10"), "6", power="28"),
+        end=at("10:30"),
+    )
+    assert starts(price(BY_POWER, session)) == [at("09:00"), at("10:00"), at("10:05")]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from fractions import Fraction
@@ -212,6 +212,7 @@ def test_t57_any_session_costs_what_a_reference_written_apart_says(case: Case) -
         _agrees(due, expected, gross=basis is Basis.GROSS)
         assert case.gives_back or min(_amounts(due), default=Decimal(0)) >= 0
     _does_not_depend_on_cuts(case, result)
+    _does_not_need_power_at_the_start(case, result)
 
 
 def _agrees(due: Payable, expected: Bill, *, gross: bool) -> None:
@@ -248,6 +249,18 @@ def _does_not_depend_on_cuts(case: Case, result: Price) -> None:
         assert other.total == result.total
         assert other.payable == result.payable
         assert Warned.UNCUT_PERIOD not in other.warnings
+
+
+def _does_not_need_power_at_the_start(case: Case, result: Price) -> None:
+    """Where nothing flows as the session begins, nobody has to say so (T-15)."""
+    first = case.stretches[0]
+    if first.state == "reserved" or first.kw[0] or first.amps[0]:
+        return
+    session = session_of(case)
+    begin, *rest = session.samples
+    untold = replace(session, samples=(replace(begin, power_kw=None, current_a=None), *rest))
+    of = tariff(*case.written["elements"], **_fields(case.written))
+    assert price(of, untold, case.zone, **case.options).total == result.total
 
 
 def _fields(written: Mapping[str, Any]) -> dict[str, Any]:
