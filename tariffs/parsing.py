@@ -58,6 +58,10 @@ _FIELD_OF: Mapping[CdrDimension, str] = {
     CdrDimension.MIN_CURRENT: "min_current",
     CdrDimension.MAX_CURRENT: "max_current",
 }
+_LEAVES_NO_RATE_OPEN: Mapping[TaxIncluded | None, str] = {
+    None: "A tariff of OCPI 2.2.1 states its VAT itself; where a price has none, no rate can be named beside it.",
+    TaxIncluded.NOT_APPLICABLE: "The tariff says that no tax applies; no rate can be named beside it.",
+}
 _HOURS = frozenset({CdrDimension.TIME, CdrDimension.PARKING_TIME, CdrDimension.RESERVATION_TIME})
 
 
@@ -90,10 +94,10 @@ def parse_cdr(document: Any, *, pointer: str = "") -> Recorded:
     return Recorded(start=start, end=end, periods=tuple(one for one in periods if one))
 
 
-def parse_tax_rates(document: Any, *, pointer: str = "") -> TaxRates:
-    """The percentages by dimension that hold where a tariff of 2.3.0 names none (T-32); ``None`` names none.
+def parse_tax_rates(document: Any, tariff: Tariff, *, pointer: str = "") -> TaxRates:
+    """The percentages by dimension that hold where the tariff, one of 2.3.0, names none (T-32); ``None`` names none.
 
-    Raises :class:`tariffs.pointers.InvalidDocument` with every fault.
+    Raises :class:`tariffs.pointers.InvalidDocument` with every fault; a tariff that leaves no rate open is one.
     """
     reader = Reader()
     body = {} if document is None else reader.mapping(document, pointer)
@@ -103,8 +107,11 @@ def parse_tax_rates(document: Any, *, pointer: str = "") -> TaxRates:
     for name in body.keys() - set(Dimension):
         words = f"“{str(name)[:40]}” is not known here; one of {', '.join(Dimension)} is."
         reader.fault(f"{pointer}/{pointers.escaped(str(name))}", words)
+    named = {dimension: rate for dimension, rate in rates.items() if rate is not None}
+    if named and (closed := _LEAVES_NO_RATE_OPEN.get(tariff.tax_included)):
+        reader.fault(pointer, closed)
     reader.finish()
-    return {dimension: rate for dimension, rate in rates.items() if rate is not None}
+    return named
 
 
 def _tariff(reader: Reader, document: Any, pointer: str, *, complete: bool) -> Tariff:
