@@ -313,7 +313,7 @@ def _keep(cost: SessionCost, tariff: Tariff, found: Price) -> None:
 
 def _follow_prices(cost: SessionCost, tariff: Tariff, found: Price, now: datetime) -> None:
     """When a price changed, and when the clock changes one next: who shows prices is told then (T-46)."""
-    if not tariff.varies:
+    if not (tariff.varies or tariff.dynamic):
         return
     last = found.periods[-1].conditions._replace(
         local=found.end.astimezone(found.zone),

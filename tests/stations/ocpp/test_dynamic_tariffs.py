@@ -1,5 +1,6 @@
 """T-42 by the wire: prices follow a running session where, and only where, that was announced before its start."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -24,16 +25,23 @@ __all__ = ["plug"]
 
 
 def in_force(
-    by: Actor, car: Car, *prices: tuple[float, str], dynamic: bool = True, steps: int = 0
+    by: Actor,
+    car: Car,
+    *prices: tuple[float, str],
+    dynamic: bool = True,
+    steps: int = 0,
+    more: Sequence[dict[str, Any]] = (),
 ) -> TariffVersion:
     """A tariff with a price per kWh from each of these minutes of the session on, as is written back."""
     identity = {"id": unique("T")[-36:], **({"dynamic": True} if dynamic else {})}
-    draft = publishing.create(document(per_kwh(prices[0][1], steps), **identity), by=by)
+    draft = publishing.create(document(per_kwh(prices[0][1], steps, *more), **identity), by=by)
     first, tariff = draft, draft.tariff
     begins = [car.at(minute) for minute, _price in prices]
     for number, (begin, end) in enumerate(pairwise([*begins, None])):
         if number:
-            draft = publishing.edit(tariff, document(per_kwh(prices[number][1], steps), **identity), by=by)
+            draft = publishing.edit(
+                tariff, document(per_kwh(prices[number][1], steps, *more), **identity), by=by
+            )
         TariffVersion.objects.filter(pk=draft.pk).update(
             state="published", valid_from=begin, valid_to=end, published_at=begin
         )
@@ -42,8 +50,8 @@ def in_force(
     return TariffVersion.objects.get(pk=first.pk)
 
 
-def per_kwh(price: str, steps: int = 0) -> dict[str, Any]:
-    return element(component("ENERGY", price, "19", steps))
+def per_kwh(price: str, steps: int = 0, *more: dict[str, Any]) -> dict[str, Any]:
+    return element(component("ENERGY", price, "19", steps), *more)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
