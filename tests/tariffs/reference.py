@@ -269,7 +269,7 @@ def _sides(included: str | None, told: Fraction, rate: Rate) -> Sides:
 
 
 def _limited(tariff: Json, of: Bill) -> Bill:
-    low, high = tariff.get("min_price", {}), tariff.get("max_price", {})
+    low, high = (_both(tariff, tariff.get(name, {})) for name in ("min_price", "max_price"))
     before = of.total
     of.total = Sides(
         _clamped(
@@ -281,6 +281,12 @@ def _limited(tariff: Json, of: Bill) -> Bill:
     )
     of.moved = of.total + Sides(_negative(before.excl), _negative(before.incl))
     return of
+
+
+def _both(tariff: Json, limit: Json) -> Json:
+    """Where no tax applies, both sides are equal (T-32)."""
+    untaxed = limit and tariff.get("tax_included") == "N/A"
+    return {"after_taxes": limit["before_taxes"], **limit} if untaxed else limit
 
 
 def _bound(limit: Json, *names: str) -> Decimal | None:

@@ -429,3 +429,11 @@ def test_t39_the_policy_is_kept_with_the_price_and_an_unknown_one_is_refused() -
 def hours(of_minutes: int) -> str:
     """Minutes as hours with more digits than four decimals of any price can feel."""
     return str((Decimal(of_minutes) / 60).quantize(Decimal("1E-20")))
+
+
+@pytest.mark.parametrize("basis", Basis)
+def test_t32_a_limit_of_a_tariff_to_which_no_tax_applies_has_equal_sides(basis: Basis) -> None:
+    of = tariff(element(component("ENERGY", "1")), tax_included="N/A", max_price={"before_taxes": Decimal(5)})
+    result = price(of, recorded(at("11:00"), period(at("10:00"), energy_kwh="8")), basis=basis)
+    assert (result.total.excl, result.total.incl) == (5, 5)
+    assert payable(result) == ("5.00", "0.00", "5.00")
