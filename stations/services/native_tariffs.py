@@ -70,11 +70,12 @@ def _showing(done: set[Any]) -> Sequence[ChargingStation]:
 
 
 def _following(done: set[Any]) -> Sequence[Transaction]:
+    """Sessions whose price follows, and those that took over the tariff of a reservation, which nobody told yet."""
     rows = Transaction.objects.filter(
+        Q(frozen_tariff__tariff_changes__len__gt=0) | Q(frozen_tariff__reserved_from__isnull=False),
         status=TransactionStatus.ACTIVE.value,
         number=None,
         station__in=_stations(),
-        frozen_tariff__tariff_changes__len__gt=0,
     )
     related = ("station__site", "site", "driver", "frozen_tariff__version")
     return list(rows.exclude(pk__in=done).select_related(*related).order_by("pk")[:AT_ONCE])
@@ -121,11 +122,13 @@ def _default(price: PriceText, evse_id: int) -> Native | None:
 
 
 def _change(session: Transaction, now: datetime) -> int:
-    """The copy's price of now, where the station has another: it began with that of the version of its start."""
+    """The copy's price of now, where the station has another: most began with that of the version of their start."""
     frozen = session.frozen_tariff
     told = told_tariffs.of_session(frozen, session, now)
     rows = _installed(session.station).filter(kind=TariffKind.TRANSACTION.value, transaction=session)
-    present = rows.order_by("-told_at").values_list("tariff_id", flat=True).first() or str(frozen.version_id)
+    present = rows.order_by("-told_at").values_list("tariff_id", flat=True).first()
+    if present is None and frozen.reserved_from is None:
+        present = str(frozen.version_id)
     if told is None or told["tariffId"] == present:
         return 0
     tried = Q(parameters__transaction=str(session.pk), parameters__tariff__tariffId=told["tariffId"])

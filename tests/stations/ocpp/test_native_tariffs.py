@@ -9,14 +9,16 @@ from core import clock
 from core.access import Actor
 from stations.models import Command, Evse, StationTariff, TariffAssignment
 from stations.services import native_tariffs, session_costs
+from tariffs import publishing
 from tariffs.models import TariffVersion
 from tests.factories import unique
 from tests.stations.ocpp.charging import Car, priced
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.test_costs_told import knows
 from tests.stations.ocpp.test_dynamic_tariffs import in_force
+from tests.stations.ocpp.test_reservation_costs import reserve
 from tests.stations.ocpp.test_session_costs import Plug, plug
-from tests.tariffs.building import component, element
+from tests.tariffs.building import component, document, element
 from tests.waiting import eventually
 from tests.wire.client import WireStation
 
@@ -201,6 +203,27 @@ def test_t42_a_tariff_that_was_not_announced_to_follow_is_never_changed(
     car.start(0)
 
     assert changed(charger, car) == []
+
+
+def test_t25_a_session_that_uses_a_reservation_is_told_the_tariff_of_that_once(
+    charger: Charger, alice: Actor
+) -> None:
+    first = priced(alice)
+    knows(charger, "Tariff")
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        kept_place = reserve(charger, socket, alice, ago=110)
+        dearer = document(DEARER, id=first.tariff.ocpi_id)
+        second = publishing.publish(publishing.edit(first.tariff, dearer, by=alice), by=alice)
+        car = Car(charger, socket, alice, hours_ago=0.1)
+        car.start(0, reservationId=kept_place.number)
+        calls, repeated = changed(charger, car), changed(charger, car)
+
+    assert [(name, body["tariff"]["tariffId"]) for name, body in calls] == [
+        ("SetDefaultTariff", f"default-{second.pk}"), ("ChangeTransactionTariff", str(first.pk)),
+    ]  # fmt: skip
+    assert [energy(one)[0]["priceKwh"] for one in calls] == [0.9, 0.5]
+    assert repeated == []
 
 
 def test_t47_a_price_that_follows_brings_no_second_fee(plug: Plug, charger: Charger, alice: Actor) -> None:
