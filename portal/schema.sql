@@ -2943,6 +2943,13 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0053_com
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration stations.0054_changes_of_tariffs 98bf4d045326acc2
+ALTER TABLE "stations_frozentariff" ADD COLUMN "tariff_changes" timestamp with time zone[] DEFAULT '{}' NOT NULL;
+ALTER TABLE "stations_frozentariff" ALTER COLUMN "tariff_changes" DROP DEFAULT;
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0054_changes_of_tariffs', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration tariffs.0003_lists_by_creation 1b11935c3040f97a
 CREATE INDEX "tariff_by_creation" ON "tariffs_tariff" ("organization_id", "created_at", "id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('tariffs', '0003_lists_by_creation', now());

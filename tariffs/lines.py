@@ -73,11 +73,13 @@ class Tallies:
         self.chooser = chooser
         self.by_key: dict[tuple[Counted, int | None], Tally] = {}
         self.last: dict[Counted, Tally] = {}
+        self.last_began: dict[Counted, datetime] = {}
         self.last_time: Counted | None = None
 
     def count(self, periods: Sequence[Period]) -> None:
         """Find the component of everything in every period (T-05 to T-08), once for conditions that they share."""
         known: dict[int, dict[Counted, Tally]] = {}
+        reserved = False
         for period in periods:
             conditions, volumes = period.conditions, period.volumes
             chosen = known.setdefault(id(conditions), {})
@@ -90,20 +92,31 @@ class Tallies:
                     tally = chosen[counted] = self._tally(counted, choice)
                 tally.add(volume, period)
                 if tally.choice is not None:
-                    self.last[counted] = tally
+                    self.last[counted], self.last_began[counted] = tally, period.start
             for counted in _TIMES:
                 if volumes.get(counted) and chosen[counted].choice is not None:
                     self.last_time = counted
             if Counted.RESERVATION_TIME in volumes:
+                reserved = True
                 self._add_flat(Counted.RESERVATION_FLAT, period)
-            if Counted.FLAT not in self.last and not period.only_reserved:
+            # After a reservation, what counts nothing is neither it nor the session, which has not begun (T-08).
+            is_gap = reserved and not volumes
+            if Counted.FLAT not in self.last and not period.only_reserved and not is_gap:
                 self._add_flat(Counted.FLAT, period)
 
-    def round_up(self) -> None:
-        """Steps, once, on the session's total of a dimension (T-16 to T-20)."""
-        self._step(Counted.ENERGY, WH_PER_KWH)
+    def round_up(self, changed_at: datetime | None = None) -> None:
+        """Steps, once, on the session's total of a dimension (T-16 to T-20).
+
+        What was priced last by a tariff that had ended at ``changed_at`` keeps its exact quantity (T-19). A
+        reservation was over by then, or its price does not change.
+        """
+        ends = [(Counted.ENERGY, WH_PER_KWH)]
         if self.last_time is not None:
-            self._step(self.last_time, SECONDS_PER_HOUR)
+            ends.append((self.last_time, SECONDS_PER_HOUR))
+        for counted, units in ends:
+            began = self.last_began.get(counted)
+            if began is not None and (changed_at is None or began >= changed_at):
+                self._step(counted, units)
         self._step(Counted.RESERVATION_TIME, SECONDS_PER_HOUR)
 
     def ordered(self) -> Sequence[Tally]:

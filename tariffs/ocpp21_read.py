@@ -10,6 +10,8 @@ from tariffs.pointers import InvalidDocument, Problem
 
 Json = Mapping[str, Any]
 
+ID_MAX = 36
+"""Of OCPI; a longer name changes no price and is left out."""
 _PRICED: Mapping[str, tuple[str, str, int, bool]] = {
     "energy": ("ENERGY", "priceKwh", 1, False),
     "chargingTime": ("TIME", "priceMinute", 60, False),
@@ -36,7 +38,9 @@ def convert(told: Json) -> dict[str, Any]:
     wrong = list(_refusals(told))
     if wrong:
         raise InvalidDocument(wrong)
-    document: dict[str, Any] = {"id": told["tariffId"], "currency": told["currency"], "elements": []}
+    document: dict[str, Any] = {"currency": told["currency"], "elements": []}
+    if len(told["tariffId"]) <= ID_MAX:
+        document["id"] = told["tariffId"]
     for name in _PRICED:
         group = told.get(name) or {}
         document["elements"] += [_element(name, price, group) for price in group.get("prices", ())]

@@ -58,6 +58,10 @@ _FIELD_OF: Mapping[CdrDimension, str] = {
     CdrDimension.MIN_CURRENT: "min_current",
     CdrDimension.MAX_CURRENT: "max_current",
 }
+_LEAVES_NO_RATE_OPEN: Mapping[TaxIncluded | None, str] = {
+    None: "A tariff of OCPI 2.2.1 states its VAT itself; where a price has none, no rate can be named beside it.",
+    TaxIncluded.NOT_APPLICABLE: "The tariff says that no tax applies; no rate can be named beside it.",
+}
 _HOURS = frozenset({CdrDimension.TIME, CdrDimension.PARKING_TIME, CdrDimension.RESERVATION_TIME})
 
 
@@ -90,10 +94,10 @@ def parse_cdr(document: Any, *, pointer: str = "") -> Recorded:
     return Recorded(start=start, end=end, periods=tuple(one for one in periods if one))
 
 
-def parse_tax_rates(document: Any, *, pointer: str = "") -> TaxRates:
-    """The percentages by dimension that hold where a tariff of 2.3.0 names none (T-32); ``None`` names none.
+def parse_tax_rates(document: Any, tariff: Tariff, *, pointer: str = "") -> TaxRates:
+    """The percentages by dimension that hold where the tariff, one of 2.3.0, names none (T-32); ``None`` names none.
 
-    Raises :class:`tariffs.pointers.InvalidDocument` with every fault.
+    Raises :class:`tariffs.pointers.InvalidDocument` with every fault; a tariff that leaves no rate open is one.
     """
     reader = Reader()
     body = {} if document is None else reader.mapping(document, pointer)
@@ -103,8 +107,11 @@ def parse_tax_rates(document: Any, *, pointer: str = "") -> TaxRates:
     for name in body.keys() - set(Dimension):
         words = f"“{str(name)[:40]}” is not known here; one of {', '.join(Dimension)} is."
         reader.fault(f"{pointer}/{pointers.escaped(str(name))}", words)
+    named = {dimension: rate for dimension, rate in rates.items() if rate is not None}
+    if named and (closed := _LEAVES_NO_RATE_OPEN.get(tariff.tax_included)):
+        reader.fault(pointer, closed)
     reader.finish()
-    return {dimension: rate for dimension, rate in rates.items() if rate is not None}
+    return named
 
 
 def _tariff(reader: Reader, document: Any, pointer: str, *, complete: bool) -> Tariff:
@@ -114,16 +121,18 @@ def _tariff(reader: Reader, document: Any, pointer: str, *, complete: bool) -> T
     if newer and body.get("tax_included") is None:
         reader.fault(f"{pointer}/tax_included", "This field is required beside limits of OCPI 2.3.0.")
     entries = reader.items(body.get("elements"), f"{pointer}/elements", least=1)
+    included = reader.get(body, "tax_included", pointer, pointers.one_of(TaxIncluded))
+    least, most = (_limit(reader, body, name, pointer, included) for name in ("min_price", "max_price"))
     return Tariff(
         country_code=need(body, "country_code", pointer, pointers.text(2, 2)) or "",
         party_id=need(body, "party_id", pointer, pointers.text(3, 3)) or "",
         id=need(body, "id", pointer, pointers.text(36, 1)) or "",
         currency=reader.need(body, "currency", pointer, _currency) or "",
         type=reader.get(body, "type", pointer, pointers.one_of(TariffType)),
-        min_price=_limit(reader, body, "min_price", pointer),
-        max_price=_limit(reader, body, "max_price", pointer),
+        min_price=least,
+        max_price=most,
         elements=tuple(_element(reader, *entry) for entry in entries),
-        tax_included=reader.get(body, "tax_included", pointer, pointers.one_of(TaxIncluded)),
+        tax_included=included,
         dynamic=body.get("dynamic") is True,
         alt_text=_alt_text(reader, body.get("tariff_alt_text"), f"{pointer}/tariff_alt_text"),
         alt_url=reader.get(body, "tariff_alt_url", pointer, pointers.text(255)) or "",
@@ -149,18 +158,19 @@ def _currency(value: Any) -> str:
     return code
 
 
-def _limit(reader: Reader, body: Json, name: str, pointer: str) -> PriceLimit | None:
-    """A price limit in the words of either version."""
+def _limit(
+    reader: Reader, body: Json, name: str, pointer: str, included: TaxIncluded | None
+) -> PriceLimit | None:
+    """A price limit in the words of either version; where no tax applies, both its sides are equal (T-32)."""
     if body.get(name) is None:
         return None
     here = f"{pointer}/{name}"
     limit = reader.mapping(body[name], here)
     newer = "before_taxes" in limit or "after_taxes" in limit
     excl, incl = ("before_taxes", "after_taxes") if newer else ("excl_vat", "incl_vat")
-    return PriceLimit(
-        excl=reader.need(limit, excl, here, pointers.number),
-        incl=reader.get(limit, incl, here, pointers.number),
-    )
+    without = reader.need(limit, excl, here, pointers.number)
+    both = reader.get(limit, incl, here, pointers.number)
+    return PriceLimit(without, without if included is TaxIncluded.NOT_APPLICABLE and both is None else both)
 
 
 def _element(reader: Reader, value: Any, pointer: str) -> Element:

@@ -1,10 +1,12 @@
 """Cutting a metered session into periods in which no component changes (tariffs T-11 to T-15, T-23)."""
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from tariffs.local_time import boundaries
@@ -16,11 +18,17 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MS_PER_HOUR = 3_600_000
 _MILLISECOND = timedelta(milliseconds=1)
 
-_COUNTS_AS: Mapping[State, Counted] = {
+GAP: Final = "gap"
+"""Between a reservation's end and its session: nothing counts there, not even the fee of either."""
+CountsAs = Counted | Literal["gap"] | None
+
+_COUNTS_AS: Mapping[State, CountsAs] = {
+    State.LAPSED: GAP,
     State.RESERVED: Counted.RESERVATION_TIME,
     State.CHARGING: Counted.TIME,
     State.SUSPENDED_EV: Counted.PARKING_TIME,
 }
+_BEFORE = frozenset({State.RESERVED, State.LAPSED})
 
 
 class _Cut:
@@ -31,7 +39,7 @@ class _Cut:
     def __init__(self, exact_ms: Ratio) -> None:
         self.exact_ms = exact_ms
         self.bands: dict[str, int] | None = None
-        self.time: Counted | None = None
+        self.time: CountsAs = None
         self.time_known = self.by_clock = False
 
     def reach(self, instant: Ratio) -> None:
@@ -41,9 +49,12 @@ class _Cut:
             self.exact_ms = instant
 
 
-def cut(tariff: Tariff, session: Metered, zone: ZoneInfo) -> list[Period]:
-    """The periods of a session, from its readings. Raises :class:`CannotPrice` rather than guess."""
-    return _Cutter(tariff, session, zone).periods()
+def cut(tariff: Tariff, session: Metered, zone: ZoneInfo, changes: Sequence[datetime] = ()) -> list[Period]:
+    """The periods of a session, from its readings; another tariff begins to hold at each of the ``changes``.
+
+    Raises :class:`CannotPrice` rather than guess.
+    """
+    return _Cutter(tariff, session, zone, changes).periods()
 
 
 def milliseconds(instant: datetime) -> int:
@@ -52,15 +63,18 @@ def milliseconds(instant: datetime) -> int:
 
 
 class _Cutter:
-    def __init__(self, tariff: Tariff, session: Metered, zone: ZoneInfo) -> None:
+    def __init__(
+        self, tariff: Tariff, session: Metered, zone: ZoneInfo, changes: Sequence[datetime] = ()
+    ) -> None:
         self.tariff, self.zone = tariff, zone
+        self.changes, self.discharges = [milliseconds(one) for one in changes], session.discharges
         self.readings = _in_order(session)
         self.start, self.end = self.readings[0][0], milliseconds(session.end)
         if self.end < self.start:
             raise CannotPrice("end_before_start", "The session ends before its first reading.")
         self.conditions: dict[tuple[int, int, int | None, int | None], Conditions] = {}
         self.courses = {
-            "kwh": self._energy(discharges=session.discharges),
+            "kwh": self._energy(),
             "power": self._course("power", lambda one: one.power_kw),
             "current": self._course("current", lambda one: one.current_a),
         }
@@ -71,7 +85,8 @@ class _Cutter:
         instants = sorted(cuts)
         kwh = self.courses["kwh"]
         bands = {name: course.first_band() for name, course in self.courses.items()}
-        time, before, periods = None, kwh.at((self.start, 1)), []
+        time: CountsAs = None
+        before, periods = kwh.at((self.start, 1)), []
         begins, clock = _instant(self.start), 0
         for at, end in pairwise([*instants, self.end]):
             here = cuts[at]
@@ -81,9 +96,11 @@ class _Cutter:
             time = here.time if here.time_known else time
             # The last one ends with the session; one of that very millisecond is empty.
             after = kwh.at(cuts[end].exact_ms if end in cuts and end != at else (self.end, 1))
-            volumes = {Counted.ENERGY: kwh.between(before, after)}
-            if time is not None:
-                volumes[time] = Fraction(end - at, MS_PER_HOUR)
+            volumes: dict[Counted, Fraction] = {}
+            if time is not GAP:
+                volumes[Counted.ENERGY] = kwh.between(before, after)
+                if isinstance(time, Counted):
+                    volumes[time] = Fraction(end - at, MS_PER_HOUR)
             ends = _instant(end)
             periods.append(Period(begins, ends, self._conditions(at, clock, bands, volumes), volumes))
             before, begins = after, ends
@@ -128,7 +145,8 @@ class _Cutter:
         for at in self._clock_cuts():
             if here := self._cut_at(cuts, (at, 1)):
                 here.by_clock = True
-        for at in (*self._becomes_known(), *self.courses["kwh"].turns()):
+        changed = (one for one in self.changes if one > self.start)
+        for at in (*self._becomes_known(), *self.courses["kwh"].turns(), *changed):
             self._cut_at(cuts, (at, 1))
         return cuts
 
@@ -158,10 +176,11 @@ class _Cutter:
             if 0 < seconds * 1000 < self.end - self.start:
                 yield self.start + int(seconds) * 1000
 
-    def _times_count_as(self) -> Iterator[tuple[int, Counted | None]]:
+    def _times_count_as(self) -> Iterator[tuple[int, CountsAs]]:
         """Where time begins to count as something else; an unknown state changes nothing."""
         began: Decimal | None = None
-        flowed, charged, present = False, False, None
+        present: CountsAs = None
+        flowed, charged = False, False
         for (at, one), ahead in zip(self.readings, self._registers_ahead(), strict=True):
             if one.register_kwh is not None:
                 began = one.register_kwh if began is None else began
@@ -184,13 +203,13 @@ class _Cutter:
             ahead.append(one.register_kwh if one.register_kwh is not None else last)
         return ahead[::-1]
 
-    def _energy(self, *, discharges: bool) -> Course:
+    def _energy(self) -> Course:
         knots = [(at, one.register_kwh) for at, one in self.readings if one.register_kwh is not None]
         if not knots:
             raise CannotPrice("missing_register", "No reading of the session has a register.")
         first = previous = knots[0][1]
         for _, value in knots:
-            if value < previous and not discharges:
+            if value < previous and not self.discharges:
                 raise CannotPrice("register_fell", f"The register fell from {previous} to {value} kWh.")
             previous = value
         return Course([(at, value - first) for at, value in knots], self.tariff.thresholds("kwh"))
@@ -199,7 +218,24 @@ class _Cutter:
         """A quantity that restrictions ask for; without such restrictions nobody looks at it."""
         bounds = self.tariff.thresholds(name)
         told = [(at, value_of(one)) for at, one in self.readings] if bounds else []
-        return Course([(at, value) for at, value in told if value is not None], bounds)
+        knots = [(at, value) for at, value in told if value is not None]
+        return Course([*self._still(knots), *knots] if bounds else [], bounds)
+
+    def _still(self, told: Sequence[tuple[int, Decimal]]) -> list[tuple[int, Decimal]]:
+        """Where nothing flows, though nobody told so: as a session begins, and while its register stands (T-15, T-23).
+
+        Not where energy was read before the quantity was told for the first time: that is a gap. Neither where the
+        register was not read as the session began. A balance that stands may hide a flow.
+        """
+        begin = next((at for at, one in self.readings if one.state not in _BEFORE), None)
+        registers = [(at, one.register_kwh) for at, one in self.readings if one.register_kwh is not None]
+        first_at, first_kwh = registers[0]
+        rises = next((at for at, kwh in registers if kwh != first_kwh), math.inf)
+        told_from = told[0][0] if told else math.inf
+        if begin != first_at or told_from <= begin or told_from > rises:
+            return []
+        stands = [at for at, kwh in registers if kwh == first_kwh and begin < at < told_from]
+        return [(at, Decimal(0)) for at in (begin, *([] if self.discharges else stands[-1:]))]
 
     def _band(
         self, name: str, start: int, bands: Mapping[str, int], volumes: Mapping[Counted, Fraction]
@@ -207,7 +243,7 @@ class _Cutter:
         """In which band it is; ``None`` where nobody has read it, and nothing that is priced needs it yet."""
         if self.courses[name].knows(start):
             return bands[name]
-        if volumes[Counted.ENERGY] or Counted.TIME in volumes or Counted.PARKING_TIME in volumes:
+        if volumes.get(Counted.ENERGY) or Counted.TIME in volumes or Counted.PARKING_TIME in volumes:
             raise CannotPrice(f"missing_{name}", f"The tariff depends on {name}, and no reading tells it.")
         return None
 

@@ -81,12 +81,13 @@ PART_OF: Mapping[Counted, Part] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """``tax_rates`` names the rates that a tariff of 2.3.0 leaves open. ``tariff_changes``: another tariff
-    follows at the session's end, so that no step is rounded up (T-19)."""
+    """``tax_rates`` names the rates that a tariff of 2.3.0 leaves open. ``tariff_changes``: when another
+    tariff began to hold while the session lasted, by elements of the same one: a period begins there (T-11), and
+    no step of what had ended by then is rounded up (T-19)."""
 
     reservation: Reservation = Reservation.USED
     tax_rates: TaxRates = field(default_factory=dict)
-    tariff_changes: bool = False
+    tariff_changes: Sequence[datetime] = ()
 
 
 DEFAULT_OPTIONS = Options()
@@ -143,18 +144,17 @@ def price(
     for an unknown rounding policy.
     """
     chooser = chooser_of(tariff, expired=options.reservation is Reservation.EXPIRED)
-    stretches, warnings = _periods(tariff, session, chooser, zone)
+    stretches, warnings = _periods(tariff, session, chooser, zone, options.tariff_changes)
+    start, end = _span(session, stretches)
     tallies = Tallies(chooser)
     tallies.count(stretches)
-    if not options.tariff_changes:
-        tallies.round_up()
+    tallies.round_up(max((one for one in options.tariff_changes if start < one < end), default=None))
     lines = [_line(tariff, tally, options) for tally in tallies.ordered()]
     limit = _limit(tariff, sum_amounts(lines))
     lines += limit
     groups, payable = _payable(tariff, lines, limit, _By(rounding, options.tax_rates, warnings))
     if payable.vat is None:
         warnings.append(Warned.TAX_UNKNOWN)
-    start, end = _span(session, stretches)
     return Price(
         currency=tariff.currency,
         zone=zone,
@@ -176,10 +176,10 @@ def sum_amounts(lines: Sequence[Line]) -> Amount:
 
 
 def _periods(
-    tariff: Tariff, session: Session, chooser: Chooser, zone: ZoneInfo
+    tariff: Tariff, session: Session, chooser: Chooser, zone: ZoneInfo, changes: Sequence[datetime]
 ) -> tuple[list[Period], list[Warned]]:
     if isinstance(session, Metered):
-        return periods.cut(tariff, session, zone), []
+        return periods.cut(tariff, session, zone, changes), []
     found = recorded.periods_of(session, zone, tariff.thresholds("kwh"))
     uncut = recorded.straddles(tariff, chooser, found, zone)
     return found, [Warned.UNCUT_PERIOD] if uncut else []

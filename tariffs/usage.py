@@ -25,9 +25,13 @@ class CannotPrice(DomainError):
 
 
 class State(StrEnum):
-    """What a session does, and so what its time counts as (T-23)."""
+    """What a session does, and so what its time counts as (T-23).
+
+    ``LAPSED``: its reservation is over, and it has not begun; this belongs to neither.
+    """
 
     RESERVED = "reserved"
+    LAPSED = "lapsed"
     CONNECTED = "connected"
     CHARGING = "charging"
     SUSPENDED_EV = "suspended_ev"

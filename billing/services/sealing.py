@@ -184,12 +184,14 @@ def content_of(
 
 def _by_tariff(session: Transaction) -> dict[str, Any]:
     frozen = FrozenTariff.objects.get(pk=session.pk)
+    changes = [to_wire(one) for one in frozen.tariff_changes]
     return {
         "tariff": json.loads(frozen.document),
         "tariff_version": str(frozen.version_id),
         "time_zone": frozen.time_zone,
         "policy": frozen.policy,
         "basis": frozen.basis,
+        **({"tariff_changes": changes} if changes else {}),
     }
 
 

@@ -66,7 +66,7 @@ class ImaginedBody(StrictSerializer):
 
 
 class TaxRatesBody(serializers.Serializer):
-    """Percent by dimension, where a tariff of OCPI 2.3.0 names none."""
+    """Percent by dimension, where a tariff of OCPI 2.3.0 names none; beside any other it is refused."""
 
     ENERGY = Figure(required=False)
     TIME = Figure(required=False)
@@ -159,7 +159,7 @@ class PriceTool(Resource):
             rounding=_rounding(body),
             options=Options(
                 reservation=_reservation(body),
-                tax_rates=parsing.parse_tax_rates(body.get("tax_rates"), pointer="/tax_rates"),
+                tax_rates=parsing.parse_tax_rates(body.get("tax_rates"), tariff, pointer="/tax_rates"),
             ),
         )
         return Response(answer.as_json(tariff, price))

@@ -151,6 +151,8 @@ PLAIN = (
     _("There is no such session at this station."),
     _("The session has ended already."),
     _("This session has ended already."),
+    _("The session is billed by the tariff of its start; the station can be told no other."),
+    _("The tariff of the session cannot be said exactly in OCPP 2.1; the station can be told none."),
     _("This stop belongs elsewhere already."),
     _("Say why this session is closed by hand."),
     _("A text holds the character NUL, which cannot be stored."),

@@ -41,7 +41,9 @@ def _default(request: OperatorRequest, station: ChargingStation) -> Intent:
 
 
 def _change(request: OperatorRequest, station: ChargingStation) -> Intent:
-    return intents.ChangeTransactionTariff(transaction=_session(request.POST), tariff=_tariff(request.POST))
+    own = not request.POST.get("tariff", "").strip()
+    tariff = {} if own else _tariff(request.POST)
+    return intents.ChangeTransactionTariff(transaction=_session(request.POST), tariff=tariff)
 
 
 def _cost(request: OperatorRequest, station: ChargingStation) -> Intent:

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -43,7 +44,8 @@ class FrozenTariff(models.Model):
 
     ``at_receipt``: none held at the station's time of the start, so that of the time of its receipt was taken.
     ``reserved_from`` and ``reserved_until``: the session uses a reservation, whose tariff this is, accepted and
-    ending then; its price begins with the reservation (T-25).
+    ending then; its price begins with the reservation (T-25). ``tariff_changes``: since when later versions of a
+    dynamic tariff count, by which steps are left out (T-19); empty where its prices were taken in before that was kept.
     """
 
     transaction = models.OneToOneField(
@@ -59,6 +61,7 @@ class FrozenTariff(models.Model):
     at_receipt = models.BooleanField(default=False)
     reserved_from = models.DateTimeField(null=True)
     reserved_until = models.DateTimeField(null=True)
+    tariff_changes = ArrayField(models.DateTimeField(), default=list)
     frozen_at = models.DateTimeField()
 
     def __str__(self) -> str:

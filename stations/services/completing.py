@@ -110,6 +110,7 @@ COMPLETE: Mapping[type[Intent], Complete] = {
     intents.CostUpdated: costs.prepare,
     intents.SetDefaultTariff: station_tariffs.prepare_default,
     intents.ChangeTransactionTariff: station_tariffs.prepare_change,
+    intents.Call: station_tariffs.prepare_call,
     intents.NotifyWebPaymentStarted: station_tariffs.prepare_web_payment,
     intents.SendLocalList: local_lists.prepare,
     intents.GetLocalListVersion: local_lists.prepare_reading,

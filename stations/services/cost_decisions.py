@@ -188,6 +188,7 @@ def _freeze(session: Transaction, tariff: Tariff | None) -> FrozenTariff:
             "level": Level.HAND,
             "document": version.document,
             "currency": version.currency,
+            "tariff_changes": [],
             "frozen_at": clock.now(),
         },
         create_defaults={

@@ -126,7 +126,18 @@ def price_text(
     It is told in the language of the driver, else of the site. Before a start the EVSE is not known, so
     stations whose EVSEs or connectors have tariffs of their own get no text, unless the driver has a contract.
     """
-    place, certain = _place(station, driver)
+    return found_price(station, token_type=token_type, driver=driver)
+
+
+def found_price(
+    station: StationSide,
+    *,
+    token_type: str = "",
+    driver: Driver | None = None,
+    evse_pk: UUID | None = None,
+) -> PriceText | None:
+    """As :func:`price_text`, maybe of one EVSE; what it stumbles over is the caller's."""
+    place, certain = _place(station, driver, evse_pk)
     now = clock.now()
     found = tariff_choice.applicable(place, now, kind=tariff_choice.kind_of(token_type))
     if found is None or not (certain or found.level == Level.CONTRACT):
@@ -288,7 +299,7 @@ def _coming(
 
 
 def _final(session: Transaction, cost: SessionCost) -> dict[str, Any]:
-    language = _language(session.site, session.driver)
+    language = language_of(session.site, session.driver)
     lines = cost.texts.get(language) or cost.texts.get("en") or []
     words = text.fitted(
         [one["text"] for one, line in zip(lines, cost.lines, strict=True) if line["price"] is not None]
@@ -329,10 +340,10 @@ def issue(station_id: UUID, intent: Intent, *, audited: bool = True) -> bool:
     return True
 
 
-def _place(station: StationSide, driver: Driver | None) -> tuple[Place, bool]:
+def _place(station: StationSide, driver: Driver | None, evse_pk: UUID | None) -> tuple[Place, bool]:
     """Where a session would be, and whether the EVSE and the connector that are not known yet do not matter."""
     evses = list(Evse.objects.filter(station_id=station.station_id).values_list("pk", flat=True)[:2])
-    only = evses[0] if len(evses) == 1 else None
+    only = evse_pk or (evses[0] if len(evses) == 1 else None)
     place = Place(
         station.organization_id,
         station.site_id,
@@ -350,10 +361,10 @@ def _place(station: StationSide, driver: Driver | None) -> tuple[Place, bool]:
 
 def _zone_and_language(station: StationSide, driver: Driver | None) -> tuple[ZoneInfo, str]:
     site = None if station.site_id is None else Site.objects.filter(pk=station.site_id).first()
-    return find_zone(site.time_zone if site else settings.TIME_ZONE), _language(site, driver)
+    return find_zone(site.time_zone if site else settings.TIME_ZONE), language_of(site, driver)
 
 
-def _language(site: Site | None, driver: Driver | None) -> str:
+def language_of(site: Site | None, driver: Driver | None) -> str:
     """Who has chosen a language is told prices in it; others in that of the site's country, where we have it."""
     chosen = driver.language if driver else ""
     language = chosen or LANGUAGE_OF_COUNTRY.get(site.country if site else "", "en")

@@ -9,16 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from stations.models import FrozenTariff, Transaction
 from stations.services.costs_kept import parsed
 from tariffs import documents
 from tariffs.models import TariffVersion
+from tariffs.structure import Tariff
 
 AHEAD = timedelta(days=1)
 """How far ahead of a running session published prices are taken in, so that displays know what comes next."""
+_SECOND = timedelta(seconds=1)
+_MOMENT = timedelta(microseconds=1)
 _ALIKE = ("currency", "tax_included")
 MOST_KEPT = 2_000
 Json = Mapping[str, Any]
@@ -26,29 +29,69 @@ _contents: OrderedDict[UUID, Json] = OrderedDict()
 _lock = Lock()
 
 
+class Held(NamedTuple):
+    """The prices that a frozen copy has at an instant, as a tariff by themselves, and the version they came with."""
+
+    version_id: UUID
+    tariff: Tariff
+
+
+class _Change(NamedTuple):
+    """A version that takes the place of the one before it, so many whole seconds after the start."""
+
+    after_s: int
+    version_id: UUID
+    content: Json
+
+
 def follow(frozen: FrozenTariff, session: Transaction, now: datetime) -> None:
     """Bring the copy, whose row the caller keeps, to what was published for the time of the session.
 
     Minimum, maximum, and what a reservation costs stay as they were. A version in another currency, or with
-    prices that hold taxes where the first did not, is none of this session's.
+    prices that hold taxes where the first did not, is none of this session's. Once it is priced by that, the same
+    is found again whenever it is looked at: what has begun is never published anew.
     """
     if not parsed(frozen.document).dynamic:
         return
-    start = min(frozen.reserved_from or session.started_at, session.started_at)
-    end = session.ended_at or now + AHEAD
-    begins = dict(_later(frozen.version, start, end))
-    contents = _contents_of([frozen.version_id, *begins])
-    first = contents[frozen.version_id]
-    later = [
-        (valid_from, contents[key])
-        for key, valid_from in begins.items()
-        if all(contents[key].get(name) == first.get(name) for name in _ALIKE)
-    ]
-    whole = documents.dumps({**first, "elements": list(_elements(first, later, start))}) if later else None
+    start = _start(frozen, session)
+    first, changes = _changes(frozen, start, session.ended_at or now + AHEAD)
+    whole = documents.dumps({**first, "elements": list(_elements(first, changes))}) if changes else None
     document = whole or frozen.version.document
     if document != frozen.document:
         frozen.document = document
-        frozen.save(update_fields=["document"])
+        frozen.tariff_changes = [start + timedelta(seconds=one.after_s) for one in changes]
+        frozen.save(update_fields=["document", "tariff_changes"])
+
+
+def holding(frozen: FrozenTariff, session: Transaction, at: datetime) -> Held:
+    """What the copy has at that instant, of which later prices of a dynamic tariff are a part."""
+    tariff = parsed(frozen.document)
+    if not tariff.dynamic:
+        return Held(frozen.version_id, tariff)
+    first, changes = _changes(frozen, _start(frozen, session), at + _MOMENT)
+    if not changes:
+        return Held(frozen.version_id, parsed(frozen.version.document))
+    latest = changes[-1]
+    ordinary = [one for one in latest.content["elements"] if not _is_of_reservation(one)]
+    reserved = [one for one in first["elements"] if _is_of_reservation(one)]
+    document = documents.dumps({**first, "elements": [*ordinary, *reserved]})
+    return Held(latest.version_id, parsed(document))
+
+
+def _start(frozen: FrozenTariff, session: Transaction) -> datetime:
+    return min(frozen.reserved_from or session.started_at, session.started_at)
+
+
+def _changes(frozen: FrozenTariff, start: datetime, end: datetime) -> tuple[Json, list[_Change]]:
+    """What the version of the start says, and each that takes its place before ``end``."""
+    begins = dict(_later(frozen.version, start, end))
+    contents = _contents_of([frozen.version_id, *begins])
+    first = contents[frozen.version_id]
+    return first, [
+        _Change(_seconds(valid_from - start), key, contents[key])
+        for key, valid_from in begins.items()
+        if all(contents[key].get(name) == first.get(name) for name in _ALIKE)
+    ]
 
 
 def _later(version: TariffVersion, start: datetime, end: datetime) -> Iterator[tuple[UUID, datetime]]:
@@ -77,16 +120,19 @@ def _contents_of(keys: Sequence[UUID]) -> dict[UUID, Json]:
     return found
 
 
-def _elements(first: Json, later: Sequence[tuple[datetime, Json]], start: datetime) -> Iterator[Json]:
-    begins = [0, *(_seconds(valid_from - start) for valid_from, _content in later), None]
-    contents = [first, *(content for _valid_from, content in later)]
+def _elements(first: Json, changes: Sequence[_Change]) -> Iterator[Json]:
+    begins = [0, *(one.after_s for one in changes), None]
+    contents = [first, *(one.content for one in changes)]
     for content, (begin, end) in zip(contents, pairwise(begins), strict=True):
         for element in content["elements"]:
-            restrictions = element.get("restrictions") or {}
-            if not restrictions.get("reservation"):
-                yield from _between(element, restrictions, begin or 0, end)
+            if not _is_of_reservation(element):
+                yield from _between(element, element.get("restrictions") or {}, begin or 0, end)
             elif content is first:
                 yield element
+
+
+def _is_of_reservation(element: Json) -> bool:
+    return bool((element.get("restrictions") or {}).get("reservation"))
 
 
 def _between(element: Json, restrictions: Json, begin: int, end: int | None) -> Iterator[Json]:
@@ -105,4 +151,4 @@ def _between(element: Json, restrictions: Json, begin: int, end: int | None) -> 
 
 def _seconds(since: timedelta) -> int:
     """Whole seconds, so that no price begins early."""
-    return -(-since // timedelta(seconds=1))
+    return -(-since // _SECOND)

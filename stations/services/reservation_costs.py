@@ -113,6 +113,7 @@ def carry(transaction: Transaction) -> bool:
                 "at_receipt": False,
                 "reserved_from": kept.accepted_at,
                 "reserved_until": kept.reservation.expires_at,
+                "tariff_changes": [],
                 "frozen_at": now,
             },
         )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -35,7 +35,7 @@ from stations.services.session_usage import (
 )
 from tariffs import present, pricing
 from tariffs.local_time import find_zone
-from tariffs.pricing import Basis, Price, Rounding
+from tariffs.pricing import Basis, Options, Price, Rounding
 from tariffs.structure import Dimension, Tariff
 from tariffs.usage import CannotPrice, Counted, Metered
 
@@ -104,9 +104,7 @@ def priced_now(
     ``told`` is what was read for many sessions together.
     """
     tariff = parsed(frozen.document)
-    rounding = Rounding(frozen.policy, Basis(frozen.basis))
-    usage = usage_of(session, until=until, told=told)
-    return tariff, _priced(tariff, usage, find_zone(frozen.time_zone), rounding, reserved_of(frozen))
+    return tariff, _priced(tariff, usage_of(session, until=until, told=told), _terms_of(frozen))
 
 
 def reserved_of(frozen: FrozenTariff | None) -> Kept | None:
@@ -129,7 +127,7 @@ def priced_by(
 
     Raises :class:`CannotPrice`.
     """
-    return _priced(tariff, usage_of(session, until=until), zone, rounding, reserved)
+    return _priced(tariff, usage_of(session, until=until), _Terms(zone, rounding, reserved))
 
 
 def price_between(
@@ -148,8 +146,7 @@ def price_between(
         tariff = parsed(frozen.document)
         try:
             usage = between(usage_of(session, until=now), first_wh / THOUSAND, last_wh / THOUSAND)
-            rounding = Rounding(frozen.policy, Basis(frozen.basis))
-            found = _priced(tariff, usage, find_zone(frozen.time_zone), rounding, reserved_of(frozen))
+            found = _priced(tariff, usage, _terms_of(frozen))
             costs_kept.require_taxes(found)
         except CannotPrice:
             return None
@@ -163,12 +160,26 @@ def price_between(
     return cost
 
 
-def _priced(
-    tariff: Tariff, usage: Metered, zone: ZoneInfo, rounding: Rounding, reserved: Kept | None
-) -> Price:
+class _Terms(NamedTuple):
+    """What a price depends on beside tariff and readings; ``changes`` as in :class:`tariffs.pricing.Options`."""
+
+    zone: ZoneInfo
+    rounding: Rounding
+    reserved: Kept | None = None
+    changes: Sequence[datetime] = ()
+
+
+def _terms_of(frozen: FrozenTariff) -> _Terms:
+    rounding = Rounding(frozen.policy, Basis(frozen.basis))
+    return _Terms(find_zone(frozen.time_zone), rounding, reserved_of(frozen), frozen.tariff_changes)
+
+
+def _priced(tariff: Tariff, usage: Metered, by: _Terms) -> Price:
     if _counts_time(tariff) and not tells_states(usage):
         raise CannotPrice("missing_state", "The tariff counts time, and nothing tells what the session did.")
-    return pricing.price(tariff, after_reservation(usage, reserved), zone=zone, rounding=rounding)
+    options = Options(tariff_changes=by.changes)
+    whole = after_reservation(usage, by.reserved)
+    return pricing.price(tariff, whole, zone=by.zone, rounding=by.rounding, options=options)
 
 
 def sweep(now: datetime) -> int:
@@ -302,7 +313,7 @@ def _keep(cost: SessionCost, tariff: Tariff, found: Price) -> None:
 
 def _follow_prices(cost: SessionCost, tariff: Tariff, found: Price, now: datetime) -> None:
     """When a price changed, and when the clock changes one next: who shows prices is told then (T-46)."""
-    if not tariff.varies:
+    if not (tariff.varies or tariff.dynamic):
         return
     last = found.periods[-1].conditions._replace(
         local=found.end.astimezone(found.zone),

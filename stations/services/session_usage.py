@@ -67,16 +67,15 @@ def usage_of(session: Transaction, *, until: datetime, told: Material | None = N
 def after_reservation(usage: Metered, kept: Kept | None) -> Metered:
     """With the time for which the place was kept before; it ends with the session's start, or its own time.
 
-    From there nothing counts until the session says what it does.
+    Between the two is a gap that belongs to neither; from its start no time counts until the session says what it does.
     """
     start = usage.samples[0].at
     if kept is None or kept.since >= start:
         return usage
-    reserved = (
-        Sample(kept.since, state=State.RESERVED),
-        Sample(min(kept.until, start), state=State.CONNECTED),
-    )
-    return replace(usage, samples=(*reserved, *usage.samples))
+    reserved = [Sample(kept.since, state=State.RESERVED)]
+    if kept.until < start:
+        reserved.append(Sample(max(kept.since, kept.until), state=State.LAPSED))
+    return replace(usage, samples=(*reserved, Sample(start, state=State.CONNECTED), *usage.samples))
 
 
 def between(usage: Metered, first_kwh: Decimal, last_kwh: Decimal) -> Metered:

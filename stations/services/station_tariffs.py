@@ -3,7 +3,7 @@
 A station's answer decides; a refused tariff is kept with the word of the refusal where none of that name holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from core import clock
 from core.access import Actor
 from core.errors import Invalid
 from stations import live
+from stations.domain.intents.raw import Call
 from stations.domain.intents.station_tariffs import (
     ChangeTransactionTariff,
     NotifyWebPaymentStarted,
@@ -23,10 +24,11 @@ from stations.domain.intents.station_tariffs import (
 )
 from stations.domain.station import StationSide
 from stations.domain.station_tariffs import StationTariffStatus, TariffAssigned, TariffCleared, TariffKind
-from stations.domain.words import CommandStatus
+from stations.domain.words import CommandStatus, TransactionStatus
 from stations.models import Alert, ChargingStation, Command, StationTariff, Transaction
-from stations.services import alerts, preconditions
+from stations.services import alerts, preconditions, told_tariffs
 
+CHANGE = "ChangeTransactionTariff"
 TARIFFS_MAX = 500
 UNUSABLE = "tariff_unusable"
 TIMEOUT_MAX_S = 3600
@@ -42,9 +44,24 @@ def prepare_default(station: ChargingStation, intent: SetDefaultTariff, by: Acto
 def prepare_change(
     station: ChargingStation, intent: ChangeTransactionTariff, by: Actor
 ) -> ChangeTransactionTariff:
-    """Name the running session. Raises :class:`NotFound`, :class:`Conflict` and :class:`Invalid`."""
-    _require_name(intent.tariff)
-    return replace(intent, reference=preconditions.running(station, intent.transaction, by).reference)
+    """Name the running session; without a tariff its station is told that of the session.
+
+    Raises :class:`NotFound` and :class:`Invalid`; :class:`Conflict` too for a tariff by which it is not billed (T-42).
+    """
+    session = preconditions.running(station, intent.transaction, by)
+    tariff = told_tariffs.checked(session, intent.tariff)
+    _require_name(tariff)
+    return replace(intent, reference=session.reference, tariff=tariff)
+
+
+def prepare_call(station: ChargingStation, intent: Call, by: Actor) -> Call:
+    """Whatever is said in the words of the wire, too, a running session keeps the tariff by which it is billed."""
+    if intent.action == CHANGE and isinstance(intent.payload.get("tariff"), Mapping):
+        running = Transaction.objects.filter(station=station, status=TransactionStatus.ACTIVE.value)
+        named = running.filter(reference=str(intent.payload.get("transactionId", ""))[:64]).first()
+        if named is not None:
+            told_tariffs.checked(named, intent.payload["tariff"])
+    return intent
 
 
 def prepare_web_payment(

@@ -29,6 +29,7 @@ from stations.services import (
     log_files,
     merged_drivers,
     monitoring,
+    native_tariffs,
     offline,
     partitions,
     reading_history,
@@ -97,12 +98,14 @@ def follow_sessions() -> dict[str, int | None]:
 
 
 def tell_costs() -> int | None:
-    """Stations that show what sessions cost so far; apart from pricing, which does not wait for that."""
+    """Stations that show what sessions cost so far, or compute it; apart from pricing, which does not wait for that."""
+    _each({"tariffs_changed": lambda: native_tariffs.change(clock.now())})
     return alone("costs_told", lambda: cost_displays.tell_running(clock.now()))
 
 
 def keep_default_prices() -> int | None:
-    """The prices that 1.6 stations show while nobody is there."""
+    """The prices that stations of 1.6 and 2.1 show while nobody is there."""
+    _each({"default_tariffs": lambda: native_tariffs.keep(clock.now())})
     return alone("default_prices", lambda: default_prices.keep(clock.now()))
 
 

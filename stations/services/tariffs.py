@@ -70,15 +70,16 @@ def _leave_to_a_person(transaction: Transaction) -> None:
 _FREEZE = f"""
 WITH found AS ({FIND}), frozen AS (
     INSERT INTO stations_frozentariff (transaction_id, version_id, level, document, currency, time_zone, policy,
-        basis, at_receipt, frozen_at)
+        basis, at_receipt, tariff_changes, frozen_at)
     SELECT %(transaction)s::uuid, f.id, f.level, f.document, f.currency,
         coalesce((SELECT time_zone FROM stations_site WHERE id = %(site_id)s::uuid),
             (SELECT time_zone FROM core_organization WHERE id = %(organization_id)s::uuid)),
-        %(policy)s::text, coalesce(nullif(f.basis, ''), %(basis)s::text), f.late, %(now)s::timestamptz
+        %(policy)s::text, coalesce(nullif(f.basis, ''), %(basis)s::text), f.late, '{{}}', %(now)s::timestamptz
     FROM found f
     ON CONFLICT (transaction_id) DO UPDATE SET version_id = excluded.version_id, level = excluded.level,
         document = excluded.document, currency = excluded.currency, time_zone = excluded.time_zone,
-        basis = excluded.basis, at_receipt = excluded.at_receipt, frozen_at = excluded.frozen_at
+        basis = excluded.basis, at_receipt = excluded.at_receipt,
+        tariff_changes = excluded.tariff_changes, frozen_at = excluded.frozen_at
         WHERE stations_frozentariff.level <> 'hand'
     RETURNING 1),
 begun AS (

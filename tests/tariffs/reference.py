@@ -41,11 +41,12 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Terms:
-    """How a reservation before the charge went, rates that a tariff leaves open, and whether steps count."""
+    """How a reservation before the charge went, rates that a tariff leaves open, and after how many
+    seconds another tariff began to hold."""
 
     reservation: str = USED
     rates: Mapping[str, Decimal] = field(default_factory=dict)
-    steps: bool = True
+    changes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,13 @@ def bill(
     used: dict[Kind, dict[int, Fraction]] = {}
     flat: dict[bool, int] = {}
     last: dict[Kind, int] = {}
+    at_s: dict[Kind, int] = {}
     latest_time: Kind | None = None
     for tick in _ticks(stretches, start, zone):
         reserved = tick.stretch.state == "reserved"
         if reserved and terms.reservation == FREE:
+            continue
+        if tick.stretch.state == "lapsed":
             continue
         matching = [number for number, one in enumerate(elements) if _matches(one, reserved, tick)]
         for kind, amount in _amounts(tick, reserved):
@@ -98,12 +102,14 @@ def bill(
             if amount and winner is not None:
                 mine = used.setdefault(kind, {})
                 mine[winner] = mine.get(winner, Fraction(0)) + amount
-                last[kind] = winner
+                last[kind], at_s[kind] = winner, tick.elapsed_s
                 latest_time = kind if kind in TIMES else latest_time
         if reserved not in flat and (winner := _winner(elements, matching, "FLAT")) is not None:
             flat[reserved] = winner
+    whole = sum(one.seconds for one in stretches)
+    changed_s = max((one for one in terms.changes if one < whole), default=0)
     for kind in (("ENERGY", False), latest_time, ("TIME", True)):
-        if terms.steps and kind in last:
+        if kind in last and (kind == ("TIME", True) or at_s[kind] >= changed_s):
             _step_up(elements, kind, used[kind], last[kind])
     return _limited(tariff, _summed(tariff, elements, terms, used, flat))
 
@@ -263,7 +269,7 @@ def _sides(included: str | None, told: Fraction, rate: Rate) -> Sides:
 
 
 def _limited(tariff: Json, of: Bill) -> Bill:
-    low, high = tariff.get("min_price", {}), tariff.get("max_price", {})
+    low, high = (_both(tariff, tariff.get(name, {})) for name in ("min_price", "max_price"))
     before = of.total
     of.total = Sides(
         _clamped(
@@ -275,6 +281,12 @@ def _limited(tariff: Json, of: Bill) -> Bill:
     )
     of.moved = of.total + Sides(_negative(before.excl), _negative(before.incl))
     return of
+
+
+def _both(tariff: Json, limit: Json) -> Json:
+    """Where no tax applies, both sides are equal (T-32)."""
+    untaxed = limit and tariff.get("tax_included") == "N/A"
+    return {"after_taxes": limit["before_taxes"], **limit} if untaxed else limit
 
 
 def _bound(limit: Json, *names: str) -> Decimal | None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tariffs.local_time import boundaries, find_zone
-from tariffs.pricing import CannotPrice, Counted, Metered, Part, Price, State, Warned
+from tariffs.pricing import CannotPrice, Counted, Metered, Part, Price, Sample, State, Warned
 from tariffs.structure import Tariff
 from tariffs.usage import state_of
 from tests.tariffs.building import (
@@ -163,6 +163,80 @@ def test_t15_contradictions_and_gaps_are_refused_and_never_guessed() -> None:
     assert refused(BY_KWH, metered(begin, end=at("09:59"))) == "end_before_start"
     assert refused(BY_KWH, Metered(samples=(), end=at("10:00"))) == "no_readings"
     assert refused(BY_POWER, metered(begin, sample(at("11:00"), "6"))) == "missing_power"
+
+
+def test_t15_at_the_start_nothing_flows_so_a_first_power_told_later_leaves_no_gap() -> None:
+    session = metered(
+        sample(at("10:00"), "5", State.CHARGING),
+        sample(at("10:10"), "6", power="28"),
+        sample(at("11:00"), "26", power="28"),
+    )
+    result = price(BY_POWER, session)
+    # From 0 kW it runs in a line to 28, so that 14 are crossed after five minutes
+    assert starts(result) == [at("10:00"), at("10:05")]
+    assert result.total.excl == Fraction("0.5") * 2 + Fraction("20.5")
+    assert price(BY_POWER, as_record(result)).total == result.total
+
+
+def test_t15_while_the_register_stands_no_power_flows() -> None:
+    session = metered(
+        sample(at("10:00"), "5", State.CONNECTED),
+        sample(at("10:20"), "5", State.CHARGING),
+        sample(at("10:30"), "6", power="28"),
+        sample(at("11:00"), "20", power="28"),
+    )
+    result = price(BY_POWER, session)
+    assert starts(result) == [at("10:00"), at("10:20"), at("10:25")]
+    assert result.total.excl == Fraction("0.5") * 2 + Fraction("14.5")
+
+
+def test_t15_a_car_that_takes_nothing_has_no_power_whoever_tells_it() -> None:
+    of = tariff(element(component("TIME", "9"), min_power=1), element(component("TIME", "3")))
+    session = metered(sample(at("10:00"), "5", State.CHARGING), sample(at("11:00"), "5"))
+    assert price(of, session).total.excl == 3
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        # energy was read without power before power was told
+        [
+            sample(at("10:00"), "5", State.CHARGING),
+            sample(at("10:05"), "6"),
+            sample(at("10:10"), "7", power="28"),
+        ],
+        # nobody knows what flowed before the first register
+        [sample(at("10:00"), None, State.CHARGING), sample(at("10:10"), "7", power="28")],
+        [
+            sample(at("10:00"), None, State.CHARGING),
+            sample(at("10:05"), "5"),
+            sample(at("10:10"), "7", power="28"),
+        ],
+    ],
+)
+def test_t15_a_register_is_no_reading_of_power_so_real_gaps_stay(samples: list[Sample]) -> None:
+    assert refused(BY_POWER, metered(*samples, end=at("11:00"))) == "missing_power"
+
+
+def test_t15_a_car_that_gives_back_stood_still_at_its_start_only() -> None:
+    session = metered(
+        sample(at("10:00"), "5", State.CHARGING),
+        sample(at("10:20"), "5"),
+        sample(at("10:40"), "6", power="28"),
+        sample(at("11:00"), "6", power="28"),
+        discharges=True,
+    )
+    assert starts(price(BY_POWER, session)) == [at("10:00"), at("10:20")]
+
+
+def test_t15_after_a_reservation_too_nothing_flows_at_the_start() -> None:
+    session = metered(
+        sample(at("09:00"), state=State.RESERVED),
+        sample(at("10:00"), "5", State.CHARGING),
+        sample(at("10:10"), "6", power="28"),
+        end=at("10:30"),
+    )
+    assert starts(price(BY_POWER, session)) == [at("09:00"), at("10:00"), at("10:05")]
 
 
 @pytest.mark.parametrize(
@@ -427,3 +501,46 @@ def test_t14_energy_given_back_across_a_threshold_is_told_as_uncut() -> None:
 
     assert result.total.excl == Fraction("0.30") * 6 + Fraction("0.50") * (2 - 4)
     assert result.warnings == (Warned.UNCUT_PERIOD,)
+
+
+FEES = tariff(
+    element(component("FLAT", "7"), component("TIME", "6"), reservation="RESERVATION"),
+    element(component("FLAT", "5"), end_time="10:30"),
+    element(component("FLAT", "1"), component("ENERGY", "0.50")),
+)
+
+
+@pytest.mark.parametrize("first", [None, State.CONNECTED, State.CHARGING])
+def test_t08_the_fee_of_a_session_is_that_of_its_start_not_of_the_gap_after_its_reservation(
+    first: State | None,
+) -> None:
+    session = metered(
+        sample(at("09:00"), state=State.RESERVED),
+        sample(at("10:00"), state=State.LAPSED),
+        sample(at("11:00"), "0", first or State.CONNECTED),
+        sample(at("11:10"), "1", State.CHARGING if first else None),
+        sample(at("12:00"), "6"),
+    )
+    result = price(FEES, session)
+    fee = next(line for line in result.lines if line.counted is Counted.FLAT)
+
+    assert (fee.element, fee.stretches[0][0]) == (2, at("11:00"))
+    assert result.part(Part.RESERVATION).excl == 7 + 6
+    assert result.total.excl == 7 + 6 + 1 + 3
+    assert [(one.start, dict(one.volumes)) for one in result.periods][1] == (at("10:00"), {})
+    assert price(FEES, as_record(result)).total == result.total
+
+
+def test_t09_a_reservation_that_lapsed_without_a_session_pays_no_fee_of_one() -> None:
+    session = metered(
+        sample(at("09:00"), "0", State.RESERVED), sample(at("10:00"), state=State.LAPSED), end=at("10:20")
+    )
+    result = price(FEES, session)
+    assert result.part(Part.FIXED).excl == 0
+    assert price(FEES, as_record(result)).part(Part.FIXED).excl == 0
+
+
+def test_t08_a_record_whose_first_period_counts_nothing_has_its_fee_there_all_the_same() -> None:
+    session = recorded(at("11:00"), period(at("10:00")), period(at("10:40"), energy_kwh="2"))
+    result = price(FEES, session)
+    assert [line.element for line in result.lines if line.counted is Counted.FLAT] == [1]

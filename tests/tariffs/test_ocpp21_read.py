@@ -42,6 +42,12 @@ def test_t48_what_was_told_comes_back_and_costs_the_same() -> None:
     assert {one.restrictions for one in back.elements} == {one.restrictions for one in of.elements}
 
 
+def test_t48_a_name_longer_than_an_id_of_ocpi_keeps_no_tariff_from_its_price() -> None:
+    told = {**TOLD, "tariffId": "default-0192f3a4-5b6c-7d8e-9f01-23456789abcd-2"}
+    assert parsing.parse_tariff(ocpp21_read.convert(told)).id == ""
+    assert parsing.parse_tariff(ocpp21_read.convert(TOLD)).id == "T1"
+
+
 @pytest.mark.parametrize(
     ("condition", "value"),
     [

@@ -235,7 +235,7 @@ def test_t32_a_rate_that_the_tariff_does_not_name_is_named_beside_it(tmp_path: P
 
 @pytest.mark.parametrize(
     ("rate", "told"), [("ENERGY", "such as"), ("ENERGY=much", "such as"), ("ENERGY=101", "--tax-rate#/ENERGY"),
-                       ("HEAT=1", "--tax-rate#/HEAT")],
+                       ("HEAT=1", "--tax-rate#/HEAT"), ("ENERGY=19", "--tax-rate#: A tariff of OCPI 2.2.1")],
 )  # fmt: skip
 def test_t32_a_rate_that_is_none_is_refused(files: tuple[str, str], rate: str, told: str) -> None:
     with pytest.raises(CommandError, match=told) as refused:

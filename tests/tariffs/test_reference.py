@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from fractions import Fraction
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tariffs.pricing import Basis, Counted, Metered, Payable, Price, Reservation, Sample, State, Tax, Warned
 from tariffs.structure import Dimension
 from tests.tariffs.building import component, document, element, metered, price, tariff
-from tests.tariffs.reference import UNKNOWN, WEEK, Bill, Sides, Stretch, Terms, bill, limited, payable
+from tests.tariffs.reference import TICK_S, UNKNOWN, WEEK, Bill, Sides, Stretch, Terms, bill, limited, payable
 from tests.tariffs.test_properties import BEGINNINGS, CLOCKS, DATES, PRICES, as_record
 
 SESSIONS = int(os.environ.get("PRICED_SESSIONS", "300"))
@@ -67,7 +67,7 @@ class Case:
         return {
             "reservation": Reservation(self.terms.reservation),
             "tax_rates": {Dimension(name): rate for name, rate in self.terms.rates.items()},
-            "tariff_changes": not self.terms.steps,
+            "tariff_changes": [self.start + timedelta(seconds=one) for one in self.terms.changes],
         }
 
 
@@ -129,13 +129,17 @@ def stretches(draw: st.DrawFn) -> list[Stretch]:
     if draw(st.integers(0, 3)) == 0:
         reserved = draw(st.sampled_from([1, 1, 1, count]))
         states[:reserved] = ["reserved"] * reserved
+        if reserved < count and draw(st.booleans()):
+            states[reserved] = "lapsed"
     rates = draw(st.sampled_from([(0, 1, 2, 4), (0, 1, 2, 4), (-4, -2, -1, 0, 1, 2, 4)]))
     kw, amps = draw(courses(4, [0, 4, 8], count)), draw(courses(16, [0, 16, 32], count))
     return [
         Stretch(
             draw(st.sampled_from([60, 480, 900, 1800, 2700])),
             state,
-            Fraction(0) if state in ("reserved", "connected") else Fraction(draw(st.sampled_from(rates)), 4),
+            Fraction(0)
+            if state in ("reserved", "lapsed", "connected")
+            else Fraction(draw(st.sampled_from(rates)), 4),
             kw[number],
             amps[number],
         )
@@ -149,7 +153,8 @@ def terms(draw: st.DrawFn, *, newer: bool) -> Terms:
     named = draw(st.lists(st.sampled_from(list(Dimension)), max_size=3, unique=True)) if newer else []
     rates = {one.value: Decimal(draw(st.sampled_from(["0", "7", "19", "8.1"]))) for one in named}
     reservation = draw(st.sampled_from(["used", "used", "expired", "free"]))
-    return Terms(reservation, rates, steps=draw(st.integers(0, 7)) > 0)
+    changes = draw(st.lists(st.integers(0, 240), max_size=2)) if draw(st.booleans()) else []
+    return Terms(reservation, rates, tuple(one * TICK_S for one in changes))
 
 
 @st.composite
@@ -207,6 +212,7 @@ def test_t57_any_session_costs_what_a_reference_written_apart_says(case: Case) -
         _agrees(due, expected, gross=basis is Basis.GROSS)
         assert case.gives_back or min(_amounts(due), default=Decimal(0)) >= 0
     _does_not_depend_on_cuts(case, result)
+    _does_not_need_power_at_the_start(case, result)
 
 
 def _agrees(due: Payable, expected: Bill, *, gross: bool) -> None:
@@ -243,6 +249,18 @@ def _does_not_depend_on_cuts(case: Case, result: Price) -> None:
         assert other.total == result.total
         assert other.payable == result.payable
         assert Warned.UNCUT_PERIOD not in other.warnings
+
+
+def _does_not_need_power_at_the_start(case: Case, result: Price) -> None:
+    """Where nothing flows as the session begins, nobody has to say so (T-15)."""
+    first = case.stretches[0]
+    if first.state == "reserved" or first.kw[0] or first.amps[0]:
+        return
+    session = session_of(case)
+    begin, *rest = session.samples
+    untold = replace(session, samples=(replace(begin, power_kw=None, current_a=None), *rest))
+    of = tariff(*case.written["elements"], **_fields(case.written))
+    assert price(of, untold, case.zone, **case.options).total == result.total
 
 
 def _fields(written: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,19 +8,22 @@ import pytest
 
 from core.errors import Invalid
 from tariffs import pricing
-from tariffs.pricing import Basis, Counted, Part, Reservation, Rounding, Tax, Warned
+from tariffs.pricing import Basis, Counted, Part, Reservation, Rounding, State, Tax, Warned
 from tariffs.rounding import ocpi
 from tariffs.structure import Dimension
 from tests.tariffs.building import (
     ZULU,
     at,
+    charging,
     component,
     element,
+    metered,
     minutes,
     payable,
     period,
     price,
     recorded,
+    sample,
     tariff,
 )
 
@@ -103,10 +106,59 @@ def test_t19_an_exact_multiple_and_nothing_at_all_are_not_rounded(kwh: str, bill
 
 
 def test_t19_before_a_change_of_tariff_no_step_is_rounded() -> None:
+    of = tariff(element(component("ENERGY", "1", step=400), max_duration=1800))
+    session = recorded(
+        at("11:00"), period(at("10:00"), energy_kwh="6.1"), period(at("10:30"), energy_kwh="2")
+    )
+    assert price(of, session, tariff_changes=[at("10:30")]).total.excl == Fraction("6.1")
+    assert price(of, session).total.excl == Fraction("6.4")
+
+
+def test_t19_what_the_last_tariff_prices_is_rounded_with_its_own_step_on_the_sessions_total() -> None:
+    of = tariff(
+        element(component("ENERGY", "0.52", step=300), max_duration=1800),
+        element(component("ENERGY", "0.36", step=400)),
+    )
+    session = recorded(
+        at("11:00"), period(at("10:00"), energy_kwh="3.47"), period(at("10:30"), energy_kwh="2.18")
+    )
+    result = price(of, session, tariff_changes=[at("10:30")])
+    assert [line.billed for line in result.lines] == [Fraction("3.47"), Fraction("2.53")]
+
+
+@pytest.mark.parametrize("when", ["09:00", "11:00", "12:00"])
+def test_t19_a_change_before_the_start_or_from_the_end_on_is_none_of_the_session(when: str) -> None:
     of = tariff(element(component("ENERGY", "1", step=400)))
     session = recorded(at("11:00"), period(at("10:00"), energy_kwh="6.1"))
-    assert price(of, session, tariff_changes=True).total.excl == Fraction("6.1")
-    assert price(of, session).total.excl == Fraction("6.4")
+    assert price(of, session, tariff_changes=[at(when)]).total.excl == Fraction("6.4")
+
+
+def test_t11_a_period_begins_where_the_tariff_changes_though_its_price_stays() -> None:
+    of = tariff(element(component("ENERGY", "1", step=400)))
+    result = price(of, charging(at("10:00"), 60, "6.1"), tariff_changes=[at("10:20")])
+    assert [one.start for one in result.periods] == [at("10:00"), at("10:20")]
+    assert result.total.excl == Fraction("6.4")
+
+
+def test_t19_parking_before_the_change_is_exact_and_a_reservation_keeps_its_step() -> None:
+    of = tariff(
+        element(component("TIME", "6", step=900), reservation="RESERVATION"),
+        element(
+            component("TIME", "6", step=900), component("PARKING_TIME", "6", step=900), max_duration=3600
+        ),
+        element(component("ENERGY", "1")),
+    )
+    session = metered(
+        sample(at("09:50"), state=State.RESERVED),
+        sample(at("10:00"), "0", State.CHARGING),
+        sample(at("10:40"), "5", State.SUSPENDED_EV),
+        end=at("11:10"),
+    )
+    changed = price(of, session, tariff_changes=[at("10:50")])
+    assert changed.part(Part.RESERVATION).excl == Fraction("1.5")
+    assert changed.billed(Counted.TIME) == Fraction(40, 60)
+    assert changed.billed(Counted.PARKING_TIME) == Fraction(10, 60)
+    assert price(of, session).billed(Counted.PARKING_TIME) == Fraction(15, 60)
 
 
 def test_no_step_means_no_rounding_and_a_zero_quantity_moves_no_surplus() -> None:
@@ -377,3 +429,11 @@ def test_t39_the_policy_is_kept_with_the_price_and_an_unknown_one_is_refused() -
 def hours(of_minutes: int) -> str:
     """Minutes as hours with more digits than four decimals of any price can feel."""
     return str((Decimal(of_minutes) / 60).quantize(Decimal("1E-20")))
+
+
+@pytest.mark.parametrize("basis", Basis)
+def test_t32_a_limit_of_a_tariff_to_which_no_tax_applies_has_equal_sides(basis: Basis) -> None:
+    of = tariff(element(component("ENERGY", "1")), tax_included="N/A", max_price={"before_taxes": Decimal(5)})
+    result = price(of, recorded(at("11:00"), period(at("10:00"), energy_kwh="8")), basis=basis)
+    assert (result.total.excl, result.total.incl) == (5, 5)
+    assert payable(result) == ("5.00", "0.00", "5.00")

@@ -23,7 +23,11 @@ class SetDefaultTariffBody(CommandBody):
 
 class ChangeTransactionTariffBody(CommandBody):
     transaction = serializers.UUIDField()
-    tariff = OcppTariff(help_text="A TariffType of OCPP 2.1")
+    tariff = OcppTariff(
+        required=False,
+        default=dict,
+        help_text="A TariffType of OCPP 2.1; left out, that by which the session is billed. Another is refused",
+    )
 
 
 class GetTariffsBody(CommandBody):

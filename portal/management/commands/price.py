@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -82,7 +83,7 @@ class Command(BaseCommand):
             session,
             zone=_zone(of, time_zone),
             rounding=Rounding(options["policy"], Basis(options["basis"])),
-            options=Options(reservation=kind, tax_rates=_tax_rates(options["tax_rate"])),
+            options=Options(reservation=kind, tax_rates=_tax_rates(options["tax_rate"], of)),
         )
         told = answer.as_json(of, price)
         self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
@@ -134,7 +135,7 @@ def _named(name: str, read: Any, value: Any) -> Any:
         raise InvalidDocument(problems) from error
 
 
-def _tax_rates(words: Sequence[str]) -> TaxRates:
+def _tax_rates(words: Sequence[str], of: Tariff) -> TaxRates:
     """What `--tax-rate` names, read as the API reads `tax_rates`."""
     pairs = [word.partition("=") for word in words]
     try:
@@ -144,7 +145,7 @@ def _tax_rates(words: Sequence[str]) -> TaxRates:
             "Give a tax rate as a dimension and its percentage, such as --tax-rate ENERGY=19.",
             returncode=UNUSABLE,
         ) from error
-    return _named("--tax-rate", parsing.parse_tax_rates, rates)  # type: ignore[no-any-return]
+    return _named("--tax-rate", partial(parsing.parse_tax_rates, tariff=of), rates)  # type: ignore[no-any-return]
 
 
 def _zone(tariff: Tariff, name: str | None) -> ZoneInfo:

@@ -23,7 +23,10 @@ class SetDefaultTariff(Intent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeTransactionTariff(Intent):
-    """ChangeTransactionTariff (I11). ``reference`` is the station's name for the session; services give it."""
+    """ChangeTransactionTariff (I11). ``reference`` is the station's name for the session; services give it.
+
+    An empty ``tariff`` stands for the one by which the session is billed.
+    """
 
     name: ClassVar[str] = "change_transaction_tariff"
     permission: ClassVar[str] = "tariffs.manage"

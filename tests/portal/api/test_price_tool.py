@@ -88,6 +88,19 @@ def test_t32_a_rate_that_the_tariff_does_not_name_is_named_beside_it(api: APICli
     assert (known["lines"][0]["vat"], known["warnings"]) == ("20", [])
 
 
+@pytest.mark.parametrize(("word", "why"), [(None, "states its VAT itself"), ("N/A", "no tax applies")])
+def test_t32_a_rate_beside_a_tariff_that_leaves_none_open_is_refused_and_not_passed_over(
+    api: APIClient, word: str | None, why: str
+) -> None:
+    tariff = {name: value for name, value in {**INCLUSIVE, "tax_included": word}.items() if value is not None}
+    answer = priced(api, tariff=tariff, cdr=NINE_KWH, tax_rates={"ENERGY": 20})
+    without = priced(api, tariff=tariff, cdr=NINE_KWH, tax_rates={"ENERGY": None})
+
+    assert (answer.status_code, pointers_of(answer)) == (400, ["/tax_rates"])
+    assert why in answer.content.decode()
+    assert without.json()["total_cost"] == {"excl_vat": "6.2040", "incl_vat": "6.2040"}
+
+
 def test_t32_without_any_rate_the_other_side_is_not_guessed(api: APIClient) -> None:
     unknown = priced(api, tariff=INCLUSIVE, cdr=NINE_KWH).json()
     exclusive = priced(api, tariff={**INCLUSIVE, "tax_included": "NO"}, cdr=NINE_KWH).json()

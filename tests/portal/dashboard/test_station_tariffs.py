@@ -12,9 +12,18 @@ from core import clock
 from core.access import Role
 from core.models import Membership, Organization
 from stations.domain.words import Capability
-from stations.models import ChargingStation, Command, Evse, Presence, StationTariff, Transaction
+from stations.models import (
+    ChargingStation,
+    Command,
+    Evse,
+    FrozenTariff,
+    Presence,
+    StationTariff,
+    Transaction,
+)
 from stations.services import learning
 from tests import factories
+from tests.stations.ocpp.charging import publish
 
 HTMX = {"HX-Request": "true"}
 TARIFF = {"tariffId": "DAY-1", "currency": "EUR", "energy": {"prices": [{"priceKwh": 0.45}]}}
@@ -138,6 +147,33 @@ def test_the_tariff_and_the_cost_of_a_running_session_are_told(
     assert names == ("change_transaction_tariff", "cost_updated")
     assert [one["reference"] for one in parameters] == ["tx-1", "tx-1"]
     assert (parameters[0]["tariff"], parameters[1]["total_cost"]) == (TARIFF, "4.20")
+
+
+def test_t42_a_session_that_is_priced_is_told_its_own_tariff_and_no_other(
+    browser: Client, page: str, station: ChargingStation, session: Transaction
+) -> None:
+    alice = factories.make_actor(Organization.objects.get(pk=station.organization_id))
+    version = publish(alice)
+    FrozenTariff.objects.create(
+        transaction=session,
+        version=version,
+        level="organization",
+        document=version.document,
+        currency="EUR",
+        time_zone="UTC",
+        policy="session-vat-group/1",
+        basis="gross",
+        frozen_at=clock.now(),
+    )
+    own = {"transaction": session.pk}
+    other = press(browser, page, "change_transaction_tariff", **own, tariff=json.dumps(TARIFF))
+    left_empty = press(browser, page, "change_transaction_tariff", **own, tariff="")
+
+    assert (other.status_code, left_empty.status_code) == (409, 200)
+    assert "billed by the tariff of its start" in other.content.decode()
+    ((_name, parameters),) = said(station)
+    assert parameters["tariff"]["energy"]["prices"] == [{"priceKwh": 0.5}]
+    assert parameters["tariff"]["tariffId"] == str(version.pk)
 
 
 @pytest.mark.parametrize("cost", ["", "much", "NaN", "Infinity", "-1", "1e10", "0.12345"])

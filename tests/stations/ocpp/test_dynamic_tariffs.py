@@ -1,5 +1,6 @@
 """T-42 by the wire: prices follow a running session where, and only where, that was announced before its start."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -23,15 +24,24 @@ from tests.tariffs.building import component, document, element
 __all__ = ["plug"]
 
 
-def in_force(by: Actor, car: Car, *prices: tuple[float, str], dynamic: bool = True) -> TariffVersion:
+def in_force(
+    by: Actor,
+    car: Car,
+    *prices: tuple[float, str],
+    dynamic: bool = True,
+    steps: int = 0,
+    more: Sequence[dict[str, Any]] = (),
+) -> TariffVersion:
     """A tariff with a price per kWh from each of these minutes of the session on, as is written back."""
     identity = {"id": unique("T")[-36:], **({"dynamic": True} if dynamic else {})}
-    draft = publishing.create(document(per_kwh(prices[0][1]), **identity), by=by)
+    draft = publishing.create(document(per_kwh(prices[0][1], steps, *more), **identity), by=by)
     first, tariff = draft, draft.tariff
     begins = [car.at(minute) for minute, _price in prices]
     for number, (begin, end) in enumerate(pairwise([*begins, None])):
         if number:
-            draft = publishing.edit(tariff, document(per_kwh(prices[number][1]), **identity), by=by)
+            draft = publishing.edit(
+                tariff, document(per_kwh(prices[number][1], steps, *more), **identity), by=by
+            )
         TariffVersion.objects.filter(pk=draft.pk).update(
             state="published", valid_from=begin, valid_to=end, published_at=begin
         )
@@ -40,8 +50,8 @@ def in_force(by: Actor, car: Car, *prices: tuple[float, str], dynamic: bool = Tr
     return TariffVersion.objects.get(pk=first.pk)
 
 
-def per_kwh(price: str) -> dict[str, Any]:
-    return element(component("ENERGY", price, "19"))
+def per_kwh(price: str, steps: int = 0, *more: dict[str, Any]) -> dict[str, Any]:
+    return element(component("ENERGY", price, "19", steps), *more)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -63,6 +73,61 @@ def test_t42_each_price_of_a_dynamic_tariff_counts_from_its_instant_on(
     assert frozen.version_id == first.pk
     assert "1800" in frozen.document
     assert "5400" in frozen.document
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_t19_the_step_of_a_price_that_ended_before_the_session_is_left_out_so_far_and_in_the_end(
+    plug: Plug, alice: Actor, version: str
+) -> None:
+    car = plug(version, hours_ago=2)
+    in_force(alice, car, (-60, "0.50"), (30, "0.30"), steps=4000)
+    car.start(0, 0)
+    car.reads(20, 5000)
+    before = session_costs.price(car.session.pk, now=car.at(20))
+    assert before is not None
+    first = told(before)
+    car.reads(30, 6000)
+    car.reads(60, 6000)
+    after = session_costs.price(car.session.pk, now=car.at(60))
+    assert after is not None
+    second = told(after)
+    car.stop(90, 6000)
+    frozen = FrozenTariff.objects.get(transaction=car.session)
+
+    # 5 kWh are billed as 8 while the price holds that rounds them up; the 6 kWh of its end are not rounded
+    assert first == ("running", "4.00", "4.76")
+    assert second == ("running", "4.00", "4.76"), "a running cost never falls"
+    assert told(cost_of(car)) == ("final", "3.00", "3.57")
+    assert frozen.tariff_changes == [car.at(30)]
+    assert session_costs.price(car.session.pk, now=clock.now(), anew=True) == cost_of(car)
+    assert told(cost_of(car)) == ("final", "3.00", "3.57")
+
+
+def test_t19_energy_after_the_change_is_rounded_by_the_step_of_its_own_price(
+    plug: Plug, alice: Actor
+) -> None:
+    car = plug("2.0.1", hours_ago=2)
+    in_force(alice, car, (-60, "0.50"), (30, "0.30"), steps=4000)
+    car.start(0, 0)
+    car.stop(60, 10_000)
+
+    # 5 kWh at 0.50, then 5 and 2 of the step at 0.30
+    assert told(cost_of(car)) == ("final", "4.60", "5.47")
+
+
+def test_t39_a_price_from_before_changes_were_kept_is_found_again_to_the_digit(
+    plug: Plug, alice: Actor
+) -> None:
+    car = plug("2.0.1", hours_ago=2)
+    in_force(alice, car, (-60, "0.50"), (30, "0.30"), steps=4000)
+    car.start(0, 0)
+    car.reads(30, 6000)
+    session_costs.price(car.session.pk, now=car.at(40))
+    FrozenTariff.objects.update(tariff_changes=[])
+    car.stop(90, 6000)
+    session_costs.price(car.session.pk, now=clock.now(), anew=True)
+
+    assert told(cost_of(car)) == ("final", "4.00", "4.76")
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -10,12 +10,14 @@ from core import clock
 from core.access import Actor
 from stations.models import SessionCost
 from stations.services import cost_displays, session_costs
-from tests.stations.ocpp.asking import VERSIONS_2X
+from tariffs import publishing
+from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X
 from tests.stations.ocpp.charging import Car, priced
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.test_costs_told import knows, sweep, told
 from tests.stations.ocpp.test_session_costs import Plug, look, plug
-from tests.tariffs.building import component, element
+from tests.tariffs.building import component, document, element
+from tests.waiting import eventually
 
 __all__ = ["plug"]
 STEPS = (
@@ -128,3 +130,32 @@ def test_t45_a_running_cost_is_told_at_once_where_the_price_changed(
     assert again == 1
     assert (first["chargingPrice"], second["chargingPrice"]) == ({"kWhPrice": 0.595}, {"kWhPrice": 0.476})
     assert timedelta(seconds=30) == cost_displays.EVERY
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_t46_the_first_price_that_a_dynamic_tariff_gets_meanwhile_is_told_at_once(
+    plug: Plug, alice: Actor, charger: Charger, version: str
+) -> None:
+    first = priced(alice, dynamic=True)
+    knows(charger, "Cost", "CustomDisplayCostAndPrice")
+    car = plug(version, hours_ago=0.1)
+    car.start(0, 0)
+    car.reads(5, 2000)
+    look(car)
+    counts = [sweep()]
+    costs = [told_cost(car)]
+    dearer = document(element(component("ENERGY", "0.90", "19")), id=first.tariff.ocpi_id, dynamic=True)
+    begin = publishing.publish(publishing.edit(first.tariff, dearer, by=alice), by=alice).valid_from
+    assert begin is not None
+    eventually(lambda: clock.now() > begin + timedelta(seconds=1), what="the second in which it begins")
+    look(car)
+    counts += [sweep(), sweep()]
+    costs.append(told_cost(car))
+
+    # told within the half minute, though the cost is the same; and once
+    assert counts == [1, 1, 0]
+    assert costs == [1.19, 1.19]
+
+
+def told_cost(car: Car) -> Any:
+    return told(car.socket)[1]["cost"] if car.is_16 else shown(car)

@@ -74,6 +74,29 @@ def charge(charger: Charger, socket: WireStation, by: Actor, kept: Reservation, 
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_t08_a_session_after_the_end_of_its_reservation_pays_the_fee_of_its_own_start(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    """20 minutes reserved are 24 at 2.40/h: 0.96; ten kWh are 5.00; the fee is that of 50 minutes after it."""
+    fees = (
+        element(component("FLAT", "9", "19"), max_duration=2700),
+        element(component("FLAT", "1", "19")),
+    )
+    priced(alice, *PRICES, *fees)
+    with charger.dial(version) as socket:
+        socket.boot()
+        kept = reserve(charger, socket, alice, ago=110)
+        accepted = ReservedTariff.objects.get(pk=kept.pk).accepted_at
+        Reservation.objects.filter(pk=kept.pk).update(expires_at=accepted + 20 * MINUTE)
+        car = charge(charger, socket, alice, kept, started=60)
+    cost = SessionCost.objects.get(transaction=car.session)
+
+    assert cost.answer["total_reservation_cost"]["excl_vat"] == "0.9600"
+    assert cost.answer["total_fixed_cost"]["excl_vat"] == "1.0000"
+    assert (cost.state, cost.excl_vat) == ("final", Decimal("6.96"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_t25_t26_a_used_reservation_is_priced_with_its_session(
     charger: Charger, alice: Actor, version: str
 ) -> None:
