@@ -19,6 +19,7 @@ from billing.models import (
     Payment,
 )
 from billing.services.payments import allocating, debits, receiving, references, statements
+from billing.services.payments.bookings import Booking
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -84,7 +85,7 @@ def leave(line: BankLine, *, reason: str, by: Actor) -> BankLine:
     return _decided(held, by, reason)
 
 
-def _take_in(row: BankStatement, booking: statements.Booking, mark: str, by: Actor) -> bool:
+def _take_in(row: BankStatement, booking: Booking, mark: str, by: Actor) -> bool:
     if BankLine.objects.filter(organization_id=row.organization_id, fingerprint=mark).exists():
         return False
     line = BankLine(
