@@ -3,13 +3,33 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 
 from core.money import CURRENCIES
 
 
+class Note(StrEnum):
+    """Why a booking waits for a person though it says what it is."""
+
+    PARTS = "It is of several payments whose amounts are not told or do not add up to it. Say whose it is."
+    CHARGES = "The payer sent another amount, such as before charges. Confirm what it pays."
+    SEVERAL_PAYERS = "It names invoices of several payers. Confirm one, or name the payer."
+    DEBIT_REVERSED = (
+        "The bank reversed a booking of money that went out. Confirm what it pays, or say what it is."
+    )
+    CREDIT_REVERSED = (
+        "The bank reversed a booking of money that came in, but none like it is known. Say what it is."
+    )
+    IS_REVERSED = "The bank reversed this booking. Say of both what they are."
+
+
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """One booking of a statement; debits are negative."""
+    """One booking of a statement; debits are negative.
+
+    ``note``: why it is not booked by itself. ``batch``: what the bank calls the file of ours that it is about.
+    ``is_reversal``: it takes back an earlier booking, of the other direction.
+    """
 
     booked_on: date
     amount: Decimal
@@ -19,6 +39,9 @@ class Booking:
     end_to_end_id: str = ""
     return_reason: str = ""
     bank_reference: str = ""
+    note: str = ""
+    batch: str = ""
+    is_reversal: bool = False
 
 
 def decimal_of(text: str) -> Decimal:
