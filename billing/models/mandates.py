@@ -29,6 +29,8 @@ class MandateQuerySet(UndividedQuerySet["Mandate"]):
 class Mandate(models.Model):
     """A payer's permission to collect from an account. The IBAN is sealed; its last four characters are not."""
 
+    PURPOSE = "mandate"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT)
     account = models.ForeignKey(BillingAccount, on_delete=models.PROTECT, related_name="mandates")

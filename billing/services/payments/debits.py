@@ -2,17 +2,11 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
-from xml.etree import ElementTree
 
 from django.db import IntegrityError
 from django.db.transaction import atomic
-from sepaxml import SepaDD
-from sepaxml.validation import ValidationError as NotThePattern
-from sepaxml.validation import try_valid_xml
 from stdnum import iban as ibans
 from stdnum.exceptions import ValidationError
 
@@ -29,19 +23,16 @@ from billing.models import (
     Method,
     Payment,
 )
-from billing.services.payments import allocating, receiving
+from billing.services.payments import allocating, pain, receiving
 from core import audit, clock, keys
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from core.models import Organization
 
-SCHEMA = "pain.008.001.08"
-PURPOSE = "mandate"
 FILE_PURPOSE = "debit file"
 UNUSED = timedelta(days=36 * 30.4375)
 STOPS_MANDATE = frozenset({"AC01", "AC04", "AC13", "MD01", "MD07"})
 """Account closed, wrong or dead, mandate missing: nothing more is collected by it (B-45)."""
-_NAMESPACE = f"{{urn:iso:std:iso:20022:tech:xsd:{SCHEMA}}}"
 
 
 @atomic
@@ -82,7 +73,7 @@ def sign(
         stop(former, because="replaced", by=by)
     row = Mandate.objects.create(
         organization_id=account.organization_id, account=account, type=type_, holder=holder.strip()[:70],
-        reference=f"M{secrets.token_hex(8).upper()}", sealed_iban=keys.seal(checked, purpose=PURPOSE),
+        reference=f"M{secrets.token_hex(8).upper()}", sealed_iban=keys.seal(checked, purpose=Mandate.PURPOSE),
         iban_end=checked[-4:], signed_on=signed_on,
     )  # fmt: skip
     audit.record("mandate.signed", row, by=by)
@@ -156,7 +147,7 @@ def make_file(
     for item in items:
         tries = DebitItem.objects.filter(invoice=item.invoice).count()
         item.end_to_end_id += f"{tries:02d}"
-    content = rendered(row, items, details)
+    content = pain.rendered(row, items, details)
     row.sealed_content = keys.seal(content.decode(), purpose=FILE_PURPOSE)
     row.digest = hashlib.sha256(content).hexdigest()
     try:
@@ -206,55 +197,12 @@ def returned(payment: Payment, reason: str, *, by: Actor) -> None:
         stop(item.mandate, because=reason, by=by)
 
 
-def rendered(row: DebitFile, items: Sequence[DebitItem], details: BankDetails) -> bytes:
-    """The pain.008 of these rows: always the same bytes, with the same message id (B-44)."""
-    config: dict[str, Any] = {
-        "name": details.holder, "IBAN": details.iban, "batch": True, "creditor_id": details.creditor_id,
-        "currency": row.currency, "instrument": items[0].mandate.type,
-    }  # fmt: skip
-    if details.bic:
-        config["BIC"] = details.bic
-    document = SepaDD(config, schema=SCHEMA, clean=True)
-    for item in items:
-        document.add_payment({
-            "name": item.mandate.holder,
-            "IBAN": keys.unseal(item.mandate.sealed_iban, purpose=PURPOSE),
-            "amount": int(item.amount.scaleb(2)),
-            "type": item.sequence,
-            "collection_date": row.collect_on,
-            "mandate_id": item.mandate.reference,
-            "mandate_date": item.mandate.signed_on,
-            "description": item.invoice.number,
-            "endtoend_id": item.end_to_end_id,
-        })  # fmt: skip
-    tree = ElementTree.fromstring(document.export(validate=False))
-    _name_parts(tree, row)
-    content: bytes = b'<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(tree, "utf-8")
-    try:
-        try_valid_xml(content, SCHEMA)
-    except NotThePattern as error:
-        raise Conflict(
-            "The bank's format does not take these data. Check names and the creditor id."
-        ) from error
-    return content
-
-
 def checked_iban(text: str) -> str:
     """In its compact form. Raises :class:`Invalid` for a wrong length or wrong check digits."""
     try:
         return str(ibans.validate(text))
     except ValidationError:
         raise Invalid("This is no IBAN: its length or its check digits are wrong.", field="iban") from None
-
-
-def _name_parts(tree: ElementTree.Element, row: DebitFile) -> None:
-    """The library draws ids and the time anew each time; here they are the row's."""
-    for element in tree.iter(f"{_NAMESPACE}MsgId"):
-        element.text = row.message_id
-    for element in tree.iter(f"{_NAMESPACE}CreDtTm"):
-        element.text = f"{row.made_at:%Y-%m-%dT%H:%M:%S}"
-    for place, element in enumerate(tree.iter(f"{_NAMESPACE}PmtInfId"), 1):
-        element.text = f"{row.message_id}-{place}"
 
 
 def _sequence(mandate: Mandate, details: BankDetails) -> str:
