@@ -103,7 +103,7 @@ class DebitFile(models.Model):
 
 
 class DebitItem(models.Model):
-    """One invoice that is collected; ``open`` as long as its file is."""
+    """One invoice that is collected; ``open`` until its file is closed or it came back."""
 
     id = models.BigAutoField(primary_key=True)
     file = models.ForeignKey(DebitFile, on_delete=models.PROTECT, related_name="items")

@@ -20,6 +20,13 @@ class Note(StrEnum):
     CREDIT_REVERSED = (
         "The bank reversed a booking of money that came in, but none like it is known. Say what it is."
     )
+    OTHER_AMOUNT = "It is a credit of direct debits, but of another amount than theirs. Say what it is."
+    CREDITED_ALREADY = "What it is a credit of was credited already. Say what it is."
+    CAME_BACK_ALREADY = (
+        "This direct debit came back already; such as a fee may be booked apart. Say what it is."
+    )
+    LESS_THAN_COLLECTED = "It is less than what was collected by this direct debit. Say what it is."
+    REFUNDED_SINCE = "A part of this direct debit was refunded before it came back. Say what it is."
     IS_REVERSED = "The bank reversed this booking. Say of both what they are."
 
 

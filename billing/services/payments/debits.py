@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from django.db import IntegrityError
+from django.db.models import QuerySet
 from django.db.transaction import atomic
 from stdnum import iban as ibans
 from stdnum.exceptions import ValidationError
@@ -169,31 +170,60 @@ def content_of(row: DebitFile, *, by: Actor) -> bytes:
 
 @atomic
 def collected(row: DebitFile, *, by: Actor) -> DebitFile:
-    """The bank took the file: each debit is a payment of its invoice until it comes back."""
+    """The bank took the file: each debit is a payment of its invoice until it comes back.
+
+    What a statement told of already is not booked again.
+    """
     held = _open_file(row, by)
-    for item in held.items.select_related("invoice__account", "mandate"):
-        payment = receiving.book(
-            organization_id=held.organization_id, account=item.invoice.account, amount=item.amount,
-            currency=held.currency, method=Method.DIRECT_DEBIT, received_on=held.collect_on, by=by,
-            end_to_end_id=item.end_to_end_id,
-        )  # fmt: skip
-        if item.invoice.state in allocating.OWED:
-            allocating.allocate(payment, item.invoice, by=by)
-        item.mandate.last_used_on = held.collect_on
-        item.mandate.save(update_fields=["last_used_on"])
+    for item in held.items.select_related("file", "invoice__account", "mandate"):
+        if payment_of(item) is None:
+            settle(item, by=by)
     return _close(held, DebitFileState.COLLECTED, by)
 
 
 @atomic
 def discard(row: DebitFile, *, by: Actor) -> DebitFile:
-    """The file never went to the bank; its invoices can be in another one."""
-    return _close(_open_file(row, by), DebitFileState.DISCARDED, by)
+    """The file never went to the bank; its invoices can be in another one.
+
+    Raises :class:`Conflict` where a statement told of one of its debits.
+    """
+    held = _open_file(row, by)
+    if _payments(held).exists():
+        raise Conflict("The bank booked a debit of this file, so that it was there.")
+    return _close(held, DebitFileState.DISCARDED, by)
 
 
-def returned(payment: Payment, reason: str, *, by: Actor) -> None:
-    """A debit came back: where its account or mandate is no more, nothing is collected by it again."""
-    item = DebitItem.objects.filter(end_to_end_id=payment.end_to_end_id).select_related("mandate").first()
-    if item is not None and reason in STOPS_MANDATE and item.mandate.state == MandateState.ACTIVE:
+def payment_of(item: DebitItem) -> Payment | None:
+    """What the debit became, also after it came back."""
+    return _payments(item.file).filter(end_to_end_id=item.end_to_end_id).first()
+
+
+def book(item: DebitItem, *, by: Actor) -> Payment:
+    """The payment that a debit is, though it settles nothing yet. The caller holds the file's lock."""
+    payment = receiving.book(
+        organization_id=item.file.organization_id, account=item.invoice.account, amount=item.amount,
+        currency=item.file.currency, method=Method.DIRECT_DEBIT, received_on=item.file.collect_on, by=by,
+        end_to_end_id=item.end_to_end_id,
+    )  # fmt: skip
+    mandate = item.mandate
+    mandate.last_used_on = max(mandate.last_used_on or item.file.collect_on, item.file.collect_on)
+    mandate.save(update_fields=["last_used_on"])
+    return payment
+
+
+def settle(item: DebitItem, *, by: Actor) -> Payment:
+    """As :func:`book`, and its invoice is paid as far as it is owed."""
+    payment = book(item, by=by)
+    if item.invoice.state in allocating.OWED:
+        allocating.allocate(payment, item.invoice, by=by)
+    return payment
+
+
+def came_back(item: DebitItem, reason: str, *, by: Actor) -> None:
+    """Its invoice can be paid in another way; where account or mandate is no more, nothing is collected by it again."""
+    item.open = False
+    item.save(update_fields=["open"])
+    if reason in STOPS_MANDATE and item.mandate.state == MandateState.ACTIVE:
         stop(item.mandate, because=reason, by=by)
 
 
@@ -214,6 +244,12 @@ def _details(organization: Organization) -> BankDetails:
     if row is None or not row.creditor_id:
         raise Conflict("Enter the organization's bank account and its creditor id first.")
     return row
+
+
+def _payments(row: DebitFile) -> QuerySet[Payment]:
+    """Those that debits of it became."""
+    ids = row.items.values("end_to_end_id")
+    return Payment.objects.filter(organization_id=row.organization_id, end_to_end_id__in=ids)
 
 
 def _open_file(row: DebitFile, by: Actor) -> DebitFile:

@@ -20,7 +20,7 @@ from billing.models import (
     Payment,
     PaymentState,
 )
-from billing.services.payments import allocating, debits, receiving, references, statements
+from billing.services.payments import allocating, coming_back, receiving, references, statements
 from billing.services.payments.bookings import Booking, Note
 from core import audit, clock
 from core.access import Actor, Permission
@@ -106,11 +106,13 @@ def _take_in(row: BankStatement, booking: Booking, mark: str, by: Actor) -> bool
 
 
 def _match(line: BankLine, booking: Booking, by: Actor) -> None:
-    named = references.invoices_in(line.organization_id, line.text)
-    payable = [one for one in named if one.currency == line.currency]
     if booking.is_reversal:
         line.reason = Note.DEBIT_REVERSED
-    elif len({one.account_id for one in payable}) > 1 and not line.reason:
+    elif coming_back.credited(line, by) or coming_back.credited_as_a_whole(line, booking.batch, by):
+        return
+    named = references.invoices_in(line.organization_id, line.text)
+    payable = [one for one in named if one.currency == line.currency]
+    if len({one.account_id for one in payable}) > 1 and not line.reason:
         line.reason = Note.SEVERAL_PAYERS
     if payable and not line.reason:
         _pay(line, payable, by)
@@ -120,7 +122,7 @@ def _match(line: BankLine, booking: Booking, by: Actor) -> None:
 
 
 def _match_outgoing(line: BankLine, booking: Booking, by: Actor) -> None:
-    _match_return(line, by)
+    coming_back.returned(line, by)
     if booking.is_reversal and line.state == LineState.OPEN and not line.reason:
         _reverse(line, by)
 
@@ -145,19 +147,6 @@ def _reverse(line: BankLine, by: Actor) -> None:
 
 def _is_whole(payment: Payment) -> bool:
     return payment.state == PaymentState.RECEIVED and not payment.refunded
-
-
-def _match_return(line: BankLine, by: Actor) -> None:
-    """A debit or a payment that came back, known by its end-to-end id; the rest of the amount is the bank's fee."""
-    paid = Payment.objects.filter(organization_id=line.organization_id, end_to_end_id=line.end_to_end_id)
-    payment = paid.first() if line.end_to_end_id else None
-    if payment is None or payment.currency != line.currency or -line.amount < payment.captured:
-        return
-    reason = line.return_reason or "returned"
-    fee = -line.amount - payment.captured
-    receiving.take_back(payment, reason=reason, fee=fee, by=by)
-    debits.returned(payment, reason, by=by)
-    line.payment, line.state = payment, LineState.MATCHED
 
 
 def _pay(line: BankLine, invoices: Sequence[Invoice], by: Actor) -> None:
