@@ -1,7 +1,9 @@
 """SEPA direct debit: mandates, files and what is in them (B-43 to B-45)."""
 
+from datetime import date
 from uuid import UUID
 
+from dateutil.relativedelta import relativedelta
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -10,6 +12,8 @@ from billing.models.invoices import Invoice
 from core.access import EVERYWHERE
 from core.ids import uuid7
 from core.models import Organization, UndividedQuerySet
+
+MONTHS_UNUSED = 36
 
 
 class MandateType(models.TextChoices):
@@ -62,6 +66,15 @@ class Mandate(models.Model):
     @property
     def limit_id(self) -> UUID:
         return EVERYWHERE
+
+    @property
+    def expires_on(self) -> date:
+        """The first day on which it was not used for 36 months (B-43)."""
+        return (self.last_used_on or self.signed_on) + relativedelta(months=MONTHS_UNUSED)
+
+    def is_usable(self, on: date) -> bool:
+        """Active, and used or signed within 36 months."""
+        return self.state == MandateState.ACTIVE and on < self.expires_on
 
 
 class DebitFileState(models.TextChoices):

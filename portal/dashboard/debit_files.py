@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from billing.models import BankDetails, DebitFile, MandateType
-from billing.services.payments import debits
+from billing.services.payments import collecting, debits
 from core import clock
 from core.access import Permission
 from core.errors import DomainError, Invalid
@@ -103,9 +103,16 @@ def _preview(request: OperatorRequest, form: FileForm) -> dict[str, Any]:
         return {"wanted": None}
     request.actor.require_everywhere(Permission.INVOICES_MANAGE)
     day, kind = form.cleaned_data["collect_on"], MandateType(form.cleaned_data["type_"])
-    wanted = debits.collectable(request.place.organization, day, kind)
-    total = sum((rest for *_rest, rest in wanted), Decimal(0))
-    return {"wanted": wanted[:SHOWN], "wanted_count": len(wanted), "wanted_total": total}
+    found = collecting.looked_at(request.place.organization, day, kind)
+    wanted = collecting.free(found)
+    others = [one for one in found if one.obstacle is not None]
+    return {
+        "wanted": wanted[:SHOWN],
+        "wanted_count": len(wanted),
+        "wanted_total": sum((one.rest for one in wanted), Decimal(0)),
+        "others": others[:SHOWN],
+        "others_count": len(others),
+    }
 
 
 def _is_ready(request: OperatorRequest) -> bool:

@@ -1,7 +1,6 @@
 """Bank account, bookings, debit files and tables, as billing staff use them (billing B-42 to B-50)."""
 
 import csv
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -26,12 +25,10 @@ from core.models import AuditEntry, Organization
 from tests import factories
 from tests.billing.conftest import THIS_MONTH
 from tests.billing.pages import alice, browser, browser_of, limited, member, organization, viewer
-from tests.billing.payments.conftest import IBAN, PAYER_IBAN, Issued, bank, issued
+from tests.billing.payments.conftest import COLLECT_ON, IBAN, PAYER_IBAN, Issued, bank, issued
 
 __all__ = ["alice", "bank", "browser", "issued", "limited", "member", "organization", "viewer"]
 pytestmark = pytest.mark.usefixtures("committed")
-DAY = clock.now().date() + timedelta(days=30)
-COLLECT_ON = DAY + timedelta(days=7 - DAY.weekday() if DAY.weekday() >= 5 else 0)
 
 
 @pytest.fixture
@@ -40,12 +37,9 @@ def home(organization: Organization) -> str:
 
 
 @pytest.fixture
-def collectable(bank: None, issued: Issued, alice: Actor) -> Invoice:
+def collectable(bank: None, issued: Issued) -> Invoice:
     """An invoice of a payer with a mandate."""
-    invoice = issued("Dora Debit")
-    today = clock.now().date()
-    debits.sign(invoice.account, iban=PAYER_IBAN, holder="Dora", signed_on=today, by=alice)
-    return invoice
+    return issued("Dora Debit", mandate={"holder": "Dora"})
 
 
 @pytest.fixture

@@ -102,9 +102,7 @@ def test_b46_a_statement_settles_by_reference_and_its_other_lines_are_decided_on
 def test_b44_a_debit_file_is_made_read_and_collected_once(
     api: APIClient, bank: None, issued: Issued, alice: Actor
 ) -> None:
-    invoice = issued()
-    today = clock.now().date()
-    debits.sign(invoice.account, iban=PAYER_IBAN, holder="Dora", signed_on=today, by=alice)
+    invoice = issued(mandate={})
     body = {"collect_on": COLLECT_ON.isoformat()}
     made, again = post(api, "debit-files/", body), post(api, "debit-files/", body)
     assert (made.status_code, made.json()["total"], again.status_code) == (201, "7.35", 409)
@@ -233,9 +231,8 @@ def test_b46_who_paid_is_told_once(api: APIClient, issued: Issued, alice: Actor)
 def test_w01_a_stranger_finds_and_changes_nothing_of_it(
     api: APIClient, stranger: APIClient, bank: None, issued: Issued, alice: Actor, organization: Organization
 ) -> None:
-    invoice = issued()
+    invoice = issued(mandate={})
     account, today = {"account": str(invoice.account_id)}, clock.now().date()
-    debits.sign(invoice.account, iban=PAYER_IBAN, holder="Dora", signed_on=today, by=alice)
     statement(api, "3.00;Thanks;Nobody")
     line = BankLine.objects.get(organization=organization)
     row, card = debits.make_file(organization, COLLECT_ON, by=alice), card_of(invoice.account)

@@ -2,8 +2,10 @@
 
 import hashlib
 import secrets
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
+from uuid import UUID
 
 from django.db import IntegrityError
 from django.db.models import QuerySet
@@ -24,14 +26,14 @@ from billing.models import (
     Method,
     Payment,
 )
-from billing.services.payments import allocating, pain, receiving
+from billing.services.payments import allocating, collecting, pain, receiving
+from billing.services.payments.collecting import Candidate
 from core import audit, clock, keys
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from core.models import Organization
 
 FILE_PURPOSE = "debit file"
-UNUSED = timedelta(days=36 * 30.4375)
 STOPS_MANDATE = frozenset({"AC01", "AC04", "AC13", "MD01", "MD07"})
 """Account closed, wrong or dead, mandate missing: nothing more is collected by it (B-45)."""
 
@@ -91,31 +93,6 @@ def stop(mandate: Mandate, *, because: str, by: Actor) -> Mandate:
     return mandate
 
 
-def is_usable(mandate: Mandate, on: date) -> bool:
-    """Active, and used or signed within 36 months (B-43)."""
-    return mandate.state == MandateState.ACTIVE and on - (mandate.last_used_on or mandate.signed_on) < UNUSED
-
-
-def collectable(
-    organization: Organization, collect_on: date, type_: MandateType = MandateType.CORE
-) -> list[tuple[Invoice, Mandate, Decimal]]:
-    """Invoices in euro that are owed, told long enough before, with a usable mandate, and in no open file."""
-    details = _details(organization)
-    told_before = collect_on - timedelta(days=details.notice_days)
-    rows = Invoice.objects.filter(
-        organization=organization, state__in=allocating.OWED, currency="EUR", issued_on__lte=told_before,
-        due_on__lte=collect_on, account__mandates__state=MandateState.ACTIVE,
-    ).exclude(debits__open=True).select_related("account").distinct().order_by("id")  # fmt: skip
-    found = []
-    for invoice in rows[:10_000]:
-        mandate = Mandate.objects.get(account_id=invoice.account_id, state=MandateState.ACTIVE)
-        rest = allocating.open_amount(invoice)
-        disputed = invoice.allocations.filter(payment__disputed_at__isnull=False).exists()
-        if rest and mandate.type == type_ and is_usable(mandate, collect_on) and not disputed:
-            found.append((invoice, mandate, rest))
-    return found
-
-
 @atomic
 def make_file(
     organization: Organization, collect_on: date, type_: MandateType = MandateType.CORE, *, by: Actor
@@ -126,28 +103,19 @@ def make_file(
     """
     by.require(Permission.INVOICES_MANAGE, organization)
     Organization.objects.select_for_update().get(pk=organization.pk)
-    details = _details(organization)
+    details = collecting.details_of(organization)
     if collect_on <= clock.now().date() or collect_on.weekday() >= 5:
         raise Invalid("Choose a working day to come.", field="collect_on")
-    wanted = collectable(organization, collect_on, type_)
+    wanted = _locked(organization, collect_on, type_)
     if not wanted:
         raise Conflict("There is nothing to collect on this day.")
     now = clock.now()
     row = DebitFile(
         organization=organization, message_id=f"CY{now:%Y%m%d%H%M%S}{secrets.token_hex(5).upper()}",
-        collect_on=collect_on, total=sum((rest for *_, rest in wanted), Decimal(0)), made_at=now,
+        collect_on=collect_on, total=sum((one.rest for one in wanted), Decimal(0)), made_at=now,
         made_by=by.label[:200],
     )  # fmt: skip
-    items = [
-        DebitItem(
-            file=row, invoice=invoice, mandate=mandate, amount=rest, sequence=_sequence(mandate, details),
-            end_to_end_id=f"E{invoice.pk.hex}",
-        )
-        for invoice, mandate, rest in wanted
-    ]  # fmt: skip
-    for item in items:
-        tries = DebitItem.objects.filter(invoice=item.invoice).count()
-        item.end_to_end_id += f"{tries:02d}"
+    items = _items(row, wanted, details)
     content = pain.rendered(row, items, details)
     row.sealed_content = keys.seal(content.decode(), purpose=FILE_PURPOSE)
     row.digest = hashlib.sha256(content).hexdigest()
@@ -235,15 +203,35 @@ def checked_iban(text: str) -> str:
         raise Invalid("This is no IBAN: its length or its check digits are wrong.", field="iban") from None
 
 
-def _sequence(mandate: Mandate, details: BankDetails) -> str:
-    return "FRST" if details.first_as_frst and mandate.last_used_on is None else "RCUR"
+def _locked(organization: Organization, collect_on: date, type_: MandateType) -> list[Candidate]:
+    """What can be collected; nobody asks for a card payment of it meanwhile."""
+    seen = collecting.free(collecting.looked_at(organization, collect_on, type_))
+    among = [one.invoice.pk for one in seen]
+    list(Invoice.objects.select_for_update().filter(pk__in=among).order_by("pk").values_list("pk"))
+    return collecting.free(collecting.looked_at(organization, collect_on, type_, among=among))
 
 
-def _details(organization: Organization) -> BankDetails:
-    row = BankDetails.objects.filter(organization=organization).first()
-    if row is None or not row.creditor_id:
-        raise Conflict("Enter the organization's bank account and its creditor id first.")
-    return row
+def _items(row: DebitFile, wanted: Sequence[Candidate], details: BankDetails) -> list[DebitItem]:
+    """One for each; the first use of a mandate is FRST where the bank asks for that, any other RCUR."""
+    items, used = [], _mandates_in_open_files(row.organization)
+    for one in wanted:
+        mandate = one.mandate
+        assert mandate is not None
+        first = details.first_as_frst and mandate.last_used_on is None and mandate.pk not in used
+        used.add(mandate.pk)
+        tries = DebitItem.objects.filter(invoice=one.invoice).count()
+        items.append(
+            DebitItem(
+                file=row, invoice=one.invoice, mandate=mandate, amount=one.rest,
+                sequence="FRST" if first else "RCUR", end_to_end_id=f"E{one.invoice.pk.hex}{tries:02d}",
+            )
+        )  # fmt: skip
+    return items
+
+
+def _mandates_in_open_files(organization: Organization) -> set[UUID]:
+    rows = DebitItem.objects.filter(file__organization=organization, open=True)
+    return set(rows.values_list("mandate_id", flat=True))
 
 
 def _payments(row: DebitFile) -> QuerySet[Payment]:

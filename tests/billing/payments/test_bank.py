@@ -20,10 +20,9 @@ from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.models import Organization
 from tests import factories
 from tests.billing.payments.camt_files import camt, entry, line_of, state_of, take_in
-from tests.billing.payments.conftest import DUE, Issued
+from tests.billing.payments.conftest import COLLECT_ON, DUE, Issued
 
 pytestmark = pytest.mark.usefixtures("committed")
-NEXT_MONTH = date(2027, 3, 1)  # a Monday
 
 
 def test_b46_each_invoice_has_a_reference_with_check_digits_that_finds_it_however_it_is_written(
@@ -162,7 +161,7 @@ def test_w01_strangers_import_and_decide_nothing(
             lambda by: matching.take_in(organization, "x", camt(entry("1.00"), number="9"), by=by),
             lambda by: matching.confirm(line, invoice, by=by),
             lambda by: matching.leave(line, reason="x", by=by),
-            lambda by: debits.make_file(organization, NEXT_MONTH, by=by),
+            lambda by: debits.make_file(organization, COLLECT_ON, by=by),
         ):
             with pytest.raises(error):
                 wish(actor)

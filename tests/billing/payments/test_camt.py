@@ -1,7 +1,6 @@
 """What camt entries say: parts of a collective one, reversals, several statements, what is not booked yet (B-46)."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,7 +9,7 @@ from billing.models import BankLine, Invoice, InvoiceState, LineState, Payment
 from billing.services.payments import allocating, matching, references
 from core.access import Actor
 from core.errors import Invalid
-from tests.billing.conftest import THIS_MONTH
+from tests.billing.conftest import NEXT_PERIOD
 from tests.billing.payments.camt_files import (
     camt,
     collective,
@@ -26,7 +25,6 @@ from tests.billing.payments.conftest import DUE, Issued
 pytestmark = pytest.mark.usefixtures("committed")
 
 
-NEXT_PERIOD = f"{date.fromisoformat(f'{THIS_MONTH}-28') + timedelta(days=7):%Y-%m}"
 Told = Callable[[str], str]
 
 

@@ -2,7 +2,6 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.db import DatabaseError
@@ -23,50 +22,45 @@ from billing.models import (
     Payment,
 )
 from billing.services.payments import allocating, debits, pain
+from billing.services.payments.collecting import Obstacle, looked_at
 from core import clock
 from core.access import Actor
 from core.errors import Conflict, Invalid
 from core.models import Organization
 from tests import factories
 from tests.billing.payments.camt_files import camt, collective, entry, line_of, part, state_of, take_in
-from tests.billing.payments.conftest import DUE, PAYER_IBAN, Issued
+from tests.billing.payments.conftest import COLLECT_ON, DUE, PAYER_IBAN, Issued, sign
 
 pytestmark = pytest.mark.usefixtures("committed")
-NEXT_MONTH = date(2027, 3, 1)  # a Monday
-
-
-def sign(invoice: Invoice, by: Actor, **values: Any) -> Mandate:
-    given = {"iban": PAYER_IBAN, "holder": "Anna Driver", "signed_on": date(2026, 1, 5), **values}
-    return debits.sign(invoice.account, by=by, **given)
 
 
 @pytest.mark.parametrize("iban", ["", "NL91ABNA0417164301", "DE00", "NL91ABNA04171643000", "x" * 40])
 def test_b43_a_wrong_iban_is_refused(issued: Issued, alice: Actor, iban: str) -> None:
     invoice = issued()
     with pytest.raises(Invalid) as refused:
-        sign(invoice, alice, iban=iban)
+        sign(invoice.account, alice, iban=iban)
     assert refused.value.field == "iban"
     assert not Mandate.objects.filter(account=invoice.account).exists()
 
 
 def test_b43_an_iban_is_sealed_and_a_new_mandate_replaces_the_former(issued: Issued, alice: Actor) -> None:
     invoice = issued()
-    first = sign(invoice, alice)
+    first = sign(invoice.account, alice)
     assert PAYER_IBAN not in first.sealed_iban
     assert first.iban_end == "4300"
-    second = sign(invoice, alice)
+    second = sign(invoice.account, alice, signed_on=date(2026, 1, 5))
     first.refresh_from_db()
     assert (first.state, second.state) == (MandateState.STOPPED, MandateState.ACTIVE)
-    assert debits.is_usable(second, date(2028, 12, 1))
-    assert not debits.is_usable(second, date(2029, 1, 10)), "unused for 36 months"
+    assert second.is_usable(date(2029, 1, 4))
+    assert not second.is_usable(date(2029, 1, 5)), "unused for 36 months"
 
 
 def test_b44_a_file_is_the_same_however_often_it_is_made_and_an_invoice_is_in_one(
     bank: None, issued: Issued, organization: Organization, alice: Actor
 ) -> None:
-    invoice, without = issued(), issued()
-    mandate = sign(invoice, alice)
-    row = debits.make_file(organization, NEXT_MONTH, by=alice)
+    invoice, without = issued(mandate={}), issued()
+    mandate = Mandate.objects.get(account=invoice.account)
+    row = debits.make_file(organization, COLLECT_ON, by=alice)
     item = row.items.get()
     content = debits.content_of(row, by=alice)
 
@@ -78,13 +72,13 @@ def test_b44_a_file_is_the_same_however_often_it_is_made_and_an_invoice_is_in_on
         mandate.reference,
         PAYER_IBAN,
         '<InstdAmt Ccy="EUR">7.35<',
-        "2027-03-01",
+        str(COLLECT_ON),
         invoice.number,
     ):
         assert told in content.decode()
     assert PAYER_IBAN not in row.sealed_content
     with pytest.raises(Conflict, match="nothing to collect"):
-        debits.make_file(organization, NEXT_MONTH, by=alice)
+        debits.make_file(organization, COLLECT_ON, by=alice)
     with pytest.raises(DatabaseError, match="debit_invoice_in_one_open_file"), atomic():
         DebitItem.objects.create(
             file=row, invoice=invoice, mandate=mandate, amount=1, sequence="RCUR", end_to_end_id="other"
@@ -92,7 +86,7 @@ def test_b44_a_file_is_the_same_however_often_it_is_made_and_an_invoice_is_in_on
     assert not without.debits.exists()
 
     debits.discard(row, by=alice)
-    again = debits.make_file(organization, NEXT_MONTH, by=alice)
+    again = debits.make_file(organization, COLLECT_ON, by=alice)
     assert again.message_id != row.message_id
     assert again.items.get().end_to_end_id != item.end_to_end_id
 
@@ -100,12 +94,14 @@ def test_b44_a_file_is_the_same_however_often_it_is_made_and_an_invoice_is_in_on
 def test_b44_a_debit_waits_for_its_notice_and_for_a_working_day(
     bank: None, issued: Issued, organization: Organization, alice: Actor
 ) -> None:
-    invoice = issued()
-    sign(invoice, alice)
+    invoice = issued(mandate={})
     assert invoice.issued_on is not None
-    assert debits.collectable(organization, invoice.issued_on + timedelta(days=13)) == []
-    assert len(debits.collectable(organization, invoice.issued_on + timedelta(days=14))) == 1
-    for day in (date(2027, 2, 27), clock.now().date()):
+    announced = invoice.issued_on + timedelta(days=14)
+    assert invoice.snapshot["payment"]["collect_on"] == str(announced)
+    before, then = (looked_at(organization, day) for day in (announced - timedelta(days=1), announced))
+    assert [(one.obstacle, one.announced_on) for one in before] == [(Obstacle.TOO_EARLY, announced)]
+    assert [(one.invoice, one.obstacle, one.rest) for one in then] == [(invoice, None, DUE)]
+    for day in (COLLECT_ON - timedelta(days=2), clock.now().date()):
         with pytest.raises(Invalid, match="working day"):
             debits.make_file(organization, day, by=alice)
     assert not DebitFile.objects.filter(organization=organization).exists()
@@ -115,9 +111,9 @@ def test_b44_a_debit_waits_for_its_notice_and_for_a_working_day(
 def test_b45_a_returned_debit_reopens_its_invoice_and_a_closed_account_stops_the_mandate(
     bank: None, issued: Issued, organization: Organization, alice: Actor, reason: str, state: str
 ) -> None:
-    invoice = issued()
-    mandate = sign(invoice, alice)
-    row = debits.collected(debits.make_file(organization, NEXT_MONTH, by=alice), by=alice)
+    invoice = issued(mandate={})
+    mandate = Mandate.objects.get(account=invoice.account)
+    row = debits.collected(debits.make_file(organization, COLLECT_ON, by=alice), by=alice)
     assert state_of(invoice) == InvoiceState.PAID
     with pytest.raises(Conflict, match="closed already"):
         debits.collected(row, by=alice)
@@ -138,9 +134,8 @@ def test_b45_a_returned_debit_reopens_its_invoice_and_a_closed_account_stops_the
 @pytest.fixture
 def filed(bank: None, issued: Issued, organization: Organization, alice: Actor) -> tuple[Invoice, DebitFile]:
     """An invoice in a file that the bank has, though nobody said so yet."""
-    invoice = issued()
-    sign(invoice, alice)
-    return invoice, debits.make_file(organization, NEXT_MONTH, by=alice)
+    invoice = issued(mandate={})
+    return invoice, debits.make_file(organization, COLLECT_ON, by=alice)
 
 
 def back(item: DebitItem, amount: str = "10.85", reason: str = "AC04") -> str:
@@ -194,10 +189,8 @@ def test_b45_a_return_reopens_its_invoice_once_in_whatever_order_it_is_told(
 def test_b45_a_return_of_one_debit_leaves_the_others_of_its_file_to_be_collected(
     bank: None, issued: Issued, organization: Organization, alice: Actor
 ) -> None:
-    first, second = issued(), issued()
-    for one in (first, second):
-        sign(one, alice)
-    row = debits.make_file(organization, NEXT_MONTH, by=alice)
+    first, second = issued(mandate={}), issued(mandate={})
+    row = debits.make_file(organization, COLLECT_ON, by=alice)
     take_in(camt(back(row.items.get(invoice=first), reason="AM04")), alice)
     assert row.items.get(invoice=second).open is True
     debits.collected(row, by=alice)
@@ -216,7 +209,7 @@ def test_b45_a_credited_debit_is_its_payment_and_never_another(
     payment = Payment.objects.get(organization=organization)
     assert (payment.method, line.payment, payment.captured) == ("direct_debit", payment, DUE)
     item.mandate.refresh_from_db()
-    assert item.mandate.last_used_on == NEXT_MONTH
+    assert item.mandate.last_used_on == COLLECT_ON
 
 
 @pytest.mark.parametrize(("credited", "note"), [("7.00", "another amount"), ("7.35", "already")])
