@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from billing.models import BankDetails, DebitFile, MandateType
-from billing.services.payments import collecting, debits
+from billing.models import BankDetails, DebitFile, Invoice, MandateType
+from billing.services.payments import announcing, collecting, debits
 from core import clock
 from core.access import Permission
 from core.errors import DomainError, Invalid
@@ -95,6 +95,15 @@ def decide(request: OperatorRequest, pk: UUID) -> HttpResponse:
     else:
         raise Invalid(_("Choose what to do."), field="act")
     return go(request, address(request, "debit_file", pk))
+
+
+@require_POST
+@operator(Permission.INVOICES_MANAGE)
+def announce(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Tell the payer of an invoice by mail that it is collected by the mandate of today."""
+    announcing.announce(load(Invoice.objects.visible_to(request.actor), pk), by=request.actor)
+    messages.success(request, _("The payer is told by mail. It can be collected after the notice."))
+    return go(request, address(request, "debit_files"))
 
 
 def _preview(request: OperatorRequest, form: FileForm) -> dict[str, Any]:

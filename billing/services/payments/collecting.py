@@ -19,6 +19,8 @@ from billing.models import (
     BankDetails,
     CallState,
     DebitItem,
+    DebitNotice,
+    DeliveryState,
     DocumentType,
     Invoice,
     Mandate,
@@ -29,6 +31,7 @@ from billing.models import (
 )
 from billing.services import snapshots
 from billing.services.payments import allocating
+from core import clock
 from core.errors import Conflict
 from core.models import Organization
 
@@ -53,13 +56,18 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An invoice of a payer with a mandate. ``rest`` is collected unless there is an obstacle."""
+    """An invoice of a payer with a mandate. ``rest`` is collected unless there is an obstacle.
+
+    ``may_be_announced``: nothing stands against it but that the payer was not told. ``notice`` is its last mail.
+    """
 
     invoice: Invoice
     mandate: Mandate | None
     rest: Decimal
     announced_on: date | None = None
     obstacle: Obstacle | None = None
+    may_be_announced: bool = False
+    notice: DebitNotice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class Announcement:
 
     mandate: str
     creditor_id: str
+    amount: Decimal
     on: date
 
 
@@ -109,8 +118,17 @@ def details_of(organization: Organization) -> BankDetails:
     return row
 
 
+def earliest(invoice: Invoice) -> date:
+    """The day for which a debit can be announced today."""
+    day = clock.now().date() + timedelta(days=details_of(invoice.organization).notice_days)
+    return max(day, invoice.due_on or day)
+
+
 def announcement_of(invoice: Invoice) -> Announcement | None:
-    """What the invoice says of a direct debit, or nothing."""
+    """What the payer was told of a direct debit last: by mail, or else by the invoice."""
+    last = _last(invoice, DeliveryState.SENT)
+    if last is not None:
+        return Announcement(last.mandate.reference, last.creditor_id, last.amount, last.collect_on)
     told = invoice.snapshot.get("payment", {})
     if told.get("means") != snapshots.DEBIT or invoice.issued_on is None:
         return None
@@ -118,7 +136,12 @@ def announcement_of(invoice: Invoice) -> Announcement | None:
         on = date.fromisoformat(told["collect_on"])
     else:  # invoices from before it stood on them
         on = max(invoice.issued_on + timedelta(days=told["notice_days"]), invoice.due_on or invoice.issued_on)
-    return Announcement(told["mandate"], told["creditor_id"], on)
+    return Announcement(told["mandate"], told["creditor_id"], invoice.due, on)
+
+
+def _last(invoice: Invoice, *states: DeliveryState) -> DebitNotice | None:
+    notices = (one for one in invoice.debit_notices.all() if not states or one.state in states)
+    return max(notices, key=lambda one: one.pk, default=None)
 
 
 def _owed(organization: Organization) -> QuerySet[Invoice]:
@@ -126,7 +149,7 @@ def _owed(organization: Organization) -> QuerySet[Invoice]:
     meant = Q(account__in=has_mandate.values("account")) | Q(snapshot__payment__means=snapshots.DEBIT)
     return Invoice.objects.filter(
         meant, organization=organization, state__in=allocating.OWED, document_type=DocumentType.INVOICE
-    ).select_related("account").order_by("id")  # fmt: skip
+    ).select_related("account").prefetch_related("debit_notices__mandate").order_by("id")  # fmt: skip
 
 
 def _known(organization: Organization) -> _Known:
@@ -155,8 +178,13 @@ def _candidates(
             continue
         mandate = mandates.get((invoice.account_id, told.mandate)) if told else None
         now = active.get(invoice.account_id)
-        why = _of_invoice(invoice, known) or _of_mandate(told, mandate, now, details, collect_on, type_)
-        yield Candidate(invoice, mandate or now, rest, told.on if told else None, why)
+        why = _of_invoice(invoice, known)
+        free = why is None and now is not None and now.is_usable(collect_on)
+        why = why or _of_announcement(told, rest, mandate, now, details)
+        untold = free and why in (Obstacle.NOT_ANNOUNCED, Obstacle.OTHER_CREDITOR)
+        meant = now if untold else mandate or now
+        why = why or _of_day(mandate, told, collect_on, type_)
+        yield Candidate(invoice, meant, rest, told.on if told else None, why, untold, _last(invoice))
 
 
 def _of_invoice(invoice: Invoice, known: _Known) -> Obstacle | None:
@@ -169,17 +197,29 @@ def _of_invoice(invoice: Invoice, known: _Known) -> Obstacle | None:
     return Obstacle.DISPUTED if invoice.pk in known.disputed else None
 
 
-def _of_mandate(
-    told: Announcement | None, mandate: Mandate | None, now: Mandate | None, details: BankDetails,
-    collect_on: date, type_: MandateType,
-) -> Obstacle | None:  # fmt: skip
-    if told is None or mandate is None or (mandate.state != MandateState.ACTIVE and now is not None):
+def _of_announcement(
+    told: Announcement | None,
+    rest: Decimal,
+    mandate: Mandate | None,
+    now: Mandate | None,
+    details: BankDetails,
+) -> Obstacle | None:
+    """What was told holds no more; ``mandate`` is the one that was named, ``now`` the one of today."""
+    if told is None or mandate is None or rest > told.amount or (now is not None and now != mandate):
         return Obstacle.NOT_ANNOUNCED
-    obstacles = {
-        Obstacle.STOPPED: mandate.state != MandateState.ACTIVE,
-        Obstacle.OTHER_CREDITOR: told.creditor_id != details.creditor_id,
-        Obstacle.OTHER_TYPE: mandate.type != type_,
-        Obstacle.EXPIRED: not mandate.is_usable(collect_on),
-        Obstacle.TOO_EARLY: collect_on < told.on,
-    }
-    return next((one for one, holds in obstacles.items() if holds), None)
+    if mandate.state != MandateState.ACTIVE:
+        return Obstacle.STOPPED
+    return Obstacle.OTHER_CREDITOR if told.creditor_id != details.creditor_id else None
+
+
+def _of_day(
+    mandate: Mandate | None, told: Announcement | None, collect_on: date, type_: MandateType
+) -> Obstacle | None:
+    """It could be collected, but not on this day in this file."""
+    assert mandate is not None
+    assert told is not None
+    if mandate.type != type_:
+        return Obstacle.OTHER_TYPE
+    if not mandate.is_usable(collect_on):
+        return Obstacle.EXPIRED
+    return Obstacle.TOO_EARLY if collect_on < told.on else None
