@@ -72,7 +72,8 @@ class Mandate(models.Model):
     @property
     def expires_on(self) -> date:
         """The first day on which it was not used for 36 months (B-43)."""
-        return (self.last_used_on or self.signed_on) + relativedelta(months=MONTHS_UNUSED)
+        over: date = (self.last_used_on or self.signed_on) + relativedelta(months=MONTHS_UNUSED)
+        return over
 
     def is_usable(self, on: date) -> bool:
         """Active, and used or signed within 36 months."""
