@@ -4,7 +4,16 @@ from celery import shared_task
 
 from billing.services import delivering, documents, receipts, reconciling, reserved, running, settling
 from billing.services.dunning import taking
-from billing.services.payments import announcing, calls, comparing, events, following, holds, wallets, watching
+from billing.services.payments import (
+    announcing,
+    calls,
+    comparing,
+    events,
+    following,
+    holds,
+    wallets,
+    watching,
+)
 from billing.services.retention import passes
 from core import turns
 from core.turns import TURN_S
