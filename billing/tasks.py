@@ -4,7 +4,16 @@ from celery import shared_task
 
 from billing.services import delivering, documents, receipts, reconciling, reserved, running, settling
 from billing.services.dunning import taking
-from billing.services.payments import calls, comparing, events, following, holds, wallets, watching
+from billing.services.payments import (
+    announcing,
+    calls,
+    comparing,
+    events,
+    following,
+    holds,
+    wallets,
+    watching,
+)
 from billing.services.retention import passes
 from core import turns
 from core.turns import TURN_S
@@ -65,9 +74,10 @@ def compare_with_providers() -> None:
 
 @shared_task
 def make_documents() -> None:
-    """Make files of issued invoices and send what is ready; every ten seconds, by any number of workers."""
+    """Make files of issued invoices, send what is ready, announce debits; every ten seconds, by any workers."""
     documents.make_due(TURN_S)
     delivering.send_due(TURN_S)
+    announcing.send_due(TURN_S)
 
 
 @shared_task

@@ -7,7 +7,7 @@ import base64
 import io
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -103,6 +103,7 @@ def _context(figures: Figures, logo: bytes) -> dict[str, Any]:
         "gross": any(line.source["leading"] != line.source["net"] for line in figures.lines),
         **{name: money(getattr(figures, name), figures) for name in ("net", "vat", "with_vat", "due")},
         "rounding": money(figures.rounding, figures) if figures.rounding else "",
+        "collect_on": date.fromisoformat(day) if (day := figures.payment.get("collect_on")) else None,
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from billing.models import (
     BillingAccount,
     Buyer,
     Cdr,
+    DebitNotice,
     DeliveryState,
     DocumentType,
     DunningHold,
@@ -144,6 +145,7 @@ def _forget(driver: Driver, by: Actor) -> None:
     InvoiceDelivery.objects.filter(invoice__account=account).exclude(state=DeliveryState.SENT).delete()
     DunningHold.objects.filter(account=account).update(reason="")
     DunningStep.objects.filter(invoice__account=account).update(reason="")
+    DebitNotice.objects.filter(invoice__account=account).update(reason="")
     stopped = Mandate.objects.filter(account=account, state=MandateState.ACTIVE)
     stopped.update(state=MandateState.STOPPED, stopped_because="erased")
     account.name = f"Erased …{str(driver.pk)[-8:]}"

@@ -8,6 +8,7 @@ it.
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -165,12 +166,18 @@ def _payment(invoice: Invoice, seller: Seller) -> dict[str, Any]:
         "means": TRANSFER, "iban": bank.iban, "bic": bank.bic, "holder": bank.holder,
         "reference": references.reference_of(invoice),
     }  # fmt: skip
+    collect_on = _collect_on(invoice, bank)
     mandate = Mandate.objects.filter(account=invoice.account_id, state=MandateState.ACTIVE).first()
-    if mandate is None or not bank.creditor_id:
+    if (
+        mandate is None
+        or not bank.creditor_id
+        or invoice.currency != "EUR"
+        or not mandate.is_usable(collect_on)
+    ):
         return told
     return {
         **told, "means": DEBIT, "mandate": mandate.reference, "creditor_id": bank.creditor_id,
-        "iban_end": mandate.iban_end, "notice_days": bank.notice_days,
+        "iban_end": mandate.iban_end, "notice_days": bank.notice_days, "collect_on": str(collect_on),
     }  # fmt: skip
 
 
@@ -179,6 +186,13 @@ def _is_covered(receipt: Invoice) -> bool:
     sessions = receipt.lines.values("cdr__transaction")
     states = [PaymentState.HELD, PaymentState.RECEIVED]
     return Payment.objects.filter(hold__transaction__in=sessions, state__in=states).exists()
+
+
+def _collect_on(invoice: Invoice, bank: BankDetails) -> date:
+    """The first day on which a debit is announced for (B-44): after the notice, and not before it is due."""
+    assert invoice.issued_on is not None
+    after_notice = invoice.issued_on + timedelta(days=bank.notice_days)
+    return max(after_notice, invoice.due_on or after_notice)
 
 
 def _group(group: Mapping[str, str], language: str) -> dict[str, str]:

@@ -37,6 +37,9 @@ class MandateView(serializers.Serializer):
     status = serializers.ChoiceField(MandateState.choices, source="state")
     stopped_because = serializers.CharField()
     last_used_on = serializers.DateField(allow_null=True)
+    expires_on = serializers.DateField(
+        help_text="From this day on it was not used for 36 months, and nothing is collected by it"
+    )
 
 
 class MandateFilter(filters.FilterSet):

@@ -19,6 +19,7 @@ from portal.api import (
     composite_schedules,
     data_transfers,
     debit_files,
+    debit_preview,
     device_model,
     displays,
     driver_accounts,
@@ -115,6 +116,7 @@ urlpatterns = [
         name="provider_movement_explain",
     ),
     path("v1/debit-files/", debit_files.DebitFileList.as_view()),
+    path("v1/debit-files/preview/", debit_preview.DebitPreview.as_view()),
     path("v1/debit-files/<uuid:pk>/", debit_files.DebitFileDetail.as_view(), name="debit_file"),
     path("v1/debit-files/<uuid:pk>/file/", debit_files.DebitFileContent.as_view(), name="debit_file_content"),
     path(
@@ -129,6 +131,11 @@ urlpatterns = [
     path("v1/payments/<uuid:pk>/payer/", payments.PaymentPayer.as_view(), name="payment_payer"),
     path("v1/payments/<uuid:pk>/allocate/", payments.PaymentAllocation.as_view(), name="payment_allocate"),
     path("v1/payments/<uuid:pk>/retry/", payments.PaymentRetry.as_view(), name="payment_retry"),
+    path(
+        "v1/invoices/<uuid:pk>/announce-debit/",
+        debit_preview.DebitAnnouncement.as_view(),
+        name="invoice_announce_debit",
+    ),
     path("v1/invoices/<uuid:pk>/charge/", invoices.InvoiceCharge.as_view(), name="invoice_charge"),
     path("v1/home-agreements/", home_agreements.HomeAgreementList.as_view()),
     path(

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from billing.models import BankDetails, DebitFile, MandateType
-from billing.services.payments import debits
+from billing.models import BankDetails, DebitFile, Invoice, MandateType
+from billing.services.payments import announcing, collecting, debits
 from core import clock
 from core.access import Permission
 from core.errors import DomainError, Invalid
@@ -97,15 +97,31 @@ def decide(request: OperatorRequest, pk: UUID) -> HttpResponse:
     return go(request, address(request, "debit_file", pk))
 
 
+@require_POST
+@operator(Permission.INVOICES_MANAGE)
+def announce(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Tell the payer of an invoice by mail that it is collected by the mandate of today."""
+    announcing.announce(load(Invoice.objects.visible_to(request.actor), pk), by=request.actor)
+    messages.success(request, _("The payer is told by mail. It can be collected after the notice."))
+    return go(request, address(request, "debit_files"))
+
+
 def _preview(request: OperatorRequest, form: FileForm) -> dict[str, Any]:
     """What a file of the day would collect; nothing is written."""
     if request.method == "POST" or not form.is_bound or not form.is_valid() or not _is_ready(request):
         return {"wanted": None}
     request.actor.require_everywhere(Permission.INVOICES_MANAGE)
     day, kind = form.cleaned_data["collect_on"], MandateType(form.cleaned_data["type_"])
-    wanted = debits.collectable(request.place.organization, day, kind)
-    total = sum((rest for *_rest, rest in wanted), Decimal(0))
-    return {"wanted": wanted[:SHOWN], "wanted_count": len(wanted), "wanted_total": total}
+    found = collecting.looked_at(request.place.organization, day, kind)
+    wanted = collecting.free(found)
+    others = [one for one in found if one.obstacle is not None]
+    return {
+        "wanted": wanted[:SHOWN],
+        "wanted_count": len(wanted),
+        "wanted_total": sum((one.rest for one in wanted), Decimal(0)),
+        "others": others[:SHOWN],
+        "others_count": len(others),
+    }
 
 
 def _is_ready(request: OperatorRequest) -> bool:

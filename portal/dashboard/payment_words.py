@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import DebitFileState, Difference, LineState, Payment, PaymentState, ProviderMovement
+from billing.services.payments.collecting import Obstacle
 from portal.dashboard.words import Word
 
 PAYMENT_STATE: Mapping[str, Word] = {
@@ -34,6 +36,19 @@ DEBIT_STATE: Mapping[str, Word] = {
     DebitFileState.OPEN: Word(_("Open"), icon="clock", look="plugged_in"),
     DebitFileState.COLLECTED: Word(_("Collected"), icon="circle-check", look="available"),
     DebitFileState.DISCARDED: Word(_("Discarded"), icon="trash", look="unavailable"),
+}
+
+OBSTACLE: Mapping[str, Promise] = {
+    Obstacle.NOT_EURO: _("It is not in euro."),
+    Obstacle.IN_FILE: _("It is in an open file."),
+    Obstacle.CARD: _("A card payment of it is on its way."),
+    Obstacle.DISPUTED: _("A payment of it is disputed."),
+    Obstacle.NOT_ANNOUNCED: _("The payer was not told of this debit by the mandate of today."),
+    Obstacle.STOPPED: _("Its mandate is stopped."),
+    Obstacle.EXPIRED: _("Its mandate was not used for 36 months."),
+    Obstacle.OTHER_TYPE: _("Its mandate is of the other type."),
+    Obstacle.OTHER_CREDITOR: _("The payer was told another creditor id."),
+    Obstacle.TOO_EARLY: _("The payer was told a later day."),
 }
 
 

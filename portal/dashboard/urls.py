@@ -279,6 +279,7 @@ urlpatterns = [
     path("payments/provider/", provider_account.listing, name="provider_account"),
     path("payments/provider/<uuid:pk>/explain/", provider_account.explain, name="provider_account_explain"),
     path("payments/debits/", debit_files.listing, name="debit_files"),
+    path("payments/debits/<uuid:pk>/announce/", debit_files.announce, name="debit_announce"),
     path("payments/debits/<uuid:pk>/", debit_files.detail, name="debit_file"),
     path("payments/debits/<uuid:pk>/download/", debit_files.download, name="debit_file_download"),
     path("payments/debits/<uuid:pk>/decide/", debit_files.decide, name="debit_file_decide"),

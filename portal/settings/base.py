@@ -372,6 +372,7 @@ SPECTACULAR_SETTINGS = {
         "DunningHoldEnum": "billing.models.dunning.HoldKind",
         "DunningStepStatusEnum": "billing.models.dunning.StepState",
         "DunningStopEnum": "portal.api.dunning.STOPS",
+        "DebitObstacleEnum": "portal.api.debit_preview.OBSTACLES",
         "DebitFileStatusEnum": "billing.models.mandates.DebitFileState",
         "MandateStatusEnum": "billing.models.mandates.MandateState",
         "MandateTypeEnum": "billing.models.mandates.MandateType",

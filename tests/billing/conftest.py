@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ WITH_VAT = Supply(tax="standard", vat_rate=Decimal(19), tax_number="12/345")
 ADDRESS = {"street": "Am Kai 4", "postal_code": "20457", "city": "Hamburg", "country": "DE"}
 THIS_MONTH = clock.now().astimezone(ZoneInfo("Europe/Berlin")).strftime("%Y-%m")
 """The month that sessions of these tests end in, where their accounts are."""
+NEXT_PERIOD = f"{date.fromisoformat(f'{THIS_MONTH}-28') + timedelta(days=7):%Y-%m}"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import translation
 
 from billing.models import (
     BankDetails,
@@ -19,19 +20,20 @@ from billing.models import (
     Payment,
     Wallet,
 )
-from billing.services.payments import debits, receiving, wallets
+from billing.services.payments import debits, receiving, references, wallets
+from billing.services.payments.bookings import Note
 from core import clock
 from core.access import Actor
 from core.models import AuditEntry, Organization
+from portal.dashboard.sentences import told
 from tests import factories
 from tests.billing.conftest import THIS_MONTH
 from tests.billing.pages import alice, browser, browser_of, limited, member, organization, viewer
-from tests.billing.payments.conftest import IBAN, PAYER_IBAN, Issued, bank, issued
+from tests.billing.payments.camt_files import camt, collective, part
+from tests.billing.payments.conftest import COLLECT_ON, IBAN, PAYER_IBAN, Issued, bank, issued, sign
 
 __all__ = ["alice", "bank", "browser", "issued", "limited", "member", "organization", "viewer"]
 pytestmark = pytest.mark.usefixtures("committed")
-DAY = clock.now().date() + timedelta(days=30)
-COLLECT_ON = DAY + timedelta(days=7 - DAY.weekday() if DAY.weekday() >= 5 else 0)
 
 
 @pytest.fixture
@@ -40,12 +42,9 @@ def home(organization: Organization) -> str:
 
 
 @pytest.fixture
-def collectable(bank: None, issued: Issued, alice: Actor) -> Invoice:
+def collectable(bank: None, issued: Issued) -> Invoice:
     """An invoice of a payer with a mandate."""
-    invoice = issued("Dora Debit")
-    today = clock.now().date()
-    debits.sign(invoice.account, iban=PAYER_IBAN, holder="Dora", signed_on=today, by=alice)
-    return invoice
+    return issued("Dora Debit", mandate={"holder": "Dora"})
 
 
 @pytest.fixture
@@ -140,6 +139,49 @@ def test_b44_a_debit_file_is_previewed_made_downloaded_and_closed(
     row.refresh_from_db()
     assert (collectable.state, row.state) == ("paid", "collected")
     assert row.message_id in browser.get(path).content.decode()
+
+
+def test_b44_what_is_owed_and_not_collected_says_why_and_is_announced_by_mail(
+    browser: Client, viewer: Client, limited: Client, home: str, bank: None, issued: Issued, alice: Actor
+) -> None:
+    driver = factories.make_driver(alice, "Ulla Untold", email="ulla@example.org")
+    invoice = issued(driver=driver)
+    early = issued("Eva Early", mandate={})
+    sign(invoice.account, alice)
+    path, asked = (
+        f"{home}payments/debits/",
+        {"collect_on": (COLLECT_ON - timedelta(days=21)).isoformat(), "type_": "CORE"},
+    )
+    page = browser.get(path, asked).content.decode()
+    announce = f"{path}{invoice.pk}/announce/"
+    assert ("was not told of this debit" in page, "was told a later day" in page) == (True, True)
+    assert (announce in page, f"{path}{early.pk}/announce/" in page) == (True, False)
+    german = browser.get(path, asked, headers={"Accept-Language": "de"}).content.decode()
+    assert "nicht angekündigt" in german
+
+    stranger = factories.make_member(factories.make_organization(demo=True), name="charlie")
+    theirs = f"/o/{stranger.organization.slug}/payments/debits/{invoice.pk}/announce/"
+    assert (viewer.post(announce).status_code, limited.post(announce).status_code) == (403, 404)
+    assert browser_of(stranger.user).post(theirs).status_code == 404
+    assert not invoice.debit_notices.exists()
+    assert browser.post(announce).status_code == 302
+    assert browser.post(announce).status_code == 409
+    assert invoice.debit_notices.get().made_by.startswith("user:")
+    waits = browser.get(path, asked).content.decode()
+    assert ("Announcement: Waiting" in waits, announce in waits) == (True, False)
+
+
+def test_b46_why_a_booking_waits_is_told_in_the_language_of_the_page(
+    browser: Client, home: str, issued: Issued, alice: Actor
+) -> None:
+    first, second = issued(), issued()
+    batch = collective("10.35", *(part(references.reference_of(one)) for one in (first, second)))
+    browser.post(f"{home}payments/bank/take-in/", {"file": SimpleUploadedFile("may.xml", camt(batch))})
+    path = f"{home}payments/bank/"
+    assert "do not add up" in browser.get(path).content.decode()
+    assert "mehrere Zahlungen" in browser.get(path, headers={"Accept-Language": "de"}).content.decode()
+    with translation.override("de"):
+        assert [one for one in Note if told(one) == one] == []
 
 
 def test_b44_a_day_that_is_none_and_a_missing_account_are_told(

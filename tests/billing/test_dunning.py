@@ -54,7 +54,8 @@ def overdue(issued: Issued, alice: Actor, organization: Organization) -> Overdue
     def made(**details: Any) -> Invoice:
         policies.switch(organization, enabled=True, starts_on=clock.now().date(), by=alice)
         details.setdefault("email", f"{factories.unique('bob')}@example.org")
-        invoice = issued(driver=factories.make_driver(alice, **details))
+        mandate = details.pop("mandate", None)
+        invoice = issued(driver=factories.make_driver(alice, **details), mandate=mandate)
         documents.make_due()
         return invoice
 
@@ -192,14 +193,11 @@ def test_b47_a_letter_that_waits_is_withdrawn_when_the_money_comes_first(
 def test_b47_a_dispute_and_a_debit_under_way_stop_it(
     overdue: Overdue, alice: Actor, organization: Organization, bank: None
 ) -> None:
-    disputed, collected = overdue(), overdue()
+    disputed, collected = overdue(), overdue(mandate={})
     payment = receiving.record(
         disputed, Decimal("5.00"), received_on=clock.now().date(), method=Method.MANUAL, by=alice
     )
     Payment.objects.filter(pk=payment.pk).update(disputed_at=clock.now())
-    debits.sign(
-        collected.account, iban="NL91ABNA0417164300", holder="Bob", signed_on=clock.now().date(), by=alice
-    )
     day = after(collected, 7)
     with on(working(day - timedelta(days=3))):
         debits.make_file(organization, day, by=alice)

@@ -1,6 +1,5 @@
 """Bank, cards, debit files, payers and meters as a program reaches them (billing B-10, B-36, B-43 to B-46, B-61)."""
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -28,14 +27,12 @@ from stations.models import Transaction
 from tests import factories
 from tests.billing.conftest import THIS_MONTH, Charge, settle
 from tests.billing.ocmf.signing import Meter
-from tests.billing.payments.conftest import IBAN, PAYER_IBAN, Issued, bank, issued, stripe
+from tests.billing.payments.conftest import COLLECT_ON, IBAN, PAYER_IBAN, Issued, bank, issued, sign, stripe
 from tests.billing.payments.stripe_standin import KEY, SECRET, StandIn
 from tests.portal.api.conftest import client_with, results
 
 __all__ = ["bank", "issued", "stripe"]
 pytestmark = pytest.mark.usefixtures("committed")
-DAY = clock.now().date() + timedelta(days=30)
-COLLECT_ON = DAY + timedelta(days=7 - DAY.weekday() if DAY.weekday() >= 5 else 0)
 LISTS = ["bank-statements", "bank-lines", "debit-files", "payment-methods", "meter-keys"]
 
 
@@ -102,9 +99,7 @@ def test_b46_a_statement_settles_by_reference_and_its_other_lines_are_decided_on
 def test_b44_a_debit_file_is_made_read_and_collected_once(
     api: APIClient, bank: None, issued: Issued, alice: Actor
 ) -> None:
-    invoice = issued()
-    today = clock.now().date()
-    debits.sign(invoice.account, iban=PAYER_IBAN, holder="Dora", signed_on=today, by=alice)
+    invoice = issued(mandate={})
     body = {"collect_on": COLLECT_ON.isoformat()}
     made, again = post(api, "debit-files/", body), post(api, "debit-files/", body)
     assert (made.status_code, made.json()["total"], again.status_code) == (201, "7.35", 409)
@@ -116,6 +111,35 @@ def test_b44_a_debit_file_is_made_read_and_collected_once(
     assert api.post(f"{place}collected/").json()["status"] == "collected"
     assert api.post(f"{place}discard/").status_code == 409
     assert api.get(f"/api/v1/invoices/{invoice.pk}/").json()["status"] == "paid"
+
+
+def test_b44_what_would_be_collected_is_previewed_with_the_reason_of_what_is_not_and_announced(
+    api: APIClient, stranger: APIClient, bank: None, issued: Issued, alice: Actor
+) -> None:
+    told, untold = issued(mandate={}), issued(driver=factories.make_driver(alice, email="uli@example.org"))
+    sign(untold.account, alice)
+    path, day = "/api/v1/debit-files/preview/", {"collect_on": COLLECT_ON.isoformat()}
+    found = api.get(path, day).json()
+    assert (found["count"], found["total"], [one["invoice"] for one in found["collected"]]) == (
+        1, "7.35", [str(told.pk)],
+    )  # fmt: skip
+    (other,) = found["others"]
+    assert (other["invoice"], other["obstacle"], other["may_be_announced"], other["announced_for"]) == (
+        str(untold.pk), "not_announced", True, None,
+    )  # fmt: skip
+    for query in ({}, {"collect_on": "soon"}, {**day, "type": "GOLD"}):
+        assert api.get(path, query).status_code == 400, query
+
+    announce = f"invoices/{untold.pk}/announce-debit/"
+    assert post(stranger, announce, {}).status_code == 404
+    made, again = post(api, announce, {}), post(api, announce, {})
+    assert (made.status_code, made.json()["status"], made.json()["amount"], again.status_code) == (
+        201, "waiting", "7.35", 409,
+    )  # fmt: skip
+    assert untold.debit_notices.count() == 1
+    assert stranger.get(path, day).status_code == 409, "no account of its own"
+    mandate = results(api.get("/api/v1/mandates/", {"account": str(untold.account_id)}))[0]
+    assert mandate["expires_on"] > mandate["signed_on"]
 
 
 def test_b43_the_bank_account_is_changed_in_part_and_a_wrong_iban_refused(
@@ -233,9 +257,8 @@ def test_b46_who_paid_is_told_once(api: APIClient, issued: Issued, alice: Actor)
 def test_w01_a_stranger_finds_and_changes_nothing_of_it(
     api: APIClient, stranger: APIClient, bank: None, issued: Issued, alice: Actor, organization: Organization
 ) -> None:
-    invoice = issued()
+    invoice = issued(mandate={})
     account, today = {"account": str(invoice.account_id)}, clock.now().date()
-    debits.sign(invoice.account, iban=PAYER_IBAN, holder="Dora", signed_on=today, by=alice)
     statement(api, "3.00;Thanks;Nobody")
     line = BankLine.objects.get(organization=organization)
     row, card = debits.make_file(organization, COLLECT_ON, by=alice), card_of(invoice.account)

@@ -3,16 +3,13 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
-from typing import Any
-from xml.etree import ElementTree
+from uuid import UUID
 
 from django.db import IntegrityError
+from django.db.models import QuerySet
 from django.db.transaction import atomic
-from sepaxml import SepaDD
-from sepaxml.validation import ValidationError as NotThePattern
-from sepaxml.validation import try_valid_xml
 from stdnum import iban as ibans
 from stdnum.exceptions import ValidationError
 
@@ -29,19 +26,16 @@ from billing.models import (
     Method,
     Payment,
 )
-from billing.services.payments import allocating, receiving
+from billing.services.payments import allocating, collecting, pain, receiving
+from billing.services.payments.collecting import Candidate
 from core import audit, clock, keys
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from core.models import Organization
 
-SCHEMA = "pain.008.001.08"
-PURPOSE = "mandate"
 FILE_PURPOSE = "debit file"
-UNUSED = timedelta(days=36 * 30.4375)
 STOPS_MANDATE = frozenset({"AC01", "AC04", "AC13", "MD01", "MD07"})
 """Account closed, wrong or dead, mandate missing: nothing more is collected by it (B-45)."""
-_NAMESPACE = f"{{urn:iso:std:iso:20022:tech:xsd:{SCHEMA}}}"
 
 
 @atomic
@@ -82,7 +76,7 @@ def sign(
         stop(former, because="replaced", by=by)
     row = Mandate.objects.create(
         organization_id=account.organization_id, account=account, type=type_, holder=holder.strip()[:70],
-        reference=f"M{secrets.token_hex(8).upper()}", sealed_iban=keys.seal(checked, purpose=PURPOSE),
+        reference=f"M{secrets.token_hex(8).upper()}", sealed_iban=keys.seal(checked, purpose=Mandate.PURPOSE),
         iban_end=checked[-4:], signed_on=signed_on,
     )  # fmt: skip
     audit.record("mandate.signed", row, by=by)
@@ -99,31 +93,6 @@ def stop(mandate: Mandate, *, because: str, by: Actor) -> Mandate:
     return mandate
 
 
-def is_usable(mandate: Mandate, on: date) -> bool:
-    """Active, and used or signed within 36 months (B-43)."""
-    return mandate.state == MandateState.ACTIVE and on - (mandate.last_used_on or mandate.signed_on) < UNUSED
-
-
-def collectable(
-    organization: Organization, collect_on: date, type_: MandateType = MandateType.CORE
-) -> list[tuple[Invoice, Mandate, Decimal]]:
-    """Invoices in euro that are owed, told long enough before, with a usable mandate, and in no open file."""
-    details = _details(organization)
-    told_before = collect_on - timedelta(days=details.notice_days)
-    rows = Invoice.objects.filter(
-        organization=organization, state__in=allocating.OWED, currency="EUR", issued_on__lte=told_before,
-        due_on__lte=collect_on, account__mandates__state=MandateState.ACTIVE,
-    ).exclude(debits__open=True).select_related("account").distinct().order_by("id")  # fmt: skip
-    found = []
-    for invoice in rows[:10_000]:
-        mandate = Mandate.objects.get(account_id=invoice.account_id, state=MandateState.ACTIVE)
-        rest = allocating.open_amount(invoice)
-        disputed = invoice.allocations.filter(payment__disputed_at__isnull=False).exists()
-        if rest and mandate.type == type_ and is_usable(mandate, collect_on) and not disputed:
-            found.append((invoice, mandate, rest))
-    return found
-
-
 @atomic
 def make_file(
     organization: Organization, collect_on: date, type_: MandateType = MandateType.CORE, *, by: Actor
@@ -134,29 +103,20 @@ def make_file(
     """
     by.require(Permission.INVOICES_MANAGE, organization)
     Organization.objects.select_for_update().get(pk=organization.pk)
-    details = _details(organization)
+    details = collecting.details_of(organization)
     if collect_on <= clock.now().date() or collect_on.weekday() >= 5:
         raise Invalid("Choose a working day to come.", field="collect_on")
-    wanted = collectable(organization, collect_on, type_)
+    wanted = _locked(organization, collect_on, type_)
     if not wanted:
         raise Conflict("There is nothing to collect on this day.")
     now = clock.now()
     row = DebitFile(
         organization=organization, message_id=f"CY{now:%Y%m%d%H%M%S}{secrets.token_hex(5).upper()}",
-        collect_on=collect_on, total=sum((rest for *_, rest in wanted), Decimal(0)), made_at=now,
+        collect_on=collect_on, total=sum((one.rest for one in wanted), Decimal(0)), made_at=now,
         made_by=by.label[:200],
     )  # fmt: skip
-    items = [
-        DebitItem(
-            file=row, invoice=invoice, mandate=mandate, amount=rest, sequence=_sequence(mandate, details),
-            end_to_end_id=f"E{invoice.pk.hex}",
-        )
-        for invoice, mandate, rest in wanted
-    ]  # fmt: skip
-    for item in items:
-        tries = DebitItem.objects.filter(invoice=item.invoice).count()
-        item.end_to_end_id += f"{tries:02d}"
-    content = rendered(row, items, details)
+    items = _items(row, wanted, details)
+    content = pain.rendered(row, items, details)
     row.sealed_content = keys.seal(content.decode(), purpose=FILE_PURPOSE)
     row.digest = hashlib.sha256(content).hexdigest()
     try:
@@ -178,65 +138,61 @@ def content_of(row: DebitFile, *, by: Actor) -> bytes:
 
 @atomic
 def collected(row: DebitFile, *, by: Actor) -> DebitFile:
-    """The bank took the file: each debit is a payment of its invoice until it comes back."""
+    """The bank took the file: each debit is a payment of its invoice until it comes back.
+
+    What a statement told of already is not booked again.
+    """
     held = _open_file(row, by)
-    for item in held.items.select_related("invoice__account", "mandate"):
-        payment = receiving.book(
-            organization_id=held.organization_id, account=item.invoice.account, amount=item.amount,
-            currency=held.currency, method=Method.DIRECT_DEBIT, received_on=held.collect_on, by=by,
-            end_to_end_id=item.end_to_end_id,
-        )  # fmt: skip
-        if item.invoice.state in allocating.OWED:
-            allocating.allocate(payment, item.invoice, by=by)
-        item.mandate.last_used_on = held.collect_on
-        item.mandate.save(update_fields=["last_used_on"])
+    for item in held.items.select_related("file", "invoice__account", "mandate"):
+        if payment_of(item) is None:
+            settle(item, by=by)
     return _close(held, DebitFileState.COLLECTED, by)
 
 
 @atomic
 def discard(row: DebitFile, *, by: Actor) -> DebitFile:
-    """The file never went to the bank; its invoices can be in another one."""
-    return _close(_open_file(row, by), DebitFileState.DISCARDED, by)
+    """The file never went to the bank; its invoices can be in another one.
+
+    Raises :class:`Conflict` where a statement told of one of its debits.
+    """
+    held = _open_file(row, by)
+    if _payments(held).exists():
+        raise Conflict("The bank booked a debit of this file, so that it was there.")
+    return _close(held, DebitFileState.DISCARDED, by)
 
 
-def returned(payment: Payment, reason: str, *, by: Actor) -> None:
-    """A debit came back: where its account or mandate is no more, nothing is collected by it again."""
-    item = DebitItem.objects.filter(end_to_end_id=payment.end_to_end_id).select_related("mandate").first()
-    if item is not None and reason in STOPS_MANDATE and item.mandate.state == MandateState.ACTIVE:
+def payment_of(item: DebitItem) -> Payment | None:
+    """What the debit became, also after it came back."""
+    return _payments(item.file).filter(end_to_end_id=item.end_to_end_id).first()
+
+
+def book(item: DebitItem, *, by: Actor) -> Payment:
+    """The payment that a debit is, though it settles nothing yet. The caller holds the file's lock."""
+    payment = receiving.book(
+        organization_id=item.file.organization_id, account=item.invoice.account, amount=item.amount,
+        currency=item.file.currency, method=Method.DIRECT_DEBIT, received_on=item.file.collect_on, by=by,
+        end_to_end_id=item.end_to_end_id,
+    )  # fmt: skip
+    mandate = item.mandate
+    mandate.last_used_on = max(mandate.last_used_on or item.file.collect_on, item.file.collect_on)
+    mandate.save(update_fields=["last_used_on"])
+    return payment
+
+
+def settle(item: DebitItem, *, by: Actor) -> Payment:
+    """As :func:`book`, and its invoice is paid as far as it is owed."""
+    payment = book(item, by=by)
+    if item.invoice.state in allocating.OWED:
+        allocating.allocate(payment, item.invoice, by=by)
+    return payment
+
+
+def came_back(item: DebitItem, reason: str, *, by: Actor) -> None:
+    """Its invoice can be paid in another way; where account or mandate is no more, nothing is collected by it again."""
+    item.open = False
+    item.save(update_fields=["open"])
+    if reason in STOPS_MANDATE and item.mandate.state == MandateState.ACTIVE:
         stop(item.mandate, because=reason, by=by)
-
-
-def rendered(row: DebitFile, items: Sequence[DebitItem], details: BankDetails) -> bytes:
-    """The pain.008 of these rows: always the same bytes, with the same message id (B-44)."""
-    config: dict[str, Any] = {
-        "name": details.holder, "IBAN": details.iban, "batch": True, "creditor_id": details.creditor_id,
-        "currency": row.currency, "instrument": items[0].mandate.type,
-    }  # fmt: skip
-    if details.bic:
-        config["BIC"] = details.bic
-    document = SepaDD(config, schema=SCHEMA, clean=True)
-    for item in items:
-        document.add_payment({
-            "name": item.mandate.holder,
-            "IBAN": keys.unseal(item.mandate.sealed_iban, purpose=PURPOSE),
-            "amount": int(item.amount.scaleb(2)),
-            "type": item.sequence,
-            "collection_date": row.collect_on,
-            "mandate_id": item.mandate.reference,
-            "mandate_date": item.mandate.signed_on,
-            "description": item.invoice.number,
-            "endtoend_id": item.end_to_end_id,
-        })  # fmt: skip
-    tree = ElementTree.fromstring(document.export(validate=False))
-    _name_parts(tree, row)
-    content: bytes = b'<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(tree, "utf-8")
-    try:
-        try_valid_xml(content, SCHEMA)
-    except NotThePattern as error:
-        raise Conflict(
-            "The bank's format does not take these data. Check names and the creditor id."
-        ) from error
-    return content
 
 
 def checked_iban(text: str) -> str:
@@ -247,25 +203,41 @@ def checked_iban(text: str) -> str:
         raise Invalid("This is no IBAN: its length or its check digits are wrong.", field="iban") from None
 
 
-def _name_parts(tree: ElementTree.Element, row: DebitFile) -> None:
-    """The library draws ids and the time anew each time; here they are the row's."""
-    for element in tree.iter(f"{_NAMESPACE}MsgId"):
-        element.text = row.message_id
-    for element in tree.iter(f"{_NAMESPACE}CreDtTm"):
-        element.text = f"{row.made_at:%Y-%m-%dT%H:%M:%S}"
-    for place, element in enumerate(tree.iter(f"{_NAMESPACE}PmtInfId"), 1):
-        element.text = f"{row.message_id}-{place}"
+def _locked(organization: Organization, collect_on: date, type_: MandateType) -> list[Candidate]:
+    """What can be collected; nobody asks for a card payment of it meanwhile."""
+    seen = collecting.free(collecting.looked_at(organization, collect_on, type_))
+    among = [one.invoice.pk for one in seen]
+    list(Invoice.objects.select_for_update().filter(pk__in=among).order_by("pk").values_list("pk"))
+    return collecting.free(collecting.looked_at(organization, collect_on, type_, among=among))
 
 
-def _sequence(mandate: Mandate, details: BankDetails) -> str:
-    return "FRST" if details.first_as_frst and mandate.last_used_on is None else "RCUR"
+def _items(row: DebitFile, wanted: Sequence[Candidate], details: BankDetails) -> list[DebitItem]:
+    """One for each; the first use of a mandate is FRST where the bank asks for that, any other RCUR."""
+    items, used = [], _mandates_in_open_files(row.organization)
+    for one in wanted:
+        mandate = one.mandate
+        assert mandate is not None
+        first = details.first_as_frst and mandate.last_used_on is None and mandate.pk not in used
+        used.add(mandate.pk)
+        tries = DebitItem.objects.filter(invoice=one.invoice).count()
+        items.append(
+            DebitItem(
+                file=row, invoice=one.invoice, mandate=mandate, amount=one.rest,
+                sequence="FRST" if first else "RCUR", end_to_end_id=f"E{one.invoice.pk.hex}{tries:02d}",
+            )
+        )  # fmt: skip
+    return items
 
 
-def _details(organization: Organization) -> BankDetails:
-    row = BankDetails.objects.filter(organization=organization).first()
-    if row is None or not row.creditor_id:
-        raise Conflict("Enter the organization's bank account and its creditor id first.")
-    return row
+def _mandates_in_open_files(organization: Organization) -> set[UUID]:
+    rows = DebitItem.objects.filter(file__organization=organization, open=True)
+    return set(rows.values_list("mandate_id", flat=True))
+
+
+def _payments(row: DebitFile) -> QuerySet[Payment]:
+    """Those that debits of it became."""
+    ids = row.items.values("end_to_end_id")
+    return Payment.objects.filter(organization_id=row.organization_id, end_to_end_id__in=ids)
 
 
 def _open_file(row: DebitFile, by: Actor) -> DebitFile:

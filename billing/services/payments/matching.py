@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -17,13 +18,16 @@ from billing.models import (
     LineState,
     Method,
     Payment,
+    PaymentState,
 )
-from billing.services.payments import allocating, debits, receiving, references, statements
+from billing.services.payments import allocating, coming_back, receiving, references, statements
+from billing.services.payments.bookings import Booking, Note
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from core.models import Organization
 
+WAITING = (LineState.OPEN, LineState.PROPOSED)
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -59,7 +63,7 @@ def confirm(line: BankLine, invoice: Invoice, *, by: Actor) -> BankLine:
     held = _undecided(line, by)
     if held.amount < 0:
         raise Conflict("Money that went out pays no invoice.")
-    _pay(held, invoice, by)
+    _pay(held, [invoice], by)
     return _decided(held, by, "")
 
 
@@ -84,53 +88,76 @@ def leave(line: BankLine, *, reason: str, by: Actor) -> BankLine:
     return _decided(held, by, reason)
 
 
-def _take_in(row: BankStatement, booking: statements.Booking, mark: str, by: Actor) -> bool:
+def _take_in(row: BankStatement, booking: Booking, mark: str, by: Actor) -> bool:
     if BankLine.objects.filter(organization_id=row.organization_id, fingerprint=mark).exists():
         return False
     line = BankLine(
         organization_id=row.organization_id, statement=row, fingerprint=mark, booked_on=booking.booked_on,
         amount=booking.amount, currency=booking.currency, text=booking.text, name=booking.name,
-        end_to_end_id=booking.end_to_end_id, return_reason=booking.return_reason,
+        end_to_end_id=booking.end_to_end_id, return_reason=booking.return_reason, reason=booking.note,
     )  # fmt: skip
     line.save(force_insert=True)
     if line.amount < 0:
-        _match_return(line, by)
+        _match_outgoing(line, booking, by)
     else:
-        _match(line, by)
+        _match(line, booking, by)
     line.save()
     return True
 
 
-def _match(line: BankLine, by: Actor) -> None:
-    invoice = _by_reference(line)
-    if invoice is not None and invoice.currency == line.currency:
-        _pay(line, invoice, by)
+def _match(line: BankLine, booking: Booking, by: Actor) -> None:
+    if booking.is_reversal:
+        line.reason = Note.DEBIT_REVERSED
+    elif coming_back.credited(line, by) or coming_back.credited_as_a_whole(line, booking.batch, by):
         return
-    line.proposed = invoice or _by_amount_and_name(line)
-    line.state = LineState.PROPOSED if line.proposed else LineState.OPEN
+    named = references.invoices_in(line.organization_id, line.text)
+    payable = [one for one in named if one.currency == line.currency]
+    if len({one.account_id for one in payable}) > 1 and not line.reason:
+        line.reason = Note.SEVERAL_PAYERS
+    if payable and not line.reason:
+        _pay(line, payable, by)
+    elif booking.note != Note.PARTS:
+        line.proposed = next(iter(named), None) or _by_amount_and_name(line)
+        line.state = LineState.PROPOSED if line.proposed else LineState.OPEN
 
 
-def _match_return(line: BankLine, by: Actor) -> None:
-    """A debit or a payment that came back, known by its end-to-end id; the rest of the amount is the bank's fee."""
-    paid = Payment.objects.filter(organization_id=line.organization_id, end_to_end_id=line.end_to_end_id)
-    payment = paid.first() if line.end_to_end_id else None
-    if payment is None or payment.currency != line.currency or -line.amount < payment.captured:
+def _match_outgoing(line: BankLine, booking: Booking, by: Actor) -> None:
+    coming_back.returned(line, by)
+    if booking.is_reversal and line.state == LineState.OPEN and not line.reason:
+        _reverse(line, by)
+
+
+def _reverse(line: BankLine, by: Actor) -> None:
+    """The bank takes back what it credited: a payment of the same words and amount is no more."""
+    alike = BankLine.objects.filter(
+        organization_id=line.organization_id, amount=-line.amount, currency=line.currency, text=line.text,
+        name=line.name, end_to_end_id=line.end_to_end_id,
+    ).exclude(text="", name="", end_to_end_id="").select_related("payment").order_by("-id")  # fmt: skip
+    payment = next((one.payment for one in alike if one.payment and _is_whole(one.payment)), None)
+    if payment is not None:
+        receiving.take_back(payment, reason=line.return_reason or "reversed", by=by)
+        line.payment, line.state = payment, LineState.MATCHED
         return
-    reason = line.return_reason or "returned"
-    fee = -line.amount - payment.captured
-    receiving.take_back(payment, reason=reason, fee=fee, by=by)
-    debits.returned(payment, reason, by=by)
-    line.payment, line.state = payment, LineState.MATCHED
+    line.reason = Note.CREDIT_REVERSED
+    waiting = next((one for one in alike if one.state in WAITING), None)
+    if waiting is not None:
+        line.reason = waiting.reason = Note.IS_REVERSED
+        waiting.save(update_fields=["reason"])
 
 
-def _pay(line: BankLine, invoice: Invoice, by: Actor) -> None:
-    """As far as the invoice goes; what is above stays as the payer's credit, never dropped."""
-    if invoice.currency != line.currency:
+def _is_whole(payment: Payment) -> bool:
+    return payment.state == PaymentState.RECEIVED and not payment.refunded
+
+
+def _pay(line: BankLine, invoices: Sequence[Invoice], by: Actor) -> None:
+    """Invoices of one payer in turn, as far as they go; what is above stays as the payer's credit, never dropped."""
+    if any(one.currency != line.currency for one in invoices):
         raise Invalid("Payment and invoice are in different currencies.", field="invoice")
-    payment = _book(line, invoice.account, by)
-    if invoice.state in allocating.OWED:
-        allocating.allocate(payment, invoice, by=by)
-    line.payment, line.proposed, line.state = payment, invoice, LineState.MATCHED
+    payment = _book(line, invoices[0].account, by)
+    for invoice in invoices:
+        if invoice.state in allocating.OWED:
+            allocating.allocate(payment, invoice, by=by)
+    line.payment, line.proposed, line.state = payment, invoices[0], LineState.MATCHED
 
 
 def _book(line: BankLine, account: BillingAccount, by: Actor) -> Payment:
@@ -138,14 +165,6 @@ def _book(line: BankLine, account: BillingAccount, by: Actor) -> Payment:
         organization_id=line.organization_id, account=account, amount=line.amount, currency=line.currency,
         method=Method.BANK_TRANSFER, received_on=line.booked_on, note=line.text[:300], by=by,
     )  # fmt: skip
-
-
-def _by_reference(line: BankLine) -> Invoice | None:
-    for reference in references.found_in(line.text):
-        found = references.invoices_of(line.organization_id, reference).select_related("account").first()
-        if found is not None:
-            return found
-    return None
 
 
 def _by_amount_and_name(line: BankLine) -> Invoice | None:
@@ -172,13 +191,17 @@ def _is(invoice: Invoice, amount: Decimal) -> bool:
 def _undecided(line: BankLine, by: Actor) -> BankLine:
     by.require(Permission.INVOICES_MANAGE, line)
     held = BankLine.objects.select_for_update().get(pk=line.pk)
-    if held.state not in (LineState.OPEN, LineState.PROPOSED):
+    if held.state not in WAITING:
         raise Conflict("This booking is decided already.")
     return held
 
 
 def _decided(held: BankLine, by: Actor, reason: str) -> BankLine:
-    held.decided_by, held.decided_at, held.reason = by.label[:200], clock.now(), reason.strip()[:300]
+    held.decided_by, held.decided_at, held.reason = (
+        by.label[:200],
+        clock.now(),
+        reason.strip()[:300] or held.reason,
+    )
     held.save()
     audit.record("bank_line.decided", held, by=by, reason=reason, changes={"state": [None, held.state]})
     return held

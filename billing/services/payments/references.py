@@ -13,7 +13,7 @@ from stdnum.iso7064 import mod_97_10
 from billing.models import DocumentType, Invoice
 
 LONGEST_BODY = 21
-_CANDIDATE = re.compile(r"RF(?:[ -]?[0-9A-Z]){3,30}", re.IGNORECASE)
+_CANDIDATE = re.compile(r"(?=(RF(?:[ -]?[0-9A-Z]){3,30}))", re.IGNORECASE)  # a next one may begin within it
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9]")
 
 
@@ -30,11 +30,27 @@ def shown(reference: str) -> str:
 
 def found_in(text: str) -> Iterator[str]:
     """Every reference with right check digits in a text, in its compact form, the longest reading first."""
+    for readings in readings_in(text):
+        yield from readings
+
+
+def readings_in(text: str) -> Iterator[list[str]]:
+    """As :func:`found_in`, by place: of the readings of one place one is meant."""
     for match in _CANDIDATE.finditer(text):
-        compact = _NOT_PLAIN.sub("", match[0]).upper()
-        for end in range(min(len(compact), LONGEST_BODY + 4), 4, -1):
-            if _is_valid(compact[:end]):
-                yield compact[:end]
+        compact = _NOT_PLAIN.sub("", match[1]).upper()
+        ends = range(min(len(compact), LONGEST_BODY + 4), 4, -1)
+        yield [compact[:end] for end in ends if _is_valid(compact[:end])]
+
+
+def invoices_in(organization_id: UUID, text: str) -> list[Invoice]:
+    """The invoices whose references stand in a text, in the order of the text, each once."""
+    found: dict[UUID, Invoice] = {}
+    for readings in readings_in(text):
+        rows = (invoices_of(organization_id, one).select_related("account").first() for one in readings)
+        named = next((one for one in rows if one is not None), None)
+        if named is not None:
+            found.setdefault(named.pk, named)
+    return list(found.values())
 
 
 def invoices_of(organization_id: UUID, reference: str) -> QuerySet[Invoice]:

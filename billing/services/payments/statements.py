@@ -1,20 +1,16 @@
-"""Reading what a bank gives out: camt.053 and CSV, streamed, bounded, and without a document's tricks (B-46)."""
+"""Reading what a bank gives out, camt.053 or CSV, and knowing it again (B-46)."""
 
 import csv
 import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import iterparse
-
+from billing.services.payments import camt
+from billing.services.payments.bookings import Booking, currency_of, decimal_of
 from core.errors import Invalid
-from core.money import CURRENCIES
 
 LARGEST = 10 * 1024 * 1024
 MOST_LINES = 20_000
@@ -27,26 +23,12 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """One booking of a statement; debits are negative."""
-
-    booked_on: date
-    amount: Decimal
-    currency: str
-    text: str
-    name: str
-    end_to_end_id: str = ""
-    return_reason: str = ""
-    bank_reference: str = ""
-
-
 def read(content: bytes, currency: str) -> tuple[str, list[Booking]]:
     """The format and its bookings. Raises :class:`Invalid` for what is neither, too large, or broken."""
     if len(content) > LARGEST:
         raise Invalid("The file is larger than 10 MB.", field="file")
     start = content.lstrip(b"\xef\xbb\xbf \r\n\t")[:1]
-    kind, found = ("camt.053", _camt(content)) if start == b"<" else ("csv", _table(content, currency))
+    kind, found = ("camt.053", camt.read(content)) if start == b"<" else ("csv", _table(content, currency))
     bookings = []
     for booking in found:
         bookings.append(booking)
@@ -75,59 +57,6 @@ def fingerprints(bookings: list[Booking]) -> list[str]:
         seen[mark] += 1
         marks.append(hashlib.sha256(f"{mark}\x1f{seen[mark]}".encode()).hexdigest())
     return marks
-
-
-def _camt(content: bytes) -> Iterator[Booking]:
-    depth: list[Element] = []
-    try:
-        for event, element in iterparse(io.BytesIO(content), events=("start", "end"), forbid_dtd=True):
-            if event == "start":
-                depth.append(element)
-                if len(depth) > 40:
-                    raise Invalid("The file is nested too deeply.", field="file")
-                continue
-            depth.pop()
-            if _local(element) == "Ntry":
-                yield from _entry(element)
-                element.clear()
-    except (ParseError, DefusedXmlException, ValueError, InvalidOperation) as error:
-        raise Invalid("This is no camt.053 file that can be read.", field="file") from error
-
-
-def _entry(entry: Element) -> Iterator[Booking]:
-    """Booked entries; a collective one by its transactions where they have amounts."""
-    status = _text(entry, "Sts/Cd") or _text(entry, "Sts")
-    if status not in ("BOOK", ""):
-        return
-    details = _all(entry, "NtryDtls/TxDtls")
-    booked = _text(entry, "BookgDt/Dt") or _text(entry, "BookgDt/DtTm")[:10]
-    sign = _sign(entry)
-    for part in details if len(details) > 1 else [details[0] if details else entry]:
-        amount = _find(part, "Amt")
-        if amount is None:
-            amount = _find(part, "AmtDtls/TxAmt/Amt")
-        if amount is None:
-            amount = _find(entry, "Amt")
-        if amount is None:
-            raise ValueError("an entry without an amount")
-        side = "Dbtr" if sign > 0 else "Cdtr"
-        name = _text(part, f"RltdPties/{side}/Pty/Nm") or _text(part, f"RltdPties/{side}/Nm")
-        words = [*_texts(part, "RmtInf/Strd/CdtrRefInf/Ref"), *_texts(part, "RmtInf/Ustrd")]
-        end_to_end = _text(part, "Refs/EndToEndId")
-        yield Booking(
-            date.fromisoformat(booked),
-            sign * _decimal(amount.text or ""),
-            _currency(amount.get("Ccy", "")),
-            " ".join(words)[:500],
-            name[:140],
-            "" if end_to_end == "NOTPROVIDED" else end_to_end[:35],
-            (_text(part, "RtrInf/Rsn/Cd") or _text(part, "RtrInf/Rsn/Prtry"))[:35],
-            (_text(part, "Refs/AcctSvcrRef") or _text(entry, "AcctSvcrRef"))[:35],
-        )
-
-
-def _sign(entry: Element) -> int:
-    return {"CRDT": 1, "DBIT": -1}[_text(entry, "CdtDbtInd") or "CRDT"]
 
 
 def _table(content: bytes, currency: str) -> Iterator[Booking]:
@@ -165,7 +94,7 @@ def _row(row: list[str], columns: dict[str, int], currency: str, line: int) -> B
 
     try:
         return Booking(
-            _date(cell("date")), _localized(cell("amount")), _currency(cell("currency") or currency),
+            _date(cell("date")), _localized(cell("amount")), currency_of(cell("currency") or currency),
             cell("text")[:500], cell("name")[:140],
         )  # fmt: skip
     except (ValueError, InvalidOperation) as error:
@@ -186,40 +115,4 @@ def _localized(text: str) -> Decimal:
     plain = text.replace(" ", "").replace("\u00a0", "")
     if plain.rfind(",") > plain.rfind("."):
         plain = plain.replace(".", "").replace(",", ".")
-    return _decimal(plain.replace(",", ""))
-
-
-def _decimal(text: str) -> Decimal:
-    value = Decimal(text.strip())
-    if not value.is_finite() or abs(value) >= Decimal(10) ** 12 or value != round(value, 4) or not value:
-        raise ValueError(text)
-    return value
-
-
-def _currency(text: str) -> str:
-    if text.upper() not in CURRENCIES:
-        raise ValueError(text)
-    return text.upper()
-
-
-def _local(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
-
-
-def _all(element: Element, path: str) -> list[Element]:
-    found = [element]
-    for name in path.split("/"):
-        found = [child for one in found for child in one if _local(child) == name]
-    return found
-
-
-def _find(element: Element, path: str) -> Element | None:
-    return next(iter(_all(element, path)), None)
-
-
-def _texts(element: Element, path: str) -> list[str]:
-    return [one.text.strip().replace("\x00", "") for one in _all(element, path) if one.text]
-
-
-def _text(element: Element, path: str) -> str:
-    return next(iter(_texts(element, path)), "")
+    return decimal_of(plain.replace(",", ""))

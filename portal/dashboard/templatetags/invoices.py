@@ -14,6 +14,7 @@ from billing.models import (
     Payment,
     ProviderMovement,
 )
+from billing.services.payments.collecting import Candidate
 from portal.dashboard import drawing, dunning_words, invoice_words, payment_words
 
 register = template.Library()
@@ -64,6 +65,12 @@ def movement_pill(row: ProviderMovement) -> SafeString:
 def debit_pill(file: DebitFile) -> SafeString:
     word = payment_words.DEBIT_STATE[file.state]
     return drawing.pill(word.look, word.icon, str(word.text), "")
+
+
+@register.filter
+def why_not_collected(one: Candidate) -> str:
+    """A sentence for what keeps it out of a debit file."""
+    return str(payment_words.OBSTACLE[one.obstacle]) if one.obstacle else ""
 
 
 @register.simple_tag

@@ -136,6 +136,10 @@ def test_b57_a_direct_debit_names_its_mandate_and_creditor() -> None:
 
     assert told(as_cii, "DirectDebitMandateID", "CreditorReferenceID") == [["M-17"], ["DE98ZZZ09999999999"]]
     assert "M-17" in text_of(pdf.render(found, as_cii))
+    told_day = pdf.page(figures.of({**given, "payment": {**debit, "collect_on": "2026-05-19"}}))
+    for announced in ("12.00 EUR", "19 May 2026", "M-17", "DE98ZZZ09999999999", "3000"):
+        assert announced in told_day.split("We collect")[1]
+    assert "14 days after" in pdf.page(found), "as it was issued"
     assert [one for one in schematron.complaints("cii", as_cii) if "warning" not in one] == []
     assert schematron.complaints("ubl", as_ubl) == []
 

@@ -1,0 +1,225 @@
+"""Which invoices a direct debit may collect on a day, and why not the others (billing B-44).
+
+Only what was announced to the payer is collected: by that mandate, for that creditor, not before that day.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KT
+
+from billing.models import (
+    Allocation,
+    BankDetails,
+    CallState,
+    DebitItem,
+    DebitNotice,
+    DeliveryState,
+    DocumentType,
+    Invoice,
+    Mandate,
+    MandateState,
+    MandateType,
+    PaymentState,
+    ProviderCall,
+)
+from billing.services import snapshots
+from billing.services.payments import allocating
+from core import clock
+from core.errors import Conflict
+from core.models import Organization
+
+AT_ONCE = 10_000
+_UNDER_WAY = (PaymentState.PENDING, PaymentState.HELD)
+
+
+class Obstacle(StrEnum):
+    """Why an invoice is not collected on a day."""
+
+    NOT_EURO = "not_euro"
+    IN_FILE = "in_file"
+    CARD = "card"
+    DISPUTED = "disputed"
+    NOT_ANNOUNCED = "not_announced"
+    STOPPED = "stopped"
+    EXPIRED = "expired"
+    OTHER_TYPE = "other_type"
+    OTHER_CREDITOR = "other_creditor"
+    TOO_EARLY = "too_early"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An invoice of a payer with a mandate. ``rest`` is collected unless there is an obstacle.
+
+    ``may_be_announced``: nothing stands against it but that the payer was not told. ``notice`` is its last mail.
+    """
+
+    invoice: Invoice
+    mandate: Mandate | None
+    rest: Decimal
+    announced_on: date | None = None
+    obstacle: Obstacle | None = None
+    may_be_announced: bool = False
+    notice: DebitNotice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What the payer was told: nothing is collected by another mandate, for somebody else, or before that day."""
+
+    mandate: str
+    creditor_id: str
+    amount: Decimal
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What stands against collecting, of all invoices at once."""
+
+    in_file: Collection[UUID]
+    by_card: Collection[str]
+    disputed: Collection[UUID]
+
+
+def looked_at(
+    organization: Organization, collect_on: date, type_: MandateType = MandateType.CORE, *,
+    among: Collection[UUID] | None = None,
+) -> list[Candidate]:  # fmt: skip
+    """What payers with a mandate owe, and those who had one when they were told so, oldest first.
+
+    Raises :class:`Conflict` where the organization has no creditor id.
+    """
+    details = details_of(organization)
+    rows = _owed(organization)
+    if among is not None:
+        rows = rows.filter(pk__in=among)
+    known = _known(organization)
+    return list(_candidates(rows, known, details, collect_on, type_))
+
+
+def free(candidates: Collection[Candidate]) -> list[Candidate]:
+    """Those that can be collected, as many as a file takes."""
+    return [one for one in candidates if one.obstacle is None][:AT_ONCE]
+
+
+def details_of(organization: Organization) -> BankDetails:
+    """Raises :class:`Conflict` where account or creditor id are not entered."""
+    row = BankDetails.objects.filter(organization=organization).first()
+    if row is None or not row.creditor_id:
+        raise Conflict("Enter the organization's bank account and its creditor id first.")
+    return row
+
+
+def earliest(invoice: Invoice) -> date:
+    """The day for which a debit can be announced today."""
+    day = clock.now().date() + timedelta(days=details_of(invoice.organization).notice_days)
+    return max(day, invoice.due_on or day)
+
+
+def announcement_of(invoice: Invoice) -> Announcement | None:
+    """What the payer was told of a direct debit last: by mail, or else by the invoice."""
+    last = _last(invoice, DeliveryState.SENT)
+    if last is not None:
+        return Announcement(last.mandate.reference, last.creditor_id, last.amount, last.collect_on)
+    told = invoice.snapshot.get("payment", {})
+    if told.get("means") != snapshots.DEBIT or invoice.issued_on is None:
+        return None
+    if "collect_on" in told:
+        on = date.fromisoformat(told["collect_on"])
+    else:  # invoices from before it stood on them
+        on = max(invoice.issued_on + timedelta(days=told["notice_days"]), invoice.due_on or invoice.issued_on)
+    return Announcement(told["mandate"], told["creditor_id"], invoice.due, on)
+
+
+def _last(invoice: Invoice, *states: DeliveryState) -> DebitNotice | None:
+    notices = (one for one in invoice.debit_notices.all() if not states or one.state in states)
+    return max(notices, key=lambda one: one.pk, default=None)
+
+
+def _owed(organization: Organization) -> QuerySet[Invoice]:
+    has_mandate = Mandate.objects.filter(organization=organization, state=MandateState.ACTIVE)
+    meant = Q(account__in=has_mandate.values("account")) | Q(snapshot__payment__means=snapshots.DEBIT)
+    return Invoice.objects.filter(
+        meant, organization=organization, state__in=allocating.OWED, document_type=DocumentType.INVOICE
+    ).select_related("account").prefetch_related("debit_notices__mandate").order_by("id")  # fmt: skip
+
+
+def _known(organization: Organization) -> _Known:
+    calls = ProviderCall.objects.filter(payment__organization=organization, payment__state__in=_UNDER_WAY)
+    asked = calls.exclude(state=CallState.REFUSED).annotate(invoice=KT("details__invoice"))
+    disputed = Allocation.objects.filter(
+        payment__organization=organization, payment__disputed_at__isnull=False
+    )
+    in_file = DebitItem.objects.filter(file__organization=organization, open=True)
+    return _Known(
+        in_file=set(in_file.values_list("invoice_id", flat=True)),
+        by_card=set(asked.values_list("invoice", flat=True)),
+        disputed=set(disputed.values_list("invoice_id", flat=True)),
+    )
+
+
+def _candidates(
+    rows: QuerySet[Invoice], known: _Known, details: BankDetails, collect_on: date, type_: MandateType
+) -> Iterator[Candidate]:
+    of_accounts = Mandate.objects.filter(account__in=rows.values("account")).order_by("id")
+    mandates: dict[Any, Mandate] = {(one.account_id, one.reference): one for one in of_accounts}
+    active = {one.account_id: one for one in mandates.values() if one.state == MandateState.ACTIVE}
+    for invoice in rows:
+        rest, told = allocating.open_amount(invoice), announcement_of(invoice)
+        if not rest:
+            continue
+        mandate = mandates.get((invoice.account_id, told.mandate)) if told else None
+        now = active.get(invoice.account_id)
+        why = _of_invoice(invoice, known)
+        free = why is None and now is not None and now.is_usable(collect_on)
+        why = why or _of_announcement(told, rest, mandate, now, details)
+        untold = free and why in (Obstacle.NOT_ANNOUNCED, Obstacle.OTHER_CREDITOR)
+        meant = now if untold else mandate or now
+        why = why or _of_day(mandate, told, collect_on, type_)
+        yield Candidate(invoice, meant, rest, told.on if told else None, why, untold, _last(invoice))
+
+
+def _of_invoice(invoice: Invoice, known: _Known) -> Obstacle | None:
+    if invoice.currency != "EUR":
+        return Obstacle.NOT_EURO
+    if invoice.pk in known.in_file:
+        return Obstacle.IN_FILE
+    if str(invoice.pk) in known.by_card:
+        return Obstacle.CARD
+    return Obstacle.DISPUTED if invoice.pk in known.disputed else None
+
+
+def _of_announcement(
+    told: Announcement | None,
+    rest: Decimal,
+    mandate: Mandate | None,
+    now: Mandate | None,
+    details: BankDetails,
+) -> Obstacle | None:
+    """What was told holds no more; ``mandate`` is the one that was named, ``now`` the one of today."""
+    if told is None or mandate is None or rest > told.amount or (now is not None and now != mandate):
+        return Obstacle.NOT_ANNOUNCED
+    if mandate.state != MandateState.ACTIVE:
+        return Obstacle.STOPPED
+    return Obstacle.OTHER_CREDITOR if told.creditor_id != details.creditor_id else None
+
+
+def _of_day(
+    mandate: Mandate | None, told: Announcement | None, collect_on: date, type_: MandateType
+) -> Obstacle | None:
+    """It could be collected, but not on this day in this file."""
+    assert mandate is not None
+    assert told is not None
+    if mandate.type != type_:
+        return Obstacle.OTHER_TYPE
+    if not mandate.is_usable(collect_on):
+        return Obstacle.EXPIRED
+    return Obstacle.TOO_EARLY if collect_on < told.on else None
