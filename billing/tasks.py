@@ -4,7 +4,16 @@ from celery import shared_task
 
 from billing.services import delivering, documents, receipts, reconciling, reserved, running, settling
 from billing.services.dunning import taking
-from billing.services.payments import calls, comparing, events, following, holds, wallets, watching
+from billing.services.payments import (
+    calls,
+    comparing,
+    events,
+    following,
+    holds,
+    reservations,
+    wallets,
+    watching,
+)
 from billing.services.retention import passes
 from core import turns
 from core.turns import TURN_S
@@ -45,9 +54,11 @@ def watch_payments() -> None:
 
 @shared_task
 def read_quiet_payments() -> None:
-    """Read payments and refunds of which nothing was heard; every five minutes."""
+    """Read payments and refunds of which nothing was heard, free what wallets keep for paid invoices; every five
+    minutes."""
     following.sweep()
     following.sweep_refunds()
+    reservations.release_paid()
 
 
 @shared_task

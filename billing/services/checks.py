@@ -45,6 +45,13 @@ def is_sealable(session: Transaction, cost: SessionCost) -> bool:
     return not any(True for check in _HARD for _ in check(session, cost))
 
 
+def rating_w(session: Transaction) -> int | None:
+    """The rating of the outlet's strongest connector, else of its whole station, where one is known."""
+    connectors = Connector.objects.filter(evse=session.evse, max_power_w__isnull=False)
+    strongest: int | None = connectors.aggregate(most=Max("max_power_w"))["most"]
+    return strongest or session.station.max_power_w
+
+
 def _has_price(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
     if cost.state == CostState.REVIEW:
         yield Doubt(_CAUSES.get(cost.cause, Cause.UNPRICED), cost.detail)
@@ -94,7 +101,7 @@ def _clock(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
 
 def _power(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
     """No more energy than the outlet's rating gives in that time, with 5 % on top."""
-    rating = _rating_w(session)
+    rating = rating_w(session)
     assert session.ended_at is not None
     if rating is None:
         return
@@ -102,12 +109,6 @@ def _power(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
     most = Decimal(rating) / THOUSAND * hours * TOLERANCE
     if Decimal(cost.answer["total_energy"]) > most:
         yield Doubt(Cause.TOO_MUCH_ENERGY, f"{cost.answer['total_energy']} kWh, at most {most:.3f} kWh")
-
-
-def _rating_w(session: Transaction) -> int | None:
-    connectors = Connector.objects.filter(evse=session.evse, max_power_w__isnull=False)
-    strongest: int | None = connectors.aggregate(most=Max("max_power_w"))["most"]
-    return strongest or session.station.max_power_w
 
 
 def _token(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:

@@ -7,7 +7,7 @@ from core import clock
 from stations.domain import metering
 from stations.domain.events import Stamp, TokenShown, TransactionStarted, TransactionStopped
 from stations.domain.station import StationRef
-from stations.models import ChargingStation, Transaction
+from stations.models import ChargingStation, ConnectorState, Transaction
 from stations.services import readings, session_costs, transactions
 
 
@@ -30,18 +30,26 @@ def begin(
     return transactions.start(side_of(station), event).transaction
 
 
-def read(session: Transaction, wh: str, *, minutes_ago: int = 1) -> None:
+def read(session: Transaction, wh: str, *, minutes_ago: int = 1, evse_id: int = 1) -> None:
     """A reading of the outlet's register, and the cost so far."""
     at = clock.now() - timedelta(minutes=minutes_ago)
     sampled = [{"value": wh, "measurand": metering.REGISTER, "unit": "Wh"}]
     readings.store(
         session.station_id,
-        1,
+        evse_id,
         [metering.from_v16(sampled, occurred_at=at)],
         received_at=at,
         transaction_id=session.pk,
     )
     session_costs.price(session.pk, now=clock.now())
+
+
+def say(session: Transaction, status: str, *, minutes_ago: int = 0) -> None:
+    """What a station of 1.6 said of its connector then."""
+    at = clock.now() - timedelta(minutes=minutes_ago)
+    ConnectorState.objects.create(
+        evse=session.evse, connector_id=session.connector_id or 1, status=status, at=at
+    )
 
 
 def end(session: Transaction, wh: int) -> Transaction:
