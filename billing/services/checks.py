@@ -11,6 +11,7 @@ from billing.models import Cause, SigningRule
 from billing.services import agreement, signed_values
 from stations.domain.words import Flag
 from stations.models import Connector, CostState, SessionCost, Transaction
+from stations.services import halves
 
 LONGEST = timedelta(hours=72)
 TOLERANCE = Decimal("1.05")
@@ -122,7 +123,7 @@ def _alone(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
     others = Transaction.objects.filter(
         evse_id=session.evse_id, started_at__lt=session.ended_at, ended_at__gt=session.started_at
     )
-    other = others.exclude(pk=session.pk).first()
+    other = others.exclude(pk__in=halves.keys_of(session)).first()
     if other is not None:
         yield Doubt(Cause.OVERLAP, str(other.reference))
 

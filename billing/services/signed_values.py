@@ -67,6 +67,12 @@ class Judgement:
         }
 
 
+def rule_of(session: Transaction) -> str:
+    """What its site asks of signed values."""
+    rules = SitePolicy.objects.filter(pk=session.site_id).values_list("rule", flat=True)
+    return rules.first() or SigningRule.RECORDED.value
+
+
 def judge(transaction: Transaction) -> Judgement:
     """What the site's policy makes of a session's signed values. Writes nothing."""
     policy = SitePolicy.objects.filter(pk=transaction.site_id).first()

@@ -53,6 +53,7 @@ NOT_BILLED: Mapping[str, str | Promise] = {
     "staff": _("Not billed: its payer is staff."),
     "free_site": _("Not billed: nothing is billed at this site."),
     "test": _("Not billed: it was marked as a test."),
+    "merged": _("Not billed by itself: it is the later half of another session, whose record counts both."),
     "waived": _("Not billed: its amount was waived."),
     "before_billing": _("Not billed: it had its price before reservations were billed."),
 }

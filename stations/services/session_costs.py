@@ -163,6 +163,40 @@ def price_between(
     return cost
 
 
+def cost_of_whole(session: Transaction, told: Material, *, now: datetime) -> SessionCost:
+    """What the whole of a session of several parts costs, by the copy of its first; not stored (billing B-06).
+
+    Raises :class:`CannotPrice`, :class:`FrozenTariff.DoesNotExist` where no tariff held.
+    """
+    frozen = FrozenTariff.objects.get(pk=session.pk)
+    cost = SessionCost.objects.get(pk=session.pk)
+    tariff, found = priced_now(session, frozen, until=now, told=told)
+    costs_kept.require_taxes(found)
+    cost.computed_at, cost.measured_at = now, _heard_at(session)
+    cost.state, cost.cause, cost.detail = CostState.FINAL, "", ""
+    _keep(cost, tariff, found)
+    return cost
+
+
+def keep_whole(session: Transaction, told: Material, *, now: datetime) -> SessionCost | None:
+    """Price the whole of a session of several parts and keep that with its first. Safe to run again.
+
+    ``None`` where no tariff held; what cannot be priced is left to a person.
+    """
+    with atomic():
+        if not FrozenTariff.objects.select_for_update(no_key=True).filter(pk=session.pk).exists():
+            return None
+        try:
+            cost = cost_of_whole(session, told, now=now)
+        except CannotPrice as why:
+            cost = SessionCost.objects.get(pk=session.pk)
+            cost.computed_at = now
+            _leave_to_a_person(cost, why, now)
+        cost.save(update_fields=costs_kept.COMPUTED)
+        _announce(session)
+    return cost
+
+
 def _priced(
     tariff: Tariff, usage: Metered, zone: ZoneInfo, rounding: Rounding, reserved: Kept | None
 ) -> Price:

@@ -16,15 +16,15 @@ def side_of(station: ChargingStation) -> StationRef:
 
 
 def begin(
-    station: ChargingStation, *, token: str = "04A2B6C8DA", evse_id: int = 1, minutes: int = 60
+    station: ChargingStation, *, token: str = "04A2B6C8DA", evse_id: int = 1, minutes: int = 60, wh: int = 0
 ) -> Transaction:
-    """A session that began so many minutes ago at register 0."""
+    """A session that began so many minutes ago at that register."""
     at = clock.now() - timedelta(minutes=minutes)
     event = TransactionStarted(
         evse_id=evse_id,
         connector_id=1,
         token=TokenShown(value=token, type=""),
-        meter_start_wh=Decimal(0),
+        meter_start_wh=Decimal(wh),
         stamp=Stamp(occurred_at=at, received_at=clock.now()),
     )
     return transactions.start(side_of(station), event).transaction
@@ -52,9 +52,9 @@ def say(session: Transaction, status: str, *, minutes_ago: int = 0) -> None:
     )
 
 
-def end(session: Transaction, wh: int) -> Transaction:
-    """Its end now, with its final cost."""
-    now = clock.now()
+def end(session: Transaction, wh: int, *, minutes_ago: int = 0) -> Transaction:
+    """Its end now or so long ago, with its final cost."""
+    now = clock.now() - timedelta(minutes=minutes_ago)
     assert session.number is not None
     event = TransactionStopped(
         number=session.number, meter_stop_wh=Decimal(wh), stamp=Stamp(occurred_at=now, received_at=now)
