@@ -200,7 +200,7 @@ def keep_whole(session: Transaction, told: Material, *, now: datetime) -> Sessio
 def _priced(
     tariff: Tariff, usage: Metered, zone: ZoneInfo, rounding: Rounding, reserved: Kept | None
 ) -> Price:
-    if _counts_time(tariff) and not tells_states(usage):
+    if counts_time(tariff) and not tells_states(usage):
         raise CannotPrice("missing_state", "The tariff counts time, and nothing tells what the session did.")
     return pricing.price(tariff, after_reservation(usage, reserved), zone=zone, rounding=rounding)
 
@@ -398,7 +398,8 @@ def _leave_to_a_person(cost: SessionCost, why: CannotPrice, now: datetime) -> No
     costs_kept.forget(cost)
 
 
-def _counts_time(tariff: Tariff) -> bool:
+def counts_time(tariff: Tariff) -> bool:
+    """Whether it has a price of charging time or of occupancy."""
     return any(
         component.dimension in _BY_TIME and component.price
         for number, _place, component in tariff.components()
@@ -407,7 +408,7 @@ def _counts_time(tariff: Tariff) -> bool:
 
 
 def _depends_on_time(tariff: Tariff) -> bool:
-    return _counts_time(tariff) or _depends_on_clock(tariff)
+    return counts_time(tariff) or _depends_on_clock(tariff)
 
 
 def _depends_on_clock(tariff: Tariff) -> bool:
