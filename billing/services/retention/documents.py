@@ -3,8 +3,10 @@
 They go by families: an invoice with its credit notes, what paid them and whatever else that paid, the records on
 their lines with what took those back or stands for them. A family goes whole or not at all, so that sums of what is
 left stay right; it stays while one of it is younger, owed, held, or in the ledger of a wallet, whose balance is the
-sum of its entries, and while a payment of it is not used up. The deletion itself is a function of the tables' owner,
-which looks again (W-33). Each family is a transaction of its own.
+sum of its entries, and while a payment of it is not used up. A statement settles records of everybody at a host's
+place. Of those that an invoice asks for it takes none with it, or all of them would hang together: they stay until
+the statement is gone, and no other one pays for them again, since they are over their term. The deletion itself is a
+function of the tables' owner, which looks again (W-33). Each family is a transaction of its own.
 """
 
 import logging
@@ -14,7 +16,7 @@ from datetime import date
 from uuid import UUID
 
 from django.db import DatabaseError, connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.transaction import atomic
 
 from billing.models import (
@@ -53,6 +55,16 @@ _OVER = [
     InvoiceState.UNCOLLECTIBLE,
     InvoiceState.DISCARDED,
 ]
+_LINED = Exists(
+    InvoiceLine.objects.filter(
+        Q(cdr=OuterRef("cdr"))
+        | Q(cdr__credit_reference=OuterRef("cdr"))
+        | Q(cdr__credited_by=OuterRef("cdr"))
+        | Q(cdr__replaces=OuterRef("cdr"))
+        | Q(cdr__replaced_by=OuterRef("cdr"))
+    )
+)
+"""Shares of records that a document of somebody else asks for, or of what took those back or stands for them."""
 _UNDER_WAY = [PaymentState.PENDING, PaymentState.HELD]
 
 
@@ -112,7 +124,7 @@ def _grow_by_documents(found: Family) -> None:
     found.cdrs |= _ids(
         InvoiceLine.objects.filter(invoice__in=found.invoices).values_list("cdr", flat=True).distinct()
     )
-    paid = Share.objects.filter(invoice__in=found.invoices)
+    paid = Share.objects.filter(invoice__in=found.invoices).exclude(_LINED)
     found.cdrs |= _ids(paid.values_list("cdr", flat=True).distinct())
 
 
@@ -140,7 +152,7 @@ def _grow_by_records(found: Family) -> None:
     found.cdrs |= _ids(kin.values_list("pk", flat=True))
     lines = InvoiceLine.objects.filter(cdr__in=found.cdrs)
     found.invoices |= _ids(lines.values_list("invoice", flat=True).distinct())
-    paid = Share.objects.filter(cdr__in=found.cdrs)
+    paid = Share.objects.filter(cdr__in=found.cdrs).exclude(_LINED)
     found.invoices |= _ids(paid.values_list("invoice", flat=True).distinct())
 
 
@@ -159,8 +171,10 @@ def _stays(organization: Organization, found: Family, before: date) -> bool:
         | Q(invoice__in=found.invoices)
         | Q(payout__invoice__in=found.invoices)
     )
+    shares = Share.objects.filter(cdr__in=found.cdrs).exclude(invoice__in=found.invoices)
     return (
         found.size > LARGEST
+        or shares.exists()
         or invoices.exclude(_issued_before(before)).exists()
         or invoices.filter(account__in=held).exists()
         or payments.filter(Q(created_at__date__gte=before) | Q(state__in=_UNDER_WAY)).exists()
