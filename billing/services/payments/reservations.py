@@ -39,8 +39,9 @@ _UNCHARGED = (Outcome.WAIVED, Outcome.NOT_BILLABLE, Outcome.SEALED)
 
 
 @atomic
-def follow(key: UUID) -> None:
-    """Bring a session's reservation up to what it costs now, settle it by its record, or give it back."""
+def follow(key: UUID) -> int:
+    """Bring a session's reservation up to what it costs now, settle it by its record, or give it back; 0 where that is
+    done."""
     rows = WalletReservation.objects.select_related(
         "transaction__station", "transaction__organization", "transaction__cost", "transaction__driver"
     )
@@ -49,7 +50,7 @@ def follow(key: UUID) -> None:
     wallet = Wallet.objects.select_for_update().get(pk=row.wallet_id)
     row.refresh_from_db(fields=["amount", "settled_at", "released_at", "stop_asked_at"])
     if row.settled_at or row.released_at:
-        return
+        return 0
     record = Cdr.objects.filter(transaction_id=key, credit=False, credited_by=None).first()
     if _takes_nothing(row.transaction, record, wallet) or (record is None and _is_decided(settlement)):
         _release(row, wallet)
@@ -59,6 +60,7 @@ def follow(key: UUID) -> None:
         row.save(update_fields=["settled_at"])
     else:
         _keep_up(row, wallet)
+    return 1
 
 
 def look_again(transaction_id: UUID | None) -> None:

@@ -1,6 +1,7 @@
 """Prepaid money: filled, reserved, spent and paid back, never below what is allowed (billing B-48 to B-51)."""
 
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from django.db.models import F, Sum
@@ -25,7 +26,7 @@ from billing.services.payments.reservations import SYSTEM as SYSTEM
 from billing.services.payments.reservations import ask_to_stop as ask_to_stop
 from billing.services.payments.reservations import follow, is_held_elsewhere
 from billing.services.payments.reservations import is_paid_to_driver as is_paid_to_driver
-from core import audit, clock
+from core import audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from stations.domain.words import TransactionStatus
@@ -148,7 +149,7 @@ def reserve(session: Transaction, *, by: Actor = SYSTEM) -> WalletReservation | 
 
 def watch() -> int:
     """Reserve for sessions that began, stop those that would cost more than is there, settle those that have
-    a record; how many were looked at."""
+    a record; how many were looked at. One that stumbles stops no other."""
     running = Transaction.objects.filter(
         status=TransactionStatus.ACTIVE.value,
         wallet_reservation=None,
@@ -156,13 +157,14 @@ def watch() -> int:
         driver__billing_account__wallets__currency=F("organization__currency"),
     )
     fresh = home_sessions.charged(running).select_related("organization").order_by("pk")
-    count = sum(1 for session in fresh[:AT_ONCE] if reserve(session))
-    for key in WalletReservation.objects.filter(released_at=None, settled_at=None).values_list(
-        "pk", flat=True
-    ):
-        follow(key)
-        count += 1
-    return count
+    for session in fresh[:AT_ONCE]:
+        turns.guarded(session.pk, partial(_reserve, session))
+    open_ = WalletReservation.objects.filter(released_at=None, settled_at=None).order_by("pk")
+    return sum(turns.guarded(key, partial(follow, key)) for key in open_.values_list("pk", flat=True))
+
+
+def _reserve(session: Transaction) -> int:
+    return int(reserve(session) is not None)
 
 
 def differences() -> list[tuple[Wallet, Decimal]]:

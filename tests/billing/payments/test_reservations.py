@@ -172,3 +172,23 @@ def test_b50_two_sessions_share_one_wallet_and_the_second_is_not_stopped_for_wha
     wallets.watch()
     assert stops(first) + stops(second) == 1, "the one that finds too little left"
     assert Wallet.objects.get(account__driver=driver).reserved == 10
+
+
+def test_b50_one_session_that_stumbles_keeps_no_other_from_being_followed(
+    charge: Charge, driver: Driver, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = factories.make_driver(alice)
+    fill(other, "30", alice)
+    stumbles, goes_on = charge(12_345, minutes=1, driver=driver), charge(12_345, minutes=1, driver=other)
+    for session in (stumbles, goes_on):
+        wallets.reserve(session)
+    keep = reservations._keep_price
+
+    def fail(row: WalletReservation, wallet: Wallet) -> None:
+        if row.pk == stumbles.pk:
+            raise ArithmeticError("no such number")
+        keep(row, wallet)
+
+    monkeypatch.setattr(reservations, "_keep_price", fail)
+    wallets.watch()
+    assert (kept(stumbles)[0], kept(goes_on)[0]) == (Decimal(20), COST)
