@@ -23,12 +23,10 @@ from billing.models import (
     WalletReservation,
 )
 from billing.services import home_agreements
-from billing.services.payments import margins
+from billing.services.payments import margins, stopping
 from core import access, clock
-from stations.domain.intents import RequestStopTransaction
 from stations.domain.words import TransactionStatus
 from stations.models import Transaction
-from stations.services import commands
 
 SYSTEM = access.system("wallets")
 AT_ONCE = 500
@@ -43,7 +41,10 @@ def follow(key: UUID) -> int:
     """Bring a session's reservation up to what it costs now, settle it by its record, or give it back; 0 where that is
     done."""
     rows = WalletReservation.objects.select_related(
-        "transaction__station", "transaction__organization", "transaction__cost", "transaction__driver"
+        "transaction__station__presence",
+        "transaction__organization",
+        "transaction__cost",
+        "transaction__driver",
     )
     settlement = Settlement.objects.select_for_update().filter(pk=key).first()
     row = rows.get(pk=key)
@@ -97,13 +98,6 @@ def is_held_elsewhere(session: Transaction) -> bool:
     return Hold.objects.filter(transaction=session).exists()
 
 
-def ask_to_stop(session: Transaction) -> None:
-    """Remotely, since there is no money left for more."""
-    commands.issue(
-        session.station, RequestStopTransaction(transaction=session.pk), by=SYSTEM, reason="payment limit"
-    )
-
-
 def change(row: WalletReservation, wallet: Wallet, amount: Decimal) -> None:
     """To that amount, or as near as the wallet allows. The caller holds the wallet's lock."""
     allowed = max(min(amount, row.amount + wallet.available), _NOTHING)
@@ -153,10 +147,11 @@ def _keep_up(row: WalletReservation, wallet: Wallet) -> None:
     most = row.amount + wallet.available
     if needed > row.amount:
         change(row, wallet, needed)
-    if ahead and needed >= most and row.stop_asked_at is None and session.status == TransactionStatus.ACTIVE:
-        ask_to_stop(session)
-        row.stop_asked_at = clock.now()
-        row.save(update_fields=["stop_asked_at"])
+    if ahead and needed >= most and session.status == TransactionStatus.ACTIVE:
+        stopping.ask(session)
+        if row.stop_asked_at is None:
+            row.stop_asked_at = clock.now()
+            row.save(update_fields=["stop_asked_at"])
 
 
 def _keep_price(row: WalletReservation, wallet: Wallet) -> None:

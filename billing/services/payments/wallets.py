@@ -23,7 +23,6 @@ from billing.services import home_agreements, home_sessions
 from billing.services.payments import allocating, books
 from billing.services.payments.margins import margin as margin
 from billing.services.payments.reservations import SYSTEM as SYSTEM
-from billing.services.payments.reservations import ask_to_stop as ask_to_stop
 from billing.services.payments.reservations import follow, is_held_elsewhere
 from billing.services.payments.reservations import is_paid_to_driver as is_paid_to_driver
 from core import audit, clock, turns
