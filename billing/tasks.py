@@ -11,6 +11,7 @@ from billing.services.payments import (
     events,
     following,
     holds,
+    reservations,
     wallets,
     watching,
 )
@@ -54,9 +55,11 @@ def watch_payments() -> None:
 
 @shared_task
 def read_quiet_payments() -> None:
-    """Read payments and refunds of which nothing was heard; every five minutes."""
+    """Read payments and refunds of which nothing was heard, free what wallets keep for paid invoices; every five
+    minutes."""
     following.sweep()
     following.sweep_refunds()
+    reservations.release_paid()
 
 
 @shared_task

@@ -829,7 +829,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a22155488d7fffb7fd622cf5865ac5,01a22155488d764aacaefdbcd1a1ee2c,01a22155488d7100bb92fcb57c23e4b0,01a22155488d79729ebff7ae56951ff9,01a22155488d7796aac15caac3e82d24,01a22155488d77d58835224edfeb6726,01a22155488d7fb6933adb9dd785aa1d,01a22155488d7a678ea87af98f584434}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 08:46:06.994512+00:00","2026-11-28 08:46:06.994546+00:00","2026-11-28 08:46:06.994562+00:00","2026-11-28 08:46:06.994576+00:00","2026-11-28 08:46:06.994589+00:00","2026-11-28 08:46:06.994602+00:00","2026-11-28 08:46:06.994625+00:00","2026-11-28 08:46:06.994646+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a2215fc74e7fa095dbf79e60547902,01a2215fc74e7513a5b2be1771ceee80,01a2215fc74e7ae08a5d859a5f0f1b89,01a2215fc74e7883a6f68f77b35a37f5,01a2215fc74e79ada669044ae23939dc,01a2215fc74e75f1bfef7b4b71ab0eab,01a2215fc74e760f949a9d97e3f218f8,01a2215fc74e7f519b2b89783f27dcfc}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 08:57:34.798518+00:00","2026-11-28 08:57:34.798549+00:00","2026-11-28 08:57:34.798567+00:00","2026-11-28 08:57:34.798581+00:00","2026-11-28 08:57:34.798593+00:00","2026-11-28 08:57:34.798605+00:00","2026-11-28 08:57:34.798625+00:00","2026-11-28 08:57:34.798646+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2804,6 +2804,134 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0040_prov
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration billing.0047_halves 0498f4672a3e6964
+CREATE OR REPLACE FUNCTION billing_exception_fits() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.decision = '' AND NEW.cause <> 'late_data' AND EXISTS (
+        SELECT FROM billing_cdr c WHERE c.transaction_id = NEW.transaction_id AND NOT c.credit
+        AND NOT EXISTS (SELECT FROM billing_cdr k WHERE k.credit_reference_id = c.id)) THEN
+        RAISE EXCEPTION 'the session is sealed' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+ALTER TABLE "billing_settlement" ADD COLUMN "merged_into_id" uuid NULL CONSTRAINT "billing_settlement_merged_into_id_9d01dc3b_fk_billing_s" REFERENCES "billing_settlement"("transaction_id") DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS "billing_settlement_merged_into_id_9d01dc3b_fk_billing_s" IMMEDIATE;
+ALTER TABLE "billing_settlement" ADD CONSTRAINT "settlement_merged_says_into_what" CHECK ((("merged_into_id" IS NULL AND NOT ("reason" = 'merged')) OR ("merged_into_id" IS NOT NULL AND "outcome" = 'not_billable' AND "reason" = 'merged')));
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0047_halves', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0048_halves_found a45981a64f05c7db
+DROP INDEX IF EXISTS settlement_halves;
+CREATE INDEX "settlement_halves" ON "billing_settlement" ("merged_into_id") WHERE "merged_into_id" IS NOT NULL;
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0048_halves_found', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration billing.0049_wallets_carried 8fc97b0f5359d4cf
+CREATE OR REPLACE FUNCTION billing_drop_expired(owner uuid, invoices uuid[], payments uuid[], cdrs uuid[], before date)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE journals uuid[]; sessions uuid[]; other record; carried uuid[]; carry uuid; rest numeric;
+BEGIN
+    IF before > current_date - interval '5 years' THEN
+        RAISE EXCEPTION 'no term is below five years' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    SELECT array_agg(id) INTO journals FROM (
+        SELECT id FROM billing_journal WHERE invoice_id = ANY(invoices)
+        UNION SELECT journal_id FROM billing_paymentposting WHERE payment_id = ANY(payments)
+        UNION SELECT journal_id FROM billing_payout WHERE invoice_id = ANY(invoices)) j;
+    IF EXISTS (SELECT FROM billing_invoice WHERE id = ANY(invoices) AND (organization_id <> owner
+            OR state NOT IN ('paid', 'credited', 'uncollectible', 'discarded')
+                AND (document_type <> '381' OR state = 'draft')
+            OR coalesce(issued_on, (created_at AT TIME ZONE 'UTC')::date) >= before))
+        OR EXISTS (SELECT FROM billing_payment WHERE id = ANY(payments) AND (organization_id <> owner
+            OR state IN ('pending', 'held') OR (created_at AT TIME ZONE 'UTC')::date >= before))
+        OR EXISTS (SELECT FROM billing_payment p WHERE p.id = ANY(payments)
+            AND p.state = 'received' AND p.purpose <> 'top_up' AND p.captured - p.refunded > (
+                SELECT coalesce(sum(a.amount), 0) FROM billing_allocation a
+                WHERE a.payment_id = p.id AND a.undone_at IS NULL))
+        -- What the payer owes in a wallet, and what a top-up left in it that no younger one explains.
+        OR EXISTS (SELECT FROM billing_payment p
+            JOIN billing_wallet w ON w.account_id = p.account_id AND w.currency = p.currency
+            WHERE p.id = ANY(payments) AND (p.method = 'wallet' OR p.purpose = 'top_up') AND (w.balance < 0
+                OR p.purpose = 'top_up' AND w.balance > (
+                    SELECT coalesce(sum(q.captured - q.refunded), 0) FROM billing_payment q
+                    WHERE q.account_id = p.account_id AND q.currency = p.currency AND q.purpose = 'top_up'
+                        AND q.state = 'received' AND (q.created_at AT TIME ZONE 'UTC')::date >= before)))
+        OR EXISTS (SELECT FROM billing_refund WHERE (payment_id = ANY(payments) OR credit_note_id = ANY(invoices))
+            AND (state = 'pending' OR (made_at AT TIME ZONE 'UTC')::date >= before))
+        OR EXISTS (SELECT FROM billing_journal WHERE id = ANY(journals)
+            AND (posted_at AT TIME ZONE 'UTC')::date >= before)
+        OR EXISTS (SELECT FROM billing_cdr WHERE id = ANY(cdrs) AND (organization_id <> owner
+            OR (sealed_at AT TIME ZONE 'UTC')::date >= before)) THEN
+        RAISE EXCEPTION 'this must be kept' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF EXISTS (SELECT FROM billing_legalhold h WHERE h.organization_id = owner AND h.lifted_at IS NULL AND (
+            h.account_id IS NULL
+            OR h.account_id IN (SELECT account_id FROM billing_invoice WHERE id = ANY(invoices))
+            OR h.account_id IN (SELECT account_id FROM billing_payment WHERE id = ANY(payments))
+            OR h.account_id IN (SELECT account_id FROM billing_cdr WHERE id = ANY(cdrs)))) THEN
+        RAISE EXCEPTION 'a legal hold keeps this' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    PERFORM set_config('billing.term_is_over', 'yes', true);
+    SELECT array_agg(DISTINCT transaction_id) INTO sessions FROM (
+        SELECT transaction_id FROM billing_cdr WHERE id = ANY(cdrs)
+        UNION SELECT s.transaction_id FROM billing_settlement s
+            JOIN billing_cdr c ON c.transaction_id = s.merged_into_id WHERE c.id = ANY(cdrs)) both_halves;
+    DELETE FROM billing_walletreservation WHERE transaction_id = ANY(sessions) AND released_at IS NOT NULL;
+    UPDATE billing_bankline SET proposed_id = NULL WHERE proposed_id = ANY(invoices);
+    DELETE FROM billing_bankline WHERE payment_id = ANY(payments);
+    DELETE FROM billing_providercall WHERE payment_id = ANY(payments);
+    DELETE FROM billing_refund WHERE payment_id = ANY(payments) OR credit_note_id = ANY(invoices);
+    DELETE FROM billing_paymentposting WHERE payment_id = ANY(payments);
+    DELETE FROM billing_hold WHERE payment_id = ANY(payments);
+    -- Whatever else hangs on an invoice goes with it: lines, files, deliveries, receipts, debits, reminders.
+    FOR other IN
+        SELECT c.conrelid::regclass AS place, a.attname AS name FROM pg_constraint c
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+        WHERE c.contype = 'f' AND c.confrelid = 'billing_invoice'::regclass
+            AND c.conrelid NOT IN ('billing_invoice'::regclass, 'billing_journal'::regclass, 'billing_bankline'::regclass)
+    LOOP
+        EXECUTE format('DELETE FROM %s WHERE %I = ANY($1)', other.place, other.name) USING invoices;
+    END LOOP;
+    -- One journal of each wallet stands for all that is gone, so that its balance is still the sum of its entries.
+    FOR other IN
+        SELECT e.payer_id, j.currency, sum(e.amount) AS amount
+        FROM billing_ledgerentry e JOIN billing_journal j ON j.id = e.journal_id
+        WHERE j.id = ANY(journals) AND e.account = 'wallet' GROUP BY 1, 2
+    LOOP
+        SELECT array_agg(j.id), coalesce(sum(-e.amount), 0) + other.amount INTO carried, rest
+        FROM billing_ledgerentry e JOIN billing_journal j ON j.id = e.journal_id
+        WHERE e.account = 'carried' AND e.payer_id = other.payer_id AND j.currency = other.currency;
+        DELETE FROM billing_ledgerentry WHERE journal_id = ANY(carried);
+        DELETE FROM billing_journal WHERE id = ANY(carried);
+        IF rest <> 0 THEN
+            INSERT INTO billing_journal (id, organization_id, currency, posted_at)
+                VALUES (gen_random_uuid(), owner, other.currency, (before - 1)::timestamp AT TIME ZONE 'UTC')
+                RETURNING id INTO carry;
+            INSERT INTO billing_ledgerentry (journal_id, account, payer_id, amount)
+                VALUES (carry, 'wallet', other.payer_id, rest), (carry, 'carried', other.payer_id, -rest);
+        END IF;
+    END LOOP;
+    DELETE FROM billing_ledgerentry WHERE journal_id = ANY(journals);
+    DELETE FROM billing_journal WHERE id = ANY(journals);
+    DELETE FROM billing_payment WHERE id = ANY(payments);
+    DELETE FROM billing_invoice WHERE id = ANY(invoices);
+    DELETE FROM billing_cdr WHERE id = ANY(cdrs);
+    DELETE FROM stations_signedmeterdata s WHERE s.transaction_id = ANY(sessions)
+        AND NOT EXISTS (SELECT FROM billing_cdr c WHERE c.transaction_id = s.transaction_id);
+    -- Files for the bank hold the payers' accounts: they go with the last of the debits in them.
+    DELETE FROM billing_debitfile f WHERE f.organization_id = owner AND f.state <> 'open' AND f.collect_on < before
+        AND (f.made_at AT TIME ZONE 'UTC')::date < before
+        AND NOT EXISTS (SELECT FROM billing_debititem i WHERE i.file_id = f.id);
+    -- What still names one of them is told here, not at the commit of the whole turn.
+    SET CONSTRAINTS ALL IMMEDIATE;
+    SET CONSTRAINTS ALL DEFERRED;
+    PERFORM set_config('billing.term_is_over', '', true);
+END $$;
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0049_wallets_carried', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration mfa.0001_initial a42b6353f2ed5dd7
 CREATE TABLE "mfa_authenticator" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "type" varchar(20) NOT NULL, "data" jsonb NOT NULL, "user_id" uuid NOT NULL);
 ALTER TABLE "mfa_authenticator" ADD CONSTRAINT "mfa_authenticator_user_id_type_798d27ea_uniq" UNIQUE ("user_id", "type");
@@ -2814,7 +2942,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 08:48:35.007835+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 08:58:39.948766+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());

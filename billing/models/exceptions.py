@@ -35,6 +35,7 @@ class Decision(models.TextChoices):
     CORRECTED = "corrected", _("Corrected")
     WAIVED = "waived", _("Waived")
     TEST = "test", _("Marked as a test")
+    MERGED = "merged", _("Merged with its other half")
 
 
 class BillingExceptionQuerySet(ScopedQuerySet["BillingException"]):

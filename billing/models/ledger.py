@@ -25,6 +25,7 @@ class LedgerAccount(models.TextChoices):
     PAYABLE = "payable"
     COMPENSATION = "compensation"
     HOST_SHARE = "host_share"
+    CARRIED = "carried"
 
 
 class JournalQuerySet(UndividedQuerySet["Journal"]):
@@ -54,7 +55,8 @@ class LedgerEntry(models.Model):
     """One side: debit is positive. Receivables name the payer, revenue the site, VAT its rate.
 
     What is ``payable`` names who is paid; ``compensation`` and ``host_share`` are what charging at
-    home and hosts cost, by site.
+    home and hosts cost, by site. ``carried`` stands against what a wallet has of postings that are over their term
+    and gone: one journal of each wallet, made anew by the function that deletes them (B-65).
     """
 
     id = models.BigAutoField(primary_key=True)

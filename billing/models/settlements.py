@@ -27,8 +27,9 @@ class Settlement(models.Model):
 
     ``due_at`` is when its readings have had time to arrive (B-03); ``tries`` counts how often it stumbled;
     ``reason`` says why there is nothing to bill
-    (B-13): ``not_priced``, ``staff``, ``free_site``, ``test``, ``waived``. ``person_removed_at``: since then nothing of
-    the session tells who charged (B-66).
+    (B-13): ``not_priced``, ``staff``, ``free_site``, ``test``, ``waived``, ``merged``. ``merged_into``: it is the later
+    half of that session, whose record counts both (B-06). ``person_removed_at``: since then nothing of the session
+    tells who charged (B-66).
     """
 
     transaction = models.OneToOneField(
@@ -36,6 +37,9 @@ class Settlement(models.Model):
     )
     outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.WAITING)
     reason = models.CharField(max_length=20, blank=True)
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="halves", db_index=False
+    )
     due_at = models.DateTimeField()
     tries = models.PositiveIntegerField(default=0, db_default=0)
     person_removed_at = models.DateTimeField(null=True)
@@ -49,7 +53,12 @@ class Settlement(models.Model):
                 condition=models.Q(outcome__in=["waived", "not_billable"], reason__gt="")
                 | models.Q(outcome__in=["waiting", "sealed", "exception"], reason=""),
                 name="settlement_says_why_not",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(merged_into=None) & ~models.Q(reason="merged")
+                | models.Q(merged_into__isnull=False, outcome="not_billable", reason="merged"),
+                name="settlement_merged_says_into_what",
+            ),
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=models.Q(outcome="waiting"), name="settlement_waiting"),
@@ -57,6 +66,11 @@ class Settlement(models.Model):
                 fields=["due_at"],
                 condition=models.Q(person_removed_at=None),
                 name="settlement_with_person",
+            ),
+            models.Index(
+                fields=["merged_into"],
+                condition=models.Q(merged_into__isnull=False),
+                name="settlement_halves",
             ),
         ]
 

@@ -20,6 +20,7 @@ from billing.ocmf.parsing import Reading, Record, Unreadable, parse
 BEGIN = "B"
 ENDS = frozenset("ELRAP")
 BROKEN = "X"
+TIME_FAILED = "t"
 SYNCHRONIZED = frozenset({"S", "R"})
 CODES: Mapping[str, str] = {
     "not_ocmf": gettext_noop("It does not begin with OCMF."),
@@ -43,6 +44,7 @@ CODES: Mapping[str, str] = {
     "pagination_missing": gettext_noop("A record has no number."),
     "pagination_jumps": gettext_noop("The records do not follow each other."),
     "error_flag": gettext_noop("The meter reports an error of the billed quantity."),
+    "time_error_flag": gettext_noop("The meter reports an error of its time, which is billed."),
     "status_not_good": gettext_noop("The meter's status is not good."),
     "unit_unknown": gettext_noop("The unit is neither kWh nor Wh."),
     "value_unreadable": gettext_noop("A reading has no number."),
@@ -101,10 +103,13 @@ def check(record: Record, public_key: str) -> str:
     return ""
 
 
-def verify(texts: Sequence[str], public_key: str, *, synchronized: bool = False) -> Pair:
+def verify(
+    texts: Sequence[str], public_key: str, *, synchronized: bool = False, time_billed: bool = False
+) -> Pair:
     """Begin and end, in one record or in two, with every reason why they cannot be billed.
 
-    ``synchronized``: the policy asks for a clock that is (``TM`` with ``S`` or ``R``).
+    ``synchronized``: the policy asks for a clock that is (``TM`` with ``S`` or ``R``). ``time_billed``: time is
+    charged for, beside energy.
     """
     try:
         records = [parse(text) for text in texts]
@@ -115,6 +120,7 @@ def verify(texts: Sequence[str], public_key: str, *, synchronized: bool = False)
     reasons = [check(record, public_key) for record in records] if public_key else ["key_missing"]
     begin, end = _found(records, BEGIN), _last(records)
     reasons += _of_pair(records, begin, end)
+    reasons += _of_errors(records, time_billed)
     for reading in (begin, end):
         reasons += [] if reading is None else _of_reading(reading, synchronized)
     return Pair(begin, end, tuple(dict.fromkeys(filter(None, reasons))))
@@ -161,13 +167,23 @@ def _of_pages(records: Sequence[Record]) -> Iterator[str]:
         yield "pagination_jumps"
 
 
+def _of_errors(records: Sequence[Record], time_billed: bool) -> Iterator[str]:
+    """``EF`` names the quantities that cannot be billed from that reading on: ``E`` energy, ``t`` time.
+
+    What it does not define is no flag of a quantity that we know not to bill, so it counts as one that we do.
+    """
+    flags = {flag for record in records for reading in record.readings for flag in reading.errors.strip()}
+    if flags - {TIME_FAILED}:
+        yield "error_flag"
+    if time_billed and TIME_FAILED in flags:
+        yield "time_error_flag"
+
+
 def _of_reading(reading: Reading, synchronized: bool) -> Iterator[str]:
     if reading.value is None:
         yield "value_unreadable"
     elif reading.kwh is None:
         yield "unit_unknown"
-    if "E" in reading.errors:
-        yield "error_flag"
     if reading.status != "G":
         yield "status_not_good"
     if synchronized and reading.clock not in SYNCHRONIZED:

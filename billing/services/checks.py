@@ -11,6 +11,7 @@ from billing.models import Cause, SigningRule
 from billing.services import agreement, signed_values
 from stations.domain.words import Flag
 from stations.models import Connector, CostState, SessionCost, Transaction
+from stations.services import halves
 
 LONGEST = timedelta(hours=72)
 TOLERANCE = Decimal("1.05")
@@ -43,6 +44,13 @@ def first_doubt(session: Transaction, cost: SessionCost) -> Doubt | None:
 def is_sealable(session: Transaction, cost: SessionCost) -> bool:
     """Whether there is a price at all that a person could accept."""
     return not any(True for check in _HARD for _ in check(session, cost))
+
+
+def rating_w(session: Transaction) -> int | None:
+    """The rating of the outlet's strongest connector, else of its whole station, where one is known."""
+    connectors = Connector.objects.filter(evse=session.evse, max_power_w__isnull=False)
+    strongest: int | None = connectors.aggregate(most=Max("max_power_w"))["most"]
+    return strongest or session.station.max_power_w
 
 
 def _has_price(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
@@ -94,7 +102,7 @@ def _clock(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
 
 def _power(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
     """No more energy than the outlet's rating gives in that time, with 5 % on top."""
-    rating = _rating_w(session)
+    rating = rating_w(session)
     assert session.ended_at is not None
     if rating is None:
         return
@@ -102,12 +110,6 @@ def _power(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
     most = Decimal(rating) / THOUSAND * hours * TOLERANCE
     if Decimal(cost.answer["total_energy"]) > most:
         yield Doubt(Cause.TOO_MUCH_ENERGY, f"{cost.answer['total_energy']} kWh, at most {most:.3f} kWh")
-
-
-def _rating_w(session: Transaction) -> int | None:
-    connectors = Connector.objects.filter(evse=session.evse, max_power_w__isnull=False)
-    strongest: int | None = connectors.aggregate(most=Max("max_power_w"))["most"]
-    return strongest or session.station.max_power_w
 
 
 def _token(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
@@ -121,7 +123,7 @@ def _alone(session: Transaction, cost: SessionCost) -> Iterator[Doubt]:
     others = Transaction.objects.filter(
         evse_id=session.evse_id, started_at__lt=session.ended_at, ended_at__gt=session.started_at
     )
-    other = others.exclude(pk=session.pk).first()
+    other = others.exclude(pk__in=halves.keys_of(session)).first()
     if other is not None:
         yield Doubt(Cause.OVERLAP, str(other.reference))
 

@@ -6,6 +6,7 @@ from django.db.transaction import atomic
 
 from billing.models import BillingAccount, Cdr, ReservationSettlement, Settlement
 from billing.services import sealing
+from billing.services.payments import reservations
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -37,6 +38,7 @@ def credit(record: Cdr, *, by: Actor, reason: str) -> Cdr:
     taken_back = _mirror(record)
     taken_back.save(force_insert=True)
     sealing.tell(taken_back)
+    reservations.look_again(record.transaction_id)
     audit.record("cdr.credited", record, by=by, reason=reason)
     return taken_back
 

@@ -37,6 +37,8 @@ def resolve(
         raise Conflict("This is decided already.")
     if decision == Decision.CORRECTED and exception.cause != Cause.LATE_DATA:
         raise Invalid("Only a session that is sealed can be corrected.", field="decision")
+    if decision == Decision.MERGED:
+        raise Invalid("Say which session is the other half.", field="decision")
     exception.decision, exception.reason = decision, reason[:500]
     exception.decided_by, exception.decided_at = by.label[:200], clock.now()
     exception.consent = consent.strip()[:300] if decision == Decision.CORRECTED else ""

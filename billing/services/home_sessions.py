@@ -27,5 +27,7 @@ def marked(sessions: QuerySet[Transaction]) -> QuerySet[Transaction]:
 
 
 def charged(sessions: QuerySet[Transaction]) -> QuerySet[Transaction]:
-    """Those that are consumption: without the ones that their drivers are paid for."""
+    """Those that are consumption: without the ones that their drivers are paid for, and without halves that count in
+    the cost of another one (B-06)."""
+    sessions = sessions.filter(settlement__merged_into=None)
     return sessions.alias(local_day=_DAY, at_home=_AT_HOME).filter(at_home=False)

@@ -1,11 +1,14 @@
-"""What arrives after a session was sealed never changes its record: a person hears of it (billing B-08)."""
+"""What arrives after a session was sealed never changes its record: a person hears of it (billing B-08).
+
+What arrives of a half that was merged into another session counts for that one.
+"""
 
 from collections.abc import Collection
 from decimal import Decimal
 from uuid import UUID
 
 from billing.models import Cause, Cdr, Outcome, Settlement
-from billing.services import home_prices, sealing
+from billing.services import halves, home_prices, sealing
 from billing.services.checks import Doubt
 from core import clock
 from stations.models import FrozenTariff, Transaction
@@ -15,7 +18,9 @@ from tariffs.usage import CannotPrice
 
 def look(keys: Collection[UUID]) -> int:
     """Compare these sessions with their records; how many differ."""
-    sealed = Settlement.objects.select_for_update().filter(pk__in=list(keys), outcome=Outcome.SEALED)
+    sealed = Settlement.objects.select_for_update().filter(
+        pk__in=halves.first_keys(list(keys)), outcome=Outcome.SEALED
+    )
     return sum(_look_at(settlement) for settlement in sealed.order_by("pk"))
 
 
@@ -26,7 +31,7 @@ def standing(transaction_id: UUID) -> Cdr | None:
 
 
 def _look_at(settlement: Settlement) -> bool:
-    session = Transaction.objects.get(pk=settlement.pk)
+    session = halves.whole(Transaction.objects.get(pk=settlement.pk))
     record = standing(settlement.pk)
     if record is None or _agrees(session, record):
         return False
@@ -63,7 +68,9 @@ def _difference(session: Transaction, record: Cdr) -> tuple[Decimal | None, str]
         return _at_home(session, record)
     frozen = FrozenTariff.objects.get(pk=session.pk)
     try:
-        _tariff, price = session_costs.priced_now(session, frozen, until=clock.now())
+        _tariff, price = session_costs.priced_now(
+            session, frozen, until=clock.now(), told=halves.material(session)
+        )
     except CannotPrice as why:
         return None, str(why)
     for found, sealed in (

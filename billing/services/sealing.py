@@ -20,7 +20,7 @@ from billing.models import (
     Settlement,
     SitePolicy,
 )
-from billing.services import accounts, checks, home_agreements, home_prices, origins, signed_values
+from billing.services import accounts, checks, halves, home_agreements, home_prices, origins, signed_values
 from billing.services.checks import Doubt
 from billing.services.signed_values import Judgement
 from core.clock import to_wire
@@ -30,6 +30,7 @@ from drivers.models import Driver
 from stations.domain.words import Flag
 from stations.models import FrozenTariff, ReservationCost, SessionCost, Transaction
 from stations.services import session_costs
+from stations.services.halves import is_whole
 
 NOT_PRICED = "not_priced"
 """In the organization nothing was priced when the session began."""
@@ -41,7 +42,7 @@ def seal(settlement: Settlement, session: Transaction, *, now: datetime, accepte
     the doubt. Safe to run again: what is decided stays."""
     if settlement.outcome not in (Outcome.WAITING, Outcome.EXCEPTION):
         return
-    session_costs.price(session.pk, now=now)
+    session = halves.priced(session, now=now)
     home = home_agreements.of_session(session)
     cost = SessionCost.objects.filter(pk=session.pk).first()
     if home is not None:
@@ -57,7 +58,7 @@ def seal(settlement: Settlement, session: Transaction, *, now: datetime, accepte
         open_exception(session, doubt, now=now)
         _decide(settlement, Outcome.EXCEPTION)
         return
-    make(session, cost, now=now, home=home)
+    make(session, cost, now=now, home=home, replaces=_taken_back(session))
     _decide(settlement, Outcome.SEALED)
 
 
@@ -102,7 +103,8 @@ def priced_anew(
     """The session by its readings of now, though its price had settled; ``None`` where no tariff held."""
     if home is not None:
         return priced_at_home(session, home)
-    cost = session_costs.price(session.pk, now=now, anew=True)
+    session = halves.priced(session, now=now, anew=True)
+    cost = SessionCost.objects.filter(pk=session.pk).first()
     return (session, None) if cost is None else by_signed_values(session, cost, now=now)
 
 
@@ -178,6 +180,7 @@ def content_of(
         "price": cost.answer,
         "texts": cost.texts,
         **({} if signed is None else {"signed_data": signed}),
+        **({"halves": parts} if (parts := halves.told(session)) else {}),
         **_reported(session, judged),
     }
 
@@ -214,6 +217,13 @@ def _doubt(
         other = None if home is None else next(home_prices.other_meter(session, home), None)
         return checks.first_doubt(session, cost) or other
     return None if checks.is_sealable(session, cost) else Doubt(Cause.UNPRICED, cost.detail)
+
+
+def _taken_back(session: Transaction) -> Cdr | None:
+    """The credited record for which that of a whole stands, where its first half had one."""
+    if not is_whole(session):
+        return None
+    return Cdr.objects.filter(transaction=session.pk, credit=False, replaced_by=None).order_by("-id").first()
 
 
 def _decide(settlement: Settlement, outcome: Outcome, reason: str = "") -> None:
@@ -258,9 +268,12 @@ def priced_at_home(session: Transaction, home: HomeAgreement) -> tuple[Transacti
 
 
 def _by_signed_registers(session: Transaction) -> Transaction | None:
-    """A copy with the registers of its signed pair, where its site bills by those and the pair holds."""
+    """A copy with the registers of its signed pair, where its site bills by those and the pair holds.
+
+    A whole of halves has none: each half was signed by itself.
+    """
     judged = signed_values.judge(session)
-    if not judged.bills or judged.begin_kwh is None or judged.end_kwh is None:
+    if is_whole(session) or not judged.bills or judged.begin_kwh is None or judged.end_kwh is None:
         return None
     signed = copy.copy(session)
     signed.meter_start_wh, signed.meter_last_wh = judged.begin_kwh * 1000, judged.end_kwh * 1000

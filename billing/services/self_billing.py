@@ -35,6 +35,7 @@ from billing.models import (
     Share,
 )
 from billing.services import agreement_days, drafting, host_shares, issuing, parties, suppliers
+from billing.services.retention import terms
 from billing.services.vat_treatment import OUTSIDE
 from core import audit, clock
 from core.access import Actor, Permission
@@ -130,7 +131,7 @@ def untold(account: BillingAccount, period: str) -> Cdr | None:
 
 def concerned(organization: Organization) -> QuerySet[BillingAccount]:
     """Accounts of which something waits, whenever it ended; those that may be on a run."""
-    home = _unpaid().filter(organization=organization).order_by().values("home_agreement__driver")
+    home = _in_term(_unpaid(), organization).order_by().values("home_agreement__driver")
     hosts = HostAgreement.objects.filter(organization=organization).exclude(account__driver__in=_erased())
     back = _reversible().filter(invoice__organization=organization).order_by().values("invoice__account")
     paid = Q(driver__in=home) | Q(pk__in=back) | Q(pk__in=hosts.order_by().values("account"))
@@ -180,7 +181,7 @@ def _unpaid() -> QuerySet[Cdr]:
 def _at_home(account: BillingAccount) -> QuerySet[Cdr]:
     if account.driver_id is None:
         return Cdr.objects.none()
-    return _unpaid().filter(home_agreement__driver=account.driver_id)
+    return _in_term(_unpaid(), account.organization).filter(home_agreement__driver=account.driver_id)
 
 
 def _of_host(account: BillingAccount, until: datetime) -> Iterator[Item]:
@@ -196,7 +197,7 @@ def _rules(account: BillingAccount) -> list[tuple[HostAgreement, host_shares.Boo
     keeps it."""
     if account.driver_id is not None and _erased().filter(driver=account.driver_id).exists():
         return []
-    rules = list(HostAgreement.objects.filter(account=account))
+    rules = list(HostAgreement.objects.filter(account=account).select_related("organization"))
     book = host_shares.book_of(account.organization) if rules else None
     return [(rule, book) for rule in rules if book is not None]
 
@@ -224,7 +225,7 @@ def _hosted(rule: HostAgreement, until: datetime) -> QuerySet[Cdr]:
         place = Q(transaction__station=rule.station_id) | Q(reservation__station=rule.station_id)
     first = max(agreement_days.FIRST, rule.valid_from) - timedelta(days=1)
     after = min(agreement_days.LAST, rule.valid_to or agreement_days.LAST) + timedelta(days=2)
-    rows = Cdr.objects.filter(
+    rows = _in_term(Cdr.objects.all(), rule.organization).filter(
         place, credit=False, credited_by=None, home_agreement=None, currency=rule.currency, ended_at__lt=until
     )
     rows = rows.filter(started_at__gte=_midnight(first), started_at__lt=_midnight(after))
@@ -232,6 +233,12 @@ def _hosted(rule: HostAgreement, until: datetime) -> QuerySet[Cdr]:
     rows = rows.exclude(payable_excl_vat__lte=0)
     rows = rows.exclude(Exists(Share.objects.filter(cdr=OuterRef("pk"), host_agreement=rule)))
     return host_shares.readable(rows).order_by("ended_at", "id")
+
+
+def _in_term(records: QuerySet[Cdr], organization: Organization) -> QuerySet[Cdr]:
+    """Without those over the term of documents: the statement that paid them may be gone (B-65)."""
+    first = _midnight(terms.before(organization, clock.now().date()))
+    return records.filter(organization=organization, sealed_at__gte=first)
 
 
 def _midnight(day: date) -> datetime:

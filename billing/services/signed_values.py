@@ -15,11 +15,13 @@ from billing.models import MeterKey, SigningRule, SitePolicy
 from billing.ocmf import parsing, verifying
 from billing.ocmf.parsing import Record, Unreadable
 from billing.ocmf.verifying import BEGIN, ENDS, Pair
+from billing.services import home_agreements
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from core.models import Organization
-from stations.models import SignedMeterData, Site, Transaction
+from stations.models import FrozenTariff, SignedMeterData, Site, Transaction
+from stations.services import costs_kept, session_costs
 
 ABSENT, VALID, INVALID, UNSUPPORTED = "absent", "valid", "invalid", "unsupported"
 LONGEST_KEY = 2000
@@ -67,6 +69,12 @@ class Judgement:
         }
 
 
+def rule_of(session: Transaction) -> str:
+    """What its site asks of signed values."""
+    rules = SitePolicy.objects.filter(pk=session.site_id).values_list("rule", flat=True)
+    return rules.first() or SigningRule.RECORDED.value
+
+
 def judge(transaction: Transaction) -> Judgement:
     """What the site's policy makes of a session's signed values. Writes nothing."""
     policy = SitePolicy.objects.filter(pk=transaction.site_id).first()
@@ -81,7 +89,10 @@ def judge(transaction: Transaction) -> Judgement:
         return Judgement(rule, UNSUPPORTED)
     chosen = _chosen(texts)
     key, sent = _registered(transaction, chosen), next((row.public_key for row in rows if row.public_key), "")
-    pair = verifying.verify(chosen, key, synchronized=bool(policy and policy.synchronized_clock))
+    pair = verifying.verify(
+        chosen, key,
+        synchronized=bool(policy and policy.synchronized_clock), time_billed=_bills_time(transaction),
+    )  # fmt: skip
     reasons = pair.reasons
     if key and sent and not verifying.same_key(key, sent):
         reasons = (*reasons, "key_of_another_meter")
@@ -168,6 +179,14 @@ def ocmf_of(row: SignedMeterData) -> str:
     except (ValueError, binascii.Error):
         return ""
     return found if found.startswith(parsing.HEADER) else ""
+
+
+def _bills_time(session: Transaction) -> bool:
+    """Whether its tariff charges for time; at home its driver is paid for energy alone (B-52)."""
+    frozen = FrozenTariff.objects.filter(pk=session.pk).only("document").first()
+    if frozen is None or not session_costs.counts_time(costs_kept.parsed(frozen.document)):
+        return False
+    return home_agreements.of_session(session) is None
 
 
 def _chosen(texts: Sequence[str]) -> list[str]:

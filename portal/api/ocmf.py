@@ -26,6 +26,11 @@ class OcmfBody(StrictSerializer):
     public_key = serializers.CharField(
         max_length=2000, trim_whitespace=False, help_text="Hex, base64 or PEM; DER or the bare point"
     )
+    time_billed = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Whether time is charged for, so that an error of it counts (`EF`)",
+    )
 
 
 class OcmfView(serializers.Serializer):
@@ -55,7 +60,7 @@ class VerifyOcmf(Resource):
     def _verify(self) -> Response:
         body = self.body(OcmfBody)
         records = [line for line in body["ocmf"].splitlines() if line.strip()]
-        pair = verifying.verify(records[:MOST], body["public_key"])
+        pair = verifying.verify(records[:MOST], body["public_key"], time_billed=body["time_billed"])
         told = {
             "begin_kwh": pair.begin.kwh if pair.begin else None,
             "end_kwh": pair.end.kwh if pair.end else None,

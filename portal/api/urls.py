@@ -184,6 +184,11 @@ urlpatterns = [
         billing_exceptions.BillingExceptionResolution.as_view(),
         name="billing_exception_resolve",
     ),
+    path(
+        "v1/billing-exceptions/<uuid:pk>/merge/",
+        billing_exceptions.BillingExceptionMerge.as_view(),
+        name="billing_exception_merge",
+    ),
     path("v1/billing/reconciliation/", reconciliation.ReconciliationDetail.as_view()),
     path("v1/billing-runs/", billing_runs.BillingRunList.as_view()),
     path("v1/billing-runs/<uuid:pk>/", billing_runs.BillingRunDetail.as_view(), name="billing_run"),

@@ -39,6 +39,7 @@ LEDGER: Mapping[str, str | Promise] = {
     LedgerAccount.PAYABLE: _("Payable"),
     LedgerAccount.COMPENSATION: _("Paid for charging at home"),
     LedgerAccount.HOST_SHARE: _("Shares of hosts"),
+    LedgerAccount.CARRIED: _("Carried forward"),
 }
 WHAT_HELPS: Mapping[str, str | Promise] = {
     Cause.NO_TARIFF: _("Assign a tariff, then look at the session again; or waive the amount."),
@@ -53,6 +54,7 @@ NOT_BILLED: Mapping[str, str | Promise] = {
     "staff": _("Not billed: its payer is staff."),
     "free_site": _("Not billed: nothing is billed at this site."),
     "test": _("Not billed: it was marked as a test."),
+    "merged": _("Not billed by itself: it is the later half of another session, whose record counts both."),
     "waived": _("Not billed: its amount was waived."),
     "before_billing": _("Not billed: it had its price before reservations were billed."),
 }

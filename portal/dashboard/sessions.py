@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from billing.models import Settlement
+from billing.services import halves
 from core.access import Permission
 from portal import session_price, session_search
 from portal.dashboard import records, signed_readings
@@ -81,6 +82,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "timeline": timeline(session),
         "state": SESSION_STATE[session.status],
         "not_billed": _not_billed(session),
+        "halves": halves.others_of(session),
     }
     part = request.GET.get("part", "")
     return render_page(

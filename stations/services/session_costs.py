@@ -160,6 +160,40 @@ def price_between(
     return cost
 
 
+def cost_of_whole(session: Transaction, told: Material, *, now: datetime) -> SessionCost:
+    """What the whole of a session of several parts costs, by the copy of its first; not stored (billing B-06).
+
+    Raises :class:`CannotPrice`, :class:`FrozenTariff.DoesNotExist` where no tariff held.
+    """
+    frozen = FrozenTariff.objects.get(pk=session.pk)
+    cost = SessionCost.objects.get(pk=session.pk)
+    tariff, found = priced_now(session, frozen, until=now, told=told)
+    costs_kept.require_taxes(found)
+    cost.computed_at, cost.measured_at = now, _heard_at(session)
+    cost.state, cost.cause, cost.detail = CostState.FINAL, "", ""
+    _keep(cost, tariff, found)
+    return cost
+
+
+def keep_whole(session: Transaction, told: Material, *, now: datetime) -> SessionCost | None:
+    """Price the whole of a session of several parts and keep that with its first. Safe to run again.
+
+    ``None`` where no tariff held; what cannot be priced is left to a person.
+    """
+    with atomic():
+        if not FrozenTariff.objects.select_for_update(no_key=True).filter(pk=session.pk).exists():
+            return None
+        try:
+            cost = cost_of_whole(session, told, now=now)
+        except CannotPrice as why:
+            cost = SessionCost.objects.get(pk=session.pk)
+            cost.computed_at = now
+            _leave_to_a_person(cost, why, now)
+        cost.save(update_fields=costs_kept.COMPUTED)
+        _announce(session)
+    return cost
+
+
 class _Terms(NamedTuple):
     """What a price depends on beside tariff and readings; ``changes`` as in :class:`tariffs.pricing.Options`."""
 
@@ -175,7 +209,7 @@ def _terms_of(frozen: FrozenTariff) -> _Terms:
 
 
 def _priced(tariff: Tariff, usage: Metered, by: _Terms) -> Price:
-    if _counts_time(tariff) and not tells_states(usage):
+    if counts_time(tariff) and not tells_states(usage):
         raise CannotPrice("missing_state", "The tariff counts time, and nothing tells what the session did.")
     options = Options(tariff_changes=by.changes)
     whole = after_reservation(usage, by.reserved)
@@ -375,7 +409,8 @@ def _leave_to_a_person(cost: SessionCost, why: CannotPrice, now: datetime) -> No
     costs_kept.forget(cost)
 
 
-def _counts_time(tariff: Tariff) -> bool:
+def counts_time(tariff: Tariff) -> bool:
+    """Whether it has a price of charging time or of occupancy."""
     return any(
         component.dimension in _BY_TIME and component.price
         for number, _place, component in tariff.components()
@@ -384,7 +419,7 @@ def _counts_time(tariff: Tariff) -> bool:
 
 
 def _depends_on_time(tariff: Tariff) -> bool:
-    return _counts_time(tariff) or _depends_on_clock(tariff)
+    return counts_time(tariff) or _depends_on_clock(tariff)
 
 
 def _depends_on_clock(tariff: Tariff) -> bool:

@@ -125,9 +125,7 @@ def test_b65_an_invoice_stays_while_its_credit_note_is_younger(old: Old, alice: 
     assert (left(invoice), left(note)) == (True, True)
 
 
-def test_b65_what_a_wallet_paid_stays_since_its_balance_is_the_sum_of_its_entries(
-    old: Old, alice: Actor
-) -> None:
+def test_b65_what_a_wallet_paid_by_credit_stays_while_that_is_owed(old: Old, alice: Actor) -> None:
     invoice = old(paid=False)
     with time_machine.travel(LONG_AGO, tick=False):
         wallet = wallets.open_(invoice.account, by=alice)

@@ -1,7 +1,7 @@
 """Prepaid money: filled, reserved, spent and paid back, never below what is allowed (billing B-48 to B-51)."""
 
-from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from django.db.models import F, Sum
@@ -10,7 +10,6 @@ from django.db.transaction import atomic
 from billing.models import (
     Allocation,
     BillingAccount,
-    Cdr,
     Invoice,
     LedgerAccount,
     LedgerEntry,
@@ -22,18 +21,17 @@ from billing.models import (
 )
 from billing.services import home_agreements, home_sessions
 from billing.services.payments import allocating, books
-from core import access, audit, clock
+from billing.services.payments.margins import margin as margin
+from billing.services.payments.reservations import SYSTEM as SYSTEM
+from billing.services.payments.reservations import follow, is_held_elsewhere
+from billing.services.payments.reservations import is_paid_to_driver as is_paid_to_driver
+from core import audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
-from core.money import minor_units
-from stations.domain.intents import RequestStopTransaction
 from stations.domain.words import TransactionStatus
 from stations.models import Transaction
-from stations.services import commands
 
-SYSTEM = access.system("wallets")
 RESERVED_AT_FIRST = Decimal(20)
-MARGIN = timedelta(minutes=3)
 AT_ONCE = 500
 _NOTHING = Decimal(0)
 
@@ -129,10 +127,10 @@ def locked(account_id: UUID | None, currency: str) -> Wallet | None:
 def reserve(session: Transaction, *, by: Actor = SYSTEM) -> WalletReservation | None:
     """Set aside for a running session what it costs at first, or what is there; once for each session.
 
-    A session at home, for which the driver is paid, takes nothing (B-52).
+    A session at home, for which the driver is paid, takes nothing (B-52), nor does one that a card pays for.
     """
     by.require(Permission.SESSIONS_VIEW, session)
-    if session.driver is None or home_agreements.of_session(session) is not None:
+    if session.driver is None or home_agreements.of_session(session) or is_held_elsewhere(session):
         return None
     currency = session.organization.currency
     wallet = Wallet.objects.select_for_update().filter(
@@ -150,20 +148,22 @@ def reserve(session: Transaction, *, by: Actor = SYSTEM) -> WalletReservation | 
 
 def watch() -> int:
     """Reserve for sessions that began, stop those that would cost more than is there, settle those that have
-    a record; how many were looked at."""
+    a record; how many were looked at. One that stumbles stops no other."""
     running = Transaction.objects.filter(
         status=TransactionStatus.ACTIVE.value,
         wallet_reservation=None,
+        hold=None,
         driver__billing_account__wallets__currency=F("organization__currency"),
     )
     fresh = home_sessions.charged(running).select_related("organization").order_by("pk")
-    count = sum(1 for session in fresh[:AT_ONCE] if reserve(session))
-    for key in WalletReservation.objects.filter(released_at=None, settled_at=None).values_list(
-        "pk", flat=True
-    ):
-        _follow(key)
-        count += 1
-    return count
+    for session in fresh[:AT_ONCE]:
+        turns.guarded(session.pk, partial(_reserve, session))
+    open_ = WalletReservation.objects.filter(released_at=None, settled_at=None).order_by("pk")
+    return sum(turns.guarded(key, partial(follow, key)) for key in open_.values_list("pk", flat=True))
+
+
+def _reserve(session: Transaction) -> int:
+    return int(reserve(session) is not None)
 
 
 def differences() -> list[tuple[Wallet, Decimal]]:
@@ -177,83 +177,6 @@ def differences() -> list[tuple[Wallet, Decimal]]:
     }
     found = ((one, sums.get((one.account_id, one.currency), _NOTHING)) for one in Wallet.objects.all())
     return [(wallet, proven) for wallet, proven in found if wallet.balance != proven]
-
-
-@atomic
-def _follow(key: UUID) -> None:
-    rows = WalletReservation.objects.select_related(
-        "transaction__station", "transaction__cost", "transaction__driver"
-    )
-    row = rows.get(pk=key)
-    wallet = Wallet.objects.select_for_update().get(pk=row.wallet_id)
-    row.refresh_from_db(fields=["amount", "settled_at", "released_at", "stop_asked_at"])
-    if row.settled_at or row.released_at:
-        return
-    record = Cdr.objects.filter(transaction_id=key, credit=False, credited_by=None).first()
-    if _costs_nothing(row.transaction, record):
-        _change(row, wallet, _NOTHING)
-        row.released_at = clock.now()
-        row.save(update_fields=["released_at"])
-    elif record is not None:
-        _change(row, wallet, record.payable_incl_vat or _NOTHING)
-        row.settled_at = clock.now()
-        row.save(update_fields=["settled_at"])
-    else:
-        _keep_up(row, wallet)
-
-
-def _costs_nothing(session: Transaction, record: Cdr | None) -> bool:
-    """Whether nobody is charged for it: it is decided so, or its driver is paid for it."""
-    if is_paid_to_driver(session, record):
-        return True
-    settlement = getattr(session, "settlement", None)
-    return record is None and settlement is not None and settlement.outcome in ("waived", "not_billable")
-
-
-def is_paid_to_driver(session: Transaction, record: Cdr | None) -> bool:
-    """As its record says, or before there is one the agreement of its day (B-52)."""
-    if record is not None:
-        return record.home_charging_compensation
-    return home_agreements.of_session(session) is not None
-
-
-def _keep_up(row: WalletReservation, wallet: Wallet) -> None:
-    """Reserve what it costs so far and in the next minutes; ask to stop where that is more than there is."""
-    cost = getattr(row.transaction, "cost", None)
-    so_far = (cost.shown if cost else None) or _NOTHING
-    needed = so_far + margin(row.transaction, so_far)
-    if needed > row.amount:
-        _change(row, wallet, needed)
-    if needed > row.amount and row.stop_asked_at is None and row.transaction.status == "active":
-        ask_to_stop(row.transaction)
-        row.stop_asked_at = clock.now()
-        row.save(update_fields=["stop_asked_at"])
-
-
-def margin(session: Transaction, so_far: Decimal) -> Decimal:
-    """What three minutes more may cost, at the rate so far, at the least a minor unit (B-40)."""
-    least = Decimal(1).scaleb(-minor_units(session.organization.currency))
-    elapsed = clock.now() - session.started_at
-    if elapsed <= timedelta(0) or not so_far:
-        return least
-    share = Decimal(MARGIN.total_seconds()) / Decimal(max(elapsed.total_seconds(), MARGIN.total_seconds()))
-    return max((so_far * share).quantize(least), least)
-
-
-def ask_to_stop(session: Transaction) -> None:
-    """Remotely, since there is no money left for more."""
-    commands.issue(
-        session.station, RequestStopTransaction(transaction=session.pk), by=SYSTEM, reason="payment limit"
-    )
-
-
-def _change(row: WalletReservation, wallet: Wallet, amount: Decimal) -> None:
-    """To that amount, or as near as the wallet allows."""
-    allowed = max(min(amount, row.amount + wallet.available), _NOTHING)
-    wallet.reserved += allowed - row.amount
-    wallet.save(update_fields=["reserved"])
-    row.amount = allowed
-    row.save(update_fields=["amount"])
 
 
 def _release_for(invoice: Invoice, wallet: Wallet) -> None:

@@ -2,9 +2,12 @@
 
 They go by families: an invoice with its credit notes, what paid them and whatever else that paid, the records on
 their lines with what took those back or stands for them. A family goes whole or not at all, so that sums of what is
-left stay right; it stays while one of it is younger, owed, held, or in the ledger of a wallet, whose balance is the
-sum of its entries, and while a payment of it is not used up. The deletion itself is a function of the tables' owner,
-which looks again (W-33). Each family is a transaction of its own.
+left stay right; it stays while one of it is younger, owed or held, while a payment of it is not used up, and while a
+wallet that paid it owes. What a wallet has of postings that go is carried forward (:mod:`money`). A statement settles
+records of everybody at a host's place. Of those that an invoice asks for it takes none with it, or all of them would
+hang together: they stay until the statement is gone, and no other one pays for them again, since they are over their
+term. The deletion itself is a function of the tables' owner, which looks again (W-33). Each family is a transaction
+of its own.
 """
 
 import logging
@@ -14,7 +17,7 @@ from datetime import date
 from uuid import UUID
 
 from django.db import DatabaseError, connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.transaction import atomic
 
 from billing.models import (
@@ -26,8 +29,6 @@ from billing.models import (
     InvoiceLine,
     InvoiceState,
     Journal,
-    LedgerAccount,
-    LedgerEntry,
     Payment,
     PaymentState,
     ProviderMovement,
@@ -38,7 +39,7 @@ from billing.models import (
     Share,
 )
 from billing.services.payments import allocating
-from billing.services.retention import files, holds, reports
+from billing.services.retention import files, holds, money, reports
 from core.models import Organization
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,16 @@ _OVER = [
     InvoiceState.UNCOLLECTIBLE,
     InvoiceState.DISCARDED,
 ]
+_LINED = Exists(
+    InvoiceLine.objects.filter(
+        Q(cdr=OuterRef("cdr"))
+        | Q(cdr__credit_reference=OuterRef("cdr"))
+        | Q(cdr__credited_by=OuterRef("cdr"))
+        | Q(cdr__replaces=OuterRef("cdr"))
+        | Q(cdr__replaced_by=OuterRef("cdr"))
+    )
+)
+"""Shares of records that a document of somebody else asks for, or of what took those back or stands for them."""
 _UNDER_WAY = [PaymentState.PENDING, PaymentState.HELD]
 
 
@@ -90,14 +101,19 @@ def _look(organization: Organization, seed: UUID, before: date) -> bool:
     if holds.stops_all(organization):
         return False
     there = Invoice.objects.filter(pk=seed).exists()
-    counted = _delete(organization, family_of(seed), before) if there else {}
+    counted = delete(organization, family_of(seed), before) if there else {}
     reports.add(organization, RetentionKind.DOCUMENTS, before, counted, position=seed)
     return True
 
 
 def family_of(seed: UUID) -> Family:
     """All that hangs together with an invoice."""
-    found, size = Family(invoices={seed}), 0
+    return grown(Family(invoices={seed}))
+
+
+def grown(found: Family) -> Family:
+    """With all that hangs together with what is in it."""
+    size = 0
     while size < found.size <= LARGEST:
         size = found.size
         _grow_by_documents(found)
@@ -112,7 +128,7 @@ def _grow_by_documents(found: Family) -> None:
     found.cdrs |= _ids(
         InvoiceLine.objects.filter(invoice__in=found.invoices).values_list("cdr", flat=True).distinct()
     )
-    paid = Share.objects.filter(invoice__in=found.invoices)
+    paid = Share.objects.filter(invoice__in=found.invoices).exclude(_LINED)
     found.cdrs |= _ids(paid.values_list("cdr", flat=True).distinct())
 
 
@@ -140,7 +156,7 @@ def _grow_by_records(found: Family) -> None:
     found.cdrs |= _ids(kin.values_list("pk", flat=True))
     lines = InvoiceLine.objects.filter(cdr__in=found.cdrs)
     found.invoices |= _ids(lines.values_list("invoice", flat=True).distinct())
-    paid = Share.objects.filter(cdr__in=found.cdrs)
+    paid = Share.objects.filter(cdr__in=found.cdrs).exclude(_LINED)
     found.invoices |= _ids(paid.values_list("invoice", flat=True).distinct())
 
 
@@ -159,8 +175,10 @@ def _stays(organization: Organization, found: Family, before: date) -> bool:
         | Q(invoice__in=found.invoices)
         | Q(payout__invoice__in=found.invoices)
     )
+    shares = Share.objects.filter(cdr__in=found.cdrs).exclude(invoice__in=found.invoices)
     return (
         found.size > LARGEST
+        or shares.exists()
         or invoices.exclude(_issued_before(before)).exists()
         or invoices.filter(account__in=held).exists()
         or payments.filter(Q(created_at__date__gte=before) | Q(state__in=_UNDER_WAY)).exists()
@@ -169,7 +187,7 @@ def _stays(organization: Organization, found: Family, before: date) -> bool:
         or refunds.filter(Q(made_at__date__gte=before) | Q(state=RefundState.PENDING)).exists()
         or journals.filter(posted_at__date__gte=before).exists()
         or cdrs.filter(Q(sealed_at__date__gte=before) | Q(account__in=held)).exists()
-        or LedgerEntry.objects.filter(journal__in=journals, account=LedgerAccount.WALLET).exists()
+        or money.is_in_wallets(payments, before)
     )
 
 
@@ -180,10 +198,11 @@ def _issued_before(before: date) -> Q:
     return (Q(state__in=_OVER) | note) & Q(issued_on__lt=before) | discarded
 
 
-def _delete(organization: Organization, found: Family, before: date) -> dict[str, int]:
+def delete(organization: Organization, found: Family, before: date) -> dict[str, int]:
+    """What was deleted, by kind; nothing where it must stay. The caller holds the organization's lock."""
     if _stays(organization, found, before):
         if found.size > LARGEST:
-            logger.warning("retention.too_large", extra={"invoice": str(min(found.invoices))})
+            logger.warning("retention.too_large", extra=_named(found))
         return {}
     stored = _files_of(found)
     try:
@@ -196,7 +215,7 @@ def _delete(organization: Organization, found: Family, before: date) -> dict[str
     except (
         DatabaseError
     ):  # the database keeps it, or something that this module does not know of names one of it
-        logger.exception("retention.refused", extra={"invoice": str(min(found.invoices))})
+        logger.exception("retention.refused", extra=_named(found))
         return {}
     files.expire(stored)
     return {
@@ -210,6 +229,13 @@ def _delete(organization: Organization, found: Family, before: date) -> dict[str
 def _forget_movements(found: Family) -> None:
     """What the provider booked stays, with its fees, and no longer says what for."""
     ProviderMovement.objects.filter(payment__in=found.payments).update(payment=None, refund=None)
+
+
+def _named(found: Family) -> dict[str, str]:
+    """For the log: one of it."""
+    if found.invoices:
+        return {"invoice": str(min(found.invoices))}
+    return {"payment": str(min(found.payments))}
 
 
 def _files_of(found: Family) -> list[str]:

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable
 from functools import partial
+from uuid import UUID
 
 from django.conf import settings
 
-from billing.services.retention import documents, files, persons, terms
+from billing.services.retention import documents, files, persons, terms, top_ups
 from core import clock, turns
 from core.models import Organization
 
@@ -38,4 +39,7 @@ def _delete(owner: Organization, deadline: float) -> int:
     before, looked = terms.before(owner, clock.now().date()), 0
     while time.monotonic() < deadline and (some := documents.delete_some(owner, before)):
         looked += some
+    key: UUID | None = top_ups.FIRST
+    while time.monotonic() < deadline and key is not None:
+        key = top_ups.delete_some(owner, before, key)
     return looked

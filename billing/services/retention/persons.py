@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.transaction import atomic
 
-from billing.models import LegalHold, RetentionKind, Settlement
+from billing.models import LegalHold, RetentionKind, Settlement, WalletReservation
 from billing.services.retention import holds, reports
 from core.ids import uuid7_of
 from core.models import Organization
@@ -38,6 +38,8 @@ def forget_some(organization: Organization, now: datetime) -> int:
     keys = _due(_SESSIONS, organization, due, spared)
     counted = {"sessions": len(keys), **old_persons.of_sessions(keys)}
     Settlement.objects.filter(pk__in=keys).update(person_removed_at=now)
+    # What a session kept in a wallet tells whose it was.
+    WalletReservation.objects.filter(pk__in=keys).exclude(released_at=None).delete()
     counted |= old_persons.of_reservations(_due(_RESERVATIONS, organization, due, spared))
     counted |= old_persons.of_logs(organization.pk, due, AT_ONCE, spared=spared)
     done = sum(counted.values())

@@ -83,6 +83,9 @@ def test_b64_anybody_with_a_key_verifies_a_record(organization: Organization) ->
     forged = {**body, "ocmf": body["ocmf"].replace("2119.91", "2120.91")}
     answer = ask("tools/verify-ocmf/", "post", data=forged, content_type="application/json").json()
     assert (answer["valid"], answer["reasons"]) == (False, ["signature_wrong"])
+    timeless = {**body, "ocmf": meter.record(reading("B", 1, EF="t"), reading("E", 2)), "time_billed": True}
+    answer = ask("tools/verify-ocmf/", "post", data=timeless, content_type="application/json").json()
+    assert (answer["valid"], answer["reasons"]) == (False, ["time_error_flag"])
 
 
 def test_gobd_tables_add_up_to_the_documents_and_are_described(

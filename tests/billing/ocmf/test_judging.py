@@ -15,11 +15,14 @@ from core import clock
 from core.access import Actor, Role
 from core.errors import Invalid, NotPermitted
 from core.models import Organization
-from stations.models import SignedMeterData, Site, Transaction
+from stations.models import ChargingStation, SignedMeterData, Site, Transaction
 from stations.services import sites
 from tests import factories
 from tests.billing.conftest import Charge, settle
 from tests.billing.ocmf.signing import Meter, reading
+from tests.factories import sessions
+from tests.stations.ocpp.charging import priced
+from tests.tariffs.building import component, element
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -145,6 +148,28 @@ def test_b63_a_session_whose_site_requires_signed_values_waits_without_them_and_
     assert not Cdr.objects.filter(transaction__in=[unsigned, lying]).exists()
     kept = Cdr.objects.get(transaction=signed).content["signed_data"]
     assert (kept["valid"], kept["begin"], kept["end"]) == (True, "2107.38", "2119.91")
+
+
+def test_b62_a_meter_whose_time_failed_bills_energy_and_no_time(
+    charge: Charge, station: ChargingStation, organization: Organization, alice: Actor
+) -> None:
+    meter = Meter(serial=factories.unique("M"))
+    signed_values.register_key(organization, meter.serial, meter.public_key, by=alice)
+    site: Site = sites.create({"name": factories.unique("Site"), "time_zone": "Europe/Berlin"}, by=alice)
+    signed_values.set_policy(site, SigningRule.REQUIRED, by=alice)
+    by_energy = charge(12_530)
+    priced(alice, element(component("ENERGY", "0.50"), component("PARKING_TIME", "6.00")), place=station)
+    by_time = charge(12_530)
+    for session in (by_energy, by_time):
+        Transaction.objects.filter(pk=session.pk).update(site=site)
+        keep(session, meter.record(reading("B", 2107.38), reading("E", 2119.91, EF="t")))
+        sessions.say(session, "Charging", minutes_ago=60)
+    settle()
+
+    assert Cdr.objects.get(transaction=by_energy).content["signed_data"]["valid"] is True
+    doubt = BillingException.objects.get(transaction=by_time)
+    assert (doubt.cause, doubt.detail) == (Cause.SIGNATURE, "time_error_flag")
+    assert not Cdr.objects.filter(transaction=by_time).exists()
 
 
 def test_b64_the_container_holds_every_record_as_it_came(session: Transaction) -> None:

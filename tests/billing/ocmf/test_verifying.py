@@ -95,6 +95,41 @@ def test_b62_each_failure_of_one_record_has_its_code(
     assert code in verifying.CODES
 
 
+@pytest.mark.parametrize(
+    ("flags", "of_energy", "of_time"),
+    [
+        ("", (), ()),
+        ("t", (), ("time_error_flag",)),
+        ("E", ("error_flag",), ("error_flag",)),
+        ("Et", ("error_flag",), ("error_flag", "time_error_flag")),
+        ("tE", ("error_flag",), ("error_flag", "time_error_flag")),
+        ("?", ("error_flag",), ("error_flag",)),
+    ],
+)
+@pytest.mark.parametrize("place", ["begin", "between", "end"])
+def test_b62_an_error_of_the_time_counts_where_time_is_billed_and_any_other_one_always(
+    flags: str, of_energy: tuple[str, ...], of_time: tuple[str, ...], place: str
+) -> None:
+    """OCMF defines E for energy and t for time; a flag that it does not define is not trusted."""
+    meter, told = Meter(), {"begin": "", "between": "", "end": "", place: flags}
+    text = meter.record(
+        {**B, "EF": told["begin"]}, reading("C", 2110.0, EF=told["between"]), {**E, "EF": told["end"]}
+    )
+    for time_billed, codes in ((False, of_energy), (True, of_time)):
+        pair = verifying.verify([text], meter.public_key, time_billed=time_billed)
+        assert pair.reasons == codes
+    assert set(of_time) <= set(verifying.CODES)
+
+
+def test_b62_an_error_flag_that_a_reading_omits_is_that_of_the_one_before() -> None:
+    meter = Meter()
+    text = meter.record({**B, "EF": "t"}, {"TX": "E", "RV": 2119.91})
+    pair = verifying.verify([text], meter.public_key, time_billed=True)
+
+    assert pair.end is not None
+    assert (pair.end.errors, pair.reasons) == ("t", ("time_error_flag",))
+
+
 @pytest.mark.parametrize(("fields", "code"), [
     ({"MS": "M-2"}, "meter_differs"),
     ({"GS": "G-2"}, "gateway_differs"),
