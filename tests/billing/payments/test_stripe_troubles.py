@@ -20,7 +20,16 @@ from billing.models import (
     Wallet,
 )
 from billing.services import receipts
-from billing.services.payments import asking, events, following, holds, receiving, refunding, watching
+from billing.services.payments import (
+    asking,
+    events,
+    following,
+    holds,
+    receiving,
+    refunding,
+    wallets,
+    watching,
+)
 from core import clock
 from core.access import Actor
 from core.errors import Conflict
@@ -485,3 +494,17 @@ def test_b41_an_event_that_stumbles_keeps_no_other(
     assert payment.state == PaymentState.RECEIVED
     waiting = ProviderEvent.objects.get(organization=organization, processed_at=None)
     assert (waiting.object_id, waiting.tries) == (bad.provider_reference, 1)
+
+
+def test_b50_a_wallet_does_not_pay_what_a_card_is_about_to_pay(
+    stripe: StandIn, issued: Issued, alice: Actor
+) -> None:
+    invoice = issued()
+    filled = ask_now(asking.top_up(invoice.account, Decimal(40), back=BACK, save=True, by=alice))
+    stripe.pay(filled.checkout, save=True)
+    following.read(filled)
+    charged = asking.charge(invoice, SavedMethod.objects.get(account=invoice.account), by=alice)
+    assert wallets.pay(invoice, by=alice) is None
+    stripe.decline = True
+    assert ask_now(charged).state == PaymentState.FAILED
+    assert wallets.pay(invoice, by=alice) is not None
