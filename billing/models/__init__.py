@@ -1,4 +1,4 @@
-from billing.models.accounts import AccountKind, BillingAccount
+from billing.models.accounts import AccountKind, BillingAccount, CompanyMember
 from billing.models.bank import BankDetails, BankLine, BankStatement, LineState
 from billing.models.cdrs import Cdr
 from billing.models.documents import (
@@ -98,6 +98,7 @@ __all__ = [
     "CallState",
     "Cause",
     "Cdr",
+    "CompanyMember",
     "DebitFile",
     "DebitFileState",
     "DebitItem",

@@ -28,7 +28,7 @@ from billing.models import (
     Supplier,
     Wallet,
 )
-from billing.services import home_agreements, hosts, reserved, self_billing
+from billing.services import companies, home_agreements, hosts, reserved, self_billing
 from billing.services.payments import allocating
 from billing.services.retention import holds
 from core import audit, clock
@@ -135,6 +135,7 @@ def _forget(driver: Driver, by: Actor) -> None:
     Agreements on home charging and with hosts say why money was paid: they end, and stay without the person.
     """
     home_agreements.stop_all(driver, by=by)
+    companies.leave_all(driver, by=by)
     account = BillingAccount.objects.filter(driver=driver).first()
     if account is None:
         return

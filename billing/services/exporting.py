@@ -108,6 +108,7 @@ def _lines(invoices: QuerySet[Invoice]) -> Iterator[Row]:
             yield (
                 one.number, str(place), line["cdr"], line["start"], line["end"], line["energy_kwh"],
                 str(line.get("vat_category", "S")), line["vat_rate"], _amount(Decimal(line["net"])),
+                str(line.get("cost_centre", "")),
             )  # fmt: skip
 
 
@@ -221,7 +222,8 @@ TABLES = (
     ),
     Table(
         "lines",
-        ("number", "place", "cdr", "start", "end", "energy_kwh", "vat_category", "vat_rate", "net"),
+        ("number", "place", "cdr", "start", "end", "energy_kwh", "vat_category", "vat_rate", "net",
+         "cost_centre"),
         frozenset({"energy_kwh", "vat_rate", "net"}),
         _lines,
     ),

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import django_filters as filters
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +20,7 @@ from billing.models import (
     Payment,
     SavedMethod,
 )
-from billing.services import crediting, drafting, issuing, self_billing
+from billing.services import cost_centres, crediting, drafting, issuing, self_billing
 from billing.services.overdue import is_overdue
 from billing.services.payments import allocating, asking, receiving
 from core import clock
@@ -111,19 +111,37 @@ class LineView(serializers.Serializer):
     cdr = serializers.UUIDField(source="cdr_id")
     transaction = serializers.UUIDField(source="cdr.transaction_id", allow_null=True)
     reservation = serializers.UUIDField(source="cdr.reservation_id", allow_null=True)
+    cost_centre = serializers.SerializerMethodField(help_text="Of the driver as it began (BT-133)")
     vat_rate = Rate()
     vat_category = serializers.CharField()
     amount = Amount(source="leading", currency="invoice.currency", help_text="Gross or net by `basis`")
     amount_excl_vat = Amount(source="net", currency="invoice.currency")
 
+    def get_cost_centre(self, line: Any) -> str:
+        return str(line.cdr.content.get("cost_centre", ""))
+
+
+class CostCentreView(serializers.Serializer):
+    cost_centre = serializers.CharField(help_text="Empty: sessions without one")
+    sessions = serializers.IntegerField()
+    amount = Amount(source="leading", help_text="Gross or net by `basis`")
+    amount_excl_vat = Amount(source="net")
+
 
 class InvoiceDetailView(InvoiceView):
     open_amount = serializers.SerializerMethodField(help_text="Neither paid nor credited")
     credit_notes = serializers.SerializerMethodField(help_text="What took some or all of it back")
+    cost_centres = serializers.SerializerMethodField(
+        help_text="Sums for each, where the payer asks for that (`by_cost_centre`)"
+    )
     lines = LineView(many=True, source="items")
 
     def get_open_amount(self, invoice: Invoice) -> str:
         return f"{allocating.open_amount(invoice):.{minor_units(invoice.currency)}f}"
+
+    @extend_schema_field(CostCentreView(many=True))
+    def get_cost_centres(self, invoice: Invoice) -> Any:
+        return CostCentreView(cost_centres.of(invoice), many=True).data
 
     def get_credit_notes(self, invoice: Invoice) -> list[UUID]:
         return [note.pk for note in invoice.credit_notes.order_by("id")]

@@ -16,6 +16,7 @@ from portal.api import (
     charging_policy,
     charging_profiles,
     commands,
+    company_drivers,
     composite_schedules,
     data_transfers,
     debit_files,
@@ -154,6 +155,16 @@ urlpatterns = [
         "v1/billing-accounts/<uuid:pk>/",
         billing_accounts.BillingAccountDetail.as_view(),
         name="billing_account",
+    ),
+    path(
+        "v1/billing-accounts/<uuid:pk>/drivers/",
+        company_drivers.CompanyDriverList.as_view(),
+        name="account_drivers",
+    ),
+    path(
+        "v1/billing-accounts/<uuid:pk>/drivers/<uuid:driver>/",
+        company_drivers.CompanyDriverDetail.as_view(),
+        name="account_driver",
     ),
     path("v1/billing-accounts/<uuid:pk>/dunning/", dunning.PayerDunning.as_view(), name="account_dunning"),
     path(

@@ -26,7 +26,7 @@ from billing.models import (
     Reconciliation,
     Seller,
 )
-from billing.services import crediting, drafting, issuing, self_billing
+from billing.services import cost_centres, crediting, drafting, issuing, self_billing
 from core.access import Actor, Permission
 from core.errors import Invalid
 from portal.dashboard import dunning
@@ -86,6 +86,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "receipt": Receipt.objects.filter(invoice=invoice).first(),
         "notes": invoice.credit_notes.order_by("id"),
         "lines": lines[:LINES_SHOWN],
+        "centres": cost_centres.of(invoice),
         "more": len(lines) > LINES_SHOWN,
         "files": InvoiceDocument.objects.filter(invoice=invoice).order_by("kind"),
         "postings": LedgerEntry.objects.filter(journal__invoice=invoice).order_by("id"),

@@ -296,6 +296,10 @@ PLAIN = (
     _("A rate of VAT is from 0 to 100 percent."),
     _("This tariff has no version in force. Choose another one."),
     # billing
+    _("Only the account of a company can pay for drivers."),
+    _("A cost centre has at most 50 characters."),
+    _("This company does not pay for that driver."),
+    _("A company pays for each of the two, not alike. Make that the same first."),
     _("Say in up to 500 characters what the data are needed for."),
     _("There is no such payer."),
     _("There is a hold already."),
