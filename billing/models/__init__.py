@@ -29,7 +29,7 @@ from billing.models.invoices import (
     InvoiceSeries,
     InvoiceState,
 )
-from billing.models.ledger import Journal, LedgerAccount, LedgerEntry
+from billing.models.ledger import Journal, LedgerAccount, LedgerEntry, WriteOff
 from billing.models.mandates import (
     DebitFile,
     DebitFileState,
@@ -173,4 +173,5 @@ __all__ = [
     "SupplyTax",
     "Wallet",
     "WalletReservation",
+    "WriteOff",
 ]

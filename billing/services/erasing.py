@@ -65,7 +65,7 @@ def obstacles(driver: Driver) -> list[str]:
         found[UNPAID] = self_billing.waits(account)
         found[DRAFT] = invoices.filter(state=InvoiceState.DRAFT).exists()
         owed = invoices.exclude(document_type=DocumentType.CREDIT_NOTE)  # which asks for nothing
-        found[OWED] = owed.filter(state__in=allocating.OWED).exists()
+        found[OWED] = owed.filter(state__in=allocating.ASKED_FOR).exists()
         found[WALLET] = Wallet.objects.filter(account=account).exclude(balance=0, reserved=0).exists()
         found[CREDIT] = _has_credit(account)
         found[UNDER_WAY] = _is_paying(account)

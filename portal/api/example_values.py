@@ -312,6 +312,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "MandateView": {**MANDATE, "reference": "M4C1F0A7720B91E35", "iban_end": "4300", "status": "active",
                     "stopped_because": "", "last_used_on": None},
     "AgreementEndBody": {"valid_to": "2027-12-31"},
+    "GiveUpBody": {"reason": "The payer moved away and is not found."},
     "HomeAgreementBody": {**HOME, "driver": STATION, "tax": "none", "tax_rate": "0.0000", "tax_number": ""},
     "HomeAgreementView": {**HOME, "made_by": "key:ci", "made_at": NOW},
     "HomeChargingChange": {"mid_required": True},

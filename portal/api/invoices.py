@@ -20,7 +20,7 @@ from billing.models import (
     Payment,
     SavedMethod,
 )
-from billing.services import cost_centres, crediting, drafting, issuing, self_billing
+from billing.services import cost_centres, crediting, drafting, issuing, self_billing, uncollectible
 from billing.services.overdue import is_overdue
 from billing.services.payments import allocating, asking, receiving
 from core import clock
@@ -35,6 +35,10 @@ BY_HAND = [Method.BANK_TRANSFER.value, Method.MANUAL.value]
 
 class ReasonBody(StrictSerializer):
     reason = serializers.CharField(max_length=500)
+
+
+class GiveUpBody(StrictSerializer):
+    reason = serializers.CharField(max_length=uncollectible.LONGEST)
 
 
 class CreditedLine(StrictSerializer):
@@ -244,6 +248,24 @@ class InvoiceCredit(OneInvoice):
         note = crediting.credit(invoice, by=self.actor, reason=values["reason"], parts=parts)
         place = {"Location": f"/api/v1/invoices/{note.pk}/"}
         return Response(self.represent(self.invoice(note.pk)), status=201, headers=place)
+
+
+class InvoiceGiveUp(OneInvoice):
+    """Nobody is expected to pay an invoice."""
+
+    scopes = {"write": "invoices:write"}
+
+    @extend_schema(operation_id="give_up_invoice", request=GiveUpBody, responses={200: InvoiceDetailView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Make an issued invoice uncollectible: what is open is written off and asked for no more.
+
+        It stays owed: a payment settles it and takes the write-off back. Doing it again changes nothing.
+        """
+        return self.once(lambda: self._give_up(pk))
+
+    def _give_up(self, pk: UUID) -> Response:
+        uncollectible.give_up(self.invoice(pk), reason=self.body(GiveUpBody)["reason"], by=self.actor)
+        return Response(self.represent(self.invoice(pk)))
 
 
 class InvoiceCharge(OneInvoice):

@@ -149,6 +149,7 @@ urlpatterns = [
         host_agreements.HostAgreementEnd.as_view(),
         name="host_agreement_end",
     ),
+    path("v1/invoices/<uuid:pk>/give-up/", invoices.InvoiceGiveUp.as_view(), name="invoice_give_up"),
     path("v1/invoices/<uuid:pk>/pay-out/", invoices.InvoicePayout.as_view(), name="invoice_pay_out"),
     path("v1/billing-accounts/", billing_accounts.BillingAccountList.as_view()),
     path(

@@ -299,6 +299,7 @@ PLAIN = (
     _("Only the account of a company can pay for drivers."),
     _("A cost centre has at most 50 characters."),
     _("This company does not pay for that driver."),
+    _("A receipt is settled by the card that paid for it."),
     _("A company pays for each of the two, not alike. Make that the same first."),
     _("Say in up to 500 characters what the data are needed for."),
     _("There is no such payer."),

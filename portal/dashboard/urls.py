@@ -259,6 +259,7 @@ urlpatterns = [
     path("invoices/exceptions/<uuid:pk>/decide/", invoice_exceptions.decide, name="invoice_exception_decide"),
     path("invoices/<uuid:pk>/", invoices.detail, name="invoice"),
     path("invoices/<uuid:pk>/issue/", invoices.issue, name="invoice_issue"),
+    path("invoices/<uuid:pk>/give-up/", invoices.give_up, name="invoice_give_up"),
     path("invoices/<uuid:pk>/pay-out/", invoices.pay_out, name="invoice_pay_out"),
     path("invoices/<uuid:pk>/discard/", invoices.discard, name="invoice_discard"),
     path("invoices/<uuid:pk>/credit/", invoices.credit, name="invoice_credit"),

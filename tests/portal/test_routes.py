@@ -231,6 +231,7 @@ NOT_THEIRS = {  # needs what they may not do anywhere
     "cdr_payer",
     "invoice_charge",
     "invoice_pay_out",
+    "invoice_give_up",
     "home_agreement",
     "home_agreement_end",
     "host_agreement",

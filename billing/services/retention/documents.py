@@ -158,6 +158,7 @@ def _stays(organization: Organization, found: Family, before: date) -> bool:
         Q(payment_posting__payment__in=found.payments)
         | Q(invoice__in=found.invoices)
         | Q(payout__invoice__in=found.invoices)
+        | Q(write_off__invoice__in=found.invoices)
     )
     return (
         found.size > LARGEST
