@@ -300,6 +300,7 @@ PLAIN = (
     _("A cost centre has at most 50 characters."),
     _("This company does not pay for that driver."),
     _("A receipt is settled by the card that paid for it."),
+    _("This is what a credit note gives. No bank can take it back."),
     _("A company pays for each of the two, not alike. Make that the same first."),
     _("Say in up to 500 characters what the data are needed for."),
     _("There is no such payer."),

@@ -123,6 +123,9 @@ def _grow_by_money(found: Family) -> None:
         Allocation.objects.filter(of_invoices | of_payments).values_list("payment", "invoice"),
         Receipt.objects.filter(of_invoices | of_payments).values_list("payment", "invoice"),
         refunds.values_list("payment", "credit_note"),
+        Payment.objects.filter(
+            Q(credit_note__in=found.invoices) | Q(pk__in=found.payments, credit_note__isnull=False)
+        ).values_list("pk", "credit_note"),
     ):
         for payment, invoice in pairs:
             found.payments.add(payment)
