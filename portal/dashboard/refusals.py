@@ -299,6 +299,8 @@ PLAIN = (
     _("Only the account of a company can pay for drivers."),
     _("A cost centre has at most 50 characters."),
     _("This company does not pay for that driver."),
+    _("This month has not begun yet."),
+    _("This month is not over yet for every payer. Look at the preview, and run it then."),
     _("A receipt is settled by the card that paid for it."),
     _("This is what a credit note gives. No bank can take it back."),
     _("A company pays for each of the two, not alike. Make that the same first."),
