@@ -15,7 +15,7 @@ TIME = models.Func(
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0039_hosts'),
+        ('billing', '0040_provider_movements'),
         ('drivers', '0019_merged_drivers'),
     ]
 

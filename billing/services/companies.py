@@ -86,11 +86,11 @@ def move(kept: Driver, duplicate: Driver, *, by: Actor) -> int:
     theirs = _present(duplicate)
     if theirs is None:
         return 0
-    _leave(theirs, by, REASON)
+    ended = _leave(theirs, by, REASON)
     if _present(kept) is not None:
         return 0
     made = CompanyMember.objects.create(
-        account=theirs.account, driver=kept, cost_centre=theirs.cost_centre, since=theirs.until,
+        account=theirs.account, driver=kept, cost_centre=theirs.cost_centre, since=ended,
         made_by=by.label[:200],
     )  # fmt: skip
     told = {"driver": audit.change(duplicate, kept)}
@@ -146,12 +146,15 @@ def _present(driver: Driver) -> CompanyMember | None:
     return CompanyMember.objects.present().filter(driver=driver).select_related("account", "driver").first()
 
 
-def _end(row: CompanyMember, now: datetime) -> None:
-    row.until = max(now, row.since)
+def _end(row: CompanyMember, now: datetime) -> datetime:
+    row.until = ended = max(now, row.since)
     row.save(update_fields=["until"])
+    return ended
 
 
-def _leave(row: CompanyMember, by: Actor, reason: str) -> None:
-    _end(row, clock.now())
+def _leave(row: CompanyMember, by: Actor, reason: str) -> datetime:
+    """When it ended."""
+    ended = _end(row, clock.now())
     changes = {"account": audit.change(row.account, None)}
     audit.record("company_member.left", row, by=by, changes=changes, reason=reason)
+    return ended
