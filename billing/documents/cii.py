@@ -143,6 +143,7 @@ def _sums(figures: Figures) -> Node:
         ("ram:TaxTotalAmount", {"currencyID": figures.currency}, figures.money(figures.vat)),
         ("ram:RoundingAmount", figures.money(figures.rounding)) if figures.rounding else None,
         ("ram:GrandTotalAmount", figures.money(figures.with_vat)),
+        ("ram:TotalPrepaidAmount", figures.money(figures.prepaid)) if figures.prepaid else None,
         ("ram:DuePayableAmount", figures.money(figures.due)),
     )
 
@@ -167,5 +168,7 @@ def _line(line: Line, figures: Figures) -> Node:
          ("ram:BillingSpecifiedPeriod",
           ("ram:StartDateTime", _date(line.begin)), ("ram:EndDateTime", _date(line.end))),
          ("ram:SpecifiedTradeSettlementLineMonetarySummation",
-          ("ram:LineTotalAmount", figures.money(line.net)))),
+          ("ram:LineTotalAmount", figures.money(line.net))),
+         ("ram:ReceivableSpecifiedTradeAccountingAccount", ("ram:ID", line.cost_centre))
+         if line.cost_centre else None),
     )  # fmt: skip

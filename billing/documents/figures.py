@@ -1,6 +1,6 @@
 """The figures of a document in the words of EN 16931, the same for PDF, CII and UBL (billing B-57 to B-59)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,10 @@ OUTSIDE = "O"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """BG-25: one session at one rate; the price is for one unit, which is a session or a kWh (B-58)."""
+    """BG-25: one session at one rate; the price is for one unit, which is a session or a kWh (B-58).
+
+    ``cost_centre`` is BT-133, the buyer's own; empty where none is known.
+    """
 
     number: int
     name: str
@@ -31,6 +34,7 @@ class Line:
     begin: date
     end: date
     attributes: tuple[tuple[str, str], ...]
+    cost_centre: str
     source: Mapping[str, Any]
 
 
@@ -48,7 +52,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A whole document; ``with_vat`` is BT-112, ``due`` BT-115, ``rounding`` BT-114."""
+    """A whole document; ``with_vat`` is BT-112, ``due`` BT-115, ``rounding`` BT-114.
+
+    ``prepaid`` is BT-113: what credit notes of the payer settle of it, each with its amount in ``set_off``.
+    ``by_cost_centre``: its lines are shown grouped, with a sum for each cost centre (B-18).
+    """
 
     number: str
     type_code: str
@@ -68,7 +76,10 @@ class Figures:
     vat: Decimal
     with_vat: Decimal
     rounding: Decimal
+    prepaid: Decimal
     due: Decimal
+    set_off: tuple[tuple[str, Decimal], ...]
+    by_cost_centre: bool
     note: str
 
     def money(self, amount: Decimal) -> str:
@@ -104,16 +115,10 @@ def of(snapshot: Mapping[str, Any]) -> Figures:
 
 def problems(figures: Figures) -> list[str]:
     """Rules of EN 16931 that do not hold, by the number of the statement's terms (B-59)."""
+    found = list(_problems_of_sums(figures))
     sums = {group.rate: Decimal(0) for group in figures.groups}
     for line in figures.lines:
         sums[line.rate] = sums.get(line.rate, Decimal(0)) + line.net
-    found = []
-    if sum((line.net for line in figures.lines), Decimal(0)) != figures.net:
-        found.append("BT-106: the lines do not add up to the net sum")
-    if sum((group.vat for group in figures.groups), Decimal(0)) != figures.vat:
-        found.append("BT-110: the rates do not add up to the VAT")
-    if figures.net + figures.vat != figures.with_vat or figures.with_vat + figures.rounding != figures.due:
-        found.append("BT-115: net, VAT and rounding do not add up to what is due")
     for group in figures.groups:
         if sums[group.rate] != group.net:
             found.append(f"BT-116: the lines at {group.rate} % do not add up to their base")
@@ -126,6 +131,16 @@ def problems(figures: Figures) -> list[str]:
     return found
 
 
+def _problems_of_sums(figures: Figures) -> Iterator[str]:
+    if sum((line.net for line in figures.lines), Decimal(0)) != figures.net:
+        yield "BT-106: the lines do not add up to the net sum"
+    if sum((group.vat for group in figures.groups), Decimal(0)) != figures.vat:
+        yield "BT-110: the rates do not add up to the VAT"
+    left = figures.with_vat - figures.prepaid + figures.rounding
+    if figures.net + figures.vat != figures.with_vat or left != figures.due:
+        yield "BT-115: net, VAT, rounding and what is set off do not add up to what is due"
+
+
 def _apart(figures: Figures, rate: Decimal) -> Decimal:
     """Parts of an invoice add up to its VAT; so each may be off by a cent for each line (BR-CO-17 allows a unit)."""
     if figures.preceding is None:
@@ -136,7 +151,9 @@ def _apart(figures: Figures, rate: Decimal) -> Decimal:
 def _figures(snapshot: Mapping[str, Any]) -> Figures:
     digits = minor_units(snapshot["currency"])
     lines = tuple(_line(number, one, digits) for number, one in enumerate(snapshot["lines"], 1))
-    amount = {name: Decimal(snapshot[name]) for name in ("net", "vat", "rounding", "due")}
+    amount = {name: Decimal(snapshot[name]) for name in ("net", "vat", "rounding")}
+    set_off = tuple((one["number"], Decimal(one["amount"])) for one in snapshot.get("set_off", ()))
+    prepaid = sum((settled for _number, settled in set_off), Decimal(0))
     return Figures(
         number=snapshot["number"],
         type_code=snapshot["type"],
@@ -153,6 +170,10 @@ def _figures(snapshot: Mapping[str, Any]) -> Figures:
         lines=lines,
         groups=tuple(_group(one) for one in snapshot["vat_groups"]),
         with_vat=amount["net"] + amount["vat"],
+        prepaid=prepaid,
+        due=Decimal(snapshot["due"]) - prepaid,
+        set_off=set_off,
+        by_cost_centre=snapshot.get("by_cost_centre", False),
         note=snapshot["seller"].get("text", ""),
         **amount,
     )
@@ -196,6 +217,7 @@ def _line(number: int, line: Mapping[str, Any], digits: int) -> Line:
         begin=begin.date(),
         end=end.date(),
         attributes=_attributes(line, begin, end),
+        cost_centre=line.get("cost_centre", ""),
         source=line,
     )
 

@@ -92,7 +92,8 @@ def _context(figures: Figures, logo: bytes) -> dict[str, Any]:
     return {
         "figures": figures,
         "logo": f"data:image/{kind};base64,{base64.b64encode(logo).decode()}" if logo else "",
-        "lines": [_shown(line, figures) for line in figures.lines],
+        "parts": _parts(figures),
+        "set_off": [{"number": number, "amount": money(amount, figures)} for number, amount in figures.set_off],
         "groups": [
             {"rate": _rate(group.rate), "net": money(group.net, figures), "vat": money(group.vat, figures),
              "reason": group.reason, "category": group.category}
@@ -141,7 +142,27 @@ def _shown(line: Line, figures: Figures) -> dict[str, Any]:
         "leading": money(Decimal(source["leading"]), figures),
         "signed": source.get("signed"),
         "cdr": source["cdr"],
+        "cost_centre": "" if figures.by_cost_centre else line.cost_centre,
     }
+
+
+def _parts(figures: Figures) -> list[dict[str, Any]]:
+    """The lines for each cost centre with their sums, those without one last; else all of them in one part."""
+    if not figures.by_cost_centre:
+        return [{"lines": [_shown(line, figures) for line in figures.lines]}]
+    found: dict[str, list[Line]] = {}
+    for line in figures.lines:
+        found.setdefault(line.cost_centre, []).append(line)
+    return [
+        {
+            "cost_centre": name,
+            "sum": True,
+            "lines": [_shown(line, figures) for line in lines],
+            "leading": money(sum(Decimal(line.source["leading"]) for line in lines), figures),
+            **_summary(lines, figures),
+        }
+        for name, lines in sorted(found.items(), key=lambda one: (not one[0], one[0]))
+    ]
 
 
 def _meter(source: Mapping[str, Any]) -> str:
@@ -160,15 +181,16 @@ def _places(figures: Figures) -> list[dict[str, Any]]:
     found: dict[str, list[Line]] = {}
     for line in figures.lines:
         found.setdefault(str(line.source["place"].get("name") or "–"), []).append(line)
-    return [
-        {
-            "name": name,
-            "sessions": len({line.source["cdr"] for line in lines}),
-            "energy": _local(f"{_energy(lines):f}", figures),
-            "net": money(sum(line.net for line in lines), figures),
-        }
-        for name, lines in sorted(found.items())
-    ]
+    return [{"name": name, **_summary(lines, figures)} for name, lines in sorted(found.items())]
+
+
+def _summary(lines: list[Line], figures: Figures) -> dict[str, Any]:
+    """Sessions, energy and net sum."""
+    return {
+        "sessions": len({line.source["cdr"] for line in lines}),
+        "energy": _local(f"{_energy(lines):f}", figures),
+        "net": money(sum(line.net for line in lines), figures),
+    }
 
 
 def _energy(lines: list[Line]) -> Decimal:

@@ -123,6 +123,7 @@ def _sums(figures: Figures) -> Node:
         _amount("cbc:LineExtensionAmount", figures.net, figures),
         _amount("cbc:TaxExclusiveAmount", figures.net, figures),
         _amount("cbc:TaxInclusiveAmount", figures.with_vat, figures),
+        _amount("cbc:PrepaidAmount", figures.prepaid, figures) if figures.prepaid else None,
         _amount("cbc:PayableRoundingAmount", figures.rounding, figures) if figures.rounding else None,
         _amount("cbc:PayableAmount", figures.due, figures),
     )
@@ -135,6 +136,7 @@ def _line(line: Line, figures: Figures, kind: str) -> Node:
         ("cbc:ID", str(line.number)),
         (quantity, {"unitCode": line.unit}, f"{line.quantity:f}"),
         _amount("cbc:LineExtensionAmount", line.net, figures),
+        ("cbc:AccountingCost", line.cost_centre) if line.cost_centre else None,
         ("cac:InvoicePeriod", ("cbc:StartDate", str(line.begin)), ("cbc:EndDate", str(line.end))),
         ("cac:Item",
          ("cbc:Description", line.description) if line.description else None,

@@ -1,4 +1,4 @@
-from billing.models.accounts import AccountKind, BillingAccount
+from billing.models.accounts import AccountKind, BillingAccount, CompanyMember
 from billing.models.bank import BankDetails, BankLine, BankStatement, LineState
 from billing.models.cdrs import Cdr
 from billing.models.documents import (
@@ -29,7 +29,7 @@ from billing.models.invoices import (
     InvoiceSeries,
     InvoiceState,
 )
-from billing.models.ledger import Journal, LedgerAccount, LedgerEntry
+from billing.models.ledger import Journal, LedgerAccount, LedgerEntry, WriteOff
 from billing.models.mandates import (
     DebitFile,
     DebitFileState,
@@ -99,6 +99,7 @@ __all__ = [
     "CallState",
     "Cause",
     "Cdr",
+    "CompanyMember",
     "DebitFile",
     "DebitFileState",
     "DebitItem",
@@ -174,4 +175,5 @@ __all__ = [
     "SupplyTax",
     "Wallet",
     "WalletReservation",
+    "WriteOff",
 ]

@@ -26,6 +26,7 @@ class LedgerAccount(models.TextChoices):
     COMPENSATION = "compensation"
     HOST_SHARE = "host_share"
     CARRIED = "carried"
+    WRITE_OFF = "write_off"
 
 
 class JournalQuerySet(UndividedQuerySet["Journal"]):
@@ -55,8 +56,9 @@ class LedgerEntry(models.Model):
     """One side: debit is positive. Receivables name the payer, revenue the site, VAT its rate.
 
     What is ``payable`` names who is paid; ``compensation`` and ``host_share`` are what charging at
-    home and hosts cost, by site. ``carried`` stands against what a wallet has of postings that are over their term
-    and gone: one journal of each wallet, made anew by the function that deletes them (B-65).
+    home and hosts cost, by site. ``write_off`` is what nobody is expected to pay. ``carried`` stands against what a
+    wallet has of postings that are over their term and gone: one journal of each wallet, made anew by the function
+    that deletes them (B-65).
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -74,3 +76,39 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account} {self.amount}"
+
+
+class WriteOffQuerySet(UndividedQuerySet["WriteOff"]):
+    organization_path = "invoice__organization_id"
+
+
+class WriteOff(models.Model):
+    """So much of an uncollectible invoice was written off by a journal of its own, or below nothing taken back (B-14).
+
+    The first of an invoice says ``reason`` and who gave it up.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="write_offs")
+    journal = models.OneToOneField(Journal, on_delete=models.PROTECT, related_name="write_off")
+    amount = models.DecimalField(max_digits=19, decimal_places=4)
+    reason = models.CharField(max_length=300, blank=True)
+    made_by = models.CharField(max_length=200, blank=True)
+    made_at = models.DateTimeField()
+
+    objects = WriteOffQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.CheckConstraint(condition=~models.Q(amount=0), name="write_off_is_something")]
+
+    def __str__(self) -> str:
+        return f"{self.invoice} · {self.amount}"
+
+    @property
+    def organization_id(self) -> UUID:
+        return self.invoice.organization_id
+
+    @property
+    def limit_id(self) -> UUID:
+        return EVERYWHERE

@@ -94,6 +94,7 @@ class Buyer(Party):
     ``minimum_amount``: a month of less waits for the next ones of the year (B-21), in whatever currency it is.
     ``staff``: its sessions are not billed (B-13).
     ``reseller``: buys electricity to sell it on, such as a roaming partner (B-26). ``reference`` is BT-10.
+    ``by_cost_centre``: its invoices are grouped by the cost centres of its drivers, with a sum for each (B-18).
     """
 
     account = models.OneToOneField(
@@ -105,6 +106,7 @@ class Buyer(Party):
     minimum_amount = models.DecimalField(_("minimum amount"), max_digits=19, decimal_places=4, default=0)
     reference = models.CharField(_("buyer reference"), max_length=100, blank=True)
     language = models.CharField(_("language"), max_length=2, blank=True)
+    by_cost_centre = models.BooleanField(_("invoices by cost centre"), default=False, db_default=False)
 
     objects = BuyerQuerySet.as_manager()
 

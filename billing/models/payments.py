@@ -20,6 +20,7 @@ class Method(models.TextChoices):
     DIRECT_DEBIT = "direct_debit", _("Direct debit")
     WALLET = "wallet", _("Wallet")
     MANUAL = "manual", _("Recorded by hand")
+    CREDIT_NOTE = "credit_note", _("Credit note")
 
 
 class Purpose(models.TextChoices):
@@ -46,7 +47,8 @@ class Payment(models.Model):
 
     ``amount`` is what was asked for or came in, ``authorized`` what the provider holds, ``captured`` what is
     ours, ``refunded`` what went back. ``account`` is empty while nobody knows who paid. ``checkout`` and
-    ``provider_reference`` are the provider's names of it.
+    ``provider_reference`` are the provider's names of it. One of a credit note moved no money: it is what the payer
+    has by ``credit_note`` of a month below nothing, to be set off or paid out (B-28).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -64,6 +66,7 @@ class Payment(models.Model):
     provider_reference = models.CharField(max_length=100, blank=True)
     checkout = models.CharField(max_length=100, blank=True)
     checkout_url = models.CharField(max_length=2000, blank=True)
+    credit_note = models.OneToOneField(Invoice, on_delete=models.PROTECT, null=True, related_name="credit")
     end_to_end_id = models.CharField(max_length=35, blank=True)
     failure = models.CharField(max_length=200, blank=True)
     note = models.CharField(max_length=300, blank=True)
@@ -88,6 +91,11 @@ class Payment(models.Model):
                 name="payment_end_to_end_once",
             ),
             models.CheckConstraint(condition=models.Q(amount__gt=0), name="payment_is_something"),
+            models.CheckConstraint(
+                condition=models.Q(method="credit_note", credit_note__isnull=False)
+                | (~models.Q(method="credit_note") & models.Q(credit_note=None)),
+                name="payment_of_a_credit_note_names_it",
+            ),
             models.CheckConstraint(
                 condition=models.Q(captured__gte=0, captured__lte=models.F("authorized")),
                 name="payment_captured_within_hold",

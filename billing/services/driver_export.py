@@ -12,7 +12,15 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from billing.models import DocumentKind, DunningHold, DunningStep, HomeAgreement, Invoice, Wallet
+from billing.models import (
+    CompanyMember,
+    DocumentKind,
+    DunningHold,
+    DunningStep,
+    HomeAgreement,
+    Invoice,
+    Wallet,
+)
 from billing.services import documents
 from core import audit, cells, clock
 from core.access import Actor, Permission
@@ -90,6 +98,8 @@ def _json(driver: Driver, money: bool) -> Iterator[str]:
         yield from _list("reminder_holds", map(_hold, _holds(driver)))
         agreements = HomeAgreement.objects.filter(driver=driver).select_related("station").order_by("id")
         yield from _list("home_agreements", map(_agreement, agreements))
+        members = CompanyMember.objects.filter(driver=driver).select_related("account").order_by("id")
+        yield from _list("companies", map(_company, members))
     for name, rows in (
         ("reservations", driver_data.reservations(driver)),
         ("sessions", driver_data.sessions(driver)),
@@ -181,6 +191,15 @@ def _agreement(one: HomeAgreement) -> dict[str, Any]:
         "currency": one.currency,
         "from": str(one.valid_from),
         "until": str(one.valid_to) if one.valid_to else None,
+    }
+
+
+def _company(one: CompanyMember) -> dict[str, Any]:
+    return {
+        "name": one.account.name,
+        "cost_centre": one.cost_centre,
+        "since": clock.to_wire(one.since),
+        "until": clock.to_wire(one.until) if one.until else None,
     }
 
 

@@ -29,7 +29,7 @@ from billing.models import (
     Supplier,
     Wallet,
 )
-from billing.services import home_agreements, hosts, reserved, self_billing
+from billing.services import companies, home_agreements, hosts, reserved, self_billing
 from billing.services.payments import allocating
 from billing.services.retention import holds
 from core import audit, clock
@@ -66,7 +66,7 @@ def obstacles(driver: Driver) -> list[str]:
         found[UNPAID] = self_billing.waits(account)
         found[DRAFT] = invoices.filter(state=InvoiceState.DRAFT).exists()
         owed = invoices.exclude(document_type=DocumentType.CREDIT_NOTE)  # which asks for nothing
-        found[OWED] = owed.filter(state__in=allocating.OWED).exists()
+        found[OWED] = owed.filter(state__in=allocating.ASKED_FOR).exists()
         found[WALLET] = Wallet.objects.filter(account=account).exclude(balance=0, reserved=0).exists()
         found[CREDIT] = _has_credit(account)
         found[UNDER_WAY] = _is_paying(account)
@@ -136,6 +136,7 @@ def _forget(driver: Driver, by: Actor) -> None:
     Agreements on home charging and with hosts say why money was paid: they end, and stay without the person.
     """
     home_agreements.stop_all(driver, by=by)
+    companies.leave_all(driver, by=by)
     account = BillingAccount.objects.filter(driver=driver).first()
     if account is None:
         return

@@ -16,7 +16,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from lxml import etree
 
-from billing.models import DocumentType, Invoice, LedgerEntry
+from billing.models import DocumentType, Invoice, Journal, LedgerEntry, Payout, WriteOff
 from core import audit, cells
 from core.access import Actor, Permission
 from core.errors import Invalid
@@ -108,6 +108,7 @@ def _lines(invoices: QuerySet[Invoice]) -> Iterator[Row]:
             yield (
                 one.number, str(place), line["cdr"], line["start"], line["end"], line["energy_kwh"],
                 str(line.get("vat_category", "S")), line["vat_rate"], _amount(Decimal(line["net"])),
+                str(line.get("cost_centre", "")),
             )  # fmt: skip
 
 
@@ -119,16 +120,28 @@ def _taxes(invoices: QuerySet[Invoice]) -> Iterator[Row]:
 
 
 def _ledger(invoices: QuerySet[Invoice]) -> Iterator[Row]:
-    """Of the documents, and of what was paid out by statements."""
+    """Of the documents, of what was paid out by statements, and of what was written off."""
     made = invoices.order_by()
-    entries = LedgerEntry.objects.filter(Q(journal__invoice__in=made) | Q(journal__payout__invoice__in=made))
-    entries = entries.select_related("journal__invoice", "journal__payout__invoice")
+    entries = LedgerEntry.objects.filter(
+        Q(journal__invoice__in=made)
+        | Q(journal__payout__invoice__in=made)
+        | Q(journal__write_off__invoice__in=made)
+    )
+    entries = entries.select_related(
+        "journal__invoice", "journal__payout__invoice", "journal__write_off__invoice"
+    )
     for entry in entries.order_by("id").iterator(chunk_size=1000):
-        invoice = entry.journal.invoice or entry.journal.payout.invoice
+        invoice = entry.journal.invoice or _beside(entry.journal)
         yield (
             str(entry.journal_id), invoice.number, entry.journal.posted_at.isoformat(), entry.account,
             _amount(entry.amount), entry.journal.currency,
         )  # fmt: skip
+
+
+def _beside(journal: Journal) -> Invoice:
+    """The document of a journal that is not that of its issuing."""
+    made: Payout | WriteOff = getattr(journal, "payout", None) or journal.write_off
+    return made.invoice
 
 
 def _bookings(invoices: QuerySet[Invoice], accounts: Accounts) -> Iterator[Row]:
@@ -221,7 +234,8 @@ TABLES = (
     ),
     Table(
         "lines",
-        ("number", "place", "cdr", "start", "end", "energy_kwh", "vat_category", "vat_rate", "net"),
+        ("number", "place", "cdr", "start", "end", "energy_kwh", "vat_category", "vat_rate", "net",
+         "cost_centre"),
         frozenset({"energy_kwh", "vat_rate", "net"}),
         _lines,
     ),

@@ -4,6 +4,7 @@ from django.db.models import Case, DateField, Exists, F, Func, OuterRef, Q, Quer
 from django.db.models.functions import Cast, Coalesce
 
 from billing.models import Cdr, HomeAgreement
+from billing.services import companies
 from stations.models import Transaction
 
 _ZONE = Coalesce("site__time_zone", "organization__time_zone")
@@ -26,8 +27,13 @@ def marked(sessions: QuerySet[Transaction]) -> QuerySet[Transaction]:
     return sessions.alias(local_day=_DAY).annotate(at_home=_AT_HOME)
 
 
-def charged(sessions: QuerySet[Transaction]) -> QuerySet[Transaction]:
+def consumed(sessions: QuerySet[Transaction]) -> QuerySet[Transaction]:
     """Those that are consumption: without the ones that their drivers are paid for, and without halves that count in
     the cost of another one (B-06)."""
     sessions = sessions.filter(settlement__merged_into=None)
     return sessions.alias(local_day=_DAY, at_home=_AT_HOME).filter(at_home=False)
+
+
+def charged(sessions: QuerySet[Transaction]) -> QuerySet[Transaction]:
+    """Those that their drivers pay for: consumption that no company pays for (B-18)."""
+    return companies.paid_by_drivers(consumed(sessions))

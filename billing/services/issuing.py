@@ -1,7 +1,7 @@
 """Issuing: number, date, snapshot, posting and news in one transaction, or none of them (billing B-15 to B-17).
 
-Who locks what: the invoice, then its series. The series' row is the only source of numbers, so that a failed
-issue spends none.
+Who locks what: the invoice, credits of its payer that it takes, then its series. The series' row is the only source of
+numbers, so that a failed issue spends none.
 """
 
 from datetime import date, timedelta
@@ -12,6 +12,7 @@ from django.db.transaction import atomic
 
 from billing.models import Cdr, DocumentType, Invoice, InvoiceSeries, InvoiceState
 from billing.services import delivering, documents, drafting, posting, sealing, snapshots
+from billing.services.payments import note_credits
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict
@@ -41,13 +42,14 @@ def issue(invoice: Invoice, *, by: Actor) -> Invoice:
 def make_final(invoice: Invoice, by: Actor) -> None:
     """Number, date, snapshot, posting and news of a draft that is checked; the caller holds its lock."""
     now = clock.now()
+    credits = note_credits.held_for(invoice)
     series = _series(invoice, now.astimezone(ZoneInfo(invoice.organization.time_zone)).date())
     assert series.last_date is not None
     invoice.series, invoice.sequence = series, series.next_number - 1
     invoice.number = f"{_PREFIX[invoice.document_type]}{series.year}-{invoice.sequence:06d}"
     invoice.state, invoice.issued_at = InvoiceState.ISSUED, now
     invoice.issued_on, invoice.due_on = series.last_date, series.last_date + PAYABLE_WITHIN
-    invoice.snapshot = snapshots.of(invoice)
+    invoice.snapshot = {**snapshots.of(invoice), **note_credits.told(credits)}
     invoice.digest = sealing.digest_of(invoice.snapshot)
     invoice.save()
     posting.post(invoice)
@@ -59,6 +61,7 @@ def make_final(invoice: Invoice, by: Actor) -> None:
               "currency": invoice.currency},
     )  # fmt: skip
     audit.record("invoice.issued", invoice, by=by)
+    note_credits.settle(invoice, credits, by=by)
 
 
 def _check(invoice: Invoice) -> None:

@@ -25,7 +25,7 @@ from billing.models import (
     Supplier,
     Wallet,
 )
-from billing.services import reserved
+from billing.services import companies, reserved
 from billing.services.erasing import CHARGING, UNSETTLED
 from core import audit, clock
 from core.access import Actor, Permission
@@ -102,6 +102,7 @@ def obstacles(kept: Driver, duplicate: Driver) -> list[str]:
         HELD: LegalHold.objects.filter(account__driver=duplicate, lifted_at=None).exists(),
         TARIFFS: _torn_tariffs(kept, duplicate).exists(),
         HOME: _torn_agreements(kept, duplicate),
+        companies.TORN: companies.torn(kept, duplicate),
     }
     return [sentence for sentence, stands in found.items() if stands]
 
@@ -145,6 +146,7 @@ def _move(kept: Driver, duplicate: Driver, by: Actor) -> None:
     Favourite.objects.filter(driver=duplicate).exclude(station__in=known).update(driver=kept)
     contracts = {"tariffs": [None, _move_tariffs(kept, duplicate, by)]}
     homes = {"home_agreements": [None, _move_agreements(kept, duplicate, by)]}
+    homes["companies"] = [None, companies.move(kept, duplicate, by=by)]
     sites = {"sites": [None, _new_sites(kept, duplicate).update(driver=kept)]}
     budgets = _new_budgets(kept, duplicate)
     Budget.objects.filter(pk__in=[one.pk for one in budgets]).update(driver=kept)

@@ -27,7 +27,7 @@ WITHOUT_ADDRESS = Decimal(250)
 """Up to this amount a person's invoice needs no address of the buyer (section 33 UStDV; B-57)."""
 _PARTY = frozenset({"name", "street", "postal_code", "city", "country", "vat_id", "email"})
 OF_SELLER = _PARTY | {"tax_number", "vat_exempt", "contact", "phone", "logo", "texts", "languages"}
-OF_BUYER = _PARTY | {"reseller", "reference", "language", "staff", "minimum_amount"}
+OF_BUYER = _PARTY | {"reseller", "reference", "language", "staff", "minimum_amount", "by_cost_centre"}
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 

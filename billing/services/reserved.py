@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.db.transaction import atomic
 
 from billing.models import Cdr, Outcome, ReservationSettlement
-from billing.services import agreement, crediting, origins, sealing
+from billing.services import agreement, companies, crediting, origins, sealing
 from core import clock, turns
 from core.access import Actor
 from core.clock import to_wire
@@ -131,7 +131,7 @@ def _make(cost: ReservationCost, kept: ReservedTariff, now: datetime) -> Cdr:
         organization_id=kept.reservation.station.organization_id,
         site=kept.site,
         reservation=kept.reservation,
-        account=sealing.payer_of(_driver(kept)),
+        account=companies.payer_of(_driver(kept), cost.started_at),
         started_at=cost.started_at,
         ended_at=cost.ended_at,
         content=content,
@@ -160,6 +160,7 @@ def _content(cost: ReservationCost, kept: ReservedTariff) -> dict[str, Any]:
         "time_zone": kept.time_zone,
         "policy": kept.policy,
         "basis": kept.basis,
+        **companies.cost_centre_of(driver, cost.started_at),
         "price": cost.answer,
         "texts": cost.texts,
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, OperationalError, connection
 from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
@@ -35,7 +36,7 @@ from billing.models import (
 from billing.services import alarms, drafting, issuing, self_billing
 from core import access, audit, clock, turns
 from core.access import Actor, Permission
-from core.errors import Conflict, DomainError, NotFound
+from core.errors import Conflict, DomainError, Invalid, NotFound
 from core.models import Organization
 
 logger = logging.getLogger(__name__)
@@ -75,10 +76,12 @@ def start(
     """Open a run with one item for each account, or each of the named ones, that has something unbilled, or with
     ``kind`` statements something to be paid. Statements are issued in any case.
 
-    Raises :class:`Conflict` while one for this month is open, :class:`core.errors.Invalid` for no month.
+    Of the month that is going on it takes what is sealed so far; :func:`require_over` is for who wants none of that.
+    Raises :class:`Conflict` while one for this month is open, :class:`core.errors.Invalid` for no month, or one to
+    come.
     """
     by.require(Permission.INVOICES_MANAGE, organization)
-    drafting.end_of(period, organization.time_zone)
+    _require_begun(organization, period)
     keys = None if accounts is None else [one.pk for one in accounts]
     try:
         with atomic():
@@ -127,10 +130,10 @@ def preview(
     """The figures of a run, nothing written; equal to what it issues while nothing changes (B-33).
 
     Statements that cannot be made are in it with why, and stop no other.
-    Raises :class:`core.errors.Invalid` for what is no month.
+    Raises :class:`core.errors.Invalid` for what is no month, or one to come.
     """
     by.require(Permission.INVOICES_MANAGE, organization)
-    drafting.end_of(period, organization.time_zone)
+    _require_begun(organization, period)
     if kind == RunKind.STATEMENTS:
         return _previewed_statements(organization, period, only)
     drafted = Invoice.objects.filter(period=period, state=InvoiceState.DRAFT).values("account")
@@ -139,6 +142,24 @@ def preview(
     if only is not None:
         accounts = accounts.filter(pk__in=[one.pk for one in only])
     return [found for account in accounts.order_by("pk") for found in _previewed(account, period)]
+
+
+def require_over(organization: Organization, period: str) -> None:
+    """The month is over for each of its payers, where they are (B-19). Raises :class:`Conflict` where it is not."""
+    zones = (
+        BillingAccount.objects.filter(organization=organization)
+        .order_by()
+        .values_list("time_zone", flat=True)
+    )
+    ends = [drafting.end_of(period, zone) for zone in {organization.time_zone, *zones.distinct()}]
+    if max(ends) > clock.now():
+        raise Conflict("This month is not over yet for every payer. Look at the preview, and run it then.")
+
+
+def _require_begun(organization: Organization, period: str) -> None:
+    drafting.end_of(period, organization.time_zone)
+    if period > clock.now().astimezone(ZoneInfo(organization.time_zone)).strftime("%Y-%m"):
+        raise Invalid("This month has not begun yet.", field="period")
 
 
 def work(turn_s: float = math.inf) -> int:

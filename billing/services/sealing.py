@@ -20,7 +20,7 @@ from billing.models import (
     Settlement,
     SitePolicy,
 )
-from billing.services import accounts, checks, halves, home_agreements, home_prices, origins, signed_values
+from billing.services import checks, companies, halves, home_agreements, home_prices, origins, signed_values
 from billing.services.checks import Doubt
 from billing.services.signed_values import Judgement
 from core.clock import to_wire
@@ -80,7 +80,7 @@ def make(
         organization_id=session.organization_id,
         site_id=session.site_id,
         transaction=session,
-        account=payer_of(session.driver) if home is None else home.employer,
+        account=_payer(session, replaces, home),
         home_agreement=home,
         replaces=replaces,
         started_at=session.started_at,
@@ -177,6 +177,7 @@ def content_of(
         "meter_start_wh": _text(session.meter_start_wh),
         "meter_end_wh": _text(session.meter_last_wh),
         **(_by_tariff(session) if home is None else _by_agreement(session, cost, home)),
+        **({} if home is not None else _cost_centre(session, replaces)),
         "price": cost.answer,
         "texts": cost.texts,
         **({} if signed is None else {"signed_data": signed}),
@@ -290,9 +291,18 @@ def _reported(session: Transaction, judged: Judgement) -> dict[str, Any]:
     return {"reported_start_wh": _text(first), "reported_end_wh": _text(last)}
 
 
-def payer_of(driver: Driver | None) -> BillingAccount | None:
-    """Who pays for the driver; what came in for a duplicate as it was merged is the kept one's."""
-    return None if driver is None else accounts.of_driver(driver.merged_into or driver)
+def _payer(session: Transaction, replaces: Cdr | None, home: HomeAgreement | None) -> BillingAccount | None:
+    """A corrected record keeps who paid for it."""
+    if home is not None:
+        return home.employer
+    kept = replaces.account if replaces is not None and not replaces.home_charging_compensation else None
+    return kept or companies.payer_of(session.driver, session.started_at)
+
+
+def _cost_centre(session: Transaction, replaces: Cdr | None) -> dict[str, str]:
+    if replaces is not None and replaces.account_id is not None:
+        return {name: replaces.content[name] for name in ("cost_centre",) if name in replaces.content}
+    return companies.cost_centre_of(session.driver, session.started_at)
 
 
 def amounts_of(cost: SessionCost | ReservationCost) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def of(invoice: Invoice) -> dict[str, Any]:
         "rounding": text(invoice.rounding),
         "due": text(invoice.due),
         "vat_groups": [_group(one, language) for one in invoice.vat_groups],
+        **({"by_cost_centre": True} if _by_cost_centre(buyer, known) else {}),
         "lines": [_line(line) for line in invoice.items.select_related("cdr").order_by("place")],
     }
 
@@ -92,6 +93,10 @@ def issuer(snapshot: Mapping[str, Any]) -> Mapping[str, Any]:
     """The organization, as it was: the seller, or of a statement the buyer."""
     found: Mapping[str, Any] = snapshot["buyer" if is_self_billed(snapshot) else "seller"]
     return found
+
+
+def _by_cost_centre(buyer: Buyer, known: Mapping[str, Any] | None) -> bool:
+    return bool(known.get("by_cost_centre")) if known else buyer.by_cost_centre
 
 
 def _parties(
@@ -223,6 +228,7 @@ def _line(line: InvoiceLine | Share) -> dict[str, Any]:
         "net": text(line.net),
         "leading": text(line.leading),
         "texts": content["texts"],
+        **({"cost_centre": content["cost_centre"]} if content.get("cost_centre") else {}),
         **({"reservation": content["reservation"]} if "reservation" in content else {}),
         **({"home": True} if record.home_agreement_id else {}),
         **(_hosted(line) if isinstance(line, Share) and line.host_agreement_id else {}),

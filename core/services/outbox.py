@@ -50,6 +50,7 @@ SCOPE_OF: Mapping[str, str] = {
     "rollout.finished": "firmware:read",
     "rollout.progressed": "firmware:read",
     "invoice.paid": "invoices:read",
+    "invoice.uncollectible": "invoices:read",
     "payment.received": "payments:read",
     "payment.returned": "payments:read",
     "reservation.accepted": "reservations:read",

@@ -33,6 +33,9 @@ class BuyerChange(StrictSerializer):
     reseller = serializers.BooleanField(required=False, help_text="Buys electricity to sell it on (B-26)")
     reference = serializers.CharField(max_length=100, required=False, allow_blank=True, help_text="BT-10")
     language = serializers.CharField(max_length=2, required=False, allow_blank=True)
+    by_cost_centre = serializers.BooleanField(
+        required=False, help_text="Its invoices are grouped by cost centre, with a sum for each (B-18)"
+    )
     staff = serializers.BooleanField(required=False, help_text="Its sessions are not billed (B-13)")
     minimum_amount = Sum(
         required=False, help_text="A month of less waits for the next ones of the year (B-21)"
@@ -58,6 +61,7 @@ class BuyerView(serializers.Serializer):
     reseller = serializers.BooleanField()
     reference = serializers.CharField()
     language = serializers.CharField()
+    by_cost_centre = serializers.BooleanField()
     staff = serializers.BooleanField()
     minimum_amount = serializers.DecimalField(19, 4)
 

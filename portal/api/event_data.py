@@ -261,6 +261,10 @@ class InvoiceData(serializers.Serializer):
     currency = serializers.CharField()
 
 
+class UncollectibleData(InvoiceData):
+    open = serializers.CharField(help_text="What was written off, and is still owed")
+
+
 class PaymentData(serializers.Serializer):
     id = serializers.UUIDField()
     amount = serializers.CharField()
@@ -308,6 +312,7 @@ DATA_OF: Mapping[str, type[serializers.Serializer]] = {
     "group.retired": GroupData,
     "invoice.issued": InvoiceData,
     "invoice.paid": InvoiceData,
+    "invoice.uncollectible": UncollectibleData,
     "payment.received": PaymentData,
     "payment.returned": PaymentData,
     "reservation.accepted": ReservationData,

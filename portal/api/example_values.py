@@ -241,7 +241,7 @@ SUMS = {"total_excl_vat": "6.18", "vat": "1.17", "total": "7.35"}
 RUN = {"period": "2026-11", "kind": "invoices", "issue": False, "status": "finished", "started_by": "key:ci"}
 ADDRESS = {"street": "Hafenstraße 12", "postal_code": "20457", "city": "Hamburg", "country": "DE"}
 BUYER = {"name": "Frida Abend", "street": "Am Kai 7", "vat_id": "", "vat_id_checked_on": None, "reference": "",
-         "reseller": False, "staff": False, "minimum_amount": "5.0000"}  # fmt: skip
+         "reseller": False, "staff": False, "by_cost_centre": False, "minimum_amount": "5.0000"}  # fmt: skip
 BANK = {"holder": "Yard GmbH", "iban": "DE89370400440532013000", "bic": "", "creditor_id": "DE98ZZZ09999999999",
         "notice_days": 14, "first_as_frst": False}  # fmt: skip
 DEBITS = {"message_id": "CY20261201080000A1B2C3D4E5", "status": "open", "collect_on": "2026-12-15", "total": "7.35",
@@ -252,6 +252,7 @@ HOST = {"account": STATION, "site": SESSION, "station": None, "percent": "22.500
         "per_session": "0.00", "minimum": "0.10", "currency": "EUR", "valid_from": "2026-11-01",
         "valid_to": None}  # fmt: skip
 METER = {"serial": "1EMH0012345678", "public_key": "3059301306072A8648CE3D020106082A8648CE3D030107034200"}
+MEMBER = {"driver": STATION, "cost_centre": "4711 Sales"}
 MANDATE = {"holder": "Frida Abend", "signed_on": "2026-11-02", "type": "CORE", "account": STATION}
 ENDED = {"id": SESSION, "station": STATION, "identity": "BER-01", "ocpp_transaction_id": "4711", "evse_id": 1,
          "connector_id": 1, "status": "ended", "charging_state": "Charging", "authorization": "accepted",
@@ -293,6 +294,9 @@ OF: Mapping[str, Mapping[str, Any]] = {
                       "may_be_announced": False},
     "DebitItemView": {"invoice": SESSION, "mandate": SESSION, "amount": "7.35", "sequence": "RCUR",
                       "end_to_end_id": "E019F9C00AABB"},
+    "CompanyDriverBody": MEMBER,
+    "CompanyDriverView": {**MEMBER, "name": "Frida Abend", "since": NOW},
+    "CostCentreView": {"cost_centre": "4711 Sales", "sessions": 12, "amount": "88.20", "amount_excl_vat": "74.12"},
     "DunningChange": DUNNING,
     "DunningStepBody": REMINDING,
     "DunningStepTerms": REMINDING,
@@ -303,18 +307,19 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "ExceptionView": {"cause": "no_end_reading", "difference": None, "currency": "", "decision": "",
                       "decided_by": "", "decided_at": None, "consent": ""},
     "FailedView": {"error": "Reverse charge needs the VAT ids of both sides."},
-    "InvoiceDetailView": {**DOCUMENT, "open_amount": "7.35", "credit_notes": []},
+    "InvoiceDetailView": {**DOCUMENT, "open_amount": "7.35", "credit_notes": [], "cost_centres": []},
     "InvoiceDunningView": {"fees": "2.50", "next_step": "second", "next_on": "2027-01-05", "stopped_by": None},
     "InvoiceView": DOCUMENT,
     "DunningHoldBody": HELD,
     "DunningHoldView": {**HELD, "invoice": SESSION, "made_by": "key:ci"},
-    "LineView": {"id": 4711, "credits": None, "reservation": None, "vat_rate": "19", "vat_category": "S",
-                 "amount": "7.35", "amount_excl_vat": "6.18"},
+    "LineView": {"id": 4711, "credits": None, "reservation": None, "cost_centre": "", "vat_rate": "19",
+                 "vat_category": "S", "amount": "7.35", "amount_excl_vat": "6.18"},
     "LineDecision": {"reason": "The rent of the yard."},
     "MandateBody": {**MANDATE, "iban": "NL91ABNA0417164300"},
     "MandateView": {**MANDATE, "reference": "M4C1F0A7720B91E35", "iban_end": "4300", "status": "active",
                     "stopped_because": "", "last_used_on": None, "expires_on": "2029-11-02"},
     "AgreementEndBody": {"valid_to": "2027-12-31"},
+    "GiveUpBody": {"reason": "The payer moved away and is not found."},
     "HomeAgreementBody": {**HOME, "driver": STATION, "tax": "none", "tax_rate": "0.0000", "tax_number": ""},
     "HomeAgreementView": {**HOME, "made_by": "key:ci", "made_at": NOW},
     "HomeChargingChange": {"mid_required": True},

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import django_filters as filters
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +20,7 @@ from billing.models import (
     Payment,
     SavedMethod,
 )
-from billing.services import crediting, drafting, issuing, self_billing
+from billing.services import cost_centres, crediting, drafting, issuing, self_billing, uncollectible
 from billing.services.overdue import is_overdue
 from billing.services.payments import allocating, asking, receiving
 from core import clock
@@ -35,6 +35,10 @@ BY_HAND = [Method.BANK_TRANSFER.value, Method.MANUAL.value]
 
 class ReasonBody(StrictSerializer):
     reason = serializers.CharField(max_length=500)
+
+
+class GiveUpBody(StrictSerializer):
+    reason = serializers.CharField(max_length=uncollectible.LONGEST)
 
 
 class CreditedLine(StrictSerializer):
@@ -111,19 +115,37 @@ class LineView(serializers.Serializer):
     cdr = serializers.UUIDField(source="cdr_id")
     transaction = serializers.UUIDField(source="cdr.transaction_id", allow_null=True)
     reservation = serializers.UUIDField(source="cdr.reservation_id", allow_null=True)
+    cost_centre = serializers.SerializerMethodField(help_text="Of the driver as it began (BT-133)")
     vat_rate = Rate()
     vat_category = serializers.CharField()
     amount = Amount(source="leading", currency="invoice.currency", help_text="Gross or net by `basis`")
     amount_excl_vat = Amount(source="net", currency="invoice.currency")
 
+    def get_cost_centre(self, line: Any) -> str:
+        return str(line.cdr.content.get("cost_centre", ""))
+
+
+class CostCentreView(serializers.Serializer):
+    cost_centre = serializers.CharField(help_text="Empty: sessions without one")
+    sessions = serializers.IntegerField()
+    amount = Amount(source="leading", help_text="Gross or net by `basis`")
+    amount_excl_vat = Amount(source="net")
+
 
 class InvoiceDetailView(InvoiceView):
     open_amount = serializers.SerializerMethodField(help_text="Neither paid nor credited")
     credit_notes = serializers.SerializerMethodField(help_text="What took some or all of it back")
+    cost_centres = serializers.SerializerMethodField(
+        help_text="Sums for each, where the payer asks for that (`by_cost_centre`)"
+    )
     lines = LineView(many=True, source="items")
 
     def get_open_amount(self, invoice: Invoice) -> str:
         return f"{allocating.open_amount(invoice):.{minor_units(invoice.currency)}f}"
+
+    @extend_schema_field(CostCentreView(many=True))
+    def get_cost_centres(self, invoice: Invoice) -> Any:
+        return CostCentreView(cost_centres.of(invoice), many=True).data
 
     def get_credit_notes(self, invoice: Invoice) -> list[UUID]:
         return [note.pk for note in invoice.credit_notes.order_by("id")]
@@ -226,6 +248,24 @@ class InvoiceCredit(OneInvoice):
         note = crediting.credit(invoice, by=self.actor, reason=values["reason"], parts=parts)
         place = {"Location": f"/api/v1/invoices/{note.pk}/"}
         return Response(self.represent(self.invoice(note.pk)), status=201, headers=place)
+
+
+class InvoiceGiveUp(OneInvoice):
+    """Nobody is expected to pay an invoice."""
+
+    scopes = {"write": "invoices:write"}
+
+    @extend_schema(operation_id="give_up_invoice", request=GiveUpBody, responses={200: InvoiceDetailView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Make an issued invoice uncollectible: what is open is written off and asked for no more.
+
+        It stays owed: a payment settles it and takes the write-off back. Doing it again changes nothing.
+        """
+        return self.once(lambda: self._give_up(pk))
+
+    def _give_up(self, pk: UUID) -> Response:
+        uncollectible.give_up(self.invoice(pk), reason=self.body(GiveUpBody)["reason"], by=self.actor)
+        return Response(self.represent(self.invoice(pk)))
 
 
 class InvoiceCharge(OneInvoice):

@@ -16,6 +16,7 @@ from portal.api import (
     charging_policy,
     charging_profiles,
     commands,
+    company_drivers,
     composite_schedules,
     data_transfers,
     debit_files,
@@ -155,12 +156,23 @@ urlpatterns = [
         host_agreements.HostAgreementEnd.as_view(),
         name="host_agreement_end",
     ),
+    path("v1/invoices/<uuid:pk>/give-up/", invoices.InvoiceGiveUp.as_view(), name="invoice_give_up"),
     path("v1/invoices/<uuid:pk>/pay-out/", invoices.InvoicePayout.as_view(), name="invoice_pay_out"),
     path("v1/billing-accounts/", billing_accounts.BillingAccountList.as_view()),
     path(
         "v1/billing-accounts/<uuid:pk>/",
         billing_accounts.BillingAccountDetail.as_view(),
         name="billing_account",
+    ),
+    path(
+        "v1/billing-accounts/<uuid:pk>/drivers/",
+        company_drivers.CompanyDriverList.as_view(),
+        name="account_drivers",
+    ),
+    path(
+        "v1/billing-accounts/<uuid:pk>/drivers/<uuid:driver>/",
+        company_drivers.CompanyDriverDetail.as_view(),
+        name="account_driver",
     ),
     path("v1/billing-accounts/<uuid:pk>/dunning/", dunning.PayerDunning.as_view(), name="account_dunning"),
     path(

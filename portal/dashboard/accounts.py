@@ -19,7 +19,7 @@ from billing.services.payments import debits, wallets
 from billing.services.payments.ledgers import entries_of
 from core.access import Permission
 from core.errors import DomainError, NotFound
-from portal.dashboard import dunning
+from portal.dashboard import company_drivers, dunning
 from portal.dashboard.entry import OperatorRequest, go, load, operator
 from portal.dashboard.forms import amount_of, refuse
 from portal.dashboard.pages import address, page_by_id, render_page
@@ -48,6 +48,10 @@ class BuyerForm(forms.Form):
         label=gettext_lazy("Minimum amount of an invoice"), max_digits=11, decimal_places=2, min_value=0,
         required=False, localize=True,
         help_text=gettext_lazy("A month of less waits for the next one, to the end of the year at most"),
+    )  # fmt: skip
+    by_cost_centre = forms.BooleanField(
+        label=gettext_lazy("Invoices by cost centre"), required=False,
+        help_text=gettext_lazy("Sessions are grouped by the cost centres of the drivers, with a sum for each"),
     )  # fmt: skip
     staff = forms.BooleanField(label=gettext_lazy("Staff: sessions are not billed"), required=False)
 
@@ -203,6 +207,7 @@ def _page(
         "wallet": wallet,
         "entries": entries_of(wallet)[:SHOWN] if wallet else [],
         "invoices": Invoice.objects.filter(account=account)[:SHOWN],
+        **company_drivers.context(request.actor, account, request.GET.dict()),
         **dunning.context_of_payer(account),
     }
     status = 422 if form.errors or mandate.errors else 200

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from billing.models import BillingAccount, BillingException, Mandate, MandateState, SavedMethod, Wallet
 from core.access import Actor, Permission
 from drivers.models import Driver, DriverInvitation
+from portal.dashboard import company_drivers
 
 SHOWN = 10
 
@@ -32,6 +33,7 @@ def context(actor: Actor, driver: Driver) -> dict[str, Any]:
     return {
         "sees_money": True,
         "account": account,
+        "company": company_drivers.of_driver(driver),
         "invoices": list(account.invoices.order_by("-id")[:SHOWN]) if account else [],
         "agreed": [*_accepted(driver), *_to_pay_more(actor, driver)],
     }

@@ -52,6 +52,7 @@ def start(request: OperatorRequest) -> HttpResponse:
     if issue and request.POST.get("typed", "").strip() != period:
         messages.error(request, _("The month was not typed right; nothing was changed."))
         return go(request, address(request, "invoice_runs"))
+    running.require_over(organization, period)
     run = running.start(organization, period, issue=issue, by=request.actor, kind=kind)
     messages.success(request, _("The run has begun. It goes on when this page is closed."))
     return go(request, address(request, "invoice_run", run.pk))

@@ -40,6 +40,7 @@ LEDGER: Mapping[str, str | Promise] = {
     LedgerAccount.COMPENSATION: _("Paid for charging at home"),
     LedgerAccount.HOST_SHARE: _("Shares of hosts"),
     LedgerAccount.CARRIED: _("Carried forward"),
+    LedgerAccount.WRITE_OFF: _("Write-off"),
 }
 WHAT_HELPS: Mapping[str, str | Promise] = {
     Cause.NO_TARIFF: _("Assign a tariff, then look at the session again; or waive the amount."),

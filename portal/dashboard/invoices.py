@@ -19,14 +19,18 @@ from billing.models import (
     DocumentType,
     Invoice,
     InvoiceDocument,
+    InvoiceKind,
     InvoiceState,
     LedgerEntry,
+    Payment,
     Payout,
     Receipt,
     Reconciliation,
     Seller,
+    WriteOff,
 )
-from billing.services import crediting, drafting, issuing, self_billing
+from billing.services import cost_centres, crediting, drafting, issuing, self_billing, uncollectible
+from billing.services.payments import allocating
 from core.access import Actor, Permission
 from core.errors import Invalid
 from portal.dashboard import dunning
@@ -86,11 +90,24 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "receipt": Receipt.objects.filter(invoice=invoice).first(),
         "notes": invoice.credit_notes.order_by("id"),
         "lines": lines[:LINES_SHOWN],
+        "centres": cost_centres.of(invoice),
         "more": len(lines) > LINES_SHOWN,
         "files": InvoiceDocument.objects.filter(invoice=invoice).order_by("kind"),
-        "postings": LedgerEntry.objects.filter(journal__invoice=invoice).order_by("id"),
+        "postings": LedgerEntry.objects.filter(
+            Q(journal__invoice=invoice) | Q(journal__write_off__invoice=invoice)
+        ).order_by("id"),
+        "open_amount": allocating.open_amount(invoice),
+        "may_be_given_up": invoice.document_type == DocumentType.INVOICE
+        and invoice.kind == InvoiceKind.COLLECTIVE
+        and invoice.state in allocating.ASKED_FOR,
+        "takes_payments": invoice.document_type == DocumentType.INVOICE and invoice.state in allocating.OWED,
+        "given_up": WriteOff.objects.filter(invoice=invoice).exclude(reason="").first()
+        if invoice.state == InvoiceState.UNCOLLECTIBLE
+        else None,
         "is_credit": invoice.document_type == DocumentType.CREDIT_NOTE,
         "is_statement": invoice.document_type == DocumentType.SELF_BILLED,
+        "credit": Payment.objects.filter(credit_note=invoice).first(),
+        "set_off": invoice.snapshot.get("set_off", ()),
         "payout": Payout.objects.filter(invoice=invoice).first(),
         "left": _left(invoice, [line.pk for line in lines[:LINES_SHOWN]]),
         **dunning.context_of(invoice, request.actor),
@@ -138,6 +155,16 @@ def pay_out(request: OperatorRequest, pk: UUID) -> HttpResponse:
     statement, day = _load(request, pk), date_of(request.POST.get("paid_on", ""), "paid_on")
     self_billing.pay_out(statement, paid_on=day, note=request.POST.get("note", ""), by=request.actor)
     messages.success(request, _("Paid out."))
+    return go(request, address(request, "invoice", pk))
+
+
+@require_POST
+@operator(Permission.INVOICES_MANAGE)
+def give_up(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Ask for an invoice no more, which stays owed."""
+    reason = request.POST.get("reason", "")
+    uncollectible.give_up(_load(request, pk), reason=reason, by=request.actor)
+    messages.success(request, _("Written off. What is paid for it all the same settles it."))
     return go(request, address(request, "invoice", pk))
 
 

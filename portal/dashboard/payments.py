@@ -174,7 +174,9 @@ def retry(request: OperatorRequest, pk: UUID) -> HttpResponse:
 
 
 def _load(request: OperatorRequest, pk: UUID) -> Payment:
-    payment: Payment = load(Payment.objects.visible_to(request.actor).select_related("account"), pk)
+    payment: Payment = load(
+        Payment.objects.visible_to(request.actor).select_related("account", "credit_note"), pk
+    )
     return payment
 
 

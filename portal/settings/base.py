@@ -394,7 +394,7 @@ SECOND_PERSON_ABOVE = env.int("SECOND_PERSON_ABOVE", default=20)
 LOCK_TIMEOUT_S = env.float("LOCK_TIMEOUT_S", default=5.0)
 
 # Which sessions count in budgets of money: stations do not know of billing.
-CHARGED_SESSIONS = "billing.services.home_sessions.charged"
+CHARGED_SESSIONS = "billing.services.home_sessions.consumed"
 
 # -- what goes out to addresses that others chose (docs/operators/security.md) -----------------------------
 EVENTS_KEPT_DAYS = env.int("EVENTS_KEPT_DAYS", default=30)

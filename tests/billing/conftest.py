@@ -4,13 +4,14 @@ import itertools
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from billing.models import BillingAccount, Cdr, HostAgreement
-from billing.services import accounts, hosts, parties, settling
+from billing.services import accounts, drafting, hosts, parties, running, settling
 from billing.services.hosts import Terms
 from billing.services.suppliers import Supply
 from core import clock
@@ -65,6 +66,12 @@ def charge(alice: Actor, station: ChargingStation) -> Charge:
         return sessions.end(stands, wh)
 
     return made
+
+
+def when_over(monkeypatch: pytest.MonkeyPatch, period: str) -> None:
+    """Runs of the month end see a clock that shows a day soon after that month."""
+    later = drafting.end_of(period, "Europe/Berlin") + timedelta(days=2)
+    monkeypatch.setattr(running, "clock", SimpleNamespace(now=lambda: later))
 
 
 def settle(minutes: int = 6) -> None:

@@ -16,7 +16,7 @@ from drivers.models import Driver
 from stations.models import ChargingStation, Site
 from stations.services import sites
 from tests import factories
-from tests.billing.conftest import THIS_MONTH, Charge, settle
+from tests.billing.conftest import THIS_MONTH, Charge, settle, when_over
 from tests.billing.pages import alice, browser, browser_of, limited, member, organization, viewer
 from tests.portal.api.conftest import client_with
 
@@ -228,6 +228,7 @@ def test_b52_b33_statements_are_previewed_started_shown_and_paid_out(
     driver: Driver,
     station: ChargingStation,
     charge: Charge,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     api = of(organization)
     api.post("/api/v1/home-agreements/", told(driver, station), format="json")
@@ -237,6 +238,7 @@ def test_b52_b33_statements_are_previewed_started_shown_and_paid_out(
     body = {"period": THIS_MONTH, "kind": "statements"}
     seen = api.post("/api/v1/billing-runs/", {**body, "dry_run": True}, format="json").json()
     assert not Invoice.objects.filter(organization=organization).exists()
+    when_over(monkeypatch, THIS_MONTH)
     run = browser.post(f"{home}invoices/runs/start/", {**body, "issue": "yes", "typed": THIS_MONTH})
     running.work()
     [row] = api.get("/api/v1/invoices/", {"document_type": "389"}).json()["results"]

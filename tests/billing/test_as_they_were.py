@@ -39,7 +39,7 @@ from drivers.models import Driver
 from stations.models import ChargingStation, SessionCost, Site, Transaction
 from stations.services import sites
 from tests import factories
-from tests.billing.conftest import THIS_MONTH, Charge, settle
+from tests.billing.conftest import THIS_MONTH, Charge, settle, when_over
 from tests.billing.ocmf.signing import Meter
 from tests.billing.ocmf.test_judging import keep, pair
 from tests.factories import sessions
@@ -241,12 +241,13 @@ def test_b21_a_month_below_the_least_amount_is_carried_to_the_next_one(
 
 
 def test_b21_at_the_end_of_the_year_the_least_amount_does_not_count(
-    charge: Charge, driver: Driver, alice: Actor, organization: Organization
+    charge: Charge, driver: Driver, alice: Actor, organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     charge(1000, driver=driver)
     settle()
     parties.save_buyer(driver.billing_account, {"minimum_amount": Decimal(5)}, by=alice)
     december = f"{THIS_MONTH[:4]}-12"
+    when_over(monkeypatch, december)
     [seen] = running.preview(organization, december, by=alice)
     run(organization, alice, december)
     assert (seen.due, Invoice.objects.get(account=driver.billing_account).due) == (Decimal("0.60"),) * 2

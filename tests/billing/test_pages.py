@@ -26,7 +26,7 @@ from drivers.models import Driver
 from stations.models import Transaction
 from stations.services import sites
 from tests import factories
-from tests.billing.conftest import THIS_MONTH, Charge, settle
+from tests.billing.conftest import THIS_MONTH, Charge, settle, when_over
 from tests.billing.pages import alice, browser, browser_of, limited, member, organization, viewer
 
 __all__ = ["alice", "browser", "limited", "member", "organization", "viewer"]
@@ -54,7 +54,12 @@ def invoice_of(driver: Driver) -> Invoice:
 
 
 def test_b33_a_month_is_previewed_without_a_row_and_then_issued_for_the_same_sum(
-    browser: Client, home: str, charge: Charge, alice: Actor, organization: Organization
+    browser: Client,
+    home: str,
+    charge: Charge,
+    alice: Actor,
+    organization: Organization,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     charge(12_345, driver=factories.make_driver(alice, "Dora Driver"))
     settle()
@@ -63,6 +68,11 @@ def test_b33_a_month_is_previewed_without_a_row_and_then_issued_for_the_same_sum
     assert not Invoice.objects.filter(organization=organization).exists()
     assert not BillingRun.objects.filter(organization=organization).exists()
 
+    early = browser.post(f"{home}runs/start/", {"period": THIS_MONTH, "issue": "yes", "typed": THIS_MONTH})
+    assert early.status_code == 409
+    assert "not over yet" in early.content.decode()
+    assert not BillingRun.objects.filter(organization=organization).exists()
+    when_over(monkeypatch, THIS_MONTH)
     begun = browser.post(f"{home}runs/start/", {"period": THIS_MONTH, "issue": "yes", "typed": THIS_MONTH})
     waiting = browser.get(begun["Location"]).content.decode()
     running.work()
@@ -78,8 +88,14 @@ def test_b33_a_month_is_previewed_without_a_row_and_then_issued_for_the_same_sum
 
 
 def test_a_month_that_is_none_and_a_second_run_are_refused_with_the_reason(
-    browser: Client, home: str, billed: Driver, charge: Charge, organization: Organization, alice: Actor
+    browser: Client,
+    home: str,
+    billed: Driver,
+    organization: Organization,
+    alice: Actor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    when_over(monkeypatch, THIS_MONTH)
     assert "A month is written like" in browser.get(f"{home}runs/?period=2026-13").content.decode()
     running.start(organization, THIS_MONTH, issue=False, by=alice)
     again = browser.post(f"{home}runs/start/", {"period": THIS_MONTH, "issue": "no"})

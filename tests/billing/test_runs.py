@@ -5,7 +5,9 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
@@ -30,7 +32,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.models import Event, Organization
 from core.services import outbox
 from tests import factories
-from tests.billing.conftest import THIS_MONTH, Charge, settle
+from tests.billing.conftest import THIS_MONTH, Charge, settle, when_over
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -239,7 +241,7 @@ def test_b11_a_record_credited_after_its_draft_leaves_it_and_the_run_goes_on(
 
 
 def test_b20_what_comes_after_the_months_invoice_is_carried_and_fails_nobody(
-    charge: Charge, organization: Organization, alice: Actor
+    charge: Charge, organization: Organization, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = factories.make_driver(alice)
     charge(4000, driver=driver)
@@ -255,6 +257,7 @@ def test_b20_what_comes_after_the_months_invoice_is_carried_and_fails_nobody(
     assert Invoice.objects.filter(organization=organization).count() == 1
     assert not AccountException.objects.filter(organization=organization).exists()
 
+    when_over(monkeypatch, following(THIS_MONTH))
     running.start(organization, following(THIS_MONTH), issue=True, by=alice)
     running.work()
     next_one = Invoice.objects.get(organization=organization, period=following(THIS_MONTH))
@@ -266,7 +269,11 @@ def following(period: str) -> str:
 
 
 def test_b34_an_account_that_fails_stops_no_other(
-    accounts: list[Decimal], organization: Organization, alice: Actor, charge: Charge
+    accounts: list[Decimal],
+    organization: Organization,
+    alice: Actor,
+    charge: Charge,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     driver = factories.make_driver(alice)
     charge(driver=driver)
@@ -287,6 +294,7 @@ def test_b34_an_account_that_fails_stops_no_other(
     alerts = Event.objects.filter(organization_id=organization.pk, type="billing.alert")
     assert [str(one.object_id) for one in alerts.order_by("id")] == [str(run.pk), str(again.pk)]
     BillingAccount.objects.filter(pk=failing.pk).update(kind=AccountKind.DRIVER)
+    when_over(monkeypatch, following(THIS_MONTH))
     running.start(organization, following(THIS_MONTH), issue=True, by=alice)
     running.work()
     exception.refresh_from_db()
@@ -320,3 +328,29 @@ def test_b30_a_stranger_starts_and_sees_no_run(organization: Organization, alice
         with pytest.raises(NotFound):
             forbidden()
     assert not BillingRun.objects.visible_to(charlie).filter(pk=run.pk).exists()
+
+
+def test_b19_a_month_that_has_not_begun_is_neither_previewed_nor_run(
+    organization: Organization, alice: Actor
+) -> None:
+    for refused in (
+        lambda: running.preview(organization, following(THIS_MONTH), by=alice),
+        lambda: running.start(organization, following(THIS_MONTH), issue=False, by=alice),
+    ):
+        with pytest.raises(Invalid, match="not begun"):
+            refused()
+    assert not BillingRun.objects.filter(organization=organization).exists()
+
+
+def test_b19_a_month_is_over_once_it_is_where_each_payer_is(
+    charge: Charge, organization: Organization, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charge()
+    settle()
+    BillingAccount.objects.filter(organization=organization).update(time_zone="America/Los_Angeles")
+    border = drafting.end_of(THIS_MONTH, "America/Los_Angeles")
+    monkeypatch.setattr(running, "clock", SimpleNamespace(now=lambda: border - timedelta(seconds=1)))
+    with pytest.raises(Conflict, match="not over yet"):
+        running.require_over(organization, THIS_MONTH)
+    monkeypatch.setattr(running, "clock", SimpleNamespace(now=lambda: border))
+    running.require_over(organization, THIS_MONTH)

@@ -54,7 +54,7 @@ from core.models import Organization
 from drivers.models import Driver
 from stations.models import ChargingStation
 from tests import factories
-from tests.billing.conftest import THIS_MONTH, Charge, settle
+from tests.billing.conftest import THIS_MONTH, Charge, settle, when_over
 
 pytestmark = pytest.mark.usefixtures("committed")
 TODAY = clock.now().date()
@@ -193,10 +193,11 @@ def test_b52_a_second_start_pays_nothing_twice_and_what_came_late_is_next_months
 
 
 def test_b29_two_starts_at_once_pay_once(
-    paid: Paid, driver: Driver, alice: Actor, organization: Organization
+    paid: Paid, driver: Driver, alice: Actor, organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = [paid(10_000), paid(20_000)]
     running.start(organization, THIS_MONTH, issue=True, kind=RunKind.STATEMENTS, by=alice)
+    when_over(monkeypatch, NEXT_MONTH)
     running.start(organization, NEXT_MONTH, issue=True, kind=RunKind.STATEMENTS, by=alice)
     with pytest.raises(Conflict, match="already"):
         running.start(organization, THIS_MONTH, issue=True, kind=RunKind.STATEMENTS, by=alice)

@@ -233,6 +233,7 @@ NOT_THEIRS = {  # needs what they may not do anywhere
     "invoice_charge",
     "invoice_announce_debit",
     "invoice_pay_out",
+    "invoice_give_up",
     "home_agreement",
     "home_agreement_end",
     "host_agreement",

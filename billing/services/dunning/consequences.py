@@ -25,7 +25,7 @@ def block_cards(invoice: Invoice, *, reason: str, by: Actor) -> int:
         raise Invalid("Say why, in at most 300 characters.", field="reason")
     locked = Invoice.objects.select_for_update(of=("self",)).select_related("account").get(pk=invoice.pk)
     final = final_of(locked)
-    if final is None or locked.state not in allocating.OWED:
+    if final is None or locked.state not in allocating.ASKED_FOR:
         raise Conflict("Cards are blocked only after the final reminder of an invoice that is still owed.")
     found = list(cards_of(locked).select_for_update())
     if not found:

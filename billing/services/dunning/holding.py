@@ -29,7 +29,7 @@ def hold(
         raise Invalid("Choose a day that is not over.", field="until")
     if kind == HoldKind.PROMISE and until is None:
         raise Invalid("Say until when the payment is promised.", field="until")
-    if invoice is not None and invoice.state not in allocating.OWED:
+    if invoice is not None and invoice.state not in allocating.ASKED_FOR:
         raise Conflict("Nothing is owed on this invoice.")
     before = _open(account, invoice)
     if before is not None and (before.until is None or before.until >= today):

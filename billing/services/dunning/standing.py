@@ -120,7 +120,7 @@ def _why_never(invoice: Invoice) -> Stop | None:
 
 def _is_claim(invoice: Invoice) -> bool:
     is_invoice = invoice.document_type == DocumentType.INVOICE and invoice.kind == InvoiceKind.COLLECTIVE
-    return is_invoice and invoice.state in allocating.OWED and allocating.open_amount(invoice) > 0
+    return is_invoice and invoice.state in allocating.ASKED_FOR and allocating.open_amount(invoice) > 0
 
 
 def _why_not_now(invoice: Invoice, hold: DunningHold | None) -> Stop | None:

@@ -95,7 +95,7 @@ def candidates(now: datetime) -> QuerySet[Invoice]:
     policies = DunningPolicy.objects.filter(pk=OuterRef("organization"), enabled=True)
     holds = DunningHold.objects.open().filter(Q(until=None) | Q(until__gte=tomorrow))
     rows = Invoice.objects.filter(
-        state__in=allocating.OWED, document_type=DocumentType.INVOICE, kind=InvoiceKind.COLLECTIVE,
+        state__in=allocating.ASKED_FOR, document_type=DocumentType.INVOICE, kind=InvoiceKind.COLLECTIVE,
         due_on__lt=tomorrow,
     )  # fmt: skip
     counted = rows.annotate(

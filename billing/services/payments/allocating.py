@@ -10,13 +10,16 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.db.transaction import atomic
 
 from billing.models import Allocation, DocumentType, Invoice, InvoiceState, Payment, PaymentState, Purpose
+from billing.services.payments import write_offs
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from core.money import minor_units
 from core.services import outbox
 
-OWED = (InvoiceState.ISSUED, InvoiceState.PARTLY_PAID)
+ASKED_FOR = (InvoiceState.ISSUED, InvoiceState.PARTLY_PAID)
+OWED = (*ASKED_FOR, InvoiceState.UNCOLLECTIBLE)
+"""What a payment can settle: also what nobody asks for any more (B-14)."""
 _NOTHING = Decimal(0)
 
 
@@ -134,15 +137,20 @@ def _shorten(allocations: QuerySet[Allocation], over: Decimal) -> list[Allocatio
 def refresh(invoice: Invoice) -> None:
     """The state that follows from what is paid; the caller holds the invoice's lock.
 
-    A paid invoice goes back to partly paid by a returned payment only, whatever is left of it (B-14).
+    A paid invoice goes back to partly paid by a returned payment only, whatever is left of it (B-14). What is
+    uncollectible stays so until it is paid in full; what is written off of it follows.
     """
     before, rest = invoice.state, open_amount(invoice)
     if before not in (*OWED, InvoiceState.PAID):
         return
     if not rest:
         invoice.state = InvoiceState.PAID
-    elif before != InvoiceState.ISSUED or rest < invoice.due - credited(invoice):
+    elif before in (InvoiceState.PARTLY_PAID, InvoiceState.PAID) or (
+        before == InvoiceState.ISSUED and rest < invoice.due - credited(invoice)
+    ):
         invoice.state = InvoiceState.PARTLY_PAID
+    if before == InvoiceState.UNCOLLECTIBLE:
+        write_offs.follow(invoice, rest)
     if invoice.state == before:
         return
     invoice.save(update_fields=["state"])

@@ -148,7 +148,7 @@ def _owed(organization: Organization) -> QuerySet[Invoice]:
     has_mandate = Mandate.objects.filter(organization=organization, state=MandateState.ACTIVE)
     meant = Q(account__in=has_mandate.values("account")) | Q(snapshot__payment__means=snapshots.DEBIT)
     return Invoice.objects.filter(
-        meant, organization=organization, state__in=allocating.OWED, document_type=DocumentType.INVOICE
+        meant, organization=organization, state__in=allocating.ASKED_FOR, document_type=DocumentType.INVOICE
     ).select_related("account").prefetch_related("debit_notices__mandate").order_by("id")  # fmt: skip
 
 

@@ -101,6 +101,8 @@ def take_back(payment: Payment, *, reason: str, fee: Decimal = Decimal(0), by: A
         return held
     if held.state != PaymentState.RECEIVED:
         raise Conflict("Only a payment that was received can be returned.")
+    if held.method == Method.CREDIT_NOTE:
+        raise Conflict("This is what a credit note gives. No bank can take it back.")
     held.state, held.failure = PaymentState.RETURNED, reason[:200]
     held.save(update_fields=["state", "failure"])
     missing = wallets.give_back(held) if held.purpose == Purpose.TOP_UP else Decimal(0)

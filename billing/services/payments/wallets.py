@@ -23,7 +23,7 @@ from billing.models import (
     Wallet,
     WalletReservation,
 )
-from billing.services import home_agreements, home_sessions
+from billing.services import companies, home_agreements, home_sessions
 from billing.services.payments import allocating, books
 from billing.services.payments.margins import margin as margin
 from billing.services.payments.reservations import SYSTEM as SYSTEM
@@ -138,10 +138,12 @@ def locked(account_id: UUID | None, currency: str) -> Wallet | None:
 def reserve(session: Transaction, *, by: Actor = SYSTEM) -> WalletReservation | None:
     """Set aside for a running session what it costs at first, or what is there; once for each session.
 
-    A session at home, for which the driver is paid, takes nothing (B-52), nor does one that a card pays for.
+    A session at home, for which the driver is paid, takes nothing (B-52), nor does one that a card or a company pays.
     """
     by.require(Permission.SESSIONS_VIEW, session)
     if session.driver is None or home_agreements.of_session(session) or is_held_elsewhere(session):
+        return None
+    if not companies.paid_by_drivers(Transaction.objects.filter(pk=session.pk)).exists():
         return None
     currency = session.organization.currency
     wallet = Wallet.objects.select_for_update().filter(

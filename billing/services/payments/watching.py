@@ -12,7 +12,7 @@ AT_ONCE = 500
 
 def pay_from_wallets() -> int:
     """Pay issued invoices of payers with money in their wallet; how many were paid at least in part."""
-    owed = Invoice.objects.filter(state__in=allocating.OWED, document_type="380")
+    owed = Invoice.objects.filter(state__in=allocating.ASKED_FOR, document_type="380")
     charged = ProviderCall.objects.filter(action=CallAction.CHARGE, state=CallState.OPEN)
     payable = owed.filter(account__wallets__balance__gt=0).exclude(debits__open=True)
     payable = payable.exclude(pk__in=list(charged.values_list("details__invoice", flat=True)))

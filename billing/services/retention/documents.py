@@ -139,6 +139,9 @@ def _grow_by_money(found: Family) -> None:
         Allocation.objects.filter(of_invoices | of_payments).values_list("payment", "invoice"),
         Receipt.objects.filter(of_invoices | of_payments).values_list("payment", "invoice"),
         refunds.values_list("payment", "credit_note"),
+        Payment.objects.filter(
+            Q(credit_note__in=found.invoices) | Q(pk__in=found.payments, credit_note__isnull=False)
+        ).values_list("pk", "credit_note"),
     ):
         for payment, invoice in pairs:
             found.payments.add(payment)
@@ -174,6 +177,7 @@ def _stays(organization: Organization, found: Family, before: date) -> bool:
         Q(payment_posting__payment__in=found.payments)
         | Q(invoice__in=found.invoices)
         | Q(payout__invoice__in=found.invoices)
+        | Q(write_off__invoice__in=found.invoices)
     )
     shares = Share.objects.filter(cdr__in=found.cdrs).exclude(invoice__in=found.invoices)
     return (

@@ -19,7 +19,7 @@ STANDING = "\n        AND NOT EXISTS (SELECT FROM billing_cdr k WHERE k.credit_r
 
 class Migration(migrations.Migration):
 
-    dependencies = [('billing', '0041_debit_notices')]
+    dependencies = [('billing', '0044_note_credits')]
 
     operations = [
         migrations.RunSQL(FITS.format(standing=STANDING), FITS.format(standing="")),

@@ -5,7 +5,8 @@ from importlib import import_module
 from django.db import migrations, models
 
 _STATEMENTS = import_module("billing.migrations.0038_statements")
-BEFORE = _STATEMENTS.dropping(_STATEMENTS.WITH_PAYOUTS)
+_WRITE_OFFS = import_module("billing.migrations.0043_write_offs")
+BEFORE = _STATEMENTS.dropping(_WRITE_OFFS.WITH_WRITE_OFFS)
 DECLARED = "DECLARE journals uuid[]; sessions uuid[]; other record;"
 WITH_CARRIED = DECLARED + " carried uuid[]; carry uuid; rest numeric;"
 KEPT = "        OR EXISTS (SELECT FROM billing_refund WHERE (payment_id = ANY(payments)"
@@ -60,13 +61,13 @@ def with_wallets() -> str:
 
 class Migration(migrations.Migration):
 
-    dependencies = [('billing', '0048_halves_found')]
+    dependencies = [('billing', '0046_halves_found')]
 
     operations = [
         migrations.RunSQL(with_wallets(), BEFORE),
         migrations.AlterField(
             model_name='ledgerentry',
             name='account',
-            field=models.CharField(choices=[('receivable', 'Receivable'), ('revenue', 'Revenue'), ('vat', 'Vat'), ('rounding', 'Rounding'), ('cash', 'Cash'), ('bank', 'Bank'), ('wallet', 'Wallet'), ('unassigned', 'Unassigned'), ('fees', 'Fees'), ('payable', 'Payable'), ('compensation', 'Compensation'), ('host_share', 'Host Share'), ('carried', 'Carried')], max_length=12),
+            field=models.CharField(choices=[('receivable', 'Receivable'), ('revenue', 'Revenue'), ('vat', 'Vat'), ('rounding', 'Rounding'), ('cash', 'Cash'), ('bank', 'Bank'), ('wallet', 'Wallet'), ('unassigned', 'Unassigned'), ('fees', 'Fees'), ('payable', 'Payable'), ('compensation', 'Compensation'), ('host_share', 'Host Share'), ('carried', 'Carried'), ('write_off', 'Write Off')], max_length=12),
         ),
     ]

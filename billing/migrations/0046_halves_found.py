@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [('billing', '0047_halves')]
+    dependencies = [('billing', '0045_halves')]
 
     operations = [
         # Half made by a migration that ended.
