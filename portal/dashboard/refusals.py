@@ -560,7 +560,6 @@ FILLED = (
     _("Not a network: %(cause)s."),
     _("There are %(count)s webhooks already. Delete one first."),
     _("%(count)s commands are planned for this station. Cancel some first."),
-    _("“%(command)s” is sent at once; it cannot be planned."),
     _("The profiles change too often in this window. Choose a shorter one."),
     _("INTERVAL is a whole number from 1 to %(most)s."),
     _("A rule comes at most %(most)s times a day."),
@@ -632,6 +631,8 @@ FILLED = (
     _("OCPP 2.0.1 has no connector type “%(type)s”."),
     _("OCPP 2.0.1 has no source “%(source)s”."),
     _("OCPP %(version)s has no action “%(action)s”."),
+    _("The station speaks OCPP %(version)s."),
+    _("This is for OCPP %(meant)s; the station speaks %(version)s."),
     _("OCPP %(version)s has no “%(name)s”."),
     _("OCPP %(version)s has no %(field)s “%(value)s”."),
     # stations: charging profiles

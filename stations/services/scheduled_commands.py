@@ -31,7 +31,6 @@ MOST_PLANNED = 100
 SERVED_AT_ONCE = 200
 MOST_MISSED = 100
 SEALED_FOR = "scheduled_command"
-NEVER_PLANNED = frozenset({"call"})
 
 Status = ScheduledCommand.Status
 Outcome = ScheduledRun.Outcome
@@ -86,7 +85,7 @@ def write_down(
     by.require(commands.permission_of(intent), station)
     preconditions.check_manners(intent, patience_s, if_offline)
     now = clock.now()
-    first = _first(station, when, now, intent)
+    first = _first(station, when, now)
     parameters = intents.to_json(intent)
     preconditions.require_storable(parameters)
     with atomic():
@@ -209,9 +208,7 @@ def _after(scheduled: ScheduledCommand, moment: datetime) -> datetime | None:
     return Recurrence.read(scheduled.repeat, start=scheduled.run_at, zone=zone).after(moment)
 
 
-def _first(station: ChargingStation, when: When, now: datetime, intent: Intent) -> datetime:
-    if intent.name in NEVER_PLANNED:
-        raise Invalid(f"“{intent.name}” is sent at once; it cannot be planned.", field="run_at")
+def _first(station: ChargingStation, when: When, now: datetime) -> datetime:
     if when.run_at is None and not when.repeat:
         raise Invalid("Say when: give run_at or repeat.", field="run_at")
     start = when.run_at or now

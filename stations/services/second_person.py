@@ -51,8 +51,10 @@ _APPROVED = BulkCommand.Approval.APPROVED
 
 def is_counted(intent: Intent, by: Actor) -> bool:
     """Whether the intent is of those kinds, and a person or a program of theirs says it."""
-    if by.kind not in {ActorKind.USER, ActorKind.KEY}:
-        return False
+    return by.kind in {ActorKind.USER, ActorKind.KEY} and _is_of_the_kind(intent)
+
+
+def _is_of_the_kind(intent: Intent) -> bool:
     return _is_raw(intent) if isinstance(intent, Call) else intent.name in NEEDS_TWO
 
 
@@ -88,7 +90,7 @@ def needs_two(
 ) -> bool:
     """Whether these stations are more than one may tell, with those that the actor told alone within a day or that
     are to be told at the same time."""
-    if intent.name not in NEEDS_TWO:
+    if not _is_of_the_kind(intent):
         return False
     one_after_the_other(by)
     told = _told_alone(by, A_DAY, coming) | {station.pk for station in stations}

@@ -125,9 +125,13 @@ def test_what_is_pending_is_taken_back_together(api: APIClient, fleet: list[Char
         ({"stations": ["x"]}, "/stations/0"),
         ({"stations": ["0192f3a4-5b6c-7d8e-9f01-23456789abcd"]}, "/stations/0"),
         ({"filter": {"tag": "north"}, "kind": "never"}, "/kind"),
-        ({"filter": {"tag": "north"}, "command": "call", "action": "Reset", "payload": {}}, "/command"),
+        ({"filter": {"tag": "north"}, "command": "call", "action": "Reset", "payload": {}}, "/payload/type"),
+        ({"stations": [], "dry_run": True}, "/stations"),
+        ({"filter": {"tag": "nowhere"}, "dry_run": True}, "/filter"),
         ({"filter": {"tag": "north"}, "command": "unlock_connector", "evse_id": 1, "if_offline": "wait"},
          "/if_offline"),
+        ({"filter": {"tag": "north"}, "command": "unlock_connector", "evse_id": 1, "if_offline": "wait",
+          "dry_run": True}, "/if_offline"),
     ],
 )  # fmt: skip
 def test_a_wish_that_nobody_could_be_told_is_refused(
@@ -145,11 +149,11 @@ def test_the_number_of_stations_is_bounded(
     api: APIClient, fleet: list[ChargingStation], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("stations.services.bulk_commands.MOST_STATIONS", 2)
-    site = {"site": str(fleet[0].site_id)}
+    wish = {"command": "clear_cache", "filter": {"site": str(fleet[0].site_id)}}
+    tried, sent = (api.post(URL, {**wish, "dry_run": trial}) for trial in (True, False))
 
-    assert pointer(api.post(URL, {"command": "clear_cache", "filter": site})) == "/stations"
-    tried = api.post(URL, {"command": "clear_cache", "filter": site, "dry_run": True}).json()
-    assert tried == {"count": len(fleet), "stations": ids(fleet)[:2]}
+    assert pointer(tried) == pointer(sent) == "/stations"
+    assert "more than 2 stations" in tried.json()["detail"]
     assert_nothing_was_said(fleet)
 
 
