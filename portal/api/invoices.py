@@ -231,7 +231,7 @@ class InvoiceCredit(OneInvoice):
 class InvoiceCharge(OneInvoice):
     """A kept card pays an invoice."""
 
-    scopes = {"write": "payments:write"}
+    scopes = {"write": "invoices:write"}
     serializer_class = PaymentView
 
     @extend_schema(operation_id="charge_invoice", request=ChargeBody, responses={201: PaymentView})
@@ -248,7 +248,7 @@ class InvoiceCharge(OneInvoice):
 class InvoicePayments(ListResource):
     """Payments that settle an invoice."""
 
-    scopes = {"read": "payments:read", "write": "payments:write"}
+    scopes = {"read": "invoices:read", "write": "invoices:write"}
     serializer_class = PaymentView
 
     def invoice(self) -> Invoice:
