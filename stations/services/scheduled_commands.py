@@ -6,7 +6,7 @@ command, so that none is issued twice. A time that passed more than ``LATE`` ago
 down as missed and not made up for: stations are not to open at night because the portal was away in the morning.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
@@ -105,6 +105,7 @@ def write_down(
             if_offline=if_offline,
             reason=reason.replace("\x00", "")[:500],
             created_at=now,
+            person_id=second_person.person_of(intent, by),
             **_owner(by),
         )
         changes = {"next_at": [None, first.isoformat()], "repeat": [None, scheduled.repeat]}
@@ -242,7 +243,7 @@ def _actor(scheduled: ScheduledCommand) -> Actor:
     actor = access.actor_again(scheduled.owner_kind, scheduled.owner_id, scheduled.organization_id)
     if actor is None:
         raise NotPermitted("Who planned this is no longer here. Plan it anew in your own name.")
-    return actor
+    return replace(actor, owner_id=scheduled.person_id or actor.owner_id)
 
 
 def _intent(scheduled: ScheduledCommand) -> Intent:

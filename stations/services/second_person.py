@@ -21,7 +21,7 @@ from core import clock
 from core.access import Actor, ActorKind
 from core.errors import Conflict
 from core.ids import uuid7_of
-from core.models import ApiKey, Organization
+from core.models import Organization
 from stations.domain.intents import Intent
 from stations.domain.intents.raw import Call
 from stations.domain.recurrence import Recurrence
@@ -61,6 +61,11 @@ def _is_of_the_kind(intent: Intent) -> bool:
 def _is_raw(call: Call) -> bool:
     action, message = call.action.casefold(), str(call.payload.get("requestedMessage", "")).casefold()
     return action in RAW or (action in TRIGGERS and message.startswith(SIGNING))
+
+
+def person_of(intent: Intent, by: Actor) -> UUID | None:
+    """Who is kept with a command or plan, so that it counts for that person; nobody where it is never counted."""
+    return by.person_id if is_counted(intent, by) else None
 
 
 class Coming(NamedTuple):
@@ -141,7 +146,7 @@ def _comes(plan: ScheduledCommand, at: datetime) -> bool:
 
 
 def _alone(rows: QuerySet[Any], by: Actor) -> QuerySet[Any]:
-    own = rows.filter(_OF_THE_KIND, organization_id=by.home, issued_by__in=_names_of(by))
+    own = rows.filter(_OF_THE_KIND, organization_id=by.home, person_id=by.person_id)
     return own.exclude(bulk_part__bulk__approval=_APPROVED)
 
 
@@ -158,9 +163,3 @@ def _rolled_out(by: Actor, since: datetime) -> QuerySet[Any]:
         rollout__requested_at__gt=since,
     ).exclude(rollout__status=RolloutStatus.AWAITING_APPROVAL.value)
     return _stations(rows)
-
-
-def _names_of(by: Actor) -> set[str]:
-    person = access.person_behind(by)
-    keys = ApiKey.objects.filter(organization_id=by.home, created_by=person).values_list("name", flat=True)
-    return {by.label[:200], person, *(f"key:{name}"[:200] for name in keys)}
