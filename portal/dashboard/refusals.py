@@ -632,6 +632,7 @@ FILLED = (
     _("OCPP 2.0.1 has no source “%(source)s”."),
     _("OCPP %(version)s has no action “%(action)s”."),
     _("The station speaks OCPP %(version)s."),
+    _("The webhook “%(name)s” failed for a day and was switched off: %(cause)s"),
     _("This is for OCPP %(meant)s; the station speaks %(version)s."),
     _("OCPP %(version)s has no “%(name)s”."),
     _("OCPP %(version)s has no %(field)s “%(value)s”."),
