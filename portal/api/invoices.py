@@ -27,7 +27,7 @@ from core import clock
 from core.money import minor_units
 from portal.api.amounts import Amount, Rate, Sum
 from portal.api.fields import OwnRow
-from portal.api.payments import PaymentView
+from portal.api.payments import PaymentFilter, PaymentView
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 
 BY_HAND = [Method.BANK_TRANSFER.value, Method.MANUAL.value]
@@ -250,6 +250,7 @@ class InvoicePayments(ListResource):
 
     scopes = {"read": "invoices:read", "write": "invoices:write"}
     serializer_class = PaymentView
+    filter_class = filterset_class = PaymentFilter
 
     def invoice(self) -> Invoice:
         one: Invoice = found(

@@ -386,7 +386,8 @@ def test_payments_below_an_invoice_are_of_the_scopes_of_invoices(
     assert "invoices:write" in paid(reader, invoice).json()["detail"]
     assert not ours(Payment, organization).exists()
     assert paid(writer, invoice).status_code == 201
-    assert len(results(reader.get(path))) == 1
+    assert len(results(reader.get(path))) == len(results(reader.get(path, {"method": "bank_transfer"}))) == 1
+    assert results(reader.get(path, {"search": "nothing like it"})) == []
     assert (others.get(path).status_code, writer.get(path).status_code) == (403, 403)
     charge = f"/api/v1/invoices/{invoice.pk}/charge/"
     assert "invoices:write" in others.post(charge, {}, format="json").json()["detail"]

@@ -127,6 +127,8 @@ def test_f25_a_receiver_that_is_down_gets_each_event_later_under_the_same_id(
     work()
     work(minutes=1)
     [row] = listed(api, hook)
+    assert len(results(api.get(path(hook, "deliveries/"), {"search": row["type"].upper()}))) == 1
+    assert results(api.get(path(hook, "deliveries/"), {"search": "nothing like it"})) == []
     assert (row["status"], row["tries"]) == ("pending", 2)
     assert api.get(path(hook)).json()["failing_since"] is not None
     target.status = 200
