@@ -82,6 +82,7 @@ RESOURCES = {
     **{"firmware-images": "firmware", "firmware-rollouts": "firmware", "tools": "tariffs"},
     **{"bulk-commands": "commands", "scheduled-commands": "commands", "charging-policy": "tokens"},
     **{"bank-statements": "payments", "bank-lines": "payments", "debit-files": "payments"},
+    "provider-movements": "payments",
     **{"home-agreements": "billing-accounts", "host-agreements": "billing-accounts"},
     **{"meter-keys": "organization", "quirks": "stations", "data-transfer-rules": "stations"},
 }
