@@ -32,7 +32,6 @@ from stations.services.bulk_commands import Manners
 from stations.services.bulk_reach import Reach
 from stations.services.scheduled_commands import When
 
-# One station at a time: what is checked against the version that it is connected with.
 OF_BULK = ("stations", "filter", "dry_run")
 STATION = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 

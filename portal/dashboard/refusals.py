@@ -42,6 +42,7 @@ PLAIN = (
     _("The time for which it was planned has passed. Ask for it anew."),
     _("Only a member or a key of the organization can ask for this."),
     _("What was asked for cannot be read any more. Ask for it anew."),
+    _("None of these stations can be told this any more. Ask for it anew."),
     _("Who planned this is no longer here. Plan it anew in your own name."),
     _("The station is retired."),
     _("What this plan says cannot be read. Cancel it and plan it anew."),

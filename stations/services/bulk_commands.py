@@ -143,7 +143,7 @@ def approve(bulk: BulkCommand, *, by: Actor, fits: Fits = for_all) -> BulkComman
         asker = access.actor_again(held.owner_kind, held.owner_id, held.organization_id)  # type: ignore[arg-type]
         _require_still_possible([part.station for part in parts], intent, manners, asker)
         assert asker is not None
-        unfit = dict(reach([part.station for part in parts], intent, fits).passed_over)
+        unfit = _unfit([part.station for part in parts], intent, fits)
         _decide(held, Approval.APPROVED, by)
         held.expires_at = clock.now() + timedelta(seconds=manners.patience_s)
         held.save()
@@ -179,6 +179,14 @@ def _require_still_possible(
     run_at = manners.when.run_at if manners.when else None
     if run_at is not None and run_at <= clock.now():
         raise Conflict("The time for which it was planned has passed. Ask for it anew.")
+
+
+def _unfit(stations: Sequence[ChargingStation], intent: Intent, fits: Fits) -> dict[ChargingStation, str]:
+    """Who is passed over now, and why. Raises :class:`Conflict` where nobody would be told."""
+    try:
+        return dict(reach(stations, intent, fits).passed_over)
+    except Invalid as error:
+        raise Conflict("None of these stations can be told this any more. Ask for it anew.") from error
 
 
 def counts(bulk: BulkCommand) -> dict[str, int]:
@@ -223,7 +231,7 @@ def _withdraw(bulk: BulkCommand, by: Actor) -> int:
         held = BulkCommand.objects.select_for_update().get(pk=bulk.pk)
         if held.approval != Approval.AWAITED:
             return 0
-        parts = list(held.parts.select_related("station"))
+        parts = list(held.parts.filter(refusal="").select_related("station"))
         check([part.station for part in parts], _unsealed(held)[0], by=by)
         _decide(held, Approval.WITHDRAWN, by)
         held.save()

@@ -287,3 +287,17 @@ class TestSecondPerson:
         assert shown["counts"] == {"pending": 1, "refused": 3}
         assert told(fleet) == {str(fleet[0].pk)}
         assert len(results(api.get(URL))) == 1
+
+    def test_w021_an_approval_is_not_used_up_where_nobody_could_be_told(
+        self, api: APIClient, api_with: Callable[..., APIClient], pair: list[ChargingStation]
+    ) -> None:
+        asked = api.post(URL, {**RESTART, "stations": ids(pair)})["Location"]
+        for station in pair:
+            speak(station, "2.1")
+
+        assert "any more" in problem(api_with("*").post(f"{asked}approve/"), 409)["detail"]
+        assert api.get(asked).json()["approval"] == "awaited"
+        assert not told(pair)
+        for station in pair:
+            speak(station, "1.6")
+        assert api_with("*").post(f"{asked}approve/").json()["counts"] == {"pending": 2}
