@@ -829,7 +829,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a22155488d7fffb7fd622cf5865ac5,01a22155488d764aacaefdbcd1a1ee2c,01a22155488d7100bb92fcb57c23e4b0,01a22155488d79729ebff7ae56951ff9,01a22155488d7796aac15caac3e82d24,01a22155488d77d58835224edfeb6726,01a22155488d7fb6933adb9dd785aa1d,01a22155488d7a678ea87af98f584434}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 08:46:06.994512+00:00","2026-11-28 08:46:06.994546+00:00","2026-11-28 08:46:06.994562+00:00","2026-11-28 08:46:06.994576+00:00","2026-11-28 08:46:06.994589+00:00","2026-11-28 08:46:06.994602+00:00","2026-11-28 08:46:06.994625+00:00","2026-11-28 08:46:06.994646+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a2216343fc7e589e1717243b92809c,01a2216343fc7f598f071758e1cb96b0,01a2216343fc753fbf9c5b4fe9bf06d0,01a2216343fc7469ba44025f5f1f273f,01a2216343fc7f7492c557fecb7e17a6,01a2216343fc7394a011cdd873811d47,01a2216343fc78619aff44e81b2c53d7,01a2216343fc72868c1a88db0b8dac52}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 09:01:23.324761+00:00","2026-11-28 09:01:23.324793+00:00","2026-11-28 09:01:23.324808+00:00","2026-11-28 09:01:23.324823+00:00","2026-11-28 09:01:23.324835+00:00","2026-11-28 09:01:23.324847+00:00","2026-11-28 09:01:23.324868+00:00","2026-11-28 09:01:23.324888+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -2804,6 +2804,25 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0040_prov
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration billing.0041_debit_notices 25e63984b6e82bfe
+CREATE TABLE "billing_debitnotice" ("id" uuid NOT NULL PRIMARY KEY, "creditor_id" varchar(35) NOT NULL, "amount" numeric(19, 4) NOT NULL, "collect_on" date NOT NULL, "subject" varchar(300) NOT NULL, "body" text NOT NULL, "state" varchar(7) NOT NULL, "reason" varchar(300) NOT NULL, "tries" integer NOT NULL CHECK ("tries" >= 0), "next_try_at" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL, "sent_at" timestamp with time zone NULL, "made_at" timestamp with time zone NOT NULL, "made_by" varchar(200) NOT NULL, "invoice_id" uuid NOT NULL, "mandate_id" uuid NOT NULL, CONSTRAINT "debit_notice_is_of_something" CHECK ("amount" > 0), CONSTRAINT "debit_notice_sent_at_a_time" CHECK ((NOT ("state" = 'sent') OR "sent_at" IS NOT NULL)));
+ALTER TABLE "billing_debitnotice" ADD CONSTRAINT "billing_debitnotice_invoice_id_ef1959d8_fk_billing_invoice_id" FOREIGN KEY ("invoice_id") REFERENCES "billing_invoice" ("id") DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE "billing_debitnotice" ADD CONSTRAINT "billing_debitnotice_mandate_id_afaf80bb_fk_billing_mandate_id" FOREIGN KEY ("mandate_id") REFERENCES "billing_mandate" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE UNIQUE INDEX "debit_notice_on_its_way_once" ON "billing_debitnotice" ("invoice_id") WHERE "state" IN ('waiting', 'sending');
+CREATE INDEX "billing_debitnotice_invoice_id_ef1959d8" ON "billing_debitnotice" ("invoice_id");
+CREATE INDEX "billing_debitnotice_mandate_id_afaf80bb" ON "billing_debitnotice" ("mandate_id");
+CREATE INDEX "debit_notice_waiting" ON "billing_debitnotice" ("next_try_at") WHERE "state" = 'waiting';
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0041_debit_notices', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration core.0100_keys_of_persons e09eaafcbb48273f
+ALTER TABLE "core_apikey" ADD COLUMN "owner_id" uuid NULL;
+UPDATE core_apikey k SET owner_id = u.id FROM core_user u WHERE lower(k.created_by) = 'user:' || lower(u.email);
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0100_keys_of_persons', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration mfa.0001_initial a42b6353f2ed5dd7
 CREATE TABLE "mfa_authenticator" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "type" varchar(20) NOT NULL, "data" jsonb NOT NULL, "user_id" uuid NOT NULL);
 ALTER TABLE "mfa_authenticator" ADD CONSTRAINT "mfa_authenticator_user_id_type_798d27ea_uniq" UNIQUE ("user_id", "type");
@@ -2814,7 +2833,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 08:48:35.007835+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 09:01:57.236128+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
@@ -2834,6 +2853,12 @@ ALTER TABLE "portal_idempotentanswer" ADD CONSTRAINT "portal_idempotentans_organ
 CREATE INDEX "portal_idempotentanswer_created_at_e6615621" ON "portal_idempotentanswer" ("created_at");
 CREATE INDEX "portal_idempotentanswer_organization_id_2bf75f4b" ON "portal_idempotentanswer" ("organization_id");
 INSERT INTO django_migrations (app, name, applied) VALUES ('portal', '0001_initial', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration portal.0002_refusals_of_a_client 21af64e6842538c3
+ALTER TABLE "portal_idempotentanswer" ADD COLUMN "client" varchar(36) DEFAULT '' NOT NULL;
+INSERT INTO django_migrations (app, name, applied) VALUES ('portal', '0002_refusals_of_a_client', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
@@ -2947,6 +2972,36 @@ SET CONSTRAINTS ALL DEFERRED;
 ALTER TABLE "stations_frozentariff" ADD COLUMN "tariff_changes" timestamp with time zone[] DEFAULT '{}' NOT NULL;
 ALTER TABLE "stations_frozentariff" ALTER COLUMN "tariff_changes" DROP DEFAULT;
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0054_changes_of_tariffs', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0057_commands_of_persons 3bf3c7fa152f8622
+ALTER TABLE "stations_command" ADD COLUMN "person_id" uuid NULL;
+ALTER TABLE "stations_scheduledcommand" ADD COLUMN "person_id" uuid NULL;
+UPDATE stations_scheduledcommand p SET person_id = p.owner_id WHERE p.owner_kind = 'user';
+UPDATE stations_scheduledcommand p SET person_id = coalesce(k.owner_id, k.id)
+    FROM core_apikey k WHERE p.owner_kind = 'key' AND k.id = p.owner_id;
+UPDATE stations_command c SET person_id = u.id FROM core_user u
+    WHERE c.issued_at > now() - interval '1 day' AND lower(c.issued_by) = 'user:' || lower(u.email);
+UPDATE stations_command c SET person_id = coalesce(k.owner_id, k.id) FROM core_apikey k
+    WHERE c.issued_at > now() - interval '1 day' AND c.organization_id = k.organization_id
+        AND c.issued_by = 'key:' || k.name;
+UPDATE stations_bulkcommand b SET requested_owner = u.id::text FROM core_user u
+    WHERE lower(b.requested_owner) = 'user:' || lower(u.email);
+UPDATE stations_bulkcommand SET requested_owner = substr(requested_owner, 5) WHERE requested_owner LIKE 'key:%';
+UPDATE stations_firmwarerollout r SET requested_owner = u.id::text FROM core_user u
+    WHERE lower(r.requested_owner) = 'user:' || lower(u.email);
+UPDATE stations_firmwarerollout SET requested_owner = substr(requested_owner, 5) WHERE requested_owner LIKE 'key:%';
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0057_commands_of_persons', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
+-- migration stations.0058_alerts_of_organizations 60e7a1c4508678bf
+SET CONSTRAINTS "stations_alert_station_id_563896ca_fk_stations_" IMMEDIATE; ALTER TABLE "stations_alert" DROP CONSTRAINT "stations_alert_station_id_563896ca_fk_stations_";
+ALTER TABLE "stations_alert" ALTER COLUMN "station_id" DROP NOT NULL;
+ALTER TABLE "stations_alert" ADD CONSTRAINT "stations_alert_station_id_563896ca_fk_stations_" FOREIGN KEY ("station_id") REFERENCES "stations_chargingstation" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE UNIQUE INDEX "alert_of_organization_open_once" ON "stations_alert" ("organization_id", "kind", "subject") WHERE ("cleared_at" IS NULL AND "station_id" IS NULL);
+INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0058_alerts_of_organizations', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 

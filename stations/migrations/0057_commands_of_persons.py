@@ -21,7 +21,7 @@ UPDATE stations_firmwarerollout SET requested_owner = substr(requested_owner, 5)
 
 
 class Migration(migrations.Migration):
-    dependencies = [("stations", "0053_commands_of_two_persons"), ("core", "0100_keys_of_persons")]
+    dependencies = [("stations", "0054_changes_of_tariffs"), ("core", "0100_keys_of_persons")]
 
     operations = [
         migrations.AddField("command", "person_id", models.UUIDField(null=True)),
