@@ -124,7 +124,8 @@ class Actor:
     """Who acts: a member, an API key, a station or the system, inside one organization.
 
     ``limited_to`` holds the ids (of sites) that the actor is limited to; ``None`` means all of the
-    organization. ``label`` is what pages and the audit show, such as ``user:anna@example.org``.
+    organization. ``label`` is what pages and the audit show, such as ``user:anna@example.org``. ``owner_id`` is the
+    person who holds the key.
     """
 
     kind: ActorKind
@@ -133,9 +134,18 @@ class Actor:
     permissions: frozenset[Permission] = frozenset()
     limited_to: frozenset[UUID] | None = None
     subject_id: UUID | None = None
+    owner_id: UUID | None = None
     scopes: frozenset[str] = frozenset()
     address: str = field(default="", compare=False)
     request_id: str = field(default="", compare=False)
+
+    @property
+    def person_id(self) -> UUID | None:
+        """Whose word it is where two persons have to agree (W-21): by whatever key or browser, the person's.
+
+        A key that the installation made stands for itself; the system and stations are nobody.
+        """
+        return self.owner_id or self.subject_id
 
     @property
     def home(self) -> UUID:

@@ -8,12 +8,13 @@ from core.models import Organization
 class IdempotentAnswer(models.Model):
     """The first answer under an ``Idempotency-Key``, replayed for 24 hours (security.md W-15).
 
-    A row without status is a request still at work.
+    A row without status is a request still at work. ``client`` is the key or person that asked.
     """
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE)
     route = models.CharField(max_length=200)
     key = models.CharField(max_length=255)
+    client = models.CharField(max_length=36, default="", db_default="")
     body_digest = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField(null=True)
     answer = models.JSONField(null=True)

@@ -20,7 +20,8 @@ class ApiKey(models.Model):
     """A program's way in: one organization, scopes, optional expiry and networks (security.md W-14).
 
     A ``key`` is sent with each request; the secret of a ``client`` only buys access tokens (OAuth2). After a
-    rotation the former secret works until ``former_until``.
+    rotation the former secret works until ``former_until``. ``owner_id`` is the person who holds it: who made it or
+    rotated it last; of a key that the installation made there is none.
     """
 
     class Kind(models.TextChoices):
@@ -45,6 +46,7 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=200)
+    owner_id = models.UUIDField(null=True)
 
     objects = ApiKeyQuerySet.as_manager()
 

@@ -30,7 +30,7 @@ from core import access, audit, clock, egress
 from core.ids import uuid7_of
 from core.models import Delivery, DeliveryAttempt, Webhook
 from core.models.webhooks import LEASE
-from core.services import outbox, webhook_mails, webhooks
+from core.services import outbox, webhook_mails, webhook_news, webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -341,6 +341,7 @@ def _tell_disabled(webhook: Webhook, failure: str) -> None:
         data={"webhook": str(webhook.pk), "name": webhook.name, "failure": failure},
     )
     webhook_mails.tell_disabled(webhook, failure)
+    webhook_news.switched_off.send(Webhook, webhook=webhook, failure=failure)
 
 
 def _key(secret: str) -> bytes:

@@ -121,6 +121,7 @@ def create(
         networks=_checked_networks(networks),
         expires_at=expires_at,
         created_by=by.label[:200],
+        owner_id=by.person_id,
     )
     with atomic():
         key.save(force_insert=True)
@@ -141,8 +142,8 @@ def rotate(key: ApiKey, *, by: Actor, overlap: timedelta = OVERLAP) -> str:
     """A new secret under the same name, scopes and client id; the present one works on for ``overlap``.
 
     Whatever was still valid from a rotation before ends now: at most two secrets work at a time. Who rotates it holds
-    it from now on, as ``created_by`` says, so that nobody acts as two persons by a colleague's key (W-21).
-    Raises :class:`Conflict` for a key that is refused already, :class:`Invalid` for an overlap out of bounds.
+    it from now on, as ``created_by`` and ``owner_id`` say, so that nobody acts as two persons by a colleague's key
+    (W-21). Raises :class:`Conflict` for a key that is refused already, :class:`Invalid` for an overlap out of bounds.
     """
     by.require(Permission.ORG_API, key)
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
@@ -155,8 +156,10 @@ def rotate(key: ApiKey, *, by: Actor, overlap: timedelta = OVERLAP) -> str:
         secret = _secret_of(key.prefix)
         key.former_digest, key.former_until = key.digest, now + overlap
         key.digest, key.rotated_at = crypto.digest(secret), now
-        held_by, key.created_by = key.created_by, by.label[:200]
-        key.save(update_fields=["digest", "former_digest", "former_until", "rotated_at", "created_by"])
+        held_by, key.created_by, key.owner_id = key.created_by, by.label[:200], by.person_id
+        key.save(
+            update_fields=["digest", "former_digest", "former_until", "rotated_at", "created_by", "owner_id"]
+        )
         changes = {
             "former_until": [None, key.former_until.isoformat()],
             "created_by": [held_by, key.created_by],

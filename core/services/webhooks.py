@@ -18,7 +18,7 @@ from core.access import Actor, Permission
 from core.errors import Conflict, Invalid, NotPermitted
 from core.models import Delivery, Event, Webhook
 from core.models.webhooks import LEASE
-from core.services import outbox
+from core.services import outbox, webhook_news
 
 EDITABLE = frozenset({"name", "url", "types", "limits"})
 MOST = 20
@@ -100,6 +100,7 @@ def retire(webhook: Webhook, *, by: Actor) -> None:
     with atomic():
         webhook.save(update_fields=["retired_at", "sealed_secret", "sealed_previous"])
         audit.record("webhook.deleted", webhook, by=by)
+        webhook_news.over.send(Webhook, webhook=webhook)
 
 
 def test(webhook: Webhook, *, by: Actor) -> Delivery:
@@ -184,6 +185,7 @@ def _become(webhook: Webhook, state: Webhook.State, action: str, by: Actor) -> W
     with atomic():
         webhook.save(update_fields=["state", "disabled_at", "failing_since", "blocked_until"])
         audit.record(action, webhook, by=by, changes={"state": [before, state.value]})
+        webhook_news.over.send(Webhook, webhook=webhook)
     return webhook
 
 

@@ -18,7 +18,9 @@ from stations.services import alerts
 
 class AlertView(serializers.Serializer):
     id = serializers.UUIDField()
-    station = serializers.UUIDField(source="station_id")
+    station = serializers.UUIDField(
+        source="station_id", allow_null=True, help_text="Null: it is of the organization"
+    )
     kind = serializers.CharField()
     subject = serializers.CharField()
     severity = serializers.ChoiceField(Alert.Severity.choices)
@@ -43,7 +45,7 @@ class AlertFilter(filters.FilterSet):
 
 
 class AlertList(ListResource):
-    """Alerts of all stations."""
+    """Alerts of all stations, and of the organization."""
 
     scopes = {"read": "alerts:read"}
     serializer_class = AlertView

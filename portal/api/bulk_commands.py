@@ -26,12 +26,12 @@ from portal.api.searching import Search
 from stations.domain.intents import Intent
 from stations.domain.words import CommandStatus
 from stations.models import BulkCommand, ChargingStation, Command, ScheduledCommand, Site
+from stations.ocpp import raw_calls
 from stations.services import bulk_commands, commands
 from stations.services.bulk_commands import Manners
+from stations.services.bulk_reach import Reach
 from stations.services.scheduled_commands import When
 
-# One station at a time: what is checked against the version that it is connected with.
-ALONE = frozenset({"call"})
 OF_BULK = ("stations", "filter", "dry_run")
 STATION = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 
@@ -65,7 +65,7 @@ class TargetFilter(StrictSerializer):
 class BulkBody(StrictSerializer):
     """Whom to tell; what to tell them stands beside it, as for one station."""
 
-    command = serializers.CharField(help_text="One of the commands of a station, but not `call`")
+    command = serializers.CharField(help_text="One of the commands of a station")
     stations = serializers.ListField(
         child=OwnRow(ChargingStation.objects.live()),
         required=False,
@@ -74,7 +74,7 @@ class BulkBody(StrictSerializer):
     )
     filter = TargetFilter(required=False, help_text="With `stations` too: what is in both")
     dry_run = serializers.BooleanField(
-        required=False, default=False, help_text="Only say whom it would reach: how many, and the first 500"
+        required=False, default=False, help_text="Only say whom it would reach; refused as the wish would be"
     )
 
 
@@ -86,7 +86,7 @@ def _to_many(body: type[CommandBody]) -> type[CommandBody]:
 
 Bodies = PolymorphicProxySerializer(
     component_name="NewCommandToMany",
-    serializers={name: _to_many(body) for name, body in BODIES.items() if name not in ALONE},
+    serializers={name: _to_many(body) for name, body in BODIES.items()},
     resource_type_field_name="command",
 )
 
@@ -142,8 +142,19 @@ class BulkView(BulkRowView):
 
 
 class TrialView(serializers.Serializer):
-    count = serializers.IntegerField()
+    count = serializers.IntegerField(help_text="Stations that would be told")
     stations = serializers.ListField(child=serializers.UUIDField())
+    refused = RefusalView(
+        many=True,
+        required=False,
+        help_text="Stations that a raw call would pass over, and why; where there are some",
+    )
+
+
+def _trial(reached: Reach) -> dict[str, Any]:
+    shown: dict[str, Any] = {"count": len(reached.told), "stations": [station.pk for station in reached.told]}
+    refused = [{"station_id": station.pk, "refusal": why} for station, why in reached.passed_over]
+    return dict(TrialView({**shown, "refused": refused} if refused else shown).data)
 
 
 EITHER = PolymorphicProxySerializer(
@@ -184,14 +195,14 @@ class CommandList(ListResource):
                     name, {"command": name, **body, "filter": {"vendor": "Amperix"}}, request_only=True
                 )
                 for name, body in EXAMPLES.items()
-                if name not in ALONE
             ),
         ],
     )
     def post(self, request: Request) -> Response:
         """Send a command to many stations, at most 500, or plan it; the answer counts how each took it.
 
-        What a station of them cannot be told is listed under `refused` and holds up no other. Above 20 stations
+        What a station of them cannot be told is listed under `refused` and holds up no other; a raw `call` passes over
+        those whose version of OCPP does not have it. Above 20 stations
         (`SECOND_PERSON_ABOVE`), those that one person told within a day counted together, resets, configuration,
         firmware and certificates wait a day for another person's word: `approve/`.
         """
@@ -199,13 +210,12 @@ class CommandList(ListResource):
 
     def _send(self) -> Response:
         intent, manners = self._wish()
-        fitting = self._whom()
+        raw_calls.check_for_any(intent)
+        whom = list(self._whom().select_related("presence")[: bulk_commands.MOST_STATIONS + 1])
+        told: dict[str, Any] = {"by": self.actor, "manners": manners, "fits": raw_calls.check_at_once}
         if self.wanted["dry_run"]:
-            some = list(fitting[: bulk_commands.MOST_STATIONS])
-            bulk_commands.check(some, intent, by=self.actor)
-            return Response({"count": fitting.count(), "stations": [station.pk for station in some]})
-        whom = list(fitting[: bulk_commands.MOST_STATIONS + 1])
-        bulk = bulk_commands.issue(whom, intent, by=self.actor, manners=manners)
+            return Response(_trial(bulk_commands.preview(whom, intent, **told)))
+        bulk = bulk_commands.issue(whom, intent, **told)
         shown = BulkView(bulk, context={"actor": self.actor}).data
         return Response(shown, status=202, headers={"Location": f"/api/v1/commands/{bulk.pk}/"})
 
@@ -217,8 +227,6 @@ class CommandList(ListResource):
             else data
         )
         values, body = validated(own, self.actor)
-        if values["command"] in ALONE:
-            raise serializers.ValidationError({"command": "This goes to one station at a time."})
         to_whom = {name: data[name] for name in (*OF_BULK, "command") if name in data}
         checked = BulkBody(data=to_whom, context={"actor": self.actor})
         checked.is_valid(raise_exception=True)
@@ -307,4 +315,8 @@ class BulkApproval(Resource):
     def post(self, request: Request, pk: UUID) -> Response:
         """Approve what somebody else asked for: it is sent, or planned, in their name."""
         bulk: BulkCommand = found(BulkCommand.objects.visible_to(self.actor), pk)
-        return self.once(lambda: Response(self.represent(bulk_commands.approve(bulk, by=self.actor))))
+        return self.once(lambda: self._approve(bulk))
+
+    def _approve(self, bulk: BulkCommand) -> Response:
+        approved = bulk_commands.approve(bulk, by=self.actor, fits=raw_calls.check_at_once)
+        return Response(self.represent(approved))

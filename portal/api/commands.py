@@ -27,6 +27,7 @@ from portal.api.permissions import holds
 from portal.api.searching import Search
 from portal.api.stations import BelowStation
 from portal.pace import AtOnce
+from stations.domain.intents import Intent
 from stations.domain.words import CommandStatus, Effect
 from stations.models import Command, ScheduledCommand, ScheduledRun
 from stations.ocpp import raw_calls
@@ -183,14 +184,13 @@ class StationCommands(BelowStation):
 
     def _send(self, station: Any) -> Response:
         values, body = validated(self.request.data, self.actor)
+        intent = body.intent(values)
         if is_planned(values):
-            return self._plan(station, values, body)
-        if values["command"] == "call":
-            version = station.presence.ocpp_version or station.boot_version
-            raw_calls.check(version, values["action"], values["payload"])
+            return self._plan(station, values, intent)
+        raw_calls.check_at_once(station, intent)
         command = commands.issue(
             station,
-            body.intent(values),
+            intent,
             by=self.actor,
             patience_s=values["expires_in"],
             if_offline=values["if_offline"],
@@ -213,10 +213,11 @@ class StationCommands(BelowStation):
         headers = {name: sent[name] for name in ("Location", "Idempotent-Replayed") if name in sent}
         return Response(self.represent(command), status=200 if command.settled else 202, headers=headers)
 
-    def _plan(self, station: Any, values: dict[str, Any], body: CommandBody) -> Response:
+    def _plan(self, station: Any, values: dict[str, Any], intent: Intent) -> Response:
+        raw_calls.check_for_later(station, intent)
         scheduled = scheduled_commands.plan(
             station,
-            body.intent(values),
+            intent,
             when=When(values.get("run_at"), values.get("repeat", "")),
             by=self.actor,
             patience_s=values["expires_in"],

@@ -131,9 +131,15 @@ class DriverExport(Resource):
         operation_id="export_driver", request=None, responses={(200, "application/zip"): OpenApiTypes.BINARY}
     )
     def post(self, request: Request, pk: UUID) -> HttpResponseBase:
-        """Take all that is kept of a driver as a zip of JSON, CSV and, for who may see invoices, their files."""
+        """Take all that is kept of a driver as a zip of JSON, CSV and, for who may see invoices, their files.
+
+        It is not kept here: under the same `Idempotency-Key` it is made again, as it is then, and noted again.
+        """
+        return self.file_once(lambda: self._export(pk))
+
+    def _export(self, pk: UUID) -> HttpResponseBase:
         driver: Driver = found(
             Driver.objects.visible_to(self.actor).select_related("organization", "user"), pk
         )
         pieces = driver_export.archive_for_operator(driver, by=self.actor)
-        return archived(request._request, pieces, filename="charging-data.zip", by=self.actor)
+        return archived(self.request._request, pieces, filename="charging-data.zip", by=self.actor)

@@ -86,6 +86,23 @@ class Conflicting(exceptions.APIException):
     default_code = "conflict"
 
 
+PROBLEM = "application/problem+json"
+TRY_AGAIN = frozenset({status.HTTP_401_UNAUTHORIZED, status.HTTP_429_TOO_MANY_REQUESTS})
+"""Refusals that say nothing of the request itself: the same one may be answered otherwise later."""
+
+
+def refusal(error: Exception, path: str) -> Response | None:
+    """The answer to a request that is refused for good; ``None`` where it may be tried again as it is."""
+    if isinstance(error, DomainError):
+        body = _domain_problem(error)
+    elif (known := _translated(error)) is not None:
+        body = _api_problem(known)
+    else:
+        return None
+    lasting = body["status"] < status.HTTP_500_INTERNAL_SERVER_ERROR and body["status"] not in TRY_AGAIN
+    return _response(body, path) if lasting else None
+
+
 def problem(error: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's exception handler: every error becomes a problem document, unknown ones are logged here."""
     set_rollback()
@@ -179,4 +196,4 @@ def _response(body: dict[str, Any], path: str, headers: dict[str, str] | None = 
         "request_id": request_id.get(),
         **body,
     }
-    return Response(document, status=code, headers=headers, content_type="application/problem+json")
+    return Response(document, status=code, headers=headers, content_type=PROBLEM)

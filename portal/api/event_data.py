@@ -137,7 +137,7 @@ class PlanFailureData(PlanData):
 
 class AlertData(serializers.Serializer):
     id = serializers.UUIDField()
-    station = serializers.UUIDField()
+    station = serializers.UUIDField(allow_null=True, help_text="Null: it is of the organization")
     kind = serializers.CharField()
     subject = serializers.CharField()
     severity = serializers.CharField()

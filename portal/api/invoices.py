@@ -27,7 +27,7 @@ from core import clock
 from core.money import minor_units
 from portal.api.amounts import Amount, Rate, Sum
 from portal.api.fields import OwnRow
-from portal.api.payments import PaymentView
+from portal.api.payments import PaymentFilter, PaymentView
 from portal.api.resource import ListResource, Resource, StrictSerializer, found, with_etag
 
 BY_HAND = [Method.BANK_TRANSFER.value, Method.MANUAL.value]
@@ -271,7 +271,7 @@ class InvoiceGiveUp(OneInvoice):
 class InvoiceCharge(OneInvoice):
     """A kept card pays an invoice."""
 
-    scopes = {"write": "payments:write"}
+    scopes = {"write": "invoices:write"}
     serializer_class = PaymentView
 
     @extend_schema(operation_id="charge_invoice", request=ChargeBody, responses={201: PaymentView})
@@ -288,8 +288,9 @@ class InvoiceCharge(OneInvoice):
 class InvoicePayments(ListResource):
     """Payments that settle an invoice."""
 
-    scopes = {"read": "payments:read", "write": "payments:write"}
+    scopes = {"read": "invoices:read", "write": "invoices:write"}
     serializer_class = PaymentView
+    filter_class = filterset_class = PaymentFilter
 
     def invoice(self) -> Invoice:
         one: Invoice = found(

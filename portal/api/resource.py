@@ -11,7 +11,7 @@ import orjson
 from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.db.transaction import atomic
-from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.request import Request
@@ -177,6 +177,10 @@ class Resource(Counted):
     def once(self, work: Callable[[], Response], *, apart: bool = False) -> Response:
         """A POST's work under the request's idempotency key, if it has one (:func:`idempotency.once`)."""
         return idempotency.once(self.request, work, self.body_digest, apart=apart)
+
+    def file_once(self, work: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+        """The same for a file that nobody keeps: a repetition makes it again, as it is then."""
+        return idempotency.once(self.request, work, self.body_digest, anew=True)
 
     def represent(self, thing: Any, *, many: bool = False) -> Any:
         return self.serializer_class(

@@ -46,7 +46,7 @@ WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 ASKED_BY = {"POST": "Idempotency-Key", "PUT": "If-Match", "PATCH": "If-Match"}
 MEANT_BY = {
-    "Idempotency-Key": "Repeats get the first answer for 24 h.",
+    "Idempotency-Key": "Repeats get the first answer for 24 h, a refusal too; another body is 409.",
     "If-Match": "The `ETag` that you read: refused with 412 where it was changed meanwhile. May be left out.",
     "If-None-Match": "The `ETag` that you know: answered with 304 where nothing changed.",
 }

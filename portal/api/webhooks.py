@@ -26,6 +26,7 @@ from portal.api.resource import (
     with_defaults,
     with_etag,
 )
+from portal.api.searching import Search
 from stations.models import Site
 
 SCOPES = {"read": "webhooks:read", "write": "webhooks:write"}
@@ -272,6 +273,7 @@ class WebhookTest(BelowWebhook):
 
 class DeliveryFilter(filters.FilterSet):
     type = filters.CharFilter(field_name="event__type")
+    search = Search("event__type")
 
     class Meta:
         model = Delivery

@@ -22,6 +22,7 @@ from portal.dashboard.words import MESSAGE
 from stations.domain import intents
 from stations.domain.intents import Intent
 from stations.models import ChargingStation, Command, ScheduledCommand
+from stations.ocpp import raw_calls
 from stations.services import commands, scheduled_commands
 
 PLANS_SHOWN = 20
@@ -72,6 +73,7 @@ def _say(station: ChargingStation, intent: Intent, request: OperatorRequest) -> 
     if when is None:
         commands.issue(station, intent, by=request.actor, if_offline=if_offline)
     else:
+        raw_calls.check_for_later(station, intent)
         scheduled_commands.plan(station, intent, when=when, by=request.actor, if_offline=if_offline)
 
 

@@ -14,7 +14,7 @@ from stations.domain.displays import STATES
 from stations.domain.firmware import JobStatus
 from stations.domain.reservations import ReservationStatus
 from stations.domain.rollouts import Progress, RolloutStatus
-from stations.domain.words import CommandStatus, TransactionStatus
+from stations.domain.words import CommandStatus, TransactionStatus, Version
 from tariffs.structure import TariffType
 
 
@@ -345,6 +345,7 @@ SPECTACULAR_SETTINGS = {
         "ReportCriterionEnum": "portal.api.command_bodies.device_model.REPORT_CRITERIA",
         "LogEnum": "portal.api.command_bodies.firmware.LOGS",
         "MonitoringCriterionEnum": "portal.api.command_bodies.monitoring.MONITORING_CRITERIA",
+        "OcppVersionEnum": [(version.value, version.value) for version in Version],
         "ResetEnum": "portal.api.command_bodies.remote_control.RESETS",
         "MonitorTypeEnum": "portal.api.command_bodies.monitoring.MONITOR_TYPES",
         "TokenTypeEnum": "drivers.models.TokenType",

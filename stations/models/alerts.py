@@ -1,10 +1,11 @@
 """What needs a person: alerts, and the security events that stations report."""
 
+from uuid import UUID
+
 from django.db import models
 
 from core.ids import uuid7
 from core.models import Organization, ScopedQuerySet
-from stations.models.owned import AtStation
 from stations.models.stations import ChargingStation
 
 
@@ -12,8 +13,11 @@ class AlertQuerySet(ScopedQuerySet["Alert"]):
     limit_path = "station__site_id"
 
 
-class Alert(AtStation, models.Model):
-    """One condition that began and has not ended, or has. One open row per station, kind and subject."""
+class Alert(models.Model):
+    """One condition that began and has not ended, or has. One open row per station, kind and subject.
+
+    Without a station it is of the organization, and seen by who is limited to no site.
+    """
 
     class Severity(models.TextChoices):
         INFO = "info"
@@ -22,7 +26,7 @@ class Alert(AtStation, models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
-    station = models.ForeignKey(ChargingStation, on_delete=models.CASCADE, related_name="alerts")
+    station = models.ForeignKey(ChargingStation, on_delete=models.CASCADE, null=True, related_name="alerts")
     kind = models.CharField(max_length=40)
     subject = models.CharField(max_length=80, blank=True)
     severity = models.CharField(max_length=8, choices=Severity.choices)
@@ -43,7 +47,12 @@ class Alert(AtStation, models.Model):
                 fields=["station", "kind", "subject"],
                 condition=models.Q(cleared_at=None),
                 name="alert_open_once",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "kind", "subject"],
+                condition=models.Q(cleared_at=None, station=None),
+                name="alert_of_organization_open_once",
+            ),
         ]
         indexes = [
             models.Index(fields=["organization", "-id"], name="alert_by_org"),
@@ -53,7 +62,11 @@ class Alert(AtStation, models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} · {self.station}"
+        return f"{self.kind} · {self.station or self.subject}"
+
+    @property
+    def limit_id(self) -> UUID | None:
+        return self.station.site_id if self.station else None
 
 
 class SecurityEvent(models.Model):

@@ -21,7 +21,10 @@ class CommandQuerySet(ScopedQuerySet["Command"]):
 
 
 class Command(AtStation, models.Model):
-    """An intention towards one station. What *happened* is elsewhere; ``effect`` says whether it was seen."""
+    """An intention towards one station. What *happened* is elsewhere; ``effect`` says whether it was seen.
+
+    ``person_id`` is whose word it was, kept where one person may tell so many stations only (``NEEDS_TWO``).
+    """
 
     class IfOffline(models.TextChoices):
         FAIL = "fail"
@@ -54,6 +57,7 @@ class Command(AtStation, models.Model):
     effect_until = models.DateTimeField(null=True)
 
     issued_by = models.CharField(max_length=200)
+    person_id = models.UUIDField(null=True)
     reason = models.CharField(max_length=500, blank=True)
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()

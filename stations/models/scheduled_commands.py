@@ -17,7 +17,8 @@ class ScheduledCommand(AtStation, models.Model):
     """A wish towards one station at ``run_at``, and with ``repeat`` (an RFC 5545 rule) again in the site's zone.
 
     ``next_at`` is the time that comes next; none is left of what is done or cancelled. It is issued in the name of
-    who planned it (``owner_kind``, ``owner_id``), with what that one may do then.
+    who planned it (``owner_kind``, ``owner_id``), with what that one may do then. ``person_id`` is who held the key
+    when it planned.
     """
 
     class Status(models.TextChoices):
@@ -42,6 +43,7 @@ class ScheduledCommand(AtStation, models.Model):
     status = models.CharField(max_length=9, default=Status.PLANNED, choices=Status.choices)
     owner_kind = models.CharField(max_length=4, choices=[("user", "user"), ("key", "key")])
     owner_id = models.UUIDField()
+    person_id = models.UUIDField(null=True)
     issued_by = models.CharField(max_length=200)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

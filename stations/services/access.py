@@ -50,6 +50,7 @@ def actor_of_key(
         permissions=_within(limits, keys.permissions_of(held)),
         limited_to=limits,
         subject_id=key.id,
+        owner_id=key.owner_id,
         scopes=held,
         address=address,
         request_id=request_id,
@@ -57,11 +58,8 @@ def actor_of_key(
 
 
 def person_behind(by: Actor) -> str:
-    """Whose word it is where two persons have to agree (W-21): of a key who made it, unless the installation did."""
-    if by.kind is not ActorKind.KEY or by.subject_id is None:
-        return by.label[:200]
-    made_by = ApiKey.objects.filter(pk=by.subject_id).values_list("created_by", flat=True).first() or ""
-    return made_by[:200] if made_by.startswith("user:") else f"key:{by.subject_id}"
+    """``person_id`` of the actor as it is kept with what waits for another person (W-21); of the system its label."""
+    return str(by.person_id) if by.person_id else by.label[:200]
 
 
 def actor_again(kind: str, subject_id: UUID, organization_id: UUID) -> Actor | None:

@@ -23,6 +23,7 @@ from stations.domain.intents import Intent
 from stations.domain.words import CommandStatus
 from stations.models import BulkCommand, BulkPart, ChargingStation, Command, ScheduledCommand
 from stations.services import access, commands, concealing, preconditions, scheduled_commands, second_person
+from stations.services.bulk_reach import Fits, Reach, for_all, reach
 from stations.services.scheduled_commands import When
 
 MOST_STATIONS = 500
@@ -65,24 +66,44 @@ def targets(wanted: Mapping[str, Any], *, by: Actor) -> QuerySet[ChargingStation
     return rows.order_by("id")
 
 
+def preview(
+    stations: Sequence[ChargingStation],
+    intent: Intent,
+    *,
+    by: Actor,
+    manners: Manners = AT_ONCE,
+    fits: Fits = for_all,
+) -> Reach:
+    """Whom :func:`issue` would tell, and whom it would pass over. Raises as that does."""
+    check(stations, intent, by=by)
+    preconditions.check_manners(intent, manners.patience_s, manners.if_offline)
+    return reach(stations, intent, fits)
+
+
 def issue(
-    stations: Sequence[ChargingStation], intent: Intent, *, by: Actor, manners: Manners = AT_ONCE
+    stations: Sequence[ChargingStation],
+    intent: Intent,
+    *,
+    by: Actor,
+    manners: Manners = AT_ONCE,
+    fits: Fits = for_all,
 ) -> BulkCommand:
     """Issue or plan the intent for each of the stations. Raises as :func:`commands.issue` for what is wrong for all.
 
     Above ``SECOND_PERSON_ABOVE`` stations what changes or restarts them waits a day for another's :func:`approve`.
+    Who is passed over by ``fits`` is kept with the reason, and is told nothing.
     """
-    check(stations, intent, by=by)
-    preconditions.check_manners(intent, manners.patience_s, manners.if_offline)
+    reached = preview(stations, intent, by=by, manners=manners, fits=fits)
     coming = scheduled_commands.coming(manners.when) if manners.when else None
     with atomic():
         bulk = _kept(intent, by, manners)
-        if second_person.needs_two(stations, intent, by=by, coming=coming):
+        if second_person.needs_two(reached.told, intent, by=by, coming=coming):
             _await_approval(bulk, intent, by, manners)
-            parts = [BulkPart(bulk=bulk, station=station) for station in stations]
+            parts = [BulkPart(bulk=bulk, station=station) for station in reached.told]
         else:
             bulk.save(force_insert=True)
-            parts = [_part(bulk, station, intent, by, manners) for station in stations]
+            parts = [_part(bulk, station, intent, by, manners) for station in reached.told]
+        parts += [_refused(bulk, station, why) for station, why in reached.passed_over]
         BulkPart.objects.bulk_create(parts)
         changes = {
             "stations": [None, len(parts)],
@@ -103,7 +124,7 @@ def check(stations: Sequence[ChargingStation], intent: Intent, *, by: Actor) -> 
         raise Invalid(f"These are more than {MOST_STATIONS} stations. Tell them in parts.", field="stations")
 
 
-def approve(bulk: BulkCommand, *, by: Actor) -> BulkCommand:
+def approve(bulk: BulkCommand, *, by: Actor, fits: Fits = for_all) -> BulkCommand:
     """The second person's word: issue or plan what was asked for, in the name of who asked.
 
     Raises :class:`NotPermitted` for who asked for it themselves, :class:`Conflict` where nothing waits for approval
@@ -113,7 +134,8 @@ def approve(bulk: BulkCommand, *, by: Actor) -> BulkCommand:
         held = BulkCommand.objects.select_for_update().get(pk=bulk.pk)
         if held.approval != Approval.AWAITED or held.expires_at <= clock.now():
             raise Conflict("This does not wait for approval any more. Ask for it anew.")
-        parts = list(held.parts.select_related("station__site", "station__presence").order_by("id"))
+        waiting = held.parts.filter(refusal="").select_related("station__site", "station__presence")
+        parts = list(waiting.order_by("id"))
         intent, manners = _unsealed(held)
         check([part.station for part in parts], intent, by=by)
         if access.person_behind(by) == held.requested_owner:
@@ -121,11 +143,17 @@ def approve(bulk: BulkCommand, *, by: Actor) -> BulkCommand:
         asker = access.actor_again(held.owner_kind, held.owner_id, held.organization_id)  # type: ignore[arg-type]
         _require_still_possible([part.station for part in parts], intent, manners, asker)
         assert asker is not None
+        unfit = _unfit([part.station for part in parts], intent, fits)
         _decide(held, Approval.APPROVED, by)
         held.expires_at = clock.now() + timedelta(seconds=manners.patience_s)
         held.save()
         for part in parts:
-            told = _part(held, part.station, intent, asker, manners)
+            why = unfit.get(part.station)
+            told = (
+                _refused(held, part.station, why)
+                if why
+                else _part(held, part.station, intent, asker, manners)
+            )
             part.command, part.plan, part.refusal = told.command, told.plan, told.refusal
         BulkPart.objects.bulk_update(parts, ["command", "plan", "refusal"])
         audit.record("command.approved_to_many", held, by=by, changes={"stations": [None, len(parts)]})
@@ -151,6 +179,14 @@ def _require_still_possible(
     run_at = manners.when.run_at if manners.when else None
     if run_at is not None and run_at <= clock.now():
         raise Conflict("The time for which it was planned has passed. Ask for it anew.")
+
+
+def _unfit(stations: Sequence[ChargingStation], intent: Intent, fits: Fits) -> dict[ChargingStation, str]:
+    """Who is passed over now, and why. Raises :class:`Conflict` where nobody would be told."""
+    try:
+        return dict(reach(stations, intent, fits).passed_over)
+    except Invalid as error:
+        raise Conflict("None of these stations can be told this any more. Ask for it anew.") from error
 
 
 def counts(bulk: BulkCommand) -> dict[str, int]:
@@ -195,7 +231,7 @@ def _withdraw(bulk: BulkCommand, by: Actor) -> int:
         held = BulkCommand.objects.select_for_update().get(pk=bulk.pk)
         if held.approval != Approval.AWAITED:
             return 0
-        parts = list(held.parts.select_related("station"))
+        parts = list(held.parts.filter(refusal="").select_related("station"))
         check([part.station for part in parts], _unsealed(held)[0], by=by)
         _decide(held, Approval.WITHDRAWN, by)
         held.save()
@@ -271,5 +307,9 @@ def _part(
                 return BulkPart(bulk=bulk, station=station, plan=plan)
             command = commands.say(station, intent, by=by, **own)
     except DomainError as error:
-        return BulkPart(bulk=bulk, station=station, refusal=error.message[:500])
+        return _refused(bulk, station, error.message)
     return BulkPart(bulk=bulk, station=station, command=command)
+
+
+def _refused(bulk: BulkCommand, station: ChargingStation, why: str) -> BulkPart:
+    return BulkPart(bulk=bulk, station=station, refusal=why[:500])

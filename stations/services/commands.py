@@ -395,6 +395,7 @@ def _draft(station: ChargingStation, intent: Intent, by: Actor) -> Command:
         transaction_id=getattr(intent, "transaction", None),
         remote_start_id=getattr(intent, "remote_start_id", None),
         issued_by=by.label[:200],
+        person_id=second_person.person_of(intent, by),
         issued_at=clock.now(),
         status=CommandStatus.PENDING.value,
     )

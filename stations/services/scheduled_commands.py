@@ -6,7 +6,7 @@ command, so that none is issued twice. A time that passed more than ``LATE`` ago
 down as missed and not made up for: stations are not to open at night because the portal was away in the morning.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
@@ -31,7 +31,6 @@ MOST_PLANNED = 100
 SERVED_AT_ONCE = 200
 MOST_MISSED = 100
 SEALED_FOR = "scheduled_command"
-NEVER_PLANNED = frozenset({"call"})
 
 Status = ScheduledCommand.Status
 Outcome = ScheduledRun.Outcome
@@ -86,7 +85,7 @@ def write_down(
     by.require(commands.permission_of(intent), station)
     preconditions.check_manners(intent, patience_s, if_offline)
     now = clock.now()
-    first = _first(station, when, now, intent)
+    first = _first(station, when, now)
     parameters = intents.to_json(intent)
     preconditions.require_storable(parameters)
     with atomic():
@@ -106,6 +105,7 @@ def write_down(
             if_offline=if_offline,
             reason=reason.replace("\x00", "")[:500],
             created_at=now,
+            person_id=second_person.person_of(intent, by),
             **_owner(by),
         )
         changes = {"next_at": [None, first.isoformat()], "repeat": [None, scheduled.repeat]}
@@ -209,9 +209,7 @@ def _after(scheduled: ScheduledCommand, moment: datetime) -> datetime | None:
     return Recurrence.read(scheduled.repeat, start=scheduled.run_at, zone=zone).after(moment)
 
 
-def _first(station: ChargingStation, when: When, now: datetime, intent: Intent) -> datetime:
-    if intent.name in NEVER_PLANNED:
-        raise Invalid(f"“{intent.name}” is sent at once; it cannot be planned.", field="run_at")
+def _first(station: ChargingStation, when: When, now: datetime) -> datetime:
     if when.run_at is None and not when.repeat:
         raise Invalid("Say when: give run_at or repeat.", field="run_at")
     start = when.run_at or now
@@ -245,7 +243,7 @@ def _actor(scheduled: ScheduledCommand) -> Actor:
     actor = access.actor_again(scheduled.owner_kind, scheduled.owner_id, scheduled.organization_id)
     if actor is None:
         raise NotPermitted("Who planned this is no longer here. Plan it anew in your own name.")
-    return actor
+    return replace(actor, owner_id=scheduled.person_id or actor.owner_id)
 
 
 def _intent(scheduled: ScheduledCommand) -> Intent:

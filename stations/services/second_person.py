@@ -21,7 +21,7 @@ from core import clock
 from core.access import Actor, ActorKind
 from core.errors import Conflict
 from core.ids import uuid7_of
-from core.models import ApiKey, Organization
+from core.models import Organization
 from stations.domain.intents import Intent
 from stations.domain.intents.raw import Call
 from stations.domain.recurrence import Recurrence
@@ -51,14 +51,21 @@ _APPROVED = BulkCommand.Approval.APPROVED
 
 def is_counted(intent: Intent, by: Actor) -> bool:
     """Whether the intent is of those kinds, and a person or a program of theirs says it."""
-    if by.kind not in {ActorKind.USER, ActorKind.KEY}:
-        return False
+    return by.kind in {ActorKind.USER, ActorKind.KEY} and _is_of_the_kind(intent)
+
+
+def _is_of_the_kind(intent: Intent) -> bool:
     return _is_raw(intent) if isinstance(intent, Call) else intent.name in NEEDS_TWO
 
 
 def _is_raw(call: Call) -> bool:
     action, message = call.action.casefold(), str(call.payload.get("requestedMessage", "")).casefold()
     return action in RAW or (action in TRIGGERS and message.startswith(SIGNING))
+
+
+def person_of(intent: Intent, by: Actor) -> UUID | None:
+    """Who is kept with a command or plan, so that it counts for that person; nobody where it is never counted."""
+    return by.person_id if is_counted(intent, by) else None
 
 
 class Coming(NamedTuple):
@@ -88,7 +95,7 @@ def needs_two(
 ) -> bool:
     """Whether these stations are more than one may tell, with those that the actor told alone within a day or that
     are to be told at the same time."""
-    if intent.name not in NEEDS_TWO:
+    if not _is_of_the_kind(intent):
         return False
     one_after_the_other(by)
     told = _told_alone(by, A_DAY, coming) | {station.pk for station in stations}
@@ -139,7 +146,7 @@ def _comes(plan: ScheduledCommand, at: datetime) -> bool:
 
 
 def _alone(rows: QuerySet[Any], by: Actor) -> QuerySet[Any]:
-    own = rows.filter(_OF_THE_KIND, organization_id=by.home, issued_by__in=_names_of(by))
+    own = rows.filter(_OF_THE_KIND, organization_id=by.home, person_id=by.person_id)
     return own.exclude(bulk_part__bulk__approval=_APPROVED)
 
 
@@ -156,9 +163,3 @@ def _rolled_out(by: Actor, since: datetime) -> QuerySet[Any]:
         rollout__requested_at__gt=since,
     ).exclude(rollout__status=RolloutStatus.AWAITING_APPROVAL.value)
     return _stations(rows)
-
-
-def _names_of(by: Actor) -> set[str]:
-    person = access.person_behind(by)
-    keys = ApiKey.objects.filter(organization_id=by.home, created_by=person).values_list("name", flat=True)
-    return {by.label[:200], person, *(f"key:{name}"[:200] for name in keys)}

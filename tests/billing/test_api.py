@@ -372,6 +372,28 @@ def test_a_key_without_the_scope_is_refused(organization: Organization, name: st
     assert (answer.status_code, f"{name}:read" in answer.json()["detail"]) == (403, True)
 
 
+def test_payments_below_an_invoice_are_of_the_scopes_of_invoices(
+    organization: Organization, issued: Issued
+) -> None:
+    invoice = issued()
+    path = f"/api/v1/invoices/{invoice.pk}/payments/"
+    reader, writer, others = (
+        client_with(factories.make_key(organization, *scopes))
+        for scopes in (["invoices:read"], ["invoices:write"], ["payments:read", "payments:write"])
+    )
+
+    assert "invoices:write" in paid(others, invoice).json()["detail"]
+    assert "invoices:write" in paid(reader, invoice).json()["detail"]
+    assert not ours(Payment, organization).exists()
+    assert paid(writer, invoice).status_code == 201
+    assert len(results(reader.get(path))) == len(results(reader.get(path, {"method": "bank_transfer"}))) == 1
+    assert results(reader.get(path, {"search": "nothing like it"})) == []
+    assert (others.get(path).status_code, writer.get(path).status_code) == (403, 403)
+    charge = f"/api/v1/invoices/{invoice.pk}/charge/"
+    assert "invoices:write" in others.post(charge, {}, format="json").json()["detail"]
+    assert writer.post(charge, {}, format="json").status_code == 400
+
+
 def test_lists_go_on_by_a_cursor_and_as_a_table(api: APIClient, issued: Issued) -> None:
     for _ in range(2):
         issued()

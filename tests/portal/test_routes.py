@@ -78,6 +78,30 @@ def test_w03_every_route_names_its_permission_or_is_on_the_list_of_public_ones(
         assert url.name in PUBLIC  # type: ignore[attr-defined]
 
 
+RESOURCES = {
+    **{"firmware-images": "firmware", "firmware-rollouts": "firmware", "tools": "tariffs"},
+    **{"bulk-commands": "commands", "scheduled-commands": "commands", "charging-policy": "tokens"},
+    **{"bank-statements": "payments", "bank-lines": "payments", "debit-files": "payments"},
+    "provider-movements": "payments",
+    **{"home-agreements": "billing-accounts", "host-agreements": "billing-accounts"},
+    **{"meter-keys": "organization", "quirks": "stations", "data-transfer-rules": "stations"},
+}
+OF_OTHERS = {
+    "api/v1/invoices/<uuid:pk>/dunning/block-cards/": "tokens"
+}  # its service asks for invoices as well
+
+
+@pytest.mark.parametrize("pattern", [one for one, _ in patterns() if one.startswith("api/v1/")])
+def test_a_scope_is_named_after_the_first_part_of_the_address(pattern: str) -> None:
+    """Spec of the API, Ways in; below a station there are resources of their own."""
+    first, *_ = pattern.removeprefix("api/v1/").split("/")
+    [view] = [getattr(url.callback, "cls", None) for one, url in patterns() if one == pattern]
+    named = {scope.partition(":")[0] for scope in getattr(view, "scopes", {}).values()}
+
+    if not pattern.startswith("api/v1/stations/<uuid:pk>/"):
+        assert named <= {OF_OTHERS.get(pattern, RESOURCES.get(first, first))}
+
+
 def _names_its_scopes(cls: type) -> bool:
     served = {method for method in ("get", "post", "put", "patch", "delete") if hasattr(cls, method)}
     named = set(cls.scopes)  # type: ignore[attr-defined]

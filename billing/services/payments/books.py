@@ -22,7 +22,6 @@ from billing.models import (
     Purpose,
 )
 from core import clock
-from core.errors import Conflict
 
 Side = tuple[LedgerAccount, Decimal]
 _OF_PAYER = frozenset({LedgerAccount.RECEIVABLE, LedgerAccount.WALLET})
@@ -46,12 +45,7 @@ def assign(payment: Payment) -> None:
 
 
 def take_back(payment: Payment, missing: Decimal = Decimal(0)) -> None:
-    """The bank took it back. Of a top-up the wallet gives what it has; the payer owes the rest.
-
-    Raises :class:`Conflict` for what a credit note gives, which came from no bank.
-    """
-    if payment.method == Method.CREDIT_NOTE:
-        raise Conflict("This is what a credit note gives. No bank can take it back.")
+    """The bank took it back. Of a top-up the wallet gives what it has; the payer owes the rest."""
     rest = payment.captured - payment.refunded
     sides = [(_money(payment), -rest), (counterpart(payment), rest - missing)]
     _post(payment, "returned", [*sides, (LedgerAccount.RECEIVABLE, missing)])

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from portal.api.command_bodies.base import CommandBody
+from stations.domain.words import Version
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
@@ -15,8 +16,15 @@ class Payload(serializers.DictField):
 
 
 class CallBody(CommandBody):
+    """A request in the words of one version of OCPP; stations that speak another one are not told it."""
+
     action = serializers.CharField(max_length=60)
     payload = Payload()
+    ocpp_version = serializers.ChoiceField(
+        [version.value for version in Version],
+        required=False,
+        help_text="Only for stations that speak this version, also when they are told later",
+    )
 
 
 BODIES: Mapping[str, type[CommandBody]] = {

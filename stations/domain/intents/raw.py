@@ -9,10 +9,14 @@ from stations.domain.intents.base import Intent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Intent):
-    """Any action of the version the station is connected with, its payload as it goes on the wire."""
+    """Any action of the version the station is connected with, its payload as it goes on the wire.
+
+    With ``ocpp_version`` it is for stations of that version only, also when they are told later.
+    """
 
     name: ClassVar[str] = "call"
     permission: ClassVar[str] = "commands.expert"
 
     action: str
     payload: Mapping[str, Any]
+    ocpp_version: str | None = None

@@ -6,7 +6,7 @@ from typing import Any
 from core.errors import Invalid, NotSupported
 from stations.domain import intents
 from stations.domain.smart_charging import profile_of
-from stations.ocpp import raw_profiles
+from stations.ocpp import raw_calls, raw_profiles
 from stations.ocpp.context import Socket
 from stations.ocpp.routing import OutboundCall, in_a_row
 from stations.ocpp.v16 import passwords, smart_charging
@@ -109,6 +109,7 @@ def clear_cache(socket: Socket, intent: intents.ClearCache) -> OutboundCall:
 def call(socket: Socket, intent: intents.Call) -> OutboundCall:
     """In the station's own words; the floor of security holds for them too (S-07)."""
     keep = None
+    raw_calls.require_sayable(socket.version, intent)
     raw_profiles.check(intent.action, intent.payload)
     if intent.action == "ChangeConfiguration":
         level = str(intent.payload.get("value", "")).strip()

@@ -9,7 +9,7 @@ from core.errors import Invalid, NotSupported
 from stations.domain import intents
 from stations.domain.intents import MonitorItem, VariableItem
 from stations.domain.smart_charging import profile_of
-from stations.ocpp import raw_profiles
+from stations.ocpp import raw_calls, raw_profiles
 from stations.ocpp.context import Json, Socket
 from stations.ocpp.routing import OutboundCall
 from stations.ocpp.v201 import network, passwords, profiles
@@ -127,6 +127,7 @@ def get_base_report(socket: Socket, intent: intents.GetBaseReport) -> OutboundCa
 
 
 def call(socket: Socket, intent: intents.Call) -> OutboundCall:
+    raw_calls.require_sayable(socket.version, intent)
     changed = intent.payload.get("setVariableData", ()) if intent.action == "SetVariables" else ()
     network.check_raw(socket, intent.action, intent.payload)
     raw_profiles.check(intent.action, intent.payload)

@@ -1,10 +1,12 @@
 """POST ``/commands/``: one wish towards many stations, bounded, counted, and never to a stranger's."""
 
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from rest_framework.test import APIClient
 
 from core import clock
@@ -125,9 +127,13 @@ def test_what_is_pending_is_taken_back_together(api: APIClient, fleet: list[Char
         ({"stations": ["x"]}, "/stations/0"),
         ({"stations": ["0192f3a4-5b6c-7d8e-9f01-23456789abcd"]}, "/stations/0"),
         ({"filter": {"tag": "north"}, "kind": "never"}, "/kind"),
-        ({"filter": {"tag": "north"}, "command": "call", "action": "Reset", "payload": {}}, "/command"),
+        ({"filter": {"tag": "north"}, "command": "call", "action": "Reset", "payload": {}}, "/payload/type"),
+        ({"stations": [], "dry_run": True}, "/stations"),
+        ({"filter": {"tag": "nowhere"}, "dry_run": True}, "/filter"),
         ({"filter": {"tag": "north"}, "command": "unlock_connector", "evse_id": 1, "if_offline": "wait"},
          "/if_offline"),
+        ({"filter": {"tag": "north"}, "command": "unlock_connector", "evse_id": 1, "if_offline": "wait",
+          "dry_run": True}, "/if_offline"),
     ],
 )  # fmt: skip
 def test_a_wish_that_nobody_could_be_told_is_refused(
@@ -145,11 +151,11 @@ def test_the_number_of_stations_is_bounded(
     api: APIClient, fleet: list[ChargingStation], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("stations.services.bulk_commands.MOST_STATIONS", 2)
-    site = {"site": str(fleet[0].site_id)}
+    wish = {"command": "clear_cache", "filter": {"site": str(fleet[0].site_id)}}
+    tried, sent = (api.post(URL, {**wish, "dry_run": trial}) for trial in (True, False))
 
-    assert pointer(api.post(URL, {"command": "clear_cache", "filter": site})) == "/stations"
-    tried = api.post(URL, {"command": "clear_cache", "filter": site, "dry_run": True}).json()
-    assert tried == {"count": len(fleet), "stations": ids(fleet)[:2]}
+    assert pointer(tried) == pointer(sent) == "/stations"
+    assert "more than 2 stations" in tried.json()["detail"]
     assert_nothing_was_said(fleet)
 
 
@@ -210,6 +216,53 @@ class TestSecondPerson:
 
         problem(second.post(f"{asked['Location']}approve/"), 403)
         assert not said_to(fleet).exists()
+
+    def test_w021_a_key_and_a_browser_of_one_person_are_one_person(
+        self, organization: Organization, fleet: list[ChargingStation]
+    ) -> None:
+        Organization.objects.filter(pk=organization.pk).update(demo=True)
+        anna = factories.make_member(organization, name="anna")
+        key = keys.create(organization, name="a", scopes=["*"], by=access.actor_of_member(anna))[1]
+        browser = APIClient(headers={"X-Organization": organization.slug})
+        browser.force_login(anna.user)
+        asked = client_with(key).post(URL, {**RESET, "stations": ids(fleet)})
+        asked_again = browser.post(URL, {**RESET, "stations": ids(fleet)})
+
+        problem(browser.post(f"{asked['Location']}approve/"), 403)
+        problem(client_with(key).post(f"{asked_again['Location']}approve/"), 403)
+        assert not said_to(fleet).exists()
+
+    def test_w021_who_has_another_address_now_is_still_the_same_person(
+        self, organization: Organization, fleet: list[ChargingStation]
+    ) -> None:
+        anna = factories.make_member(organization, name="anna")
+        first = client_with(
+            keys.create(organization, name="a", scopes=["*"], by=access.actor_of_member(anna))[1]
+        )
+        asked = first.post(URL, {**RESET, "stations": ids(fleet)})
+        anna.user.email = f"{factories.unique('anna')}@example.org"
+        anna.user.save()
+        second = client_with(
+            keys.create(organization, name="b", scopes=["*"], by=access.actor_of_member(anna))[1]
+        )
+
+        problem(second.post(f"{asked['Location']}approve/"), 403)
+        assert not said_to(fleet).exists()
+
+    def test_w021_keys_of_one_name_of_two_persons_are_two_persons(
+        self, organization: Organization, alice: Actor, bob: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        anna = factories.make_actor(organization, name="anna")
+        one, other = (
+            client_with(keys.create(organization, name="ci", scopes=["*"], by=who)[1])
+            for who in (alice, anna)
+        )
+        first = [client.post(URL, {**WAITING, "stations": ids(fleet[:2])}).json() for client in (one, other)]
+        asked = one.post(URL, {**WAITING, "stations": ids(fleet)})
+
+        assert [shown["approval"] for shown in first] == [None, None]
+        assert asked.json()["issued_by"] == "key:ci"
+        assert other.post(f"{asked['Location']}approve/").json()["approval"] == "approved"
 
     def test_w021_what_one_person_told_within_a_day_counts_together(
         self, api: APIClient, fleet: list[ChargingStation]
@@ -454,6 +507,70 @@ class TestOneAfterTheOther:
         with pytest.raises(Conflict):
             commands.issue(fleet[2], reset, by=alice)
         assert commands.issue(fleet[2], reset, by=bob).issued_by == bob.label
+
+    def test_w021_a_colleagues_key_of_the_same_name_counts_for_the_colleague(
+        self, organization: Organization, alice: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        anna = factories.make_actor(organization, name="anna")
+        one, other = (
+            client_with(keys.create(organization, name="ci", scopes=["*"], by=who)[1])
+            for who in (alice, anna)
+        )
+
+        assert [self.say(one, station).status_code for station in fleet[:2]] == [202, 202]
+        assert self.say(other, fleet[2]).status_code == 202
+        assert self.say(one, fleet[2]).status_code == 409
+
+    def test_w021_a_key_that_changed_hands_counts_what_it_told_for_who_held_it(
+        self, organization: Organization, alice: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        """Nobody is rid of what they told by leaving the key to a colleague."""
+        anna = factories.make_actor(organization, name="anna")
+        row, secret = keys.create(organization, name="ci", scopes=["*"], by=alice)
+        own = client_with(keys.create(organization, name="own", scopes=["*"], by=alice)[1])
+        for station in fleet[:2]:
+            assert self.say(client_with(secret), station).status_code == 202
+        taken = client_with(keys.rotate(row, by=anna))
+
+        assert self.say(own, fleet[2]).status_code == 409
+        assert self.say(taken, fleet[2]).status_code == 202
+
+    def test_w021_a_key_made_by_a_key_is_of_the_same_person(
+        self, organization: Organization, alice: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        row, secret = keys.create(organization, name="a", scopes=["*"], by=alice)
+        second = client_with(
+            keys.create(organization, name="b", scopes=["*"], by=access.actor_of_key(row))[1]
+        )
+        for station in fleet[:2]:
+            assert self.say(client_with(secret), station).status_code == 202
+
+        assert self.say(second, fleet[2]).status_code == 409
+
+    def test_w021_what_was_said_and_asked_for_before_an_upgrade_is_known_by_person(
+        self, organization: Organization, alice: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        """Rows of the version that kept names only."""
+        client = client_with(keys.create(organization, name="ci", scopes=["*"], by=alice)[1])
+        self.say(client, fleet[0])
+        commands.issue(fleet[1], intents.ResetStation(kind="on_idle"), by=alice, if_offline="wait")
+        self.say(client, fleet[0], self.planned(clock.now() + timedelta(hours=1)))
+        asked = client.post(URL, {**RESET, "stations": ids(fleet)})["Location"]
+        ApiKey.objects.update(owner_id=None)
+        Command.objects.update(person_id=None)
+        ScheduledCommand.objects.update(person_id=None)
+        BulkCommand.objects.filter(approval="awaited").update(requested_owner=alice.label)
+        with connection.cursor() as cursor:
+            for name in (
+                "core.migrations.0011_keys_of_persons",
+                "stations.migrations.0055_commands_of_persons",
+            ):
+                cursor.execute(import_module(name).KNOWN)
+
+        assert set(said_to(fleet).values_list("person_id", flat=True)) == {alice.subject_id}
+        assert ScheduledCommand.objects.get().person_id == alice.subject_id
+        assert self.say(client, fleet[2]).status_code == 409
+        problem(client.post(f"{asked}approve/"), 403)
 
     def test_w021_ten_minutes_later_more_may_be_told(
         self, api: APIClient, fleet: list[ChargingStation]

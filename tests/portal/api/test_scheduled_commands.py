@@ -148,12 +148,6 @@ def test_a_time_that_cannot_come_is_refused_at_its_field(
     assert not ScheduledCommand.objects.exists()
 
 
-def test_raw_calls_are_not_planned(api: APIClient, station: ChargingStation) -> None:
-    call = {"command": "call", "action": "ClearCache", "payload": {}, "run_at": in_(hours=1)}
-    assert api.post(f"/api/v1/stations/{station.pk}/commands/", call).status_code == 400
-    assert not ScheduledCommand.objects.exists()
-
-
 def test_strangers_and_keys_of_other_sites_neither_see_nor_cancel(
     api: APIClient,
     stranger: APIClient,

@@ -14,8 +14,7 @@ from tests.portal.api.conftest import results
 
 # Lists of figures and times, and messages, whose text only the page searches, a span of time at once.
 WITHOUT_TEXTS = {
-    "AssignmentList", "CompositeList", "DeliveryList", "EntryList", "ErasureList", "EventList", "EventStreamList",
-    "InvoicePayments",
+    "AssignmentList", "CompositeList", "EntryList", "ErasureList", "EventList", "EventStreamList",
     "LimitList", "MessageList", "NetworkProfileList", "ReadingList", "StatementList", "StatisticsList",
     "StreamValueList", "VersionList", "WalletEntries", "WalletList", "BatterySwapList",
 }  # fmt: skip

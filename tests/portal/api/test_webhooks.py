@@ -14,9 +14,10 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from core import clock, egress, keys
 from core.access import Actor
-from core.models import AuditEntry, Delivery, Event, Organization, OutboxRow, Webhook
+from core.models import ApiKey, AuditEntry, Delivery, Event, Organization, OutboxRow, Webhook
 from core.services import deliveries, mails, outbox
 from portal import tasks
+from stations.services import access, sites
 from tests import factories
 from tests.portal.api.conftest import results
 from tests.receiving import Receiver, receiver
@@ -126,6 +127,8 @@ def test_f25_a_receiver_that_is_down_gets_each_event_later_under_the_same_id(
     work()
     work(minutes=1)
     [row] = listed(api, hook)
+    assert len(results(api.get(path(hook, "deliveries/"), {"search": row["type"].upper()}))) == 1
+    assert results(api.get(path(hook, "deliveries/"), {"search": "nothing like it"})) == []
     assert (row["status"], row["tries"]) == ("pending", 2)
     assert api.get(path(hook)).json()["failing_since"] is not None
     target.status = 200
@@ -204,6 +207,54 @@ def test_an_address_that_failed_for_a_day_is_switched_off_told_and_its_backlog_k
     work(minutes=60 * 50)
 
     assert [row["status"] for row in listed(api, hook)] == ["delivered", "delivered"]
+
+
+def test_a_webhook_that_was_switched_off_is_an_alert_of_the_organization_until_it_is_switched_on(
+    api: APIClient, stranger: APIClient, api_with: Callable[..., APIClient], organization: Organization,
+    alice: Actor, hook: dict[str, Any], target: Receiver,
+) -> None:  # fmt: skip
+    assert api.patch(path(hook), {"name": "Books"}).status_code == 200
+    target.status = 500
+    happen(alice)
+    work()
+    work(minutes=60 * 25)
+    [alert] = results(api.get("/api/v1/alerts/?open=true"))
+    own = f"/api/v1/alerts/{alert['id']}/"
+
+    assert (alert["kind"], alert["station"], alert["subject"]) == ("webhook_disabled", None, hook["id"])
+    assert "“Books” failed for a day" in alert["detail"]
+    assert "The address answered 500" in alert["detail"]
+    assert results(stranger.get("/api/v1/alerts/")) == []
+    assert (stranger.get(own).status_code, stranger.post(f"{own}ack/").status_code) == (404, 404)
+    assert results(limited(api_with, organization, alice).get("/api/v1/alerts/")) == []
+    assert api.post(f"{own}ack/").json()["acknowledged_by"].startswith("key:")
+    assert OutboxRow.objects.filter(type="alert.raised", object_id=alert["id"]).count() == 1
+
+    assert api.patch(path(hook), {"state": "active"}).json()["state"] == "active"
+    assert results(api.get("/api/v1/alerts/?open=true")) == []
+    assert api.get(own).json()["cleared_at"] is not None
+    assert OutboxRow.objects.filter(type="alert.cleared", object_id=alert["id"]).count() == 1
+
+
+def test_the_alert_of_a_deleted_webhook_is_over(
+    api: APIClient, alice: Actor, hook: dict[str, Any], target: Receiver
+) -> None:
+    target.status = 500
+    happen(alice)
+    work()
+    work(minutes=60 * 25)
+    assert len(results(api.get("/api/v1/alerts/?open=true"))) == 1
+    assert api.delete(path(hook)).status_code == 204
+
+    assert results(api.get("/api/v1/alerts/?open=true")) == []
+
+
+def limited(api_with: Callable[..., APIClient], organization: Organization, alice: Actor) -> APIClient:
+    """A program that is limited to a site."""
+    client = api_with("alerts:read")
+    sites.create({"name": "Elsewhere", "time_zone": "UTC"}, by=alice)
+    access.limit_key(ApiKey.objects.latest("created_at"), ["Elsewhere"], by=alice)
+    return client
 
 
 def test_the_last_try_of_a_lone_event_switches_the_address_off_and_its_administrators_are_told(

@@ -13,10 +13,11 @@ from core import clock
 from core.access import Actor, Role
 from core.models import AuditEntry, Membership, Organization
 from stations.domain import intents
-from stations.models import ChargingStation, Command, ScheduledCommand
+from stations.models import ChargingStation, Command, Presence, ScheduledCommand
 from stations.services import access, scheduled_commands, sites, stations
 from stations.services.scheduled_commands import When
 from tests import factories
+from tests.portal.dashboard.conftest import proven
 
 OPEN = intents.ChangeAvailability(operational_status="operative", evse_id=None)
 DAILY = "FREQ=DAILY;BYHOUR=6;BYMINUTE=0"
@@ -206,6 +207,28 @@ def test_a_time_that_is_none_plans_and_sends_nothing(
 
     assert answer.status_code in (400, 422)
     assert not ScheduledCommand.objects.exists()
+    assert not Command.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "plans"), [("ClearCache", 200, 1), ("GetVariables", 422, 0), ("Heartbeat", 422, 0)]
+)
+def test_a_raw_call_is_planned_where_the_station_could_be_told_it_now(
+    browser: Client,
+    organization: Organization,
+    station: ChargingStation,
+    action: str,
+    status: int,
+    plans: int,
+) -> None:
+    Presence.objects.filter(pk=station.pk).update(ocpp_version="1.6")
+    later = (clock.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+    answer = send(
+        proven(browser), organization, station, command="call", action=action, payload="{}", run_at=later
+    )
+
+    assert answer.status_code == status
+    assert ScheduledCommand.objects.filter(station=station, command="call").count() == plans
     assert not Command.objects.exists()
 
 

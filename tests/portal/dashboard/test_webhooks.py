@@ -9,8 +9,9 @@ from django.test import Client
 
 from core.access import Actor, Role
 from core.models import Delivery, Membership, Organization, Webhook
-from core.services import webhooks
+from core.services import webhook_news, webhooks
 from portal import tasks
+from stations.models import Alert
 from stations.services import sites
 from tests import factories
 from tests.receiving import Receiver, receiver
@@ -135,6 +136,26 @@ def test_what_was_switched_off_says_so_and_can_be_sent_again(
     assert browser.post(f"{path}pause/").status_code == 409
     assert browser.post(f"{path}resume/").status_code == 302
     assert "switched off" not in text_of(browser.get(path)).lower()
+
+
+def test_an_alert_of_a_webhook_is_shown_without_a_station_and_acknowledged(
+    browser: Client, viewer: Client, charlie: Client, home: str, hook: Webhook, actor: Actor
+) -> None:
+    factories.make_station(actor)
+    webhook_news.switched_off.send(Webhook, webhook=hook, failure="The address answered 500.")
+    alert = Alert.objects.get(station=None)
+    told, link = "The webhook “Warehouse” failed for a day", f"{home}developer/webhooks/"
+    pages = [text_of(browser.get(home + path)) for path in ("", "alerts/")]
+    seen = text_of(viewer.get(f"{home}alerts/"))
+
+    assert [told in page for page in (*pages, seen)] == [True] * 3
+    assert (f'href="{link}">Webhooks' in pages[1], link in seen) == (True, False)
+    german = text_of(browser.get(f"{home}alerts/", headers={"Accept-Language": "de"}))
+    assert "Der Webhook „Warehouse“ hat einen Tag lang versagt" in german
+    assert charlie.post(f"{home}alerts/{alert.pk}/ack/").status_code == 404
+    assert browser.post(f"{home}alerts/{alert.pk}/ack/").status_code == 302
+    alert.refresh_from_db()
+    assert alert.acknowledged_by.startswith("user:")
 
 
 def test_a_stranger_and_a_technician_find_nothing(

@@ -404,3 +404,25 @@ def test_a_command_expires_where_it_could_not_be_said_in_time(charger: Charger, 
     assert not socket.calls
     second.refresh_from_db()
     assert second.sent_at is None
+
+
+@pytest.mark.parametrize(
+    ("version", "raw", "status", "why"),
+    [
+        ("1.6", intents.Call(action="Heartbeat", payload={}), "failed", "is said by stations"),
+        ("2.0.1", intents.Call(action="Heartbeat", payload={}), "failed", "is said by stations"),
+        ("2.1", intents.Call(action="ClearCache", payload={}, ocpp_version="1.6"), "not_supported", "is for OCPP 1.6"),
+        ("1.6", intents.Call(action="ClearCache", payload={}, ocpp_version="2.1"), "not_supported", "is for OCPP 2.1"),
+        ("1.6", intents.Call(action="GetVariables", payload={}), "not_supported", "has no action"),
+    ],
+)  # fmt: skip
+def test_a_raw_call_that_is_not_for_the_station_never_leaves(
+    charger: Charger, alice: Actor, version: str, raw: intents.Call, status: str, why: str
+) -> None:
+    """It was fit when it was asked for or planned; the station may speak another version when it is said."""
+    with charger.dial(version) as socket:
+        socket.boot()
+        command = ended(issue(charger, alice, raw))
+
+    assert (command.status, command.sent_at) == (status, None)
+    assert why in command.error["description"]
