@@ -269,6 +269,7 @@ OF: Mapping[str, Mapping[str, Any]] = {
     "ProviderMovementView": {"reference": "txn_3Pq", "kind": "payment", "amount": "7.35", "fee": "0.36",
                              "currency": "EUR", "booked_at": NOW, "text": "2026-000431", "payment": SESSION,
                              "refund": None, "difference": "", "note": "", "decided_by": "", "decided_at": None},
+    "ReturnBody": {"reason": "AM04", "fee": "3.50"},
     "ExplanationBody": {"note": "A refund that was made on the provider's own page."},
     "BillingAccountView": {"kind": "driver", "name": "Frida Abend"},
     "BuyerChange": BUYER,

@@ -1,5 +1,6 @@
 """``/payments/``: money in, and money that goes back (billing section 9)."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from billing.models import (
     Purpose,
     RefundState,
 )
-from billing.services.payments import allocating, asking, receiving, refunding
+from billing.services.payments import allocating, asking, coming_back, receiving, refunding
 from core.errors import Conflict
 from core.money import minor_units
 from portal.api.amounts import Amount, Sum
@@ -37,6 +38,13 @@ class RefundBody(StrictSerializer):
         Invoice.objects, required=False, allow_null=True, default=None,
         help_text="Of an invoice that the payment settled; none: of what settles nothing",
     )  # fmt: skip
+
+
+class ReturnBody(StrictSerializer):
+    reason = serializers.CharField(
+        max_length=200, help_text="As the bank gives it; `AC04` or `MD01` stop a mandate"
+    )
+    fee = Sum(required=False, allow_null=True, default=None, help_text="What the bank wants for it")
 
 
 class PayerBody(StrictSerializer):
@@ -205,6 +213,23 @@ class PaymentRetry(OnePayment):
         made = asking.again(self.payment(pk), by=self.actor)
         place = {"Location": f"/api/v1/payments/{made.pk}/"}
         return Response(self.represent(self.payment(made.pk)), status=201, headers=place)
+
+
+class PaymentReturn(OnePayment):
+    """The bank took it back."""
+
+    scopes = {"write": "payments:write"}
+
+    @extend_schema(operation_id="return_payment", request=ReturnBody, responses={200: PaymentDetailView})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Write down a return of which no statement tells by itself; its invoices are owed again."""
+        return self.once(lambda: self._return(pk))
+
+    def _return(self, pk: UUID) -> Response:
+        payment, values = self.payment(pk), self.body(ReturnBody)
+        fee = values["fee"] or Decimal(0)
+        coming_back.by_hand(payment, reason=values["reason"], fee=fee, by=self.actor)
+        return Response(self.represent(self.payment(pk)))
 
 
 class PaymentRefund(OnePayment):

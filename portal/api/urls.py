@@ -237,6 +237,7 @@ urlpatterns = [
     path("v1/invoices/<uuid:pk>/payments/", invoices.InvoicePayments.as_view(), name="invoice_payments"),
     path("v1/payments/", payments.PaymentList.as_view()),
     path("v1/payments/<uuid:pk>/", payments.PaymentDetail.as_view(), name="payment"),
+    path("v1/payments/<uuid:pk>/return/", payments.PaymentReturn.as_view(), name="payment_return"),
     path("v1/payments/<uuid:pk>/refund/", payments.PaymentRefund.as_view(), name="payment_refund"),
     path("v1/wallets/", wallets.WalletList.as_view()),
     path("v1/wallets/<uuid:pk>/", wallets.WalletDetail.as_view(), name="wallet"),

@@ -26,7 +26,7 @@ from billing.models import (
     ProviderSettings,
     Purpose,
 )
-from billing.services.payments import allocating, asking, matching, receiving, refunding
+from billing.services.payments import allocating, asking, coming_back, matching, receiving, refunding
 from core import clock
 from core.access import Permission
 from core.errors import Conflict, DomainError, Invalid
@@ -95,6 +95,7 @@ def detail(request: OperatorRequest, pk: UUID) -> HttpResponse:
         "refunds": payment.refunds.select_related("credit_note"),
         "notes": _notes(payment),
         "owed": _owed(payment),
+        "may_return": payment.state == PaymentState.RECEIVED and payment.method in coming_back.BY_BANK,
         "may_retry": payment.state == PaymentState.FAILED and payment.account_id is not None,
         "choices": [] if payment.account_id else payer_choice.found(request),
         "asked": request.GET.get("payer", "").strip(),
@@ -138,6 +139,16 @@ def refund(request: OperatorRequest, pk: UUID) -> HttpResponse:
         payment, amount_of(request), reason=request.POST.get("reason", ""), credit_note=note, by=request.actor
     )
     messages.success(request, _("The refund is on its way."))
+    return go(request, address(request, "payment", pk))
+
+
+@require_POST
+@operator(Permission.INVOICES_MANAGE)
+def take_back(request: OperatorRequest, pk: UUID) -> HttpResponse:
+    """Write down that the bank took it back."""
+    fee = amount_of(request, "fee") if request.POST.get("fee", "").strip() else Decimal(0)
+    coming_back.by_hand(_load(request, pk), reason=request.POST.get("reason", ""), fee=fee, by=request.actor)
+    messages.success(request, _("Taken back. Its invoices are owed again."))
     return go(request, address(request, "payment", pk))
 
 

@@ -306,6 +306,7 @@ urlpatterns = [
     path("settings/payments/test/", provider.test, name="provider_test"),
     path("settings/payments/forget/", provider.forget, name="provider_forget"),
     path("payments/<uuid:pk>/", payments.detail, name="payment"),
+    path("payments/<uuid:pk>/return/", payments.take_back, name="payment_return"),
     path("payments/<uuid:pk>/refund/", payments.refund, name="payment_refund"),
     path("payments/<uuid:pk>/payer/", payments.payer, name="payment_payer"),
     path("payments/<uuid:pk>/settle/", payments.settle, name="payment_settle"),

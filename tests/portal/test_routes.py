@@ -289,6 +289,7 @@ NOT_THEIRS = {  # needs what they may not do anywhere
     "account_wallet",
     "account_limit",
     "payment_refund",
+    "payment_return",
     "wallet",
     "wallet_entries",
     "invoice_exception_decide",

@@ -6,11 +6,26 @@ bank took the file, books it; the others find it. Who locks what: the file, then
 
 from collections.abc import Sequence
 from decimal import Decimal
+from uuid import UUID
 
-from billing.models import BankLine, DebitFile, DebitFileState, DebitItem, LineState, Payment, PaymentState
-from billing.services.payments import debits, receiving
+from django.db.transaction import atomic
+
+from billing.models import (
+    BankLine,
+    DebitFile,
+    DebitFileState,
+    DebitItem,
+    LineState,
+    Method,
+    Payment,
+    PaymentState,
+)
+from billing.services.payments import allocating, debits, receiving
 from billing.services.payments.bookings import Note
 from core.access import Actor
+from core.errors import Conflict
+
+BY_BANK = (Method.BANK_TRANSFER, Method.DIRECT_DEBIT, Method.MANUAL)
 
 
 def credited(line: BankLine, by: Actor) -> bool:
@@ -62,6 +77,23 @@ def returned(line: BankLine, by: Actor) -> None:
     line.payment, line.proposed, line.state = payment, item.invoice, LineState.MATCHED
 
 
+@atomic
+def by_hand(payment: Payment, *, reason: str, fee: Decimal = Decimal(0), by: Actor) -> Payment:
+    """The bank took it back, and no statement said of what: the invoices are owed again. ``fee`` is the bank's.
+
+    Raises as :func:`receiving.take_back` does, and :class:`Conflict` for money that came by no bank.
+    """
+    if payment.method not in BY_BANK:
+        raise Conflict("Only what came by a bank can be taken back by one.")
+    if fee:
+        allocating.require_amount(fee, payment.currency)
+    item = _item(payment.organization_id, payment.end_to_end_id)
+    taken = receiving.take_back(payment, reason=reason, fee=fee, by=by)
+    if item is not None:
+        debits.came_back(item, reason, by=by)
+    return taken
+
+
 def _why_not(line: BankLine, item: DebitItem, payment: Payment | None) -> str:
     if payment is not None and payment.state == PaymentState.RETURNED:
         return Note.CAME_BACK_ALREADY
@@ -72,10 +104,14 @@ def _why_not(line: BankLine, item: DebitItem, payment: Payment | None) -> str:
 
 def _item_of(line: BankLine) -> DebitItem | None:
     """The debit of that end-to-end id, with its file's lock."""
-    if not line.end_to_end_id:
+    return _item(line.organization_id, line.end_to_end_id)
+
+
+def _item(organization_id: UUID, end_to_end_id: str) -> DebitItem | None:
+    if not end_to_end_id:
         return None
-    mine = DebitItem.objects.filter(file__organization_id=line.organization_id)
-    found = mine.filter(end_to_end_id=line.end_to_end_id).values_list("pk", "file_id").first()
+    mine = DebitItem.objects.filter(file__organization_id=organization_id)
+    found = mine.filter(end_to_end_id=end_to_end_id).values_list("pk", "file_id").first()
     if found is None:
         return None
     DebitFile.objects.select_for_update().get(pk=found[1])
