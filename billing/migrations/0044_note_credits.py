@@ -11,11 +11,12 @@ def give(apps, schema_editor):
     invoices, payments = apps.get_model('billing', 'Invoice'), apps.get_model('billing', 'Payment')
     notes = invoices.objects.filter(document_type='381', kind='collective', due__gt=0)
     for note in notes.exclude(state__in=['draft', 'discarded']).order_by('pk'):
-        payments.objects.create(
+        made = payments.objects.create(
             id=uuid7(), organization_id=note.organization_id, account_id=note.account_id, method='credit_note',
             state='received', currency=note.currency, amount=note.due, authorized=note.due, captured=note.due,
             received_on=note.issued_on, credit_note=note, note=note.number, created_by='system:note-credits',
         )
+        payments.objects.filter(pk=made.pk).update(created_at=note.issued_at)
 
 
 class Migration(migrations.Migration):

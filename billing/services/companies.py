@@ -86,6 +86,9 @@ def move(kept: Driver, duplicate: Driver, *, by: Actor) -> int:
     theirs = _present(duplicate)
     if theirs is None:
         return 0
+    since = CompanyMember.objects.filter(Q(until=None) | Q(until__gt=theirs.since), driver=kept)
+    if not since.exists():
+        return _hand_over(theirs, kept, duplicate, by)
     ended = _leave(theirs, by, REASON)
     if _present(kept) is not None:
         return 0
@@ -95,6 +98,15 @@ def move(kept: Driver, duplicate: Driver, *, by: Actor) -> int:
     )  # fmt: skip
     told = {"driver": audit.change(duplicate, kept)}
     audit.record("company_member.joined", made, by=by, changes=told, reason=REASON)
+    return 1
+
+
+def _hand_over(theirs: CompanyMember, kept: Driver, duplicate: Driver, by: Actor) -> int:
+    """With its beginning, for sessions of which the stations tell later."""
+    theirs.driver = kept
+    theirs.save(update_fields=["driver"])
+    told = {"driver": audit.change(duplicate, kept)}
+    audit.record("company_member.joined", theirs, by=by, changes=told, reason=REASON)
     return 1
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from billing.models import (
     CompanyMember,
+    DebitNotice,
     DocumentKind,
     DunningHold,
     DunningStep,
@@ -159,6 +160,9 @@ def _invoice(one: Invoice) -> dict[str, Any]:
         "due": f"{one.due:f}",
         "credits": one.credits.number if one.credits else None,
         "reminders": [_reminder(step) for step in one.dunning_steps.order_by("id")],
+        "debits_announced": [
+            _notice(notice) for notice in one.debit_notices.select_related("mandate").order_by("id")
+        ],
         "files": [_name(one, row.kind) for row in one.files.order_by("kind") if row.state == "ready"],
     }
 
@@ -169,6 +173,16 @@ def _reminder(one: DunningStep) -> dict[str, Any]:
         "on": str(one.taken_on),
         "open": f"{one.open_amount:f}",
         "fee": f"{one.fee:f}",
+        "sent_at": clock.to_wire(one.sent_at) if one.sent_at else None,
+        "text": one.body,
+    }
+
+
+def _notice(one: DebitNotice) -> dict[str, Any]:
+    return {
+        "collect_on": str(one.collect_on),
+        "amount": f"{one.amount:f}",
+        "mandate": one.mandate.reference,
         "sent_at": clock.to_wire(one.sent_at) if one.sent_at else None,
         "text": one.body,
     }

@@ -28,6 +28,7 @@ from billing.models import (
     RefundState,
     Supplier,
     Wallet,
+    WriteOff,
 )
 from billing.services import companies, home_agreements, hosts, reserved, self_billing
 from billing.services.payments import allocating
@@ -147,6 +148,7 @@ def _forget(driver: Driver, by: Actor) -> None:
     DunningHold.objects.filter(account=account).update(reason="")
     DunningStep.objects.filter(invoice__account=account).update(reason="")
     DebitNotice.objects.filter(invoice__account=account).update(reason="")
+    WriteOff.objects.filter(invoice__account=account).update(reason="")
     stopped = Mandate.objects.filter(account=account, state=MandateState.ACTIVE)
     stopped.update(state=MandateState.STOPPED, stopped_because="erased")
     account.name = f"Erased …{str(driver.pk)[-8:]}"

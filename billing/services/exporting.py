@@ -9,11 +9,12 @@ import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from lxml import etree
 
 from billing.models import DocumentType, Invoice, Journal, LedgerEntry, Payout, WriteOff
@@ -27,13 +28,23 @@ LONGEST_DAYS = 3660
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is exported: documents issued from ``first`` to ``last``, and what was posted on those days."""
+
+    organization: Organization
+    first: date
+    last: date
+    invoices: QuerySet[Invoice]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One file of the export; ``numeric`` are the names of columns with amounts."""
 
     name: str
     columns: Sequence[str]
     numeric: frozenset[str]
-    rows: Callable[[QuerySet[Invoice]], Iterator[Row]]
+    rows: Callable[[Chosen], Iterator[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +61,11 @@ class Accounts:
 
 def gobd(organization: Organization, first: date, last: date, *, by: Actor) -> bytes:
     """A zip of the tables and ``index.xml``. Raises :class:`Invalid` for a period that is none."""
-    invoices = _issued(organization, first, last, by, "gobd")
+    chosen = Chosen(organization, first, last, _issued(organization, first, last, by, "gobd"))
     into = io.BytesIO()
     with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
         for table in TABLES:
-            archive.writestr(f"{table.name}.csv", _csv(table.columns, table.rows(invoices)))
+            archive.writestr(f"{table.name}.csv", _csv(table.columns, table.rows(chosen)))
         archive.writestr("index.xml", _index(organization, first, last))
     return into.getvalue()
 
@@ -91,8 +102,8 @@ def _issued(organization: Organization, first: date, last: date, by: Actor, kind
     return rows.select_related("account").order_by("issued_on", "series_id", "sequence")
 
 
-def _documents(invoices: QuerySet[Invoice]) -> Iterator[Row]:
-    for one in invoices.iterator(chunk_size=500):
+def _documents(chosen: Chosen) -> Iterator[Row]:
+    for one in chosen.invoices.iterator(chunk_size=500):
         told = one.snapshot
         yield (
             one.number, one.document_type, str(one.issued_on), str(one.due_on), one.period, one.currency,
@@ -102,8 +113,8 @@ def _documents(invoices: QuerySet[Invoice]) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def _lines(invoices: QuerySet[Invoice]) -> Iterator[Row]:
-    for one in invoices.iterator(chunk_size=200):
+def _lines(chosen: Chosen) -> Iterator[Row]:
+    for one in chosen.invoices.iterator(chunk_size=200):
         for place, line in enumerate(one.snapshot["lines"], 1):
             yield (
                 one.number, str(place), line["cdr"], line["start"], line["end"], line["energy_kwh"],
@@ -112,36 +123,44 @@ def _lines(invoices: QuerySet[Invoice]) -> Iterator[Row]:
             )  # fmt: skip
 
 
-def _taxes(invoices: QuerySet[Invoice]) -> Iterator[Row]:
-    for one in invoices.iterator(chunk_size=500):
+def _taxes(chosen: Chosen) -> Iterator[Row]:
+    for one in chosen.invoices.iterator(chunk_size=500):
         for group in one.vat_groups:
             net, vat = Decimal(group["net"]), Decimal(group["vat"])
             yield one.number, group.get("category", "S"), group["rate"], _amount(net), _amount(vat)
 
 
-def _ledger(invoices: QuerySet[Invoice]) -> Iterator[Row]:
-    """Of the documents, of what was paid out by statements, and of what was written off."""
-    made = invoices.order_by()
+def _ledger(chosen: Chosen) -> Iterator[Row]:
+    """What was posted in the period, of documents and payments alike."""
+    zone = ZoneInfo(chosen.organization.time_zone)
+    begin, end = (
+        datetime.combine(day, time(), zone) for day in (chosen.first, chosen.last + timedelta(days=1))
+    )
     entries = LedgerEntry.objects.filter(
-        Q(journal__invoice__in=made)
-        | Q(journal__payout__invoice__in=made)
-        | Q(journal__write_off__invoice__in=made)
-    )
-    entries = entries.select_related(
-        "journal__invoice", "journal__payout__invoice", "journal__write_off__invoice"
-    )
+        journal__organization=chosen.organization, journal__posted_at__gte=begin, journal__posted_at__lt=end
+    ).select_related(
+        "journal__invoice", "journal__payout__invoice", "journal__write_off__invoice", "journal__payment_posting",
+        "journal__movement",
+    )  # fmt: skip
     for entry in entries.order_by("id").iterator(chunk_size=1000):
-        invoice = entry.journal.invoice or _beside(entry.journal)
+        journal = entry.journal
         yield (
-            str(entry.journal_id), invoice.number, entry.journal.posted_at.isoformat(), entry.account,
-            _amount(entry.amount), entry.journal.currency,
+            str(journal.pk), _number(journal), journal.posted_at.isoformat(), entry.account,
+            _amount(entry.amount), journal.currency, _payment(journal),
         )  # fmt: skip
 
 
-def _beside(journal: Journal) -> Invoice:
-    """The document of a journal that is not that of its issuing."""
-    made: Payout | WriteOff = getattr(journal, "payout", None) or journal.write_off
-    return made.invoice
+def _number(journal: Journal) -> str:
+    """Of the document that was issued, paid out or given up by it."""
+    beside: Payout | WriteOff | None = getattr(journal, "payout", None) or getattr(journal, "write_off", None)
+    invoice = journal.invoice or (beside.invoice if beside else None)
+    return invoice.number if invoice else ""
+
+
+def _payment(journal: Journal) -> str:
+    """Of which payment it is, or which booking at the provider."""
+    posting, movement = getattr(journal, "payment_posting", None), getattr(journal, "movement", None)
+    return str(posting.payment_id) if posting else movement.reference if movement else ""
 
 
 def _bookings(invoices: QuerySet[Invoice], accounts: Accounts) -> Iterator[Row]:
@@ -242,7 +261,7 @@ TABLES = (
     Table("taxes", ("number", "category", "rate", "net", "vat"), frozenset({"rate", "net", "vat"}), _taxes),
     Table(
         "ledger",
-        ("journal", "number", "posted_at", "account", "amount", "currency"),
+        ("journal", "number", "posted_at", "account", "amount", "currency", "payment"),
         frozenset({"amount"}),
         _ledger,
     ),

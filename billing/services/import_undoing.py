@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.transaction import atomic
 
-from billing.models import BillingAccount
+from billing.models import BillingAccount, CompanyMember
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict
@@ -163,6 +163,7 @@ def _known_otherwise(drivers: list[UUID]) -> set[UUID]:
         DriverInvitation.objects.filter(**mine),
         TariffAssignment.objects.filter(**mine),
         BillingAccount.objects.filter(**mine),
+        CompanyMember.objects.filter(**mine),
     )
     return _with(Driver, drivers, traces)
 

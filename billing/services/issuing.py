@@ -43,6 +43,7 @@ def make_final(invoice: Invoice, by: Actor) -> None:
     """Number, date, snapshot, posting and news of a draft that is checked; the caller holds its lock."""
     now = clock.now()
     credits = note_credits.held_for(invoice)
+    note_credits.lock_owed(invoice)
     series = _series(invoice, now.astimezone(ZoneInfo(invoice.organization.time_zone)).date())
     assert series.last_date is not None
     invoice.series, invoice.sequence = series, series.next_number - 1

@@ -15,11 +15,13 @@ from django.db.transaction import atomic
 
 from billing.models import (
     BillingException,
+    CallAction,
     Cdr,
     Decision,
     Hold,
     InvoiceLine,
     Outcome,
+    ProviderCall,
     Settlement,
     SigningRule,
 )
@@ -235,6 +237,8 @@ def _priced_otherwise(front: Transaction, back: Transaction) -> Iterator[str]:
         yield "Charging at home is not merged. Decide each of the two."
     if signed_values.rule_of(front) == SigningRule.REQUIRED:
         yield "This site bills by signed values, and each half has its own. Decide each of the two."
+    if ProviderCall.objects.filter(payment__hold__transaction=front.pk, action=CallAction.CAPTURE).exists():
+        yield "A card has paid the first half already. Decide each of the two."
     decided = SessionCost.objects.filter(pk__in=[front.pk, back.pk]).exclude(decision="")
     if decided.exists():
         yield "The price of one of the two was set by a person."

@@ -94,7 +94,7 @@ def _seal(key: UUID, now: datetime) -> int:
     if cost is None or ReservationSettlement.objects.filter(pk=key).exists():
         return 0
     kept = _kept(key)
-    if why := sealing.excused(kept.site_id, _driver(kept)):
+    if why := sealing.excused(kept.site_id, _driver(kept), cost.started_at):
         _settle(key, Outcome.NOT_BILLABLE, why, now)
     elif differing := next(agreement.of_price(cost.answer), ""):
         reservation_costs.leave(cost, TOTALS_DIFFER, differing)

@@ -235,17 +235,21 @@ def _decide(settlement: Settlement, outcome: Outcome, reason: str = "") -> None:
 
 
 def _not_billable(session: Transaction, cost: SessionCost | None) -> str:
-    return excused(session.site_id, session.driver) or (NOT_PRICED if cost is None else "")
+    return excused(session.site_id, session.driver, session.started_at) or (
+        NOT_PRICED if cost is None else ""
+    )
 
 
-def excused(site_id: UUID | None, driver: Driver | None) -> str:
-    """The stated reason why nothing is billed to this driver at this site (B-13); empty where it is."""
+def excused(site_id: UUID | None, driver: Driver | None, at: datetime) -> str:
+    """The stated reason why nothing is billed to this driver, or the company that pays, at this site (B-13)."""
     if SitePolicy.objects.filter(pk=site_id, free=True).exists():
         return FREE_SITE
     whose = None if driver is None else driver.merged_into_id or driver.pk
-    if whose is not None and Buyer.objects.filter(account__driver=whose, staff=True).exists():
+    member = companies.member_at(driver, at)
+    staff = Buyer.objects.filter(staff=True)
+    if whose is not None and staff.filter(account__driver=whose).exists():
         return STAFF
-    return ""
+    return STAFF if member is not None and staff.filter(account=member.account_id).exists() else ""
 
 
 def by_signed_values(

@@ -43,6 +43,7 @@ OBSTACLE: Mapping[str, Promise] = {
     Obstacle.IN_FILE: _("It is in an open file."),
     Obstacle.CARD: _("A card payment of it is on its way."),
     Obstacle.DISPUTED: _("A payment of it is disputed."),
+    Obstacle.HELD: _("Nothing is asked for of it at present: a promise, a dispute or a pause stands."),
     Obstacle.NOT_ANNOUNCED: _("The payer was not told of this debit by the mandate of today."),
     Obstacle.STOPPED: _("Its mandate is stopped."),
     Obstacle.EXPIRED: _("Its mandate was not used for 36 months."),

@@ -382,6 +382,10 @@ PLAIN = (
     _("A person's bill is corrected upwards only if that person agrees. Say when and how."),
     _("Name at least one line."),
     _("There is nothing to explain."),
+    _(
+        "This is of direct debits. Say on the page of their file that the bank took it, and here what differs."
+    ),
+    _("A card has paid the first half already. Decide each of the two."),
     _("Only what came by a bank can be taken back by one."),
     _("This is for the receipt of its session, which is issued when the session has its record."),
     _("It took too long: the money is being released. Begin again."),

@@ -228,9 +228,25 @@ def test_b18_merging_takes_the_company_along_and_is_refused_between_two(
     [present] = CompanyMember.objects.present().filter(account=kurier)
     assert (present.driver, present.cost_centre) == (kept, "Sales")
 
+    assert companies.member_at(kept, clock.now() - timedelta(hours=12)) is not None, (
+        "for what is told of later"
+    )
+    assert CompanyMember.objects.filter(account=kurier).count() == 1
+
     other = member(host("Other"), alice, "Other driver")
     with pytest.raises(Conflict, match="not alike"):
         merging.merge(kept, other, by=alice)
+
+
+def test_b13_nothing_is_billed_to_a_company_that_is_staff(
+    charge: Charge, kurier: BillingAccount, alice: Actor
+) -> None:
+    kurier.buyer.staff = True
+    kurier.buyer.save()
+    session = charge(4000, driver=member(kurier, alice, "Dora"))
+    settle()
+    assert (session.settlement.outcome, session.settlement.reason) == ("not_billable", "staff")
+    assert not session.cdrs.exists()
 
 
 def test_b18_who_is_forgotten_is_paid_for_no_more(kurier: BillingAccount, alice: Actor) -> None:

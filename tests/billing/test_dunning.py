@@ -17,6 +17,7 @@ from django.db.transaction import atomic
 
 from billing import tasks
 from billing.models import (
+    BankDetails,
     DunningKind,
     HoldKind,
     Invoice,
@@ -25,7 +26,7 @@ from billing.models import (
     Payment,
     StepState,
 )
-from billing.services import crediting, documents, driver_export, parties
+from billing.services import accounts, companies, crediting, documents, driver_export, parties
 from billing.services.dunning import consequences, holding, policies, sending, standing, working_days
 from billing.services.dunning.policies import Step, Terms
 from billing.services.payments import debits, receiving
@@ -435,3 +436,30 @@ def test_b67_the_person_gets_what_was_written_and_noted_with_the_own_data(
 
 def test_b47_the_task_is_on_the_timetable() -> None:
     assert {"task": "billing.tasks.dun", "schedule": 300.0, "options": {"expires": 300}} in TIMETABLE.values()
+
+
+def test_b47_b44_nobody_is_reminded_while_the_announced_debit_is_still_to_come(
+    overdue: Overdue, alice: Actor, organization: Organization, bank: None
+) -> None:
+    BankDetails.objects.filter(pk=organization.pk).update(notice_days=40)
+    invoice = overdue(mandate={})
+    told = date.fromisoformat(invoice.snapshot["payment"]["collect_on"])
+    day = after(invoice, 7)
+    assert day < told
+    dun(day)
+    assert steps(invoice) == []
+    with on(day):
+        assert standing.of(invoice, clock.now()).stop == standing.Stop.BEING_PAID
+    dun(working(told + timedelta(days=8)))
+    assert steps(invoice) == [REMINDER]
+
+
+def test_b47_the_cards_of_a_companys_drivers_are_blocked(alice: Actor, organization: Organization) -> None:
+    company = accounts.open_company(organization, "Kurier", by=alice)
+    driver = factories.make_driver(alice)
+    card = factories.make_token(alice, driver=driver)
+    companies.join(company, driver, by=alice)
+    owed = Invoice(account=company, account_id=company.pk)
+    assert [one.pk for one in consequences.cards_of(owed)] == [card.pk]
+    companies.leave(company, driver, by=alice)
+    assert not consequences.cards_of(owed).exists()

@@ -11,7 +11,17 @@ from django.db.transaction import atomic
 from django.test import Client
 from rest_framework.test import APIClient
 
-from billing.models import BillingException, Cause, Cdr, Decision, Outcome, Settlement, SitePolicy
+from billing.models import (
+    BillingException,
+    Cause,
+    Cdr,
+    Decision,
+    Hold,
+    Outcome,
+    Payment,
+    Settlement,
+    SitePolicy,
+)
 from billing.services import (
     accounts,
     drafting,
@@ -23,7 +33,7 @@ from billing.services import (
     reconciling,
 )
 from billing.services.home_agreements import Terms
-from billing.services.payments import wallets
+from billing.services.payments import holds, wallets
 from billing.services.suppliers import Supply
 from core import clock
 from core.access import Actor, Role
@@ -449,3 +459,19 @@ def test_b06_a_person_chooses_the_other_half_sees_both_together_and_merges_them(
         "it is the later half of another session"
         in browser.get(f"{home}sessions/{later.pk}/").content.decode()
     )
+
+
+def test_b38_a_first_half_that_a_card_has_paid_is_not_merged(
+    both: tuple[Transaction, Transaction], alice: Actor
+) -> None:
+    first, later = both
+    payment = Payment.objects.create(
+        organization_id=first.organization_id, method="card", purpose="ad_hoc", currency="EUR", amount=60,
+        authorized=60, provider="stripe", created_by="alice",
+    )  # fmt: skip
+    now = clock.now()
+    assert first.evse is not None
+    Hold.objects.create(payment=payment, evse=first.evse, transaction=first, give_up_at=now, expires_at=now)
+    holds.capture(payment, Decimal(1))
+    with pytest.raises(Conflict, match="A card has paid"):
+        merge(first, later, alice)

@@ -7,7 +7,7 @@ import pytest
 from django.db.models import Sum
 
 from billing.documents import figures, pdf
-from billing.models import BillingAccount, Invoice, InvoiceState, LedgerEntry, Payment
+from billing.models import BillingAccount, Invoice, InvoiceState, LedgerEntry, Payment, ProviderCall
 from billing.services import crediting, documents, drafting, issuing, sealing, snapshots
 from billing.services.payments import allocating, receiving, refunding
 from core import clock
@@ -162,3 +162,31 @@ def test_b28_the_note_leads_to_its_credit_by_page_and_api(
     assert (
         stranger.post(f"{path}refund/", {"amount": "1.00", "reason": "x"}, format="json").status_code == 404
     )
+
+
+def test_b28_it_is_not_set_off_against_what_a_card_is_about_to_pay(
+    charge: Charge, driver: Driver, alice: Actor
+) -> None:
+    invoice = billed(charge, driver, alice, "10.00", THIS_MONTH)
+    payment = Payment.objects.create(
+        organization_id=invoice.organization_id, account=invoice.account, method="card", currency="EUR",
+        amount=10, provider="stripe", created_by="alice",
+    )  # fmt: skip
+    ProviderCall.objects.create(
+        payment=payment, action="charge", key=f"charge:{payment.pk}", amount=10, state="done",
+        details={"invoice": str(invoice.pk)},
+    )  # fmt: skip
+    note = billed(charge, driver, alice, "-7.14", following(THIS_MONTH))
+    invoice.refresh_from_db()
+    assert (invoice.state, allocating.unallocated(note.credit)) == (InvoiceState.ISSUED, Decimal("7.14"))
+
+
+def test_b28_a_credit_from_before_there_were_any_settles_nothing_by_itself(
+    charge: Charge, driver: Driver, alice: Actor
+) -> None:
+    note = billed(charge, driver, alice, "-7.14", THIS_MONTH)
+    Payment.objects.filter(credit_note=note).update(created_by="system:note-credits")
+    invoice = billed(charge, driver, alice, "10.00", following(THIS_MONTH))
+    invoice.refresh_from_db()
+    assert invoice.state == InvoiceState.ISSUED
+    assert allocating.unallocated(note.credit) == Decimal("7.14")

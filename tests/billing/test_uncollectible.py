@@ -1,5 +1,8 @@
 """An invoice that nobody will pay is given up, and stays owed (billing B-14, B-48)."""
 
+import csv
+import io
+import zipfile
 from datetime import timedelta
 from decimal import Decimal
 
@@ -49,6 +52,11 @@ def balance(invoice: Invoice, account: str) -> Decimal:
 
 def state_of(invoice: Invoice) -> str:
     return Invoice.objects.values_list("state", flat=True).get(pk=invoice.pk)
+
+
+def ledger_of(made: bytes) -> list[dict[str, str]]:
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        return list(csv.DictReader(io.StringIO(archive.read("ledger.csv").decode()), delimiter=";"))
 
 
 def test_b14_what_is_given_up_is_written_off_and_still_owed(invoice: Invoice, alice: Actor) -> None:
@@ -124,9 +132,28 @@ def test_b12_reconciliation_stays_equal_and_the_export_has_the_write_off(
     now = clock.now()
     found = reconciling.reconcile(organization, now - timedelta(days=2), now + timedelta(days=1), by=alice)
     assert found.differences == []
-    rows = list(exporting._ledger(Invoice.objects.filter(pk=invoice.pk)))
-    assert [row[4] for row in rows if row[3] == "write_off"] == ["7.35", "-5.00"]
-    assert {row[1] for row in rows} == {invoice.number}
+    today = clock.now().date()
+    rows = ledger_of(
+        exporting.gobd(organization, today - timedelta(days=1), today + timedelta(days=1), by=alice)
+    )
+    given_up = [row for row in rows if row["account"] == "write_off"]
+    assert [(row["number"], row["amount"]) for row in given_up] == [
+        (invoice.number, "7.35"), (invoice.number, "-5.00"),
+    ]  # fmt: skip
+    assert sum(Decimal(row["amount"]) for row in rows if row["account"] == "cash" or row["payment"]) == 0
+    assert {row["payment"] for row in rows} > {""}, "payments are posted too"
+
+
+def test_b48_what_was_given_up_later_is_in_the_ledger_of_that_time(
+    invoice: Invoice, alice: Actor, organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today, later = clock.now().date(), clock.now() + timedelta(days=400)
+    with monkeypatch.context() as then:
+        then.setattr(clock, "now", lambda: later)
+        uncollectible.give_up(invoice, reason=WHY, by=alice)
+    for middle, there in ((today, False), (later.date(), True)):
+        made = exporting.gobd(organization, middle - timedelta(days=1), middle + timedelta(days=1), by=alice)
+        assert any(row["account"] == "write_off" for row in ledger_of(made)) is there
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 301, "a\x00b"])

@@ -3,7 +3,7 @@
 from django.db.models import Q, QuerySet
 from django.db.transaction import atomic
 
-from billing.models import DunningKind, DunningStep, Invoice, StepState
+from billing.models import CompanyMember, DunningKind, DunningStep, Invoice, StepState
 from billing.services.payments import allocating
 from core import audit, clock
 from core.access import Actor, Permission
@@ -44,8 +44,10 @@ def final_of(invoice: Invoice) -> DunningStep | None:
 
 
 def cards_of(invoice: Invoice) -> QuerySet[IdToken]:
-    """Cards of the payer that are let in, now or once a block ends by itself."""
-    owner = invoice.account.driver_id
+    """Cards of the payer, or of those for whom it pays, that are let in, now or once a block ends by itself."""
+    of_company = CompanyMember.objects.filter(account=invoice.account_id, until=None)
+    owned = Q(driver__in=of_company.values("driver"))
+    if invoice.account.driver_id is not None:
+        owned |= Q(driver=invoice.account.driver_id)
     let_in = Q(status=TokenStatus.ACCEPTED) | Q(status=TokenStatus.BLOCKED, blocked_until__isnull=False)
-    rows = IdToken.objects.filter(let_in, driver=owner, retired_at=None)
-    return rows.order_by("pk") if owner is not None else rows.none()
+    return IdToken.objects.filter(let_in, owned, retired_at=None).order_by("pk")

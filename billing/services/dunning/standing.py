@@ -10,8 +10,6 @@ from zoneinfo import ZoneInfo
 from django.db.models import F, Q
 
 from billing.models import (
-    CallState,
-    DebitItem,
     DocumentType,
     DunningHold,
     DunningPolicy,
@@ -19,18 +17,15 @@ from billing.models import (
     Invoice,
     InvoiceKind,
     Payment,
-    PaymentState,
-    ProviderCall,
     StepState,
 )
 from billing.models.dunning import DunningHoldQuerySet
 from billing.services import parties
 from billing.services.dunning import policies, working_days
 from billing.services.dunning.policies import Step, Terms
-from billing.services.payments import allocating
+from billing.services.payments import allocating, collecting, under_way
+from core import clock
 from core.errors import Invalid
-
-_UNDER_WAY = (PaymentState.PENDING, PaymentState.HELD)
 
 
 class Stop(StrEnum):
@@ -128,14 +123,8 @@ def _why_not_now(invoice: Invoice, hold: DunningHold | None) -> Stop | None:
         return {"promise": Stop.PROMISED, "dispute": Stop.DISPUTED}.get(hold.kind, Stop.HELD)
     if Payment.objects.filter(allocations__invoice=invoice, disputed_at__isnull=False).exists():
         return Stop.DISPUTED
-    return Stop.BEING_PAID if _is_being_paid(invoice) else None
-
-
-def _is_being_paid(invoice: Invoice) -> bool:
-    if DebitItem.objects.filter(invoice=invoice, open=True).exists():
-        return True
-    asked = ProviderCall.objects.filter(details__invoice=str(invoice.pk), payment__state__in=_UNDER_WAY)
-    return asked.exclude(state=CallState.REFUSED).exists()
+    is_coming = under_way.has(invoice) or collecting.is_announced(invoice, clock.now().date())
+    return Stop.BEING_PAID if is_coming else None
 
 
 def _why_no_next(invoice: Invoice, taken: Sequence[DunningStep], step: Step | None) -> Stop | None:

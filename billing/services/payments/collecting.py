@@ -3,40 +3,41 @@
 Only what was announced to the payer is collected: by that mandate, for that creditor, not before that day.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
-from django.db.models.fields.json import KT
+from django.db.models import Max, Q, QuerySet
 
 from billing.models import (
     Allocation,
     BankDetails,
-    CallState,
     DebitItem,
     DebitNotice,
     DeliveryState,
     DocumentType,
+    DunningHold,
     Invoice,
     Mandate,
     MandateState,
     MandateType,
+    Method,
+    Payment,
     PaymentState,
-    ProviderCall,
 )
 from billing.services import snapshots
-from billing.services.payments import allocating
+from billing.services.payments import allocating, under_way
 from core import clock
 from core.errors import Conflict
 from core.models import Organization
 
 AT_ONCE = 10_000
-_UNDER_WAY = (PaymentState.PENDING, PaymentState.HELD)
+GRACE = timedelta(days=7)
+"""So long after the announced day a debit may still come."""
 
 
 class Obstacle(StrEnum):
@@ -52,6 +53,7 @@ class Obstacle(StrEnum):
     OTHER_TYPE = "other_type"
     OTHER_CREDITOR = "other_creditor"
     TOO_EARLY = "too_early"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Announcement:
     creditor_id: str
     amount: Decimal
     on: date
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class _Known:
     in_file: Collection[UUID]
     by_card: Collection[str]
     disputed: Collection[UUID]
+    held: Collection[UUID]
+    came_back: Mapping[UUID, datetime]
 
 
 def looked_at(
@@ -124,19 +129,30 @@ def earliest(invoice: Invoice) -> date:
     return max(day, invoice.due_on or day)
 
 
+def is_announced(invoice: Invoice, today: date) -> bool:
+    """Whether the payer was told of a debit that is still to come, or was to come a few days ago."""
+    told = announcement_of(invoice)
+    if told is None or told.on + GRACE < today:
+        return False
+    mandates = Mandate.objects.filter(account=invoice.account_id, reference=told.mandate)
+    came_back = _came_back(invoice.organization).get(invoice.pk)
+    return mandates.filter(state=MandateState.ACTIVE).exists() and not _is_used_up(told, came_back)
+
+
 def announcement_of(invoice: Invoice) -> Announcement | None:
     """What the payer was told of a direct debit last: by mail, or else by the invoice."""
     last = _last(invoice, DeliveryState.SENT)
     if last is not None:
-        return Announcement(last.mandate.reference, last.creditor_id, last.amount, last.collect_on)
+        at = last.sent_at or last.made_at
+        return Announcement(last.mandate.reference, last.creditor_id, last.amount, last.collect_on, at)
     told = invoice.snapshot.get("payment", {})
-    if told.get("means") != snapshots.DEBIT or invoice.issued_on is None:
+    if told.get("means") != snapshots.DEBIT or invoice.issued_on is None or invoice.issued_at is None:
         return None
     if "collect_on" in told:
         on = date.fromisoformat(told["collect_on"])
     else:  # invoices from before it stood on them
         on = max(invoice.issued_on + timedelta(days=told["notice_days"]), invoice.due_on or invoice.issued_on)
-    return Announcement(told["mandate"], told["creditor_id"], invoice.due, on)
+    return Announcement(told["mandate"], told["creditor_id"], invoice.due, on, invoice.issued_at)
 
 
 def _last(invoice: Invoice, *states: DeliveryState) -> DebitNotice | None:
@@ -153,17 +169,34 @@ def _owed(organization: Organization) -> QuerySet[Invoice]:
 
 
 def _known(organization: Organization) -> _Known:
-    calls = ProviderCall.objects.filter(payment__organization=organization, payment__state__in=_UNDER_WAY)
-    asked = calls.exclude(state=CallState.REFUSED).annotate(invoice=KT("details__invoice"))
     disputed = Allocation.objects.filter(
         payment__organization=organization, payment__disputed_at__isnull=False
     )
-    in_file = DebitItem.objects.filter(file__organization=organization, open=True)
+    today = clock.now().date()
+    holds = DunningHold.objects.open().filter(Q(until=None) | Q(until__gte=today), organization=organization)
     return _Known(
-        in_file=set(in_file.values_list("invoice_id", flat=True)),
-        by_card=set(asked.values_list("invoice", flat=True)),
+        in_file=under_way.by_debit(organization),
+        by_card=under_way.by_card(organization),
         disputed=set(disputed.values_list("invoice_id", flat=True)),
+        held={invoice or account for invoice, account in holds.values_list("invoice_id", "account_id")},
+        came_back=_came_back(organization),
     )
+
+
+def _came_back(organization: Organization) -> Mapping[UUID, datetime]:
+    """When the last debit was made that came back, by its invoice."""
+    returned = Payment.objects.filter(
+        organization=organization, state=PaymentState.RETURNED, method=Method.DIRECT_DEBIT
+    )
+    items = DebitItem.objects.filter(
+        file__organization=organization, end_to_end_id__in=returned.values("end_to_end_id")
+    )
+    return dict(items.values_list("invoice_id").annotate(Max("file__made_at")))
+
+
+def _is_used_up(told: Announcement, came_back: datetime | None) -> bool:
+    """What came back is collected again only once the payer is told so."""
+    return came_back is not None and came_back >= told.at
 
 
 def _candidates(
@@ -176,6 +209,8 @@ def _candidates(
         rest, told = allocating.open_amount(invoice), announcement_of(invoice)
         if not rest:
             continue
+        if told and _is_used_up(told, known.came_back.get(invoice.pk)):
+            told = None
         mandate = mandates.get((invoice.account_id, told.mandate)) if told else None
         now = active.get(invoice.account_id)
         why = _of_invoice(invoice, known)
@@ -194,7 +229,9 @@ def _of_invoice(invoice: Invoice, known: _Known) -> Obstacle | None:
         return Obstacle.IN_FILE
     if str(invoice.pk) in known.by_card:
         return Obstacle.CARD
-    return Obstacle.DISPUTED if invoice.pk in known.disputed else None
+    if invoice.pk in known.disputed:
+        return Obstacle.DISPUTED
+    return Obstacle.HELD if {invoice.pk, invoice.account_id} & set(known.held) else None
 
 
 def _of_announcement(

@@ -43,6 +43,11 @@ def credited(line: BankLine, by: Actor) -> bool:
     return True
 
 
+def is_of_a_debit(line: BankLine) -> bool:
+    """Whether a booking that waits is a credit of debits of ours, which are payments of their own."""
+    return line.reason == Note.OTHER_AMOUNT or _item(line.organization_id, line.end_to_end_id) is not None
+
+
 def credited_as_a_whole(line: BankLine, batch: str, by: Actor) -> bool:
     """Whether it is the credit of a file of ours, or of its first or its other debits."""
     row = _file_of(line, batch)
@@ -131,7 +136,9 @@ def _items_of(row: DebitFile, line: BankLine) -> Sequence[DebitItem]:
     parts = [items, *([one for one in items if one.sequence == kind] for kind in ("FRST", "RCUR"))]
     if line.currency != row.currency:
         return ()
-    return next((part for part in parts if sum((one.amount for one in part), Decimal(0)) == line.amount), ())
+    fitting = [part for part in parts if sum((one.amount for one in part), Decimal(0)) == line.amount]
+    fresh = (part for part in fitting if all(debits.payment_of(one) is None for one in part))
+    return next(fresh, fitting[0] if fitting else ())
 
 
 def _take(row: DebitFile, items: Sequence[DebitItem], by: Actor) -> None:

@@ -61,8 +61,7 @@ def confirm(line: BankLine, invoice: Invoice, *, by: Actor) -> BankLine:
     """A person says which invoice a booking pays. Raises :class:`Conflict` where it is decided already."""
     by.require(Permission.INVOICES_MANAGE, invoice)
     held = _undecided(line, by)
-    if held.amount < 0:
-        raise Conflict("Money that went out pays no invoice.")
+    _require_money(held)
     _pay(held, [invoice], by)
     return _decided(held, by, "")
 
@@ -72,10 +71,18 @@ def give_to(line: BankLine, account: BillingAccount, *, by: Actor) -> BankLine:
     """A person says who paid, though no invoice is meant: it stays as that payer's credit."""
     by.require(Permission.INVOICES_MANAGE, account)
     held = _undecided(line, by)
-    if held.amount < 0:
-        raise Conflict("Money that went out pays no invoice.")
+    _require_money(held)
     held.payment, held.state = _book(held, account, by), LineState.MATCHED
     return _decided(held, by, "")
+
+
+def _require_money(line: BankLine) -> None:
+    if line.amount < 0:
+        raise Conflict("Money that went out pays no invoice.")
+    if coming_back.is_of_a_debit(line):
+        raise Conflict(
+            "This is of direct debits. Say on the page of their file that the bank took it, and here what differs."
+        )
 
 
 @atomic

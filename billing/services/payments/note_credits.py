@@ -11,9 +11,12 @@ from decimal import Decimal
 from typing import Any
 
 from billing.models import DocumentType, Invoice, InvoiceKind, Method, Payment, PaymentState
-from billing.services.payments import allocating
+from billing.services.payments import allocating, under_way
 from core import audit
 from core.access import Actor
+
+OF_BEFORE = "system:note-credits"
+"""Who made the credits of notes from before there were any: a person says whether they were settled otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ def held_for(invoice: Invoice) -> list[Taken]:
     found, rest = [], invoice.due
     mine = Payment.objects.filter(
         account=invoice.account_id, currency=invoice.currency, method=Method.CREDIT_NOTE
-    )
+    ).exclude(created_by=OF_BEFORE)
     keys = list(allocating.with_credit(mine).values_list("pk", flat=True))
     held = Payment.objects.select_for_update(of=("self",)).select_related("credit_note")
     for payment in held.filter(pk__in=keys).order_by("pk"):
@@ -40,6 +43,13 @@ def held_for(invoice: Invoice) -> list[Taken]:
             found.append(Taken(payment, taken))
             rest -= taken
     return found
+
+
+def lock_owed(note: Invoice) -> None:
+    """What a note's credit will be set off against, before its number is taken: crediting locks in that order."""
+    if note.document_type == DocumentType.CREDIT_NOTE and note.kind == InvoiceKind.COLLECTIVE:
+        owed = Invoice.objects.select_for_update().filter(account=note.account_id, state__in=allocating.OWED)
+        list(owed.order_by("issued_on", "id").values_list("pk"))
 
 
 def told(credits: Sequence[Taken]) -> dict[str, Any]:
@@ -73,8 +83,8 @@ def _set_off(credit: Payment, by: Actor) -> None:
     owed = Invoice.objects.filter(
         account=credit.account_id, currency=credit.currency, document_type=DocumentType.INVOICE,
         state__in=allocating.OWED,
-    ).exclude(debits__open=True)  # fmt: skip
-    for invoice in owed.order_by("issued_on", "id"):
+    )  # fmt: skip
+    for invoice in under_way.without(owed).order_by("issued_on", "id"):
         if not allocating.unallocated(credit):
             return
         allocating.allocate(credit, invoice, by=by)

@@ -10,21 +10,17 @@ from django.db.transaction import atomic
 from billing.models import (
     Allocation,
     BillingAccount,
-    CallAction,
-    CallState,
-    DebitItem,
     Invoice,
     LedgerAccount,
     LedgerEntry,
     Method,
     Payment,
     PaymentState,
-    ProviderCall,
     Wallet,
     WalletReservation,
 )
 from billing.services import companies, home_agreements, home_sessions
-from billing.services.payments import allocating, books
+from billing.services.payments import allocating, books, under_way
 from billing.services.payments.margins import margin as margin
 from billing.services.payments.reservations import SYSTEM as SYSTEM
 from billing.services.payments.reservations import follow, is_held_elsewhere
@@ -101,7 +97,7 @@ def pay(invoice: Invoice, *, by: Actor = SYSTEM) -> Payment | None:
     by.require(Permission.INVOICES_MANAGE, invoice)
     wallet = locked(invoice.account_id, invoice.currency)
     owed = Invoice.objects.select_for_update().get(pk=invoice.pk)
-    if wallet is None or owed.state not in allocating.OWED or _is_collected_otherwise(owed):
+    if wallet is None or owed.state not in allocating.OWED or under_way.has(owed):
         return None
     _release_for(owed, wallet)
     amount = min(allocating.open_amount(owed), wallet.available)
@@ -121,13 +117,6 @@ def pay(invoice: Invoice, *, by: Actor = SYSTEM) -> Payment | None:
     allocating.refresh(owed)
     audit.record("wallet.spent", payment, by=by, changes={str(owed): [None, f"{amount:.2f}"]})
     return payment
-
-
-def _is_collected_otherwise(invoice: Invoice) -> bool:
-    """By a debit or a card that is on its way."""
-    charges = ProviderCall.objects.filter(action=CallAction.CHARGE, state=CallState.OPEN)
-    is_charged = charges.filter(details__invoice=str(invoice.pk)).exists()
-    return is_charged or DebitItem.objects.filter(invoice=invoice, open=True).exists()
 
 
 def locked(account_id: UUID | None, currency: str) -> Wallet | None:

@@ -2,8 +2,8 @@
 
 import logging
 
-from billing.models import CallAction, CallState, Invoice, ProviderCall
-from billing.services.payments import allocating, wallets
+from billing.models import Invoice
+from billing.services.payments import allocating, under_way, wallets
 
 logger = logging.getLogger(__name__)
 
@@ -13,9 +13,7 @@ AT_ONCE = 500
 def pay_from_wallets() -> int:
     """Pay issued invoices of payers with money in their wallet; how many were paid at least in part."""
     owed = Invoice.objects.filter(state__in=allocating.ASKED_FOR, document_type="380")
-    charged = ProviderCall.objects.filter(action=CallAction.CHARGE, state=CallState.OPEN)
-    payable = owed.filter(account__wallets__balance__gt=0).exclude(debits__open=True)
-    payable = payable.exclude(pk__in=list(charged.values_list("details__invoice", flat=True)))
+    payable = under_way.without(owed.filter(account__wallets__balance__gt=0))
     rows = payable.order_by("id").distinct()[:AT_ONCE]
     return sum(1 for invoice in rows if wallets.pay(invoice) is not None)
 

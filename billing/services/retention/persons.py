@@ -80,7 +80,9 @@ _KEPT = """EXISTS (
             AND NOT EXISTS (SELECT FROM billing_cdr k WHERE k.credit_reference_id = c.id)
             AND NOT EXISTS (
                 SELECT FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
-                WHERE l.cdr_id = c.id AND l.voided_at IS NULL AND i.state IN ('paid', 'credited'))))"""
+                WHERE l.cdr_id = c.id AND l.voided_at IS NULL
+                    AND (i.state IN ('paid', 'credited', 'uncollectible') OR i.document_type = '381'))))"""
+"""What was given up counts as settled: its term begins with the session, and the claim stands on the document."""
 _SESSIONS = f"""
 SELECT s.transaction_id FROM billing_settlement s
 JOIN stations_transaction t ON t.id = s.transaction_id
@@ -88,7 +90,7 @@ WHERE s.person_removed_at IS NULL AND s.due_at < %(before)s AND t.ended_at < %(b
     AND s.outcome IN ('sealed', 'waived', 'not_billable') AND t.organization_id = %(organization)s
     AND NOT EXISTS (SELECT FROM billing_billingexception e WHERE e.transaction_id = t.id AND e.decision = '')
     AND (t.driver_id IS NULL OR t.driver_id <> ALL(%(spared)s::uuid[]))
-    AND NOT {_KEPT.format(of="c.transaction_id = t.id")}
+    AND NOT {_KEPT.format(of="c.transaction_id = coalesce(s.merged_into_id, t.id)")}
 ORDER BY s.due_at LIMIT %(most)s FOR UPDATE OF s SKIP LOCKED
 """
 _RESERVATIONS = f"""

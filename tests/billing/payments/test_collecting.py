@@ -9,6 +9,8 @@ from dateutil.relativedelta import relativedelta
 
 from billing.models import (
     DebitFile,
+    DeliveryState,
+    DunningHold,
     Invoice,
     Mandate,
     MandateType,
@@ -16,12 +18,13 @@ from billing.models import (
     Payment,
     SavedMethod,
 )
-from billing.services.payments import asking, calls, debits, receiving
+from billing.services.payments import announcing, asking, calls, coming_back, debits, receiving
 from billing.services.payments.collecting import Obstacle, looked_at
 from core import clock
 from core.access import Actor
 from core.errors import Conflict
 from core.models import Organization
+from tests import factories
 from tests.billing.conftest import NEXT_PERIOD
 from tests.billing.payments.conftest import COLLECT_ON, DUE, IBAN, Issued, sign
 from tests.billing.payments.stripe_standin import StandIn
@@ -169,3 +172,37 @@ def test_b43_the_first_use_is_frst_once_where_the_bank_asks(
     assert mandate_of(first).last_used_on == COLLECT_ON
     assert mandate_of(first).expires_on == COLLECT_ON + relativedelta(years=3)
     assert {one.amount for one in again.items.all()} == {DUE}
+
+
+def test_b44_what_came_back_is_collected_again_only_once_it_is_announced_anew(
+    issued: Issued, organization: Organization, alice: Actor
+) -> None:
+    driver = factories.make_driver(alice, email="dora@example.org")
+    invoice = issued(mandate={}, driver=driver)
+    debits.collected(debits.make_file(organization, COLLECT_ON, by=alice), by=alice)
+    coming_back.by_hand(Payment.objects.get(allocations__invoice=invoice), reason="MD06", by=alice)
+    [found] = looked_at(organization, COLLECT_ON)
+    assert (found.obstacle, found.may_be_announced) == (Obstacle.NOT_ANNOUNCED, True)
+    with pytest.raises(Conflict, match="nothing to collect"):
+        debits.make_file(organization, COLLECT_ON, by=alice)
+
+    notice = announcing.announce(invoice, by=alice)
+    notice.state, notice.sent_at = DeliveryState.SENT, clock.now()
+    notice.save()
+    assert obstacles(organization, notice.collect_on) == [None]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the payer", "the invoice"])
+def test_b47_what_is_held_is_not_debited(
+    issued: Issued, organization: Organization, alice: Actor, whole: bool
+) -> None:
+    invoice = issued(mandate={})
+    hold = DunningHold.objects.create(
+        organization=organization, account=invoice.account, invoice=None if whole else invoice, kind="dispute",
+        reason="Says the price is wrong", made_by="alice", made_at=clock.now(),
+    )  # fmt: skip
+    assert obstacles(organization) == [Obstacle.HELD]
+    refuses(organization, alice)
+    hold.released_at, hold.released_by = clock.now(), "alice"
+    hold.save()
+    assert obstacles(organization) == [None]

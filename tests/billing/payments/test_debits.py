@@ -21,7 +21,7 @@ from billing.models import (
     MandateState,
     Payment,
 )
-from billing.services.payments import allocating, debits, pain
+from billing.services.payments import allocating, debits, matching, pain
 from billing.services.payments.collecting import Obstacle, looked_at
 from core import clock
 from core.access import Actor
@@ -290,3 +290,19 @@ def test_w01_the_statement_of_another_organization_touches_no_debit(
     assert (row.state, state_of(invoice)) == (DebitFileState.OPEN, InvoiceState.ISSUED)
     assert not Payment.objects.filter(end_to_end_id=item.end_to_end_id).exists()
     assert row.items.get().mandate.state == MandateState.ACTIVE
+
+
+def test_b45_a_credit_of_a_debit_is_confirmed_for_no_invoice_and_given_to_nobody(
+    filed: tuple[Invoice, DebitFile], organization: Organization, alice: Actor
+) -> None:
+    """It would be a payment beside the debit's own."""
+    invoice, row = filed
+    line = line_of(take_in(camt(credit(row.items.get(), "7.00")), alice))
+    with pytest.raises(Conflict, match="of direct debits"):
+        matching.confirm(line, invoice, by=alice)
+    with pytest.raises(Conflict, match="of direct debits"):
+        matching.give_to(line, invoice.account, by=alice)
+    assert not Payment.objects.filter(organization=organization).exists()
+    debits.collected(row, by=alice)
+    assert matching.leave(line, reason="0.35 of charges", by=alice).state == LineState.LEFT
+    assert Payment.objects.get(organization=organization).captured == DUE
