@@ -21,7 +21,7 @@ class ApiKey(models.Model):
 
     A ``key`` is sent with each request; the secret of a ``client`` only buys access tokens (OAuth2). After a
     rotation the former secret works until ``former_until``. ``owner_id`` is the person who holds it: who made it or
-    rotated it last; of a key that the installation made there is none.
+    rotated it last; of a key that the installation made there is none. ``former_owner_id`` held the former secret.
     """
 
     class Kind(models.TextChoices):
@@ -47,6 +47,9 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=200)
     owner_id = models.UUIDField(null=True)
+    former_owner_id = models.UUIDField(null=True)
+
+    by_former = False  # whether it was found by its former secret
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -79,13 +82,21 @@ class ApiKey(models.Model):
         return f"cy_{self.prefix}"
 
     @property
+    def holder_id(self) -> UUID | None:
+        """Whose word it is (W-21): of the person who knows the secret that was sent."""
+        return self.former_owner_id if self.by_former else self.owner_id
+
+    @property
     def in_overlap(self) -> bool:
         """Whether the secret before the last rotation still works."""
         return self.former_until is not None and self.former_until > clock.now()
 
 
 class AccessToken(models.Model):
-    """What an OAuth2 client bought for its secret: the way in for an hour, with all or some of its scopes."""
+    """What an OAuth2 client bought for its secret: the way in for an hour, with all or some of its scopes.
+
+    ``owner_id`` is the person who held the secret that it was bought with.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="access_tokens")
@@ -93,6 +104,7 @@ class AccessToken(models.Model):
     scopes = ArrayField(models.CharField(max_length=50))
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
+    owner_id = models.UUIDField(null=True)
 
     class Meta:
         ordering = ["-id"]

@@ -33,6 +33,7 @@ def issue(client: ApiKey, *, scopes: Collection[str] = ()) -> tuple[AccessToken,
         scopes=wanted,
         created_at=now,
         expires_at=min(ends, client.expires_at) if client.expires_at else ends,
+        owner_id=client.holder_id,
     )
     return token, secret
 

@@ -18,6 +18,9 @@ from core.models import ApiKey, Organization
 TOUCH_EVERY = timedelta(seconds=60)
 OVERLAP = timedelta(hours=24)
 LONGEST_OVERLAP = timedelta(days=90)
+ROTATED = (
+    "digest", "former_digest", "former_until", "rotated_at", "created_by", "owner_id", "former_owner_id",
+)  # fmt: skip
 KEY_PATTERN = re.compile(r"cy_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}")
 
 _P = Permission
@@ -142,8 +145,9 @@ def rotate(key: ApiKey, *, by: Actor, overlap: timedelta = OVERLAP) -> str:
     """A new secret under the same name, scopes and client id; the present one works on for ``overlap``.
 
     Whatever was still valid from a rotation before ends now: at most two secrets work at a time. Who rotates it holds
-    it from now on, as ``created_by`` and ``owner_id`` say, so that nobody acts as two persons by a colleague's key
-    (W-21). Raises :class:`Conflict` for a key that is refused already, :class:`Invalid` for an overlap out of bounds.
+    it from now on, as ``created_by`` and ``owner_id`` say, and the former secret stays the word of who held it, so that
+    nobody acts as two persons by a colleague's key (W-21). Raises :class:`Conflict` for a key that is refused already,
+    :class:`Invalid` for an overlap out of bounds.
     """
     by.require(Permission.ORG_API, key)
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
@@ -156,10 +160,9 @@ def rotate(key: ApiKey, *, by: Actor, overlap: timedelta = OVERLAP) -> str:
         secret = _secret_of(key.prefix)
         key.former_digest, key.former_until = key.digest, now + overlap
         key.digest, key.rotated_at = crypto.digest(secret), now
-        held_by, key.created_by, key.owner_id = key.created_by, by.label[:200], by.person_id
-        key.save(
-            update_fields=["digest", "former_digest", "former_until", "rotated_at", "created_by", "owner_id"]
-        )
+        held_by, key.created_by = key.created_by, by.label[:200]
+        key.former_owner_id, key.owner_id = key.owner_id, by.person_id
+        key.save(update_fields=ROTATED)
         changes = {
             "former_until": [None, key.former_until.isoformat()],
             "created_by": [held_by, key.created_by],
@@ -169,13 +172,15 @@ def rotate(key: ApiKey, *, by: Actor, overlap: timedelta = OVERLAP) -> str:
 
 
 def find(secret: str, *, address: str, kind: str = ApiKey.Kind.KEY) -> ApiKey | None:
-    """The usable key of that secret, unless the address is outside its networks; remembers the use."""
+    """The usable key of that secret, unless the address is outside its networks; remembers the use, and by which of
+    two secrets that work side by side it was found."""
     match = KEY_PATTERN.fullmatch(secret)
     if match is None:
         return None
     key = ApiKey.objects.select_related("organization").filter(prefix=match[1], kind=kind).first()
     if key is None or not _is_secret_of(key, secret) or not may_enter(key, address):
         return None
+    key.by_former = not hmac.compare_digest(bytes(key.digest), crypto.digest(secret))
     remember_use(key)
     return key
 

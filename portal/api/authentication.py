@@ -35,9 +35,7 @@ class KeyAuthentication(BaseAuthentication):
                 "This access token is not known or has run out, or its client is revoked or not allowed from "
                 "this address. Get a new one at /oauth/token/."
             )
-        return token.key, access.actor_of_key(
-            token.key, address=address, request_id=request_id.get(), scopes=token.scopes
-        )
+        return token.key, access.actor_of_token(token, address=address, request_id=request_id.get())
 
     def _by_key(self, secret: str, address: str) -> tuple[Any, Actor]:
         key = keys.find(secret, address=address)

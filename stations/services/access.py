@@ -1,6 +1,7 @@
 """Actors of people and keys, with what limits them to sites."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from uuid import UUID
 
 from django.db.transaction import atomic
@@ -8,7 +9,7 @@ from django.db.transaction import atomic
 from core import audit
 from core.access import ROLE_PERMISSIONS, Actor, ActorKind, Permission, Role
 from core.errors import NotFound
-from core.models import ApiKey, Membership, Organization
+from core.models import AccessToken, ApiKey, Membership, Organization
 from core.services import accounts, keys
 from stations.models import Site, SiteLimit
 
@@ -50,11 +51,17 @@ def actor_of_key(
         permissions=_within(limits, keys.permissions_of(held)),
         limited_to=limits,
         subject_id=key.id,
-        owner_id=key.owner_id,
+        owner_id=key.holder_id,
         scopes=held,
         address=address,
         request_id=request_id,
     )
+
+
+def actor_of_token(token: AccessToken, *, address: str = "", request_id: str = "") -> Actor:
+    """The program that holds the access token, for the person whose secret bought it."""
+    actor = actor_of_key(token.key, address=address, request_id=request_id, scopes=token.scopes)
+    return replace(actor, owner_id=token.owner_id)
 
 
 def person_behind(by: Actor) -> str:

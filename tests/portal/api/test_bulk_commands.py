@@ -20,6 +20,7 @@ from stations.services import access, commands, scheduled_commands, sweeping
 from tests import factories
 from tests.portal.api.conftest import client_with, results
 from tests.portal.api.test_bad_input import problem
+from tests.portal.api.test_oauth import bought
 
 URL = "/api/v1/commands/"
 ROLLOUTS = "/api/v1/firmware-rollouts/"
@@ -347,6 +348,47 @@ class TestSecondPerson:
 
         problem(taken.post(f"{asked['Location']}approve/"), 403)
         assert not said_to(fleet).exists()
+
+    def test_w021_nobody_approves_by_the_former_secret_of_a_key_that_a_colleague_rotated(
+        self, organization: Organization, alice: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        bob = factories.make_actor(organization, name="bob")
+        row, former = keys.create(organization, name="hers", scopes=["*"], by=alice)
+        own = keys.create(organization, name="own", scopes=["*"], by=alice)[1]
+        his = client_with(keys.rotate(row, by=bob))
+        asked = client_with(own).post(URL, {**RESET, "stations": ids(fleet)})
+
+        problem(client_with(former).post(f"{asked['Location']}approve/"), 403)
+        assert not said_to(fleet).exists()
+        assert his.post(f"{asked['Location']}approve/").status_code == 200
+
+    @pytest.mark.parametrize("bought_first", [True, False])
+    def test_w021_nor_by_an_access_token_that_the_former_secret_bought(
+        self, organization: Organization, alice: Actor, fleet: list[ChargingStation], bought_first: bool
+    ) -> None:
+        bob = factories.make_actor(organization, name="bob")
+        row, former = keys.create(organization, name="hers", scopes=["*"], by=alice, kind="client")
+        own = keys.create(organization, name="own", scopes=["*"], by=alice)[1]
+        early = bought(row, former) if bought_first else None
+        his = bought(row, keys.rotate(row, by=bob))
+        asked = client_with(own).post(URL, {**RESET, "stations": ids(fleet)})
+
+        problem((early or bought(row, former)).post(f"{asked['Location']}approve/"), 403)
+        assert not said_to(fleet).exists()
+        assert his.post(f"{asked['Location']}approve/").status_code == 200
+
+    def test_w021_after_two_rotations_the_secret_between_is_the_word_of_who_rotated_first(
+        self, organization: Organization, alice: Actor, fleet: list[ChargingStation]
+    ) -> None:
+        bob = factories.make_actor(organization, name="bob")
+        row, first = keys.create(organization, name="hers", scopes=["*"], by=alice)
+        second = keys.rotate(row, by=bob)
+        keys.rotate(row, by=alice)
+        by_her = client_with(keys.create(organization, name="own", scopes=["*"], by=alice)[1])
+        asked = by_her.post(URL, {**RESET, "stations": ids(fleet)})
+
+        assert client_with(first).post(f"{asked['Location']}approve/").status_code == 401
+        assert client_with(second).post(f"{asked['Location']}approve/").status_code == 200
 
 
 class TestOneAfterTheOther:
