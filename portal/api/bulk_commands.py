@@ -202,9 +202,9 @@ class CommandList(ListResource):
         """Send a command to many stations, at most 500, or plan it; the answer counts how each took it.
 
         What a station of them cannot be told is listed under `refused` and holds up no other; a raw `call` passes over
-        those whose version of OCPP does not have it. Above 20 stations
-        (`SECOND_PERSON_ABOVE`), those that one person told within a day counted together, resets, configuration,
-        firmware and certificates wait a day for another person's word: `approve/`.
+        those whose version of OCPP does not have it, unless it is planned for a stated `ocpp_version`. Above 20
+        stations (`SECOND_PERSON_ABOVE`), those that one person told within a day counted together, resets,
+        configuration, firmware and certificates wait a day for another person's word: `approve/`.
         """
         return self.once(self._send)
 
@@ -212,7 +212,8 @@ class CommandList(ListResource):
         intent, manners = self._wish()
         raw_calls.check_for_any(intent)
         whom = list(self._whom().select_related("presence")[: bulk_commands.MOST_STATIONS + 1])
-        told: dict[str, Any] = {"by": self.actor, "manners": manners, "fits": raw_calls.check_at_once}
+        fits = raw_calls.check_by_time(planned=manners.when is not None)
+        told: dict[str, Any] = {"by": self.actor, "manners": manners, "fits": fits}
         if self.wanted["dry_run"]:
             return Response(_trial(bulk_commands.preview(whom, intent, **told)))
         bulk = bulk_commands.issue(whom, intent, **told)
@@ -318,5 +319,6 @@ class BulkApproval(Resource):
         return self.once(lambda: self._approve(bulk))
 
     def _approve(self, bulk: BulkCommand) -> Response:
-        approved = bulk_commands.approve(bulk, by=self.actor, fits=raw_calls.check_at_once)
+        fits = raw_calls.check_by_time(planned=bulk.planned)
+        approved = bulk_commands.approve(bulk, by=self.actor, fits=fits)
         return Response(self.represent(approved))

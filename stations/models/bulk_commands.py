@@ -76,6 +76,11 @@ class BulkCommand(models.Model):
     def limit_id(self) -> UUID:
         return EVERYWHERE
 
+    @property
+    def planned(self) -> bool:
+        """Whether it is said later, or again and again."""
+        return self.run_at is not None or bool(self.repeat)
+
 
 class BulkPart(models.Model):
     """One station of a bulk command: its command or plan, or why there is none (``refusal``); nothing of it

@@ -3,7 +3,7 @@
 Before a command or a plan is made of it, and again when it is said, since a station may speak another version then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.errors import Invalid, NotSupported
@@ -44,6 +44,11 @@ def check_for_later(station: ChargingStation, intent: Intent) -> None:
     """The same for a plan: by the version that it names, which the station may come to speak until then."""
     if isinstance(intent, Call):
         check(intent.ocpp_version or _spoken(station), intent.action, intent.payload)
+
+
+def check_by_time(*, planned: bool) -> Callable[[ChargingStation, Intent], None]:
+    """Which of the two holds for a wish."""
+    return check_for_later if planned else check_at_once
 
 
 def check_for_any(intent: Intent) -> None:

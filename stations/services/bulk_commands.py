@@ -283,13 +283,9 @@ def _unsealed(held: BulkCommand) -> tuple[Intent, Manners]:
         told = orjson.loads(keys.unseal(held.sealed, purpose=SEALED_FOR))
     except (InvalidTag, KeyError) as error:
         raise Conflict("What was asked for cannot be read any more. Ask for it anew.") from error
-    when = When(held.run_at, held.repeat) if _is_planned(held.run_at, held.repeat) else None
+    when = When(held.run_at, held.repeat) if held.planned else None
     manners = Manners(told["patience_s"], told["if_offline"], held.reason, when)
     return intents.from_json(held.command, told["intent"]), manners
-
-
-def _is_planned(run_at: datetime | None, repeat: str) -> bool:
-    return run_at is not None or bool(repeat)
 
 
 def _part(

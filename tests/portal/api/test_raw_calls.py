@@ -245,6 +245,19 @@ def test_a_raw_call_to_many_is_planned_for_those_whose_version_has_it(
     assert {str(plan.station_id) for plan in ScheduledCommand.objects.all()} == set(ids(fleet[1:3]))
 
 
+@pytest.mark.parametrize("trial", [True, False])
+def test_a_raw_call_to_many_is_planned_for_a_version_that_they_speak_by_then(
+    api: APIClient, fleet: list[ChargingStation], trial: bool
+) -> None:
+    wish = {**RESTART_2X, "ocpp_version": "2.1", "stations": ids(fleet), "dry_run": trial}
+    answer = api.post(URL, later(wish)).json()
+
+    assert "refused" not in (answer if trial else answer["counts"])
+    assert ScheduledCommand.objects.count() == (0 if trial else 4)
+    assert answer["count"] == 4
+    assert not told(fleet)
+
+
 class TestSecondPerson:
     @pytest.fixture(autouse=True)
     def _threshold(self, settings: Any) -> None:
@@ -287,6 +300,17 @@ class TestSecondPerson:
         assert shown["counts"] == {"pending": 1, "refused": 3}
         assert told(fleet) == {str(fleet[0].pk)}
         assert len(results(api.get(URL))) == 1
+
+    def test_w021_a_plan_for_a_version_that_they_speak_by_then_is_approved_as_it_was_asked_for(
+        self, api: APIClient, api_with: Callable[..., APIClient], pair: list[ChargingStation]
+    ) -> None:
+        wish = later({**RESTART_2X, "ocpp_version": "2.1", "stations": ids(pair)})
+        asked = api.post(URL, wish)
+        approved = api_with("*").post(f"{asked['Location']}approve/").json()
+
+        assert asked.json()["counts"] == {"awaiting_approval": 2}
+        assert (approved["counts"], approved["refused"]) == ({"planned": 2}, [])
+        assert not told(pair)
 
     def test_w021_an_approval_is_not_used_up_where_nobody_could_be_told(
         self, api: APIClient, api_with: Callable[..., APIClient], pair: list[ChargingStation]
