@@ -36,6 +36,14 @@ class Conflict(DomainError):
     code = "conflict"
 
 
+class Passing(Conflict):
+    """A conflict that passes by itself: the same wish may be granted after about ``retry_after_s`` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 60, field: str | None = None) -> None:
+        super().__init__(message, field=field)
+        self.retry_after_s = retry_after_s
+
+
 class NotSupported(DomainError):
     """The station, or this version of OCPP, cannot do it."""
 

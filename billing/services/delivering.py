@@ -26,7 +26,7 @@ from billing.models import (
 from billing.services import documents, parties, snapshots
 from core import audit, clock, turns
 from core.access import Actor, Permission
-from core.errors import Conflict, DomainError, Invalid
+from core.errors import Conflict, DomainError, Invalid, Passing
 
 logger = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=Model)
@@ -54,7 +54,7 @@ def send(invoice: Invoice, address: str, *, by: Actor) -> InvoiceDelivery:
         raise Invalid("This is not an e-mail address.", field="address")
     row, created = InvoiceDelivery.objects.select_for_update().get_or_create(invoice=invoice, address=address)
     if not created and row.state == DeliveryState.SENDING:
-        raise Conflict("It is being sent just now.")
+        raise Passing("It is being sent just now.")
     row.state, row.tries, row.next_try_at, row.reason = DeliveryState.WAITING, 0, clock.now(), ""
     row.save()
     audit.record("invoice.sent_by_mail", invoice, by=by)

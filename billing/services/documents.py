@@ -23,12 +23,13 @@ from billing.models import DocumentKind, DocumentState, Invoice, InvoiceDocument
 from billing.services import alarms, snapshots
 from core import audit, clock, turns
 from core.access import Actor, Permission
-from core.errors import Conflict, DomainError, NotFound
+from core.errors import Conflict, DomainError, NotFound, Passing
 
 logger = logging.getLogger(__name__)
 
 AGAIN = timedelta(minutes=1)
 LATEST_AGAIN = timedelta(hours=1)
+BEING_MADE = "The document is being made. Try it again in a minute."
 CONTENT_TYPES: Mapping[str, str] = {
     "pdf": "application/pdf",
     "cii": "application/xml",
@@ -74,7 +75,7 @@ def content(invoice: Invoice, kind: str) -> bytes:
     if row is None:
         raise NotFound("There is no such object here.")
     if row.state != DocumentState.READY:
-        raise Conflict(row.failed_reason or "The document is being made. Try it again in a minute.")
+        raise Conflict(row.failed_reason) if row.failed_reason else Passing(BEING_MADE)
     data = _stored(row)
     if hashlib.sha256(data).hexdigest() != row.sha256:
         raise Conflict("The stored document is not the one that was made. Have it made again.")
@@ -89,7 +90,7 @@ def _stored(row: InvoiceDocument) -> bytes:
     except FileNotFoundError:
         waiting = InvoiceDocument.objects.filter(pk=row.pk, state=DocumentState.READY)
         waiting.update(state=DocumentState.WAITING, next_try_at=clock.now())
-        raise Conflict("The document is being made. Try it again in a minute.") from None
+        raise Passing(BEING_MADE) from None
     return data
 
 

@@ -11,7 +11,7 @@ from django.db.transaction import atomic
 
 from core import audit
 from core.access import Actor, Permission
-from core.errors import Conflict, DomainError
+from core.errors import Conflict, DomainError, Passing
 from drivers.models import Driver, IdToken, TokenImport
 from drivers.services import blocks, imports, tokens
 
@@ -132,4 +132,4 @@ def _write(outcome: Outcome, drivers: Sequence[Driver], by: Actor) -> None:
             changed = zip((token for token, _ in outcome.updated), outcome.before, strict=True)
             outcome.batch = imports.keep(outcome.created, changed, drivers, by=by)
     except IntegrityError as error:
-        raise Conflict("One of the tokens was made known meanwhile. Try it again.") from error
+        raise Passing("One of the tokens was made known meanwhile. Try it again.", retry_after_s=1) from error

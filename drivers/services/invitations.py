@@ -14,7 +14,7 @@ from django.utils.translation import gettext, gettext_noop, override
 
 from core import audit, clock, keys
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound, Passing
 from core.models import User
 from core.services import mails
 from drivers.models import Driver, DriverInvitation
@@ -166,7 +166,7 @@ def _require_invitable(driver: Driver) -> None:
         raise Invalid("Give the driver an e-mail address first.", field="email")
     since = clock.now() - AGAIN_AFTER
     if DriverInvitation.objects.filter(driver=driver, email=driver.email, created_at__gt=since).exists():
-        raise Conflict("The driver was invited just now. Wait a minute before the next invitation.")
+        raise Passing("The driver was invited just now. Wait a minute before the next invitation.")
 
 
 def _words(driver: Driver, secret: str) -> dict[str, Any]:

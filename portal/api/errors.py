@@ -21,6 +21,7 @@ from core.errors import (
     NotFound,
     NotPermitted,
     NotSupported,
+    Passing,
     TooMany,
 )
 from portal.logs import request_id
@@ -93,6 +94,8 @@ TRY_AGAIN = frozenset({status.HTTP_401_UNAUTHORIZED, status.HTTP_429_TOO_MANY_RE
 
 def refusal(error: Exception, path: str) -> Response | None:
     """The answer to a request that is refused for good; ``None`` where it may be tried again as it is."""
+    if isinstance(error, Passing):
+        return None
     if isinstance(error, DomainError):
         body = _domain_problem(error)
     elif (known := _translated(error)) is not None:
@@ -178,7 +181,7 @@ def _flatten(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
 
 def _headers(error: Exception) -> dict[str, str]:
     headers = {}
-    if isinstance(error, Busy | TooMany):
+    if isinstance(error, Busy | TooMany | Passing):
         headers["Retry-After"] = str(error.retry_after_s)
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge

@@ -42,8 +42,8 @@ def once(
     What the work does and its answer are committed together, so that a process that is killed leaves both or
     neither. ``apart``: work that talks to others between commits of its own, and is safe to repeat by itself.
     ``anew``: what it answers is kept nowhere (a file with a person's data), so a repetition makes it again.
-    ``digest`` tells bodies apart; it is asked only where there is a key. A refusal is an answer, unless it says to try
-    again (429) or something broke (5xx); to other clients of the organization it is not repeated.
+    ``digest`` tells bodies apart; it is asked only where there is a key. A refusal is an answer, unless it passes by
+    itself (429, some 409) or something broke (5xx); to other clients of the organization it is not repeated.
     """
     key = request.headers.get("Idempotency-Key")
     if key is None:

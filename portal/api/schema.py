@@ -46,7 +46,7 @@ WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 ASKED_BY = {"POST": "Idempotency-Key", "PUT": "If-Match", "PATCH": "If-Match"}
 MEANT_BY = {
-    "Idempotency-Key": "Repeats get the first answer for 24 h, a refusal too; another body is 409.",
+    "Idempotency-Key": "Repeats get the first answer for 24 h, a lasting refusal too; another body is 409.",
     "If-Match": "The `ETag` that you read: refused with 412 where it was changed meanwhile. May be left out.",
     "If-None-Match": "The `ETag` that you know: answered with 304 where nothing changed.",
 }
@@ -59,6 +59,7 @@ AT_STATUS = {
     201: {"Location": "Where it is read"},
     202: {"Location": "Where it is read"},
     401: {"WWW-Authenticate": "How to name yourself"},
+    409: {"Retry-After": "Where the conflict passes by itself: after how many seconds to ask again"},
     429: {"Retry-After": "After how many seconds to ask again"},
     503: {"Retry-After": "After how many seconds to ask again"},
 }

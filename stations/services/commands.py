@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 
 from core import audit, clock, keys, statements
 from core.access import Actor, Permission
-from core.errors import Conflict, NotSupported
+from core.errors import Conflict, NotSupported, Passing
 from core.waiting import waiters
 from stations.domain import capabilities, intents
 from stations.domain.intents import Intent
@@ -375,7 +375,7 @@ def _require_in_service(station: ChargingStation) -> Standing:
     assert row is not None  # every station has its presence
     standing = Standing(*row)
     if standing.waiting >= settings.OCPP_COMMAND_QUEUE_MAX:
-        raise Conflict(f"{standing.waiting} commands are waiting for this station. Cancel some or wait.")
+        raise Passing(f"{standing.waiting} commands are waiting for this station. Cancel some or wait.")
     return standing
 
 

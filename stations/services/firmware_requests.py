@@ -9,7 +9,7 @@ from uuid import UUID
 
 from core import clock
 from core.access import Actor, ActorKind
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, Passing
 from stations.domain.intents import PublishFirmware, UpdateFirmware
 from stations.domain.rollouts import UNDER_WAY
 from stations.models import ChargingStation, FirmwareImage
@@ -56,7 +56,7 @@ def prepare_publication(station: ChargingStation, intent: PublishFirmware, by: A
 def _require_no_rollout(station: ChargingStation, by: Actor) -> None:
     at_it = [word.value for word in UNDER_WAY]
     if by.kind is not ActorKind.SYSTEM and station.rollout_rows.filter(status__in=at_it).exists():
-        raise Conflict("A rollout is updating this station now. Wait for it, or abort the rollout.")
+        raise Passing("A rollout is updating this station now. Wait for it, or abort the rollout.")
 
 
 def _require_address(location: str) -> None:

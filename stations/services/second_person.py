@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 
 from core import clock
 from core.access import Actor, ActorKind
-from core.errors import Conflict
+from core.errors import Passing
 from core.ids import uuid7_of
 from core.models import Organization
 from stations.domain.intents import Intent
@@ -84,9 +84,10 @@ def require_few(station: ChargingStation, *, by: Actor, coming: Coming | None = 
     one_after_the_other(by)
     others = _told_alone(by, WINDOW, coming) - {station.pk}
     if len(others) >= max(settings.SECOND_PERSON_ABOVE, 1):
-        raise Conflict(
+        raise Passing(
             f"Above {settings.SECOND_PERSON_ABOVE} stations within ten minutes a second person has to agree. Ask for "
-            "all of them at once by POST /api/v1/commands/, which another person or key then approves, or wait."
+            "all of them at once by POST /api/v1/commands/, which another person or key then approves, or wait.",
+            retry_after_s=int(WINDOW.total_seconds()),
         )
 
 

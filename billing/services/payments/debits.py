@@ -30,7 +30,7 @@ from billing.services.payments import allocating, collecting, pain, receiving
 from billing.services.payments.collecting import Candidate
 from core import audit, clock, keys
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, Passing
 from core.models import Organization
 
 FILE_PURPOSE = "debit file"
@@ -124,7 +124,9 @@ def make_file(
             row.save(force_insert=True)
             DebitItem.objects.bulk_create(items)
     except IntegrityError as error:
-        raise Conflict("One of the invoices is in another file just now. Try it again.") from error
+        raise Passing(
+            "One of the invoices is in another file just now. Try it again.", retry_after_s=1
+        ) from error
     audit.record("debit_file.made", row, by=by, changes={"total": [None, f"{row.total:.2f}"]})
     return row
 

@@ -12,7 +12,7 @@ from billing.providers.base import PaymentProvider, ProviderRefused, ProviderUnc
 from billing.providers.stripe import Stripe
 from core import audit, clock, keys
 from core.access import Actor, Permission
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, Passing
 from core.models import Organization
 
 PURPOSE = "payment provider"
@@ -77,4 +77,4 @@ def test(organization: Organization, *, by: Actor) -> str:
     except (ProviderRefused, WrongKeys) as error:
         raise Conflict(f"The provider refuses: {error}") from error
     except ProviderUnclear as error:
-        raise Conflict("The provider did not answer. Try it again.") from error
+        raise Passing("The provider did not answer. Try it again.", retry_after_s=10) from error

@@ -11,7 +11,7 @@ from django.db.transaction import atomic
 
 from core import access, audit, clock
 from core.access import Actor
-from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted
+from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted, Passing
 from stations.domain.rollouts import LOST, NEXT, PausedBy, Progress, RolloutStatus
 from stations.models import Command, FirmwareImage, FirmwareRollout, RolloutStation, RolloutWave
 from stations.services import commands, firmware_images
@@ -19,6 +19,7 @@ from stations.services.access import person_behind
 from stations.services.rollouts import planning, telling
 
 A_DAY = timedelta(days=1)
+TAKEN = "Another rollout took one of the stations meanwhile. Try it again."
 SAID = {
     RolloutStatus.DRAFT: "The rollout has not started.",
     RolloutStatus.AWAITING_APPROVAL: "The rollout waits for the approval of a second person.",
@@ -50,7 +51,7 @@ def start(rollout: FirmwareRollout, *, by: Actor, expected: str = "") -> Firmwar
             audit.record("rollout.started", row, by=by, changes=changes)
             telling.changed(row)
     except IntegrityError as error:
-        raise Conflict("Another rollout took one of the stations meanwhile. Try it again.") from error
+        raise Passing(TAKEN, retry_after_s=1) from error
     return row
 
 
@@ -169,7 +170,7 @@ def retry(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
             audit.record("rollout.retried", row, by=by, changes={"stations": [None, again]})
             telling.changed(row)
     except IntegrityError as error:
-        raise Conflict("Another rollout took one of the stations meanwhile. Try it again.") from error
+        raise Passing(TAKEN, retry_after_s=1) from error
     return row
 
 

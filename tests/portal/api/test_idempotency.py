@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from core import clock
 from core.access import Actor
-from core.errors import Busy, NotPermitted, TooMany
+from core.errors import Busy, NotPermitted, Passing, TooMany
 from core.models import AuditEntry, Organization, Webhook
 from core.services import webhooks
 from drivers.models import Driver
@@ -85,6 +85,39 @@ def test_a_conflict_is_replayed_after_its_cause_is_gone(
     assert api.post(url, body, headers={"Idempotency-Key": "two"}).status_code == 202
 
 
+def test_who_waits_as_told_gets_through_under_the_same_key(
+    api: APIClient, alice: Actor, settings: Any
+) -> None:
+    settings.SECOND_PERSON_ABOVE = 1
+    first, second = (factories.make_station(alice)[0] for _ in range(2))
+    body = {"command": "reset", "kind": "on_idle", "if_offline": "wait"}
+    api.post(f"/api/v1/stations/{first.pk}/commands/", body)
+    url = f"/api/v1/stations/{second.pk}/commands/"
+    refused = api.post(url, body, headers=KEY)
+
+    assert "or wait" in problem(refused, 409)["detail"]
+    assert refused["Retry-After"] == "600"
+    assert not IdempotentAnswer.objects.filter(route=url).exists()
+    with time_machine.travel(clock.now() + timedelta(seconds=int(refused["Retry-After"]) + 1)):
+        assert api.post(url, body, headers=KEY).status_code == 202
+        again = api.post(url, body, headers=KEY)
+    assert again["Idempotent-Replayed"] == "true"
+    assert Command.objects.filter(station=second).count() == 1
+
+
+def test_a_full_queue_is_no_answer_to_keep(api: APIClient, alice: Actor, settings: Any) -> None:
+    settings.OCPP_COMMAND_QUEUE_MAX = 1
+    station, _ = factories.make_station(alice)
+    url, body = f"/api/v1/stations/{station.pk}/commands/", {"command": "clear_cache", "if_offline": "wait"}
+    waiting = api.post(url, body).json()["id"]
+    refused = api.post(url, body, headers=KEY)
+    api.delete(f"/api/v1/commands/{waiting}/")
+
+    assert "waiting for this station" in problem(refused, 409)["detail"]
+    assert int(refused["Retry-After"]) > 0
+    assert api.post(url, body, headers=KEY).status_code == 202
+
+
 def test_a_refusal_is_forgotten_after_a_day(api: APIClient) -> None:
     refused = api.post(SITES, NAMELESS, headers=KEY)
     with time_machine.travel(clock.now() + timedelta(hours=23, minutes=59)):
@@ -93,7 +126,9 @@ def test_a_refusal_is_forgotten_after_a_day(api: APIClient) -> None:
         assert api.post(SITES, NAMED, headers=KEY).status_code == 201
 
 
-@pytest.mark.parametrize(("error", "status"), [(TooMany(), 429), (Busy(), 503), (RuntimeError("x"), 500)])
+@pytest.mark.parametrize(
+    ("error", "status"), [(TooMany(), 429), (Passing("Wait."), 409), (Busy(), 503), (RuntimeError("x"), 500)]
+)
 def test_what_may_be_tried_again_leaves_the_key_free(
     api: APIClient, failing: Callable[[Exception], None], error: Exception, status: int
 ) -> None:
