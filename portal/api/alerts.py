@@ -44,19 +44,26 @@ class AlertFilter(filters.FilterSet):
         fields = ["kind", "severity"]
 
 
+class AnyAlertFilter(AlertFilter):
+    site = filters.UUIDFilter(field_name="station__site_id", help_text="Of stations that stand there now")
+    of_organization = filters.BooleanFilter(
+        field_name="station", lookup_expr="isnull", help_text="Those without a station"
+    )
+
+
 class AlertList(ListResource):
     """Alerts of all stations, and of the organization."""
 
     scopes = {"read": "alerts:read"}
     serializer_class = AlertView
-    filter_class = filterset_class = AlertFilter
+    filter_class = filterset_class = AnyAlertFilter
 
     def rows(self) -> QuerySet[Alert]:
         return Alert.objects.visible_to(self.actor)
 
     @extend_schema(operation_id="list_alerts", responses=AlertView(many=True))
     def get(self, request: Request) -> Any:
-        """List the alerts, newest first."""
+        """List the alerts, newest first; `?of_organization=true` are those without a station."""
         return self.listing()
 
 

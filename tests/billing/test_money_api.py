@@ -96,6 +96,18 @@ def test_b46_a_statement_settles_by_reference_and_its_other_lines_are_decided_on
     assert (shown["status"], shown["open_amount"]) == ("partly_paid", "0.35")
 
 
+def test_a_statement_is_found_by_a_part_of_its_name(
+    api: APIClient, stranger: APIClient, issued: Issued
+) -> None:
+    made = statement(api, f"7.35;{issued().number};Dora").json()
+
+    def found(client: APIClient, **wanted: str) -> list[str]:
+        return [row["id"] for row in results(client.get("/api/v1/bank-statements/", wanted))]
+
+    assert found(api, search="MAY") == found(api) == [made["id"]]
+    assert found(api, search="june") == found(stranger, search="may") == []
+
+
 def test_b44_a_debit_file_is_made_read_and_collected_once(
     api: APIClient, bank: None, issued: Issued, alice: Actor
 ) -> None:

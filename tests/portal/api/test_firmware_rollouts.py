@@ -102,6 +102,54 @@ def test_w21_above_the_threshold_another_key_has_to_approve(
     assert approved.json()["approved_by"] != approved.json()["requested_by"]
 
 
+def test_w21_small_rollouts_of_two_persons_do_not_count_together(
+    api: APIClient,
+    api_with: Callable[..., APIClient],
+    drafted: dict[str, Any],
+    stations: list[ChargingStation],
+    settings: Any,
+) -> None:
+    settings.SECOND_PERSON_ABOVE = 2
+    other = factories.make_station(factories.make_actor(stations[0].organization, name="dan"))[0]
+    ChargingStation.objects.filter(pk=other.pk).update(vendor="Acme", model="AC22", firmware_version="1.0")
+    assert act(api, drafted, "start").json()["status"] == "running"
+    body = {"image": drafted["image"], "stations": [str(other.pk)]}
+    own, theirs = api.post(URL, body).json(), api.post(URL, body).json()
+
+    assert act(api, own, "start").json()["status"] == "awaiting_approval"
+    assert act(api, own, "abort").status_code == 200
+    assert act(api_with("*"), theirs, "start").json()["status"] == "running"
+
+
+def test_w21_what_a_person_told_one_by_one_counts_for_their_rollout(
+    api: APIClient,
+    api_with: Callable[..., APIClient],
+    drafted: dict[str, Any],
+    stations: list[ChargingStation],
+    settings: Any,
+) -> None:
+    settings.SECOND_PERSON_ABOVE = 2
+    reset = {"command": "reset", "kind": "on_idle", "if_offline": "wait"}
+    theirs = api.post(URL, {"image": drafted["image"], "stations": [str(stations[1].pk)]}).json()
+    for station in (stations[0], stations[2]):
+        assert api.post(f"/api/v1/stations/{station.pk}/commands/", reset).status_code == 202
+
+    assert act(api, drafted, "start").json()["status"] == "awaiting_approval"
+    assert act(api, drafted, "abort").status_code == 200
+    assert act(api_with("*"), theirs, "start").json()["status"] == "running"
+
+
+def test_w21_the_same_stations_told_again_are_not_more_stations_for_a_rollout(
+    api: APIClient, drafted: dict[str, Any], stations: list[ChargingStation], settings: Any
+) -> None:
+    settings.SECOND_PERSON_ABOVE = 2
+    reset = {"command": "reset", "kind": "on_idle", "if_offline": "wait"}
+    for station in stations[:2]:
+        assert api.post(f"/api/v1/stations/{station.pk}/commands/", reset).status_code == 202
+
+    assert act(api, drafted, "start").json()["status"] == "running"
+
+
 def test_a_draft_can_be_changed_and_what_was_started_cannot(api: APIClient, drafted: dict[str, Any]) -> None:
     path = f"{URL}{drafted['id']}/"
     changed = api.patch(path, {"soak_seconds": 60, "window": None, "waves": []})

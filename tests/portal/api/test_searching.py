@@ -15,7 +15,7 @@ from tests.portal.api.conftest import results
 # Lists of figures and times, and messages, whose text only the page searches, a span of time at once.
 WITHOUT_TEXTS = {
     "AssignmentList", "CompositeList", "EntryList", "ErasureList", "EventList", "EventStreamList",
-    "LimitList", "MessageList", "NetworkProfileList", "ReadingList", "StatementList", "StatisticsList",
+    "LimitList", "MessageList", "NetworkProfileList", "ReadingList", "StatisticsList",
     "StreamValueList", "VersionList", "WalletEntries", "WalletList", "BatterySwapList",
 }  # fmt: skip
 
