@@ -69,7 +69,7 @@ def open_alerts(actor: Actor) -> QuerySet[Alert]:
         Alert.objects.visible_to(actor)
         .filter(cleared_at=None, acknowledged_at=None)
         .select_related("station")
-        .order_by("severity", "-raised_at")
+        .worst_first()
     )
 
 

@@ -60,7 +60,7 @@ def frame(request: OperatorRequest, station: ChargingStation, tab: str) -> dict[
             for name, text, needed in TABS
             if request.actor.can(needed) and _offered(name, station)
         ],
-        "open_alerts": Alert.objects.filter(station=station, cleared_at=None).order_by("severity")[:3],
+        "open_alerts": Alert.objects.filter(station=station, cleared_at=None).worst_first()[:3],
     }
 
 

@@ -12,6 +12,10 @@ from stations.models.stations import ChargingStation
 class AlertQuerySet(ScopedQuerySet["Alert"]):
     limit_path = "station__site_id"
 
+    def worst_first(self) -> "AlertQuerySet":
+        """By severity, then the newest."""
+        return self.order_by(models.Case(*_RANKS, default=len(_RANKS)), "-raised_at")
+
 
 class Alert(models.Model):
     """One condition that began and has not ended, or has. One open row per station, kind and subject.
@@ -67,6 +71,12 @@ class Alert(models.Model):
     @property
     def limit_id(self) -> UUID | None:
         return self.station.site_id if self.station else None
+
+
+_RANKS = [
+    models.When(severity=word, then=rank)
+    for rank, word in enumerate((Alert.Severity.CRITICAL, Alert.Severity.WARNING, Alert.Severity.INFO))
+]
 
 
 class SecurityEvent(models.Model):
