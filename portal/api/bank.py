@@ -75,6 +75,14 @@ class BankLineView(serializers.Serializer):
     decided_at = serializers.DateTimeField(allow_null=True)
 
 
+class StatementFilter(filters.FilterSet):
+    search = Search("name", "imported_by")
+
+    class Meta:
+        model = BankStatement
+        fields = ["imported_by"]
+
+
 class BankLineFilter(filters.FilterSet):
     status = filters.ChoiceFilter(field_name="state", choices=LineState.choices)
     statement = filters.UUIDFilter(field_name="statement_id")
@@ -108,6 +116,7 @@ class StatementList(ListResource):
 
     scopes = {"read": "payments:read", "write": "payments:write"}
     serializer_class = StatementView
+    filter_class = filterset_class = StatementFilter
 
     def rows(self) -> QuerySet[BankStatement]:
         return BankStatement.objects.visible_to(self.actor)
