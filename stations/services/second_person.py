@@ -10,6 +10,7 @@ Who locks what: the row of the organization, so that wishes made at the same tim
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -96,10 +97,15 @@ def needs_two(
 ) -> bool:
     """Whether these stations are more than one may tell, with those that the actor told alone within a day or that
     are to be told at the same time."""
-    if not _is_of_the_kind(intent):
-        return False
+    return _is_of_the_kind(intent) and are_too_many(
+        {station.pk for station in stations}, by=by, coming=coming
+    )
+
+
+def are_too_many(stations: AbstractSet[UUID], *, by: Actor, coming: Coming | None = None) -> bool:
+    """The same for what is of those kinds, of stations by their ids."""
     one_after_the_other(by)
-    told = _told_alone(by, A_DAY, coming) | {station.pk for station in stations}
+    told = _told_alone(by, A_DAY, coming) | stations
     return bool(len(told) > settings.SECOND_PERSON_ABOVE)
 
 

@@ -2,10 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError
 from django.db.transaction import atomic
 
@@ -14,11 +13,10 @@ from core.access import Actor
 from core.errors import Conflict, DomainError, Invalid, NotFound, NotPermitted, Passing
 from stations.domain.rollouts import LOST, NEXT, PausedBy, Progress, RolloutStatus
 from stations.models import Command, FirmwareImage, FirmwareRollout, RolloutStation, RolloutWave
-from stations.services import commands, firmware_images
+from stations.services import commands, firmware_images, second_person
 from stations.services.access import person_behind
 from stations.services.rollouts import planning, telling
 
-A_DAY = timedelta(days=1)
 TAKEN = "Another rollout took one of the stations meanwhile. Try it again."
 SAID = {
     RolloutStatus.DRAFT: "The rollout has not started.",
@@ -31,7 +29,8 @@ SAID = {
 
 
 def start(rollout: FirmwareRollout, *, by: Actor, expected: str = "") -> FirmwareRollout:
-    """Freeze who takes part. Above ``SECOND_PERSON_ABOVE`` stations it then waits for another's approval.
+    """Freeze who takes part. Above ``SECOND_PERSON_ABOVE`` stations, with those that the same person told
+    alone within a day, it then waits for another's approval.
 
     ``expected`` is the fingerprint of the preview that was looked at (:func:`planning.fingerprint`).
     Raises :class:`Conflict` for what was started or has changed, :class:`Invalid` where no station fits.
@@ -43,27 +42,18 @@ def start(rollout: FirmwareRollout, *, by: Actor, expected: str = "") -> Firmwar
             _freeze(row, expected)
             row.requested_by, row.requested_owner = by.label[:200], person_behind(by)
             row.requested_at = clock.now()
-            move(row, RolloutStatus.AWAITING_APPROVAL if _needs_two(row) else RolloutStatus.RUNNING)
+            included = set(_included(row))
+            needs_two = second_person.are_too_many(included, by=by)
+            move(row, RolloutStatus.AWAITING_APPROVAL if needs_two else RolloutStatus.RUNNING)
             changes = {
                 "sha256": [None, row.image.sha256],
-                "stations": [None, sorted(str(pk) for pk in _included(row))],
+                "stations": [None, sorted(str(pk) for pk in included)],
             }
             audit.record("rollout.started", row, by=by, changes=changes)
             telling.changed(row)
     except IntegrityError as error:
         raise Passing(TAKEN, retry_after_s=1) from error
     return row
-
-
-def _needs_two(row: FirmwareRollout) -> bool:
-    """Whether these stations, with those that one person alone told within a day, are more than one may tell."""
-    alone = RolloutStation.objects.filter(
-        organization=row.organization_id,
-        wave__isnull=False,
-        rollout__approved_at=None,
-        rollout__requested_at__gt=clock.now() - A_DAY,
-    ).exclude(rollout=row)
-    return bool(row.rows.exclude(wave=None).count() + alone.count() > settings.SECOND_PERSON_ABOVE)
 
 
 def approve(rollout: FirmwareRollout, *, by: Actor) -> FirmwareRollout:
@@ -253,7 +243,7 @@ def _freeze(row: FirmwareRollout, expected: str) -> None:
     RolloutStation.objects.bulk_create(rows, batch_size=500)
 
 
-def _included(row: FirmwareRollout) -> Iterable[object]:
+def _included(row: FirmwareRollout) -> Iterable[UUID]:
     return row.rows.exclude(wave=None).values_list("station_id", flat=True)
 
 

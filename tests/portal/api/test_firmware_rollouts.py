@@ -111,8 +111,8 @@ def test_w21_small_rollouts_of_two_persons_do_not_count_together(
 ) -> None:
     settings.SECOND_PERSON_ABOVE = 2
     other = factories.make_station(factories.make_actor(stations[0].organization, name="dan"))[0]
-    ChargingStation.objects.filter(pk=other.pk).update(vendor="Acme", model="AC22", firmware_version="1.0")
     assert act(api, drafted, "start").json()["status"] == "running"
+    ChargingStation.objects.filter(pk=other.pk).update(vendor="Acme", model="AC22", firmware_version="1.0")
     body = {"image": drafted["image"], "stations": [str(other.pk)]}
     own, theirs = api.post(URL, body).json(), api.post(URL, body).json()
 
