@@ -75,21 +75,33 @@ def transfer_settled(command: Command) -> None:
     """Keep what we sent, once, with what the station answered."""
     if command.sent_at is None or command.settled_at is None:
         return
-    response = command.response or {}
+    said, response = _said(command), command.response or {}
     word = STATUS_OF_WORD.get(str(response.get("status", "")))
     DataTransfer.objects.get_or_create(
         command=command,
         defaults={
             "station_id": command.station_id,
             "direction": Direction.OUT.value,
-            "vendor_id": command.parameters["vendor_id"],
-            "message_id": command.parameters.get("message_id", ""),
-            "data": text_of(command.parameters.get("data"))[:KEPT_CHARACTERS],
+            "vendor_id": said["vendor_id"],
+            "message_id": said.get("message_id", ""),
+            "data": text_of(said.get("data"))[:KEPT_CHARACTERS],
             "status": word.value if word else "",
             "answer_data": text_of(response.get("data"))[:KEPT_CHARACTERS],
             "occurred_at": command.settled_at,
         },
     )
+
+
+def _said(command: Command) -> Mapping[str, Any]:
+    """What was sent, also where it was said in the words of the wire."""
+    payload = command.parameters.get("payload")
+    if not isinstance(payload, Mapping):
+        return command.parameters  # type: ignore[no-any-return]
+    return {
+        "vendor_id": str(payload.get("vendorId", "")),
+        "message_id": str(payload.get("messageId") or ""),
+        "data": payload.get("data"),
+    }
 
 
 def concealed(organization_id: UUID, vendor_id: str, holder: Mapping[str, Any]) -> dict[str, Any]:

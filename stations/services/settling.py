@@ -17,7 +17,25 @@ from stations.services import (
 from stations.services.certificates import outcomes
 from stations.services.local_lists import holding as local_lists
 
+AFTER_CALLS: Mapping[str, Callable[[Command], None]] = {
+    "ChangeTransactionTariff": station_tariffs.change_called,
+    "DataTransfer": data_transfers.transfer_settled,
+    "GetLocalListVersion": local_lists.command_settled,
+    "SendLocalList": local_lists.command_settled,
+    "SetDefaultTariff": station_tariffs.default_called,
+}
+"""By the action on the wire, where it concerns more than who said it. Others are followed by the door, from the answer,
+or are numbered by us beforehand, which a raw call is not."""
+
+
+def call_settled(command: Command) -> None:
+    """A raw call has what it says in common with the command for the same."""
+    if afterwards := AFTER_CALLS.get(str(command.parameters.get("action"))):
+        afterwards(command)
+
+
 AFTERWARDS: Mapping[str, Callable[[Command], None]] = {
+    intents.Call.name: call_settled,
     intents.CancelReservation.name: reservations.command_settled,
     intents.ChangeTransactionTariff.name: station_tariffs.change_settled,
     intents.ClearDisplayMessage.name: displays.clearing_settled,

@@ -30,6 +30,7 @@ from stations.services import alerts, preconditions, told_tariffs
 
 CHANGE = "ChangeTransactionTariff"
 TARIFFS_MAX = 500
+EVSE_MAX = 2**31 - 1
 UNUSABLE = "tariff_unusable"
 TIMEOUT_MAX_S = 3600
 
@@ -76,7 +77,18 @@ def prepare_web_payment(
 
 def default_settled(command: Command) -> None:
     """A new default takes the place of the earlier one at its EVSEs, unless it only holds later."""
-    evse_id, tariff = int(command.parameters["evse_id"]), command.parameters["tariff"]
+    _default_told(command, int(command.parameters["evse_id"]), command.parameters["tariff"])
+
+
+def default_called(command: Command) -> None:
+    """The same in the words of the wire."""
+    said = command.parameters["payload"]
+    evse_id, tariff = said.get("evseId"), said.get("tariff")
+    if command.sent_at is not None and _has_name(tariff) and _is_evse(evse_id):
+        _default_told(command, evse_id, tariff)
+
+
+def _default_told(command: Command, evse_id: int, tariff: Any) -> None:
     key = {"kind": TariffKind.DEFAULT.value, "evse_id": evse_id, "transaction": None}
     if command.status == CommandStatus.ACCEPTED and _holds_now(tariff):
         earlier = _installed(command.station_id).filter(kind=TariffKind.DEFAULT.value)
@@ -91,12 +103,27 @@ def change_settled(command: Command) -> None:
     """The tariff of a running session from now on."""
     pk = UUID(command.parameters["transaction"])
     session = Transaction.objects.select_related("evse").get(pk=pk)
+    _change_told(command, session, command.parameters["tariff"])
+
+
+def change_called(command: Command) -> None:
+    """The same in the words of the wire; of a session that we know."""
+    said = command.parameters["payload"]
+    named = Transaction.objects.select_related("evse").filter(
+        station=command.station_id, reference=str(said.get("transactionId", ""))[:64]
+    )
+    session = named.order_by("-started_at").first()
+    if command.sent_at is not None and session is not None and _has_name(said.get("tariff")):
+        _change_told(command, session, said["tariff"])
+
+
+def _change_told(command: Command, session: Transaction, tariff: Any) -> None:
     if command.status == CommandStatus.ACCEPTED:
         earlier = _installed(command.station_id).filter(transaction=session)
         earlier.update(status=StationTariffStatus.REPLACED.value)
     evse_id = session.evse.evse_id if session.evse else 0
     key = {"kind": TariffKind.TRANSACTION.value, "evse_id": evse_id, "transaction": session}
-    _note(command, command.parameters["tariff"], key)
+    _note(command, tariff, key)
 
 
 def told(station: StationSide, evse_id: int, assigned: Sequence[TariffAssigned], at: datetime) -> None:
@@ -130,8 +157,17 @@ def cleared(
         _tell(station.organization_id, station.site_id, station.station_id)
 
 
+def _is_evse(number: Any) -> bool:
+    return isinstance(number, int) and 0 <= number <= EVSE_MAX
+
+
+def _has_name(tariff: Any) -> bool:
+    name = tariff.get("tariffId") if isinstance(tariff, Mapping) else None
+    return isinstance(name, str) and 1 <= len(name) <= 60
+
+
 def _require_name(tariff: Any) -> None:
-    if not isinstance(tariff.get("tariffId"), str) or not 1 <= len(tariff["tariffId"]) <= 60:
+    if not _has_name(tariff):
         raise Invalid("The tariff needs a “tariffId” of 1 to 60 characters.", field="tariff")
 
 

@@ -164,10 +164,12 @@ def command_settled(command: Command) -> None:
     code = str((command.error or {}).get("code", ""))
     if command.sent_at is None or command.status not in OUTCOME_UNKNOWN or command.settled_at is None:
         return
-    row = _locked(command.station_id)
+    row = _locked_if_any(command.station_id)
+    if row is None:
+        return  # it was said in the words of the wire to a station that was given no list
     if code in UNKNOWN_TO_STATION:
         row.unsupported_at = command.settled_at
-    elif command.command == SendLocalList.name:
+    elif SendLocalList.name == command.command or SendLocalList.__name__ == command.action:
         row.certain = False
     _note_failure(row, code, command.settled_at)
     row.save()

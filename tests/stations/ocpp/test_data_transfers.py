@@ -178,6 +178,21 @@ def test_what_we_send_is_kept_with_its_answer(
     assert row.status == data_transfers.STATUS_OF_WORD[word].value
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_we_send_in_the_words_of_the_wire_is_kept_as_well(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    said = {"vendorId": "acme", "messageId": "Light", "data": "green"}
+    with charger.dial(version) as socket:
+        socket.boot()
+        call = intents.Call(action="DataTransfer", payload=said)
+        ask(charger, socket, alice, call, {"status": "Accepted", "data": "done"})
+
+    (row,) = kept(charger)
+    assert (row.direction, row.vendor_id, row.message_id) == ("out", "acme", "Light")
+    assert (row.data, row.answer_data, row.status) == ("green", "done", "accepted")
+
+
 @pytest.mark.parametrize("version", VERSIONS_2X)
 def test_p086_bodies_keep_their_keys_and_the_digits_of_their_numbers(charger: Charger, version: str) -> None:
     data = '{"snake_key":1.50,"camelKey":[0.10]}'

@@ -11,12 +11,13 @@ from stations.models import (
     BatterySwap,
     DerControl,
     InstalledProfile,
+    LocalList,
     LocalListEntry,
     MeterReading,
     MonitoringState,
     StationEvent,
 )
-from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X, ask
+from tests.stations.ocpp.asking import VERSIONS, VERSIONS_2X, ask, ended, issue
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.opening import Open, is_alive
 from tests.wire.client import CallError
@@ -216,6 +217,27 @@ def test_p217_a_list_sent_word_for_word_to_a_station_without_one_ends_as_answere
         )
 
     assert command.status == ("accepted" if word == "Accepted" else "rejected")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_p217_a_list_sent_word_for_word_and_not_answered_properly_leaves_open_what_it_holds(
+    charger: Charger, alice: Actor, version: str
+) -> None:
+    said = {"updateType": "Full", "listVersion" if version == "1.6" else "versionNumber": 3}
+    call = intents.Call(action="SendLocalList", payload=said)
+    with charger.dial(version) as socket:
+        socket.boot()
+        ask(charger, socket, alice, call, {"status": "Accepted"})
+        before = LocalList.objects.get(station=charger.station).certain
+        looked = socket.next_call()
+        socket.reply(looked, {"listVersion" if version == "1.6" else "versionNumber": 3})
+        command = issue(charger, alice, call)
+        sent = socket.next_call()
+        socket.send([4, sent[1], "InternalError", "", {}])
+        ended(command)
+
+    assert (looked[2], sent[2]) == ("GetLocalListVersion", "SendLocalList")
+    assert (before, LocalList.objects.get(station=charger.station).certain) == (True, False)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -107,6 +107,55 @@ def test_the_tariff_of_a_running_session_is_changed_under_its_name(
     assert (row.kind, row.transaction, row.status) == ("transaction", session, status)
 
 
+@pytest.mark.parametrize(("word", "status"), [("Accepted", "installed"), ("TooManyElements", "refused")])
+def test_a_default_tariff_set_in_the_words_of_the_wire_is_kept_as_well(
+    charger: Charger, alice: Actor, word: str, status: str
+) -> None:
+    said = {"evseId": 0, "tariff": tariff("RAW")}
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        ask(charger, socket, alice, intents.SetDefaultTariff(tariff=tariff("OLD")), ACCEPTED)
+        call = intents.Call(action="SetDefaultTariff", payload=said)
+        ask(charger, socket, alice, call, {"status": word})
+
+    rows = kept(charger)
+    assert (rows["RAW"].status, rows["RAW"].kind, rows["RAW"].tariff) == (status, "default", tariff("RAW"))
+    assert rows["OLD"].status == ("replaced" if status == "installed" else "installed")
+
+
+def test_the_tariff_of_a_session_changed_in_the_words_of_the_wire_is_kept_as_well(
+    charger: Charger, alice: Actor
+) -> None:
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        socket.call("TransactionEvent", wire("v201/TransactionEvent.started"))
+        session = Transaction.objects.get(station=charger.station)
+        said = {"transactionId": session.reference, "tariff": tariff()}
+        typed = intents.ChangeTransactionTariff(transaction=session.pk, tariff=tariff("BEFORE"))
+        ask(charger, socket, alice, typed, ACCEPTED)
+        ask(charger, socket, alice, intents.Call(action="ChangeTransactionTariff", payload=said), ACCEPTED)
+        strange = {**said, "transactionId": "of-nobody"}
+        call = intents.Call(action="ChangeTransactionTariff", payload={**strange, "tariff": tariff("LOST")})
+        _, lost = ask(charger, socket, alice, call, ACCEPTED)
+
+    rows = kept(charger)
+    assert {name: row.status for name, row in rows.items()} == {"BEFORE": "replaced", "DAY": "installed"}
+    assert (rows["DAY"].kind, rows["DAY"].transaction) == ("transaction", session)
+    assert lost.status == "accepted"
+
+
+def test_what_was_never_sent_in_the_words_of_the_wire_installs_nothing(
+    charger: Charger, alice: Actor
+) -> None:
+    call = intents.Call(action="SetDefaultTariff", payload={"evseId": 0, "tariff": tariff("RAW")})
+    with charger.dial("2.0.1") as socket:
+        socket.boot()
+        command = ended(issue(charger, alice, call))
+
+    assert command.status in {"failed", "not_supported"}
+    assert kept(charger) == {}
+
+
 def test_what_the_station_tells_of_its_tariffs_is_what_is_shown(charger: Charger, alice: Actor) -> None:
     assignments = [
         {"tariffId": "DAY", "tariffKind": "DefaultTariff", "evseIds": [0]},
