@@ -29,13 +29,15 @@ _NEVER_SURE = ("power", "current")
 class Ahead:
     """Where a session stands, with the site's zone in its time, and what can come: for how long, and how strong.
 
-    ``fee_is_due``: no fee that is paid once was counted yet.
+    ``fee_is_due``: no fee that is paid once was counted yet. ``unpriced_kwh``: what was charged beyond ``stands``
+    already, and is in no cost so far.
     """
 
     stands: Conditions
     span: timedelta
     power_kw: Decimal
     fee_is_due: bool
+    unpriced_kwh: Fraction = _NOTHING
 
     @property
     def hours(self) -> Fraction:
@@ -43,7 +45,7 @@ class Ahead:
 
     @property
     def energy_kwh(self) -> Fraction:
-        return Fraction(self.power_kw) * self.hours
+        return Fraction(self.power_kw) * self.hours + self.unpriced_kwh
 
 
 def dearest(tariff: Tariff, ahead: Ahead) -> Fraction:
