@@ -20,8 +20,16 @@ from stations.domain.intents import ChangeTransactionTariff, ClearTariffs, Inten
 from stations.domain.station import StationRef
 from stations.domain.station_tariffs import StationTariffStatus, TariffKind
 from stations.domain.words import CommandStatus, TransactionStatus
-from stations.models import ChargingStation, Command, StationTariff, TariffAssignment, Transaction, Variable
-from stations.services import cost_displays, dynamic_tariffs, native_defaults, told_tariffs
+from stations.models import (
+    Alert,
+    ChargingStation,
+    Command,
+    StationTariff,
+    TariffAssignment,
+    Transaction,
+    Variable,
+)
+from stations.services import alerts, cost_displays, dynamic_tariffs, native_defaults, told_tariffs
 from stations.services.cost_displays import ACTOR
 from stations.services.costs_kept import parsed
 from stations.services.native_defaults import Wanted
@@ -31,6 +39,8 @@ from tariffs.pointers import InvalidDocument
 
 DEFAULT = "default-"
 """What the names of our defaults begin with: a driver's tariff has that of its version alone."""
+UNTOLD = "session_tariff_untold"
+"""The kind of the alert for a price that cannot be said exactly, while the one before goes on."""
 AT_ONCE = 100
 AGAIN_AFTER = timedelta(hours=1)
 UNHEARD_AGAIN_AFTER = timedelta(minutes=1)
@@ -166,6 +176,8 @@ def _change(session: Transaction, now: datetime) -> int:
     present = rows.order_by("-told_at").values_list("tariff_id", flat=True).first()
     if present is None and frozen.reserved_from is None:
         present = str(frozen.version_id)
+    if told is None:
+        _notice(session, present, now)
     if told is None or told["tariffId"] == present:
         return 0
     tried = _tried(
@@ -178,6 +190,30 @@ def _change(session: Transaction, now: datetime) -> int:
         return 0
     intent = ChangeTransactionTariff(transaction=session.pk, tariff={**told, **_words(session, now)})
     return _keep_all([session.station], now) + _issue(session.station_id, intent, tried)
+
+
+def _notice(session: Transaction, present: str | None, now: datetime) -> None:
+    """Once for each session: its station goes on with a price that holds no more, and there is no other to tell it."""
+    frozen = session.frozen_tariff
+    holds = str(dynamic_tariffs.holding(frozen, session, now).version_id)
+    if present in (None, holds):
+        return
+    of_start = present == str(frozen.version_id)
+    if of_start and told_tariffs.of_session(frozen, session, session.started_at) is None:
+        return
+    subject = str(session.pk)
+    if Alert.objects.filter(station=session.station_id, kind=UNTOLD, subject=subject).exists():
+        return
+    alerts.raise_(
+        UNTOLD,
+        station_id=session.station_id,
+        organization_id=session.organization_id,
+        severity=Alert.Severity.WARNING,
+        detail=f"The price that holds now for session {session.reference} cannot be said exactly in OCPP 2.1; "
+        "the station goes on with the one before. Ours is billed.",
+        at=now,
+        subject=subject,
+    )
 
 
 def _words(session: Transaction, now: datetime) -> Mapping[str, Any]:

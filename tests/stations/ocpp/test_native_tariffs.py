@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from core import clock
 from core.access import Actor
 from core.models import AuditEntry
-from stations.models import Command, Evse, StationTariff, TariffAssignment
+from stations.models import Alert, Command, Evse, StationTariff, TariffAssignment
 from stations.services import native_tariffs, session_costs
 from tariffs import publishing
 from tariffs.models import TariffVersion
@@ -353,6 +353,39 @@ def test_t47_a_change_that_is_refused_is_asked_for_again_after_an_hour_and_one_t
     later = changed(charger, car, minutes=61)
 
     assert [len(refused), len(soon), len(later)] == [2, 0, 2]
+
+
+def untold(car: Car) -> list[Alert]:
+    return list(Alert.objects.filter(kind="session_tariff_untold", subject=str(car.session.pk)))
+
+
+def test_t47_a_price_that_follows_and_cannot_be_said_exactly_raises_one_alert(
+    plug: Plug, charger: Charger, alice: Actor
+) -> None:
+    car = plug("2.1", hours_ago=1)
+    in_force(alice, car, (-60, "0.50"), (30, "0.30"), later=[component("TIME", "1.90", "19")])
+    knows(charger, "Tariff")
+    car.start(0)
+    assert [changed(charger, car), changed(charger, car)] == [[], []]
+
+    (alert,) = untold(car)
+    assert (alert.count, alert.severity, alert.station_id) == (1, "warning", charger.station.pk)
+    assert car.name in alert.detail
+    Alert.objects.update(cleared_at=clock.now())
+    changed(charger, car)
+    assert len(untold(car)) == 1
+
+
+def test_t47_where_no_price_was_told_at_all_nothing_is_left_running(
+    plug: Plug, charger: Charger, alice: Actor
+) -> None:
+    car = plug("2.1", hours_ago=1)
+    in_force(alice, car, (-60, "0.50"), (30, "0.30"), more=[component("TIME", "1.90", "19")])
+    knows(charger, "Tariff")
+    car.start(0)
+
+    assert changed(charger, car) == []
+    assert untold(car) == []
 
 
 def test_t47_a_station_is_told_nothing_while_it_is_away(plug: Plug, charger: Charger, alice: Actor) -> None:
