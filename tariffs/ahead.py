@@ -29,13 +29,15 @@ _NEVER_SURE = ("power", "current")
 class Ahead:
     """Where a session stands, with the site's zone in its time, and what can come: for how long, and how strong.
 
-    ``fee_is_due``: no fee that is paid once was counted yet.
+    ``fee_is_due``: no fee that is paid once was counted yet. ``unpriced_kwh``: what was charged beyond ``stands``
+    already, and is in no cost so far.
     """
 
     stands: Conditions
     span: timedelta
     power_kw: Decimal
     fee_is_due: bool
+    unpriced_kwh: Fraction = _NOTHING
 
     @property
     def hours(self) -> Fraction:
@@ -43,14 +45,15 @@ class Ahead:
 
     @property
     def energy_kwh(self) -> Fraction:
-        return Fraction(self.power_kw) * self.hours
+        return Fraction(self.power_kw) * self.hours + self.unpriced_kwh
 
 
 def dearest(tariff: Tariff, ahead: Ahead) -> Fraction:
     """Energy at full power, charging time and occupancy for the whole time, each at its highest price in it.
 
-    With taxes where they are known. Steps that begin in that time are paid whole; limits of the session's price are
-    not looked at.
+    With taxes where they are known. A whole step comes on top, of energy and of time: it is rounded on the session's
+    total, by what is priced last, and so may begin with the first watt-hour or second (T-16, T-17, T-19). Limits of
+    the session's price are not looked at.
     """
     quantities = {
         Counted.ENERGY: ahead.energy_kwh,
@@ -59,7 +62,11 @@ def dearest(tariff: Tariff, ahead: Ahead) -> Fraction:
         Counted.FLAT: Fraction(int(ahead.fee_is_due)),
     }
     chances = _Chances(tariff, ahead)
-    return sum((chances.most(counted, quantity) for counted, quantity in quantities.items()), _NOTHING)
+    comes = [counted for counted, quantity in quantities.items() if quantity]
+    steps = {counted: chances.step(counted) for counted in comes if counted in _UNITS}
+    time = max(steps.get(Counted.TIME, _NOTHING), steps.get(Counted.PARKING_TIME, _NOTHING))
+    measured = sum((chances.most(counted, quantities[counted]) for counted in comes), _NOTHING)
+    return measured + steps.get(Counted.ENERGY, _NOTHING) + time
 
 
 class _Chances:
@@ -78,8 +85,14 @@ class _Chances:
 
     def most(self, counted: Counted, quantity: Fraction) -> Fraction:
         """What so much of it costs by the dearest component that may price it."""
-        found = (self._cost(counted, quantity, one.component) for one in self._possible(counted))
-        return max(found, default=_NOTHING) if quantity else _NOTHING
+        found = (self._cost(quantity, one.component) for one in self._possible(counted))
+        return max(found, default=_NOTHING)
+
+    def step(self, counted: Counted) -> Fraction:
+        """What the dearest step costs by which its total may be rounded."""
+        components = (one.component for one in self._possible(counted))
+        found = (self._cost(Fraction(one.step_size, _UNITS[counted]), one) for one in components)
+        return max(found, default=_NOTHING)
 
     def _possible(self, counted: Counted) -> Iterator[Choice]:
         """In the order in which they are asked; what surely holds hides those behind it (T-05)."""
@@ -99,9 +112,8 @@ class _Chances:
         on_time = all(matches_wall_clock(one, moment) for moment in self.moments)
         return on_time and all(_spans(one, name, span) for name, span in self.ranges.items())
 
-    def _cost(self, counted: Counted, quantity: Fraction, component: Component) -> Fraction:
-        billed = _in_steps(quantity, component.step_size, _UNITS.get(counted))
-        amount = taxes.amount_of(self.tariff, billed, component, taxes.rate_of(self.tariff, component, {}))
+    def _cost(self, quantity: Fraction, component: Component) -> Fraction:
+        amount = taxes.amount_of(self.tariff, quantity, component, taxes.rate_of(self.tariff, component, {}))
         known = amount.excl if amount.incl is None else amount.incl
         return max(known or _NOTHING, _NOTHING)
 
@@ -134,9 +146,3 @@ def _spans(one: Restrictions, name: str, span: Range | None) -> bool:
         return least is None and upper is None
     low, high = span
     return (least is None or least <= low) and (upper is None or high <= upper)
-
-
-def _in_steps(quantity: Fraction, step: int, units: int | None) -> Fraction:
-    if not step or units is None:
-        return quantity
-    return Fraction(-(-quantity * units // step) * step, units)

@@ -62,6 +62,11 @@ def milliseconds(instant: datetime) -> int:
     return (instant - EPOCH) // _MILLISECOND
 
 
+def floored(instant: datetime) -> datetime:
+    """The instant at which a cut there is made: its millisecond's beginning (T-12)."""
+    return _instant(milliseconds(instant))
+
+
 class _Cutter:
     def __init__(
         self, tariff: Tariff, session: Metered, zone: ZoneInfo, changes: Sequence[datetime] = ()

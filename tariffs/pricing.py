@@ -144,11 +144,13 @@ def price(
     for an unknown rounding policy.
     """
     chooser = chooser_of(tariff, expired=options.reservation is Reservation.EXPIRED)
-    stretches, warnings = _periods(tariff, session, chooser, zone, options.tariff_changes)
+    # As finely as periods begin, or one that begins with a change would seem to begin before it.
+    changes = [periods.floored(one) for one in options.tariff_changes]
+    stretches, warnings = _periods(tariff, session, chooser, zone, changes)
     start, end = _span(session, stretches)
     tallies = Tallies(chooser)
     tallies.count(stretches)
-    tallies.round_up(max((one for one in options.tariff_changes if start < one < end), default=None))
+    tallies.round_up(max((one for one in changes if start < one < end), default=None))
     lines = [_line(tariff, tally, options) for tally in tallies.ordered()]
     limit = _limit(tariff, sum_amounts(lines))
     lines += limit

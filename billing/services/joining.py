@@ -232,7 +232,7 @@ def _priced_otherwise(front: Transaction, back: Transaction) -> Iterator[str]:
     frozen = {key: (*values,) for key, *values in rows.values_list("pk", *_FROZEN)}
     reserved = rows.filter(pk=back.pk).exclude(reserved_from=None).exists()
     if len(frozen) < 2 or len(set(frozen.values())) > 1 or reserved:
-        yield "The two did not begin with the same tariff."
+        yield "The two are not billed by the same prices from beginning to end."
     if home_agreements.of_session(front) is not None or home_agreements.of_session(back) is not None:
         yield "Charging at home is not merged. Decide each of the two."
     if signed_values.rule_of(front) == SigningRule.REQUIRED:

@@ -373,7 +373,7 @@ PLAIN = (
     _("A card pays for the second of the two."),
     _("Another session was between the two."),
     _("The register does not go on from the first to the second."),
-    _("The two did not begin with the same tariff."),
+    _("The two are not billed by the same prices from beginning to end."),
     _("Charging at home is not merged. Decide each of the two."),
     _("This site bills by signed values, and each half has its own. Decide each of the two."),
     _("The price of one of the two was set by a person."),

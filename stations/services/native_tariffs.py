@@ -2,12 +2,13 @@
 
 A default is told where the station has another, under a name that says it is ours; what we told and what holds no
 more is cleared. A running session is told a price of its frozen copy as that begins, after the default of the
-sessions to come. What a station refuses it is asked again after an hour.
+sessions to come. What a station refuses, or answers with an error, it is asked again after an hour; what it did not
+hear, after a minute.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -19,25 +20,44 @@ from stations.domain.intents import ChangeTransactionTariff, ClearTariffs, Inten
 from stations.domain.station import StationRef
 from stations.domain.station_tariffs import StationTariffStatus, TariffKind
 from stations.domain.words import CommandStatus, TransactionStatus
-from stations.models import ChargingStation, Command, Evse, StationTariff, Transaction, Variable
-from stations.services import cost_displays, dynamic_tariffs, told_tariffs
-from stations.services.cost_displays import ACTOR, PriceText
-from tariffs import text
+from stations.models import (
+    Alert,
+    ChargingStation,
+    Command,
+    StationTariff,
+    TariffAssignment,
+    Transaction,
+    Variable,
+)
+from stations.services import alerts, cost_displays, dynamic_tariffs, native_defaults, told_tariffs
+from stations.services.cost_displays import ACTOR
+from stations.services.costs_kept import parsed
+from stations.services.native_defaults import Wanted
+from tariffs import ocpp21_told, text
 from tariffs.local_time import find_zone
+from tariffs.pointers import InvalidDocument
 
 DEFAULT = "default-"
 """What the names of our defaults begin with: a driver's tariff has that of its version alone."""
+UNTOLD = "session_tariff_untold"
+"""The kind of the alert for a price that cannot be said exactly, while the one before goes on."""
 AT_ONCE = 100
 AGAIN_AFTER = timedelta(hours=1)
-FAILED_AGAIN_AFTER = timedelta(minutes=1)
-_UNANSWERED = (CommandStatus.FAILED.value, CommandStatus.TIMED_OUT.value, CommandStatus.EXPIRED.value)
+UNHEARD_AGAIN_AFTER = timedelta(minutes=1)
+_UNHEARD = Q(status=CommandStatus.EXPIRED.value) | Q(
+    status=CommandStatus.FAILED.value, error__code__in=("offline", "disconnected", "busy")
+)
+_TIMED_OUT = Q(status=CommandStatus.TIMED_OUT.value)
+_INSTALLED = StationTariffStatus.INSTALLED.value
 Native = dict[str, Any]
+Present = set[tuple[int, str]]
+"""Numbers of EVSEs, 0 for all, and the names of the tariffs installed there."""
 
 
 def keep(now: datetime) -> int:
     """Tell defaults that changed to stations that are connected; answers with how many commands that took."""
     return turns.through(
-        _showing, lambda rows: sum(turns.guarded(one.pk, partial(_keep, one, now)) for one in rows)
+        _showing, lambda rows: turns.guarded("default tariffs", partial(_keep_all, rows, now))
     )
 
 
@@ -66,7 +86,12 @@ def _stations() -> QuerySet[ChargingStation]:
 
 
 def _showing(done: set[Any]) -> Sequence[ChargingStation]:
-    return list(_stations().exclude(pk__in=done).select_related("site").order_by("pk")[:AT_ONCE])
+    """By chance, so that those which a turn does not reach are others in the next one."""
+    ours = StationTariff.objects.filter(tariff_id__startswith=DEFAULT, status=_INSTALLED, transaction=None)
+    rows = _stations().filter(
+        Q(organization__in=TariffAssignment.objects.values("organization")) | Q(pk__in=ours.values("station"))
+    )
+    return list(rows.exclude(pk__in=done).order_by("?")[:AT_ONCE])
 
 
 def _following(done: set[Any]) -> Sequence[Transaction]:
@@ -78,46 +103,67 @@ def _following(done: set[Any]) -> Sequence[Transaction]:
         station__in=_stations(),
     )
     related = ("station__site", "site", "driver", "frozen_tariff__version")
-    return list(rows.exclude(pk__in=done).select_related(*related).order_by("pk")[:AT_ONCE])
+    return list(rows.exclude(pk__in=done).select_related(*related).order_by("?")[:AT_ONCE])
 
 
-def _keep(station: ChargingStation, now: datetime) -> int:
-    present = set(_installed(station).filter(transaction=None).values_list("evse_id", "tariff_id"))
-    wanted = _wanted(station)
-    count = 0
-    for evse_id, tariff in wanted.items():
-        if (evse_id, tariff["tariffId"]) not in present:
-            tried = Q(parameters__evse_id=evse_id, parameters__tariff__tariffId=tariff["tariffId"])
-            count += _issue(station.pk, SetDefaultTariff(tariff=tariff, evse_id=evse_id), tried, now)
-    gone = sorted(name for evse_id, name in present if name.startswith(DEFAULT) and evse_id not in wanted)
-    if gone:
-        tried = Q(parameters__tariff_ids=gone)
-        count += _issue(station.pk, ClearTariffs(tariff_ids=tuple(gone)), tried, now)
+def _keep_all(stations: Sequence[ChargingStation], now: datetime) -> int:
+    wanted = native_defaults.wanted(stations, now)
+    present: dict[UUID, Present] = {one.pk: set() for one in stations}
+    rows = StationTariff.objects.filter(station__in=present, status=_INSTALLED, transaction=None)
+    for station_pk, *one in rows.values_list("station_id", "evse_id", "tariff_id"):
+        present[station_pk].add((one[0], one[1]))
+    return sum(
+        turns.guarded(one.pk, partial(_keep, one, wanted[one.pk], present[one.pk], now)) for one in stations
+    )
+
+
+def _keep(station: ChargingStation, wanted: Mapping[int, Wanted], present: Present, now: datetime) -> int:
+    """Names are compared first: what a station has already is not put in words again."""
+    kept, count = set(), 0
+    for evse_id, one in wanted.items():
+        if not _can_be_said(one.found.version_id, one.found.document):
+            continue
+        kept.add(evse_id)
+        name = _name(one.found.version_id, evse_id)
+        tried = _tried(station.pk, SetDefaultTariff, evse_id=evse_id, tariff__tariffId=name)
+        if (evse_id, name) in present or _just_tried(tried, now):
+            continue
+        tariff = _default(station, one, evse_id)
+        if tariff is not None:
+            count += _issue(station.pk, SetDefaultTariff(tariff=tariff, evse_id=evse_id), tried)
+    gone = sorted(name for evse_id, name in present if name.startswith(DEFAULT) and evse_id not in kept)
+    tried = _tried(station.pk, ClearTariffs, tariff_ids=gone)
+    if gone and not _just_tried(tried, now):
+        count += _issue(station.pk, ClearTariffs(tariff_ids=tuple(gone)), tried)
     return count
 
 
-def _wanted(station: ChargingStation) -> dict[int, Native]:
-    """The default of the station as EVSE 0, or those of its EVSEs where no price is that of all of them."""
-    side = StationRef(station_id=station.pk, organization_id=station.organization_id, site_id=station.site_id)
-    told = {0: cost_displays.found_price(side)}
-    if told[0] is None:
-        evses = Evse.objects.filter(station=station, evse_id__gt=0).order_by("evse_id")
-        told = {one.evse_id: cost_displays.found_price(side, evse_pk=one.pk) for one in evses}
-    found = {evse_id: _default(price, evse_id) for evse_id, price in told.items() if price is not None}
-    return {evse_id: tariff for evse_id, tariff in found.items() if tariff is not None}
+@lru_cache(maxsize=1024)
+def _can_be_said(version_id: UUID, document: str) -> bool:
+    """Asked every minute of each station; what is published never changes."""
+    try:
+        ocpp21_told.convert(parsed(document), tariff_id=str(version_id))
+    except InvalidDocument:
+        return False
+    return True
 
 
-def _default(price: PriceText, evse_id: int) -> Native | None:
+def _name(version_id: UUID, evse_id: int) -> str:
+    return f"{DEFAULT}{version_id}{f'-{evse_id}' if evse_id else ''}"
+
+
+def _default(station: ChargingStation, wanted: Wanted, evse_id: int) -> Native | None:
     """Without words where these would have to change with the hour; the station has the figures of each."""
-    native = cost_displays.native(price)
-    if native is None:
+    side = StationRef(station_id=station.pk, organization_id=station.organization_id, site_id=station.site_id)
+    price = cost_displays.found_price(side, evse_pk=wanted.evse_pk)
+    native = None if price is None else cost_displays.native(price)
+    if price is None or native is None:
         return None
-    name = f"{DEFAULT}{price.found.version_id}{f'-{evse_id}' if evse_id else ''}"
     words = {} if price.tariff.varies else {"description": native["description"]}
     return {
         **{key: value for key, value in native.items() if key != "description"},
         **words,
-        "tariffId": name,
+        "tariffId": _name(price.found.version_id, evse_id),
     }
 
 
@@ -125,17 +171,49 @@ def _change(session: Transaction, now: datetime) -> int:
     """The copy's price of now, where the station has another: most began with that of the version of their start."""
     frozen = session.frozen_tariff
     told = told_tariffs.of_session(frozen, session, now)
-    rows = _installed(session.station).filter(kind=TariffKind.TRANSACTION.value, transaction=session)
+    rows = StationTariff.objects.filter(station=session.station_id, status=_INSTALLED)
+    rows = rows.filter(kind=TariffKind.TRANSACTION.value, transaction=session)
     present = rows.order_by("-told_at").values_list("tariff_id", flat=True).first()
     if present is None and frozen.reserved_from is None:
         present = str(frozen.version_id)
+    if told is None:
+        _notice(session, present, now)
     if told is None or told["tariffId"] == present:
         return 0
-    tried = Q(parameters__transaction=str(session.pk), parameters__tariff__tariffId=told["tariffId"])
-    intent = ChangeTransactionTariff(transaction=session.pk, tariff={**told, **_words(session, now)})
-    if _just_tried(session.station_id, intent, tried, now):
+    tried = _tried(
+        session.station_id,
+        ChangeTransactionTariff,
+        transaction=str(session.pk),
+        tariff__tariffId=told["tariffId"],
+    )
+    if _just_tried(tried, now):
         return 0
-    return _keep(session.station, now) + _issue(session.station_id, intent, tried, now)
+    intent = ChangeTransactionTariff(transaction=session.pk, tariff={**told, **_words(session, now)})
+    return _keep_all([session.station], now) + _issue(session.station_id, intent, tried)
+
+
+def _notice(session: Transaction, present: str | None, now: datetime) -> None:
+    """Once for each session: its station goes on with a price that holds no more, and there is no other to tell it."""
+    frozen = session.frozen_tariff
+    holds = str(dynamic_tariffs.holding(frozen, session, now).version_id)
+    if present in (None, holds):
+        return
+    of_start = present == str(frozen.version_id)
+    if of_start and told_tariffs.of_session(frozen, session, session.started_at) is None:
+        return
+    subject = str(session.pk)
+    if Alert.objects.filter(station=session.station_id, kind=UNTOLD, subject=subject).exists():
+        return
+    alerts.raise_(
+        UNTOLD,
+        station_id=session.station_id,
+        organization_id=session.organization_id,
+        severity=Alert.Severity.WARNING,
+        detail=f"The price that holds now for session {session.reference} cannot be said exactly in OCPP 2.1; "
+        "the station goes on with the one before. Ours is billed.",
+        at=now,
+        subject=subject,
+    )
 
 
 def _words(session: Transaction, now: datetime) -> Mapping[str, Any]:
@@ -147,20 +225,20 @@ def _words(session: Transaction, now: datetime) -> Mapping[str, Any]:
     return {"description": [{"format": "UTF8", "language": language, "content": content}]} if content else {}
 
 
-def _installed(station: ChargingStation) -> QuerySet[StationTariff]:
-    return StationTariff.objects.filter(station=station, status=StationTariffStatus.INSTALLED.value)
+def _tried(station_id: UUID, intent: type[Intent], **parameters: Any) -> QuerySet[Command]:
+    """The same wish, whenever it was told."""
+    named = {f"parameters__{name}": value for name, value in parameters.items()}
+    return Command.objects.filter(**named, station_id=station_id, command=intent.name, issued_by=ACTOR.label)
 
 
-def _issue(station_id: UUID, intent: Intent, tried: Q, now: datetime) -> bool:
-    return not _just_tried(station_id, intent, tried, now) and cost_displays.issue(station_id, intent)
+def _just_tried(tried: QuerySet[Command], now: datetime) -> bool:
+    """Who never answers may have been away once; an error would be the same in a minute."""
+    lately = tried.filter(issued_at__gt=now - AGAIN_AFTER)
+    if lately.filter(issued_at__gt=now - UNHEARD_AGAIN_AFTER).exists():
+        return True
+    return lately.exclude(_UNHEARD | _TIMED_OUT).exists() or lately.filter(_TIMED_OUT).count() > 1
 
 
-def _just_tried(station_id: UUID, intent: Intent, tried: Q, now: datetime) -> bool:
-    rows = Command.objects.filter(
-        tried,
-        station_id=station_id,
-        command=intent.name,
-        issued_by=ACTOR.label,
-        issued_at__gt=now - AGAIN_AFTER,
-    )
-    return rows.exclude(status__in=_UNANSWERED, issued_at__lte=now - FAILED_AGAIN_AFTER).exists()
+def _issue(station_id: UUID, intent: Intent, tried: QuerySet[Command]) -> bool:
+    """The first is audited, and not what repeats it."""
+    return cost_displays.issue(station_id, intent, audited=not tried.exists())

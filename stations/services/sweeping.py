@@ -99,8 +99,9 @@ def follow_sessions() -> dict[str, int | None]:
 
 def tell_costs() -> int | None:
     """Stations that show what sessions cost so far, or compute it; apart from pricing, which does not wait for that."""
+    told = alone("costs_told", lambda: cost_displays.tell_running(clock.now()))
     _each({"tariffs_changed": lambda: native_tariffs.change(clock.now())})
-    return alone("costs_told", lambda: cost_displays.tell_running(clock.now()))
+    return told
 
 
 def keep_default_prices() -> int | None:

@@ -3,12 +3,15 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from django.db.transaction import atomic
+
 from core import clock
 from stations.domain import metering
 from stations.domain.events import Stamp, TokenShown, TransactionStarted, TransactionStopped
 from stations.domain.station import StationRef
 from stations.models import ChargingStation, ConnectorState, Transaction
 from stations.services import readings, session_costs, transactions
+from stations.services.transactions import figures
 
 
 def side_of(station: ChargingStation) -> StationRef:
@@ -31,16 +34,14 @@ def begin(
 
 
 def read(session: Transaction, wh: str, *, minutes_ago: int = 1, evse_id: int = 1) -> None:
-    """A reading of the outlet's register, and the cost so far."""
+    """A reading of the outlet's register, taken into the session, and the cost so far."""
     at = clock.now() - timedelta(minutes=minutes_ago)
     sampled = [{"value": wh, "measurand": metering.REGISTER, "unit": "Wh"}]
-    readings.store(
-        session.station_id,
-        evse_id,
-        [metering.from_v16(sampled, occurred_at=at)],
-        received_at=at,
-        transaction_id=session.pk,
-    )
+    sample = metering.from_v16(sampled, occurred_at=at)
+    readings.store(session.station_id, evse_id, [sample], received_at=at, transaction_id=session.pk)
+    with atomic():
+        figures.merge([(session.pk, figures.Candidates([sample], contexts_count=True), None)])
+    session.refresh_from_db()
     session_costs.price(session.pk, now=clock.now())
 
 

@@ -10,7 +10,7 @@ import pytest
 from tariffs.ahead import Ahead, dearest
 from tariffs.structure import Tariff
 from tariffs.usage import Conditions
-from tests.tariffs.building import AMSTERDAM, component, element, tariff
+from tests.tariffs.building import AMSTERDAM, at, charging, component, element, price, tariff
 
 PER_KWH = element(component("ENERGY", "0.50"))
 
@@ -69,9 +69,32 @@ def test_b40_what_stands_behind_an_element_that_surely_holds_never_counts() -> N
     assert most(tariff(maybe, PER_KWH)) == Decimal("0.5")
 
 
-def test_b40_a_step_that_begins_is_paid_whole() -> None:
-    assert most(tariff(element(component("ENERGY", "0.50", step=5000)))) == Decimal("2.5")
-    assert most(tariff(element(component("PARKING_TIME", "6.00", step=600)))) == 1
+def test_b40_a_step_comes_whole_on_top_since_it_rounds_the_sessions_total() -> None:
+    assert most(tariff(element(component("ENERGY", "0.50", step=5000)))) == Decimal("3.0")
+    assert most(tariff(element(component("PARKING_TIME", "6.00", step=600)))) == Decimal("1.3")
+
+
+def test_b40_of_time_and_occupancy_one_alone_is_rounded() -> None:
+    both = element(component("TIME", "6.00", step=600), component("PARKING_TIME", "6.00", step=1200))
+    assert most(tariff(both)) == Decimal("2.6")
+
+
+def test_b40_the_step_of_a_cheaper_price_may_come_after_the_dearest_energy() -> None:
+    dear = element(component("ENERGY", "3.00"), max_kwh=Decimal("5.9"))
+    assert most(tariff(dear, element(component("ENERGY", "0.50", step=1000)))) == Decimal("3.5")
+
+
+def test_b40_a_step_that_comes_into_play_rounds_what_was_charged_before_as_well() -> None:
+    of = tariff(
+        element(component("ENERGY", "0.50"), max_kwh=Decimal("10.001")),
+        element(component("ENERGY", "0.50", step=1000)),
+    )
+    before, after = (price(of, charging(at("10:00"), 30, kwh)) for kwh in ("10.0005", "11.0005"))
+    rises = after.total.incl - before.total.incl
+    stands = Conditions(at("10:30"), elapsed_s=Fraction(1800), kwh=Fraction("10.0005"))
+    ahead = Ahead(stands=stands, span=timedelta(minutes=3), power_kw=Decimal(20), fee_is_due=False)
+    assert rises == Fraction("0.99975")
+    assert dearest(of, ahead) >= rises
 
 
 def test_b40_what_is_free_or_has_a_credit_for_energy_asks_for_nothing() -> None:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.money import Money
+from tariffs.ahead import Ahead, dearest
 from tariffs.pricing import (
     Amount,
     Basis,
@@ -24,6 +25,7 @@ from tariffs.pricing import (
     State,
 )
 from tariffs.rounding import ToRound, make_payable
+from tariffs.usage import Conditions
 from tests.tariffs.brute_force import DAYS, Leg, total
 from tests.tariffs.building import ZULU, charging, component, element, metered, price, sample, tariff
 
@@ -216,6 +218,45 @@ def test_t57_more_usage_never_costs_less(per_kwh: Decimal, step: int, wh: list[i
     less, more = (price(of, charging(BEGINNINGS[0][1], 10, str(Decimal(one) / 1000))) for one in sorted(wh))
     assert less.total.incl <= more.total.incl
     assert less.payable.incl.amount <= more.payable.incl.amount
+
+
+STEPPED = st.lists(
+    st.builds(component, st.just("ENERGY"), st.sampled_from(["1", "2"]), step=st.sampled_from([0, 70, 1000]))
+    | st.builds(
+        component, st.sampled_from(["TIME", "PARKING_TIME"]), st.just("6"), step=st.sampled_from([0, 70, 900])
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda one: one["type"],
+)
+
+
+@settings(SLOWLY, max_examples=200)
+@given(TARIFFS, STEPPED, STEPPED, LEGS, st.sampled_from([None, -60, 0, 30, 400]))
+def test_b40_no_leg_costs_more_than_was_said_before_it_began(
+    written: list[dict[str, Any]],
+    before: list[dict[str, Any]],
+    after: list[dict[str, Any]],
+    legs: list[Leg],
+    change_s: int | None,
+) -> None:
+    """By any tariff, and by one whose steps are others as the leg begins."""
+    zone, start = BEGINNINGS[0]
+    stands_s = sum(leg.seconds for leg in legs[:-1])
+    now = start + timedelta(seconds=stands_s)
+    changes = [] if change_s is None else [now + timedelta(seconds=change_s)]
+    ends = element(*before, max_duration=stands_s + 10)
+    for of in (tariff(*written), tariff(ends, element(*after))):
+        so_far, whole = (
+            price(of, session_of(some, start), zone, tariff_changes=changes) for some in (legs[:-1], legs)
+        )
+        ahead = Ahead(
+            stands=Conditions(now.astimezone(zone), Fraction(stands_s), so_far.measured(Counted.ENERGY)),
+            span=timedelta(seconds=legs[-1].seconds),
+            power_kw=_decimal(legs[-1].wh_per_s * Fraction(18, 5)),
+            fee_is_due=not any(line.counted is Counted.FLAT and line.component for line in so_far.lines),
+        )
+        assert whole.total.excl - so_far.total.excl <= dearest(of, ahead)
 
 
 @SLOWLY

@@ -1,5 +1,6 @@
 """Steps, reservations, limits, VAT and rounding (tariffs T-16 to T-20, T-25 to T-39), example by example."""
 
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -138,6 +139,25 @@ def test_t11_a_period_begins_where_the_tariff_changes_though_its_price_stays() -
     result = price(of, charging(at("10:00"), 60, "6.1"), tariff_changes=[at("10:20")])
     assert [one.start for one in result.periods] == [at("10:00"), at("10:20")]
     assert result.total.excl == Fraction("6.4")
+
+
+@pytest.mark.parametrize("microseconds", [0, 123_000, 123_456, 999_999])
+def test_t19_a_change_within_a_millisecond_is_rounded_as_one_that_begins_with_it(microseconds: int) -> None:
+    of = tariff(
+        element(component("ENERGY", "0.50", step=1000), max_duration=1800),
+        element(component("ENERGY", "0.60", step=1000)),
+    )
+    start = at("10:00") + timedelta(microseconds=microseconds)
+    result = price(of, charging(start, 60, "5.5"), tariff_changes=[start + timedelta(minutes=30)])
+    assert result.billed(Counted.ENERGY) == 6
+    assert result.total.excl == Fraction("3.325")
+
+
+def test_t19_a_change_within_the_millisecond_of_the_start_is_none_of_the_session() -> None:
+    start = at("10:00")
+    changes = [start + timedelta(microseconds=300)]
+    of = tariff(element(component("ENERGY", "1", step=1000)))
+    assert price(of, charging(start, 60, "5.5"), tariff_changes=changes).total.excl == 6
 
 
 def test_t19_parking_before_the_change_is_exact_and_a_reservation_keeps_its_step() -> None:

@@ -15,6 +15,10 @@ from tariffs.structure import Tariff
 from tariffs.usage import Conditions, Counted
 
 SPAN = timedelta(minutes=3)
+FRESH = timedelta(minutes=1)
+"""A register read so long ago is as good as one of now."""
+OLDEST = timedelta(minutes=15)
+"""So much of what a register may have gone on since is reckoned: who is silent for longer hears no stop either."""
 USUAL_W = 22_000
 """What an outlet of three phases and 32 A gives: taken where no rating is known and no more was measured."""
 THOUSAND = Decimal(1000)
@@ -23,6 +27,7 @@ THOUSAND = Decimal(1000)
 def margin(session: Transaction, so_far: Decimal) -> Decimal:
     """What the outlet can cost in three minutes at its rating, the idle fee included, by the session's own tariff.
 
+    What it can have cost since its register was read counts as well, which ``so_far`` cannot know.
     Whole minor units of its currency, taxes included; no more than the tariff's greatest price leaves, so 0 where
     nothing more can come. The least unit where no tariff is frozen.
     """
@@ -37,28 +42,42 @@ def margin(session: Transaction, so_far: Decimal) -> Decimal:
 
 
 def rating_w(session: Transaction) -> int:
-    """The power to reckon with: of the outlet's strongest connector, else of its station, else what is usual."""
-    return checks.rating_w(session) or max(USUAL_W, int(session.power_max_w or 0))
+    """The power to reckon with: of the outlet's strongest connector, else of its station, else what is usual.
+
+    No less than was measured, whatever the rating says.
+    """
+    return max(checks.rating_w(session) or USUAL_W, int(session.power_max_w or 0))
 
 
 def _ahead(session: Transaction, frozen: FrozenTariff, now: datetime) -> Ahead:
-    """A session that uses a reservation began with that (T-25)."""
+    """From its last reading on. A session that uses a reservation began with that (T-25)."""
+    since = _read_at(session, now)
     began = min(filter(None, [session.started_at, frozen.reserved_from]))
-    elapsed = max(now - began, timedelta(0))
-    stands = Conditions(
-        now.astimezone(find_zone(frozen.time_zone)),
-        elapsed_s=Fraction(elapsed // timedelta(microseconds=1), 1_000_000),
-        kwh=Fraction(_charged_kwh(session)),
+    elapsed = max(since - began, timedelta(0))
+    priced, heard = _priced_kwh(session), Fraction(session.energy_wh or 0) / 1000
+    return Ahead(
+        stands=Conditions(
+            since.astimezone(find_zone(frozen.time_zone)),
+            elapsed_s=Fraction(elapsed // timedelta(microseconds=1), 1_000_000),
+            kwh=priced,
+        ),
+        span=now - since + SPAN,
+        power_kw=Decimal(rating_w(session)) / THOUSAND,
+        fee_is_due=not _has_fee(session),
+        unpriced_kwh=max(heard - priced, Fraction(0)),
     )
-    power = Decimal(rating_w(session)) / THOUSAND
-    return Ahead(stands=stands, span=SPAN, power_kw=power, fee_is_due=not _has_fee(session))
 
 
-def _charged_kwh(session: Transaction) -> Decimal:
-    """As was heard last, or priced last, whichever is more."""
+def _read_at(session: Transaction, now: datetime) -> datetime:
+    """When its register was read last, within reason."""
+    read_at = session.meter_last_at or session.started_at
+    return now if now - read_at <= FRESH else max(read_at, now - OLDEST)
+
+
+def _priced_kwh(session: Transaction) -> Fraction:
+    """What the cost so far has in it."""
     cost = getattr(session, "cost", None)
-    priced = cost.answer.get("total_energy", 0) if cost else 0
-    return max((session.energy_wh or Decimal(0)) / THOUSAND, Decimal(priced))
+    return Fraction(str(cost.answer.get("total_energy", 0))) if cost else Fraction(0)
 
 
 def _has_fee(session: Transaction) -> bool:

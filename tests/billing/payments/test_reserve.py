@@ -108,7 +108,8 @@ def test_b40_b50_a_wallet_stops_at_what_is_in_it_less_the_same(
         ([], 40_000, None, "1.30"),
         ([], None, None, "0.85"),
         ([], None, "50000.0", "1.55"),
-        ([10_000], 40_000, "50000.0", "0.55"),
+        ([10_000], 40_000, None, "0.55"),
+        ([10_000], 40_000, "50000.0", "1.55"),
     ],
 )
 def test_b40_without_a_rating_of_the_outlet_that_of_the_station_counts_or_what_such_outlets_give(
@@ -153,6 +154,36 @@ def test_b40_a_fee_for_the_start_counts_until_it_is_in_the_cost(
     assert wallets.margin(session, Decimal(0)) == Decimal("3.50")
     sessions.read(session, "0", minutes_ago=0)
     assert wallets.margin(Transaction.objects.get(pk=session.pk), Decimal(3)) == Decimal("0.50")
+
+
+@pytest.mark.parametrize(("minutes_ago", "reserve"), [(0, "0.30"), (4, "0.71"), (50, "1.80")])
+def test_b40_what_can_have_been_charged_since_the_last_reading_is_reserved_for_some_minutes(
+    station: ChargingStation, driver: Driver, alice: Actor, minutes_ago: int, reserve: str
+) -> None:
+    priced(alice, element(component("ENERGY", "0.30")), place=station)
+    session = sessions.begin(station, token=factories.make_token(alice, driver=driver).value)
+    sessions.read(session, "4000", minutes_ago=minutes_ago)
+    told = Transaction.objects.get(pk=session.pk)
+    assert wallets.margin(told, Decimal("1.20")) == Decimal(reserve)
+
+
+def test_b40_a_price_that_held_since_the_last_reading_counts_as_one_to_come(
+    station: ChargingStation, driver: Driver, alice: Actor
+) -> None:
+    dearer = element(component("ENERGY", "9.00"), max_duration=57 * 60)
+    priced(alice, dearer, element(component("ENERGY", "0.30")), place=station)
+    session = sessions.begin(station, token=factories.make_token(alice, driver=driver).value)
+    sessions.read(session, "4000", minutes_ago=5)
+    assert wallets.margin(Transaction.objects.get(pk=session.pk), Decimal(36)) > 24
+
+
+def test_b40_what_was_read_and_is_not_priced_yet_is_reserved_too(
+    station: ChargingStation, driver: Driver, alice: Actor
+) -> None:
+    priced(alice, element(component("ENERGY", "0.30")), place=station)
+    session = run(station, driver, alice, "4000")
+    Transaction.objects.filter(pk=session.pk).update(energy_wh=5000)  # before its price is computed anew
+    assert wallets.margin(Transaction.objects.get(pk=session.pk), Decimal("1.20")) == Decimal("0.60")
 
 
 def test_b40_an_empty_wallet_stops_no_session_that_is_free(

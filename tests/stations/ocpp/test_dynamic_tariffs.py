@@ -31,8 +31,12 @@ def in_force(
     dynamic: bool = True,
     steps: int = 0,
     more: Sequence[dict[str, Any]] = (),
+    later: Sequence[dict[str, Any]] = (),
 ) -> TariffVersion:
-    """A tariff with a price per kWh from each of these minutes of the session on, as is written back."""
+    """A tariff with a price per kWh from each of these minutes of the session on, as is written back.
+
+    ``more`` is in each of its versions, ``later`` in those after the first.
+    """
     identity = {"id": unique("T")[-36:], **({"dynamic": True} if dynamic else {})}
     draft = publishing.create(document(per_kwh(prices[0][1], steps, *more), **identity), by=by)
     first, tariff = draft, draft.tariff
@@ -40,7 +44,7 @@ def in_force(
     for number, (begin, end) in enumerate(pairwise([*begins, None])):
         if number:
             draft = publishing.edit(
-                tariff, document(per_kwh(prices[number][1], steps, *more), **identity), by=by
+                tariff, document(per_kwh(prices[number][1], steps, *more, *later), **identity), by=by
             )
         TariffVersion.objects.filter(pk=draft.pk).update(
             state="published", valid_from=begin, valid_to=end, published_at=begin

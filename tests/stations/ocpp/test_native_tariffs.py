@@ -1,17 +1,21 @@
 """T-42, T-47 by the wire: 2.1 stations that show tariffs have the one that holds, also where it changes meanwhile."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core import clock
 from core.access import Actor
-from stations.models import Command, Evse, StationTariff, TariffAssignment
+from core.models import AuditEntry
+from stations.models import Alert, Command, Evse, StationTariff, TariffAssignment
 from stations.services import native_tariffs, session_costs
 from tariffs import publishing
 from tariffs.models import TariffVersion
-from tests.factories import unique
+from tests.factories import make_station, unique
 from tests.stations.ocpp.charging import Car, priced
 from tests.stations.ocpp.knocking import Charger
 from tests.stations.ocpp.test_costs_told import knows
@@ -101,6 +105,106 @@ def test_t47_a_station_that_refuses_a_default_is_asked_again_after_an_hour(
         later = kept(charger, socket, minutes=61)
 
     assert (len(first), soon, later) == (1, [], first)
+
+
+def commands(charger: Charger) -> Any:
+    return Command.objects.filter(station=charger.station)
+
+
+def test_t47_a_station_that_answers_a_default_with_an_error_is_asked_again_after_an_hour_and_audited_once(
+    charger: Charger, alice: Actor
+) -> None:
+    priced(alice)
+    knows(charger, "Tariff")
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        assert native_tariffs.keep(clock.now()) == 1
+        socket.send([4, socket.next_call()[1], "InternalError", "No.", {}])
+        eventually(lambda: commands(charger).filter(status="failed").exists(), what="the error")
+        soon = kept(charger, socket, minutes=50)
+        later = kept(charger, socket, minutes=61)
+
+    assert (soon, len(later)) == ([], 1)
+    first, again = (str(pk) for pk in commands(charger).order_by("id").values_list("pk", flat=True))
+    audited = AuditEntry.objects.filter(action="command.issued", object_id__in=[first, again])
+    assert [entry.object_id for entry in audited] == [first]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        ("failed", "disconnected", 1), ("failed", "offline", 1), ("expired", "expired", 1),
+        ("failed", "invalid_request", 0), ("timed_out", "timeout", 1), ("not_supported", "not_supported", 0),
+    ],
+)  # fmt: skip
+def test_t47_what_a_station_did_not_hear_it_is_told_again_after_a_minute(
+    charger: Charger, alice: Actor, status: str, code: str, told: int
+) -> None:
+    priced(alice)
+    knows(charger, "Tariff")
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        kept(charger, socket)
+        StationTariff.objects.all().delete()
+        commands(charger).update(status=status, error={"code": code, "description": ""})
+        at_once = native_tariffs.keep(clock.now() + timedelta(seconds=50))
+        soon = kept(charger, socket, seconds=70)
+
+    assert (at_once, len(soon)) == (0, told)
+
+
+def test_t47_a_station_that_never_answers_is_told_again_once_and_then_after_an_hour(
+    charger: Charger, alice: Actor
+) -> None:
+    priced(alice)
+    knows(charger, "Tariff")
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        counts = []
+        for minutes in (0, 2, 4, 50, 63):
+            counts.append(len(kept(charger, socket, minutes=minutes)))
+            StationTariff.objects.all().delete()
+            issued_at = clock.now() + timedelta(minutes=minutes)
+            fresh = commands(charger).exclude(status="timed_out")
+            fresh.update(status="timed_out", error={"code": "timeout"}, issued_at=issued_at)
+
+    assert counts == [1, 1, 0, 0, 1]
+
+
+def test_t47_stations_that_have_what_they_should_cost_no_query_of_their_own(
+    charger: Charger, alice: Actor, django_assert_max_num_queries: Any
+) -> None:
+    priced(alice)
+    knows(charger, "Tariff")
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        kept(charger, socket)
+        others = [make_station(alice)[0] for _ in range(10)]
+        (row,) = StationTariff.objects.filter(station=charger.station)
+        present = charger.station.presence.__class__
+        for station in others:
+            knows(replace(charger, station=station), "Tariff")
+            present.objects.filter(station=station).update(connected=True, ocpp_version="2.1")
+            StationTariff.objects.create(
+                station=station,
+                kind="default",
+                tariff_id=row.tariff_id,
+                status="installed",
+                told_at=clock.now(),
+            )
+        with django_assert_max_num_queries(10):
+            assert native_tariffs.keep(clock.now()) == 0
+    present.objects.filter(station__in=others).update(connected=False)
+
+
+def test_t47_stations_of_who_prices_nothing_are_not_looked_at(charger: Charger) -> None:
+    knows(charger, "Tariff")
+    with charger.dial("2.1") as socket:
+        socket.boot()
+        with CaptureQueriesContext(connection) as queries:
+            assert native_tariffs.keep(clock.now()) == 0
+    named = charger.station.pk.hex  # as the driver writes it
+    assert not any(named in query["sql"].replace("-", "") for query in queries)
 
 
 def test_t47_outlets_with_tariffs_of_their_own_have_defaults_of_their_own(
@@ -249,6 +353,39 @@ def test_t47_a_change_that_is_refused_is_asked_for_again_after_an_hour_and_one_t
     later = changed(charger, car, minutes=61)
 
     assert [len(refused), len(soon), len(later)] == [2, 0, 2]
+
+
+def untold(car: Car) -> list[Alert]:
+    return list(Alert.objects.filter(kind="session_tariff_untold", subject=str(car.session.pk)))
+
+
+def test_t47_a_price_that_follows_and_cannot_be_said_exactly_raises_one_alert(
+    plug: Plug, charger: Charger, alice: Actor
+) -> None:
+    car = plug("2.1", hours_ago=1)
+    in_force(alice, car, (-60, "0.50"), (30, "0.30"), later=[component("TIME", "1.90", "19")])
+    knows(charger, "Tariff")
+    car.start(0)
+    assert [changed(charger, car), changed(charger, car)] == [[], []]
+
+    (alert,) = untold(car)
+    assert (alert.count, alert.severity, alert.station_id) == (1, "warning", charger.station.pk)
+    assert car.name in alert.detail
+    Alert.objects.update(cleared_at=clock.now())
+    changed(charger, car)
+    assert len(untold(car)) == 1
+
+
+def test_t47_where_no_price_was_told_at_all_nothing_is_left_running(
+    plug: Plug, charger: Charger, alice: Actor
+) -> None:
+    car = plug("2.1", hours_ago=1)
+    in_force(alice, car, (-60, "0.50"), (30, "0.30"), more=[component("TIME", "1.90", "19")])
+    knows(charger, "Tariff")
+    car.start(0)
+
+    assert changed(charger, car) == []
+    assert untold(car) == []
 
 
 def test_t47_a_station_is_told_nothing_while_it_is_away(plug: Plug, charger: Charger, alice: Actor) -> None:
