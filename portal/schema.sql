@@ -986,7 +986,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a22173e1fa70b9a8ea2704eeb35c8d,01a22173e1fa73e9b04d3e1f20afa9e1,01a22173e1fa7208befae49c3d75f8f1,01a22173e1fa759ea3a9f0364db7ce7a,01a22173e1fa7c6fade3244cae006687,01a22173e1fa72d788602ba613f375cb,01a22173e1fa7c7eb10079249370a833,01a22173e1fa72398c8e28ad0dcaf12e}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 09:19:32.346819+00:00","2026-11-28 09:19:32.346847+00:00","2026-11-28 09:19:32.346861+00:00","2026-11-28 09:19:32.346874+00:00","2026-11-28 09:19:32.346887+00:00","2026-11-28 09:19:32.346900+00:00","2026-11-28 09:19:32.346921+00:00","2026-11-28 09:19:32.346939+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a22187a03879c7b8a9a7777a9a11f1,01a22187a038744ba089bd60f53429f4,01a22187a0387e48860c1e3b8f833e09,01a22187a03871b9a10eca8bada7a44c,01a22187a03879789a0fd570ac0045ab,01a22187a0387f2a82e255ac186984bb,01a22187a0387117a631837cdb8310be,01a22187a03878bd8e24ca6fff95d97b}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 09:41:06.232897+00:00","2026-11-28 09:41:06.232925+00:00","2026-11-28 09:41:06.232939+00:00","2026-11-28 09:41:06.232952+00:00","2026-11-28 09:41:06.232964+00:00","2026-11-28 09:41:06.232976+00:00","2026-11-28 09:41:06.232997+00:00","2026-11-28 09:41:06.233016+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -3082,6 +3082,15 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0011_keys_of
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration core.0012_former_holders_of_keys 12f3e376a4d0b65f
+ALTER TABLE "core_apikey" ADD COLUMN "former_owner_id" uuid NULL;
+ALTER TABLE "core_accesstoken" ADD COLUMN "owner_id" uuid NULL;
+UPDATE core_apikey SET former_owner_id = owner_id WHERE former_digest IS NOT NULL;
+UPDATE core_accesstoken t SET owner_id = k.owner_id FROM core_apikey k WHERE k.id = t.key_id;
+INSERT INTO django_migrations (app, name, applied) VALUES ('core', '0012_former_holders_of_keys', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration mfa.0001_initial a42b6353f2ed5dd7
 CREATE TABLE "mfa_authenticator" ("id" bigint NOT NULL PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, "type" varchar(20) NOT NULL, "data" jsonb NOT NULL, "user_id" uuid NOT NULL);
 ALTER TABLE "mfa_authenticator" ADD CONSTRAINT "mfa_authenticator_user_id_type_798d27ea_uniq" UNIQUE ("user_id", "type");
@@ -3092,7 +3101,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 09:20:08.130327+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 09:41:41.157133+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());
