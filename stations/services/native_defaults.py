@@ -56,8 +56,8 @@ def _layout(stations: Sequence[ChargingStation]) -> _Layout:
     keys = [one.pk for one in stations]
     outlets: dict[UUID, list[_Outlet]] = defaultdict(list)
     rows = Evse.objects.filter(station__in=keys).order_by("evse_id")
-    for station_pk, *outlet in rows.values_list("station_id", "pk", "evse_id"):
-        outlets[station_pk].append(_Outlet(*outlet))
+    for station_pk, evse_pk, evse_id in rows.values_list("station_id", "pk", "evse_id"):
+        outlets[station_pk].append(_Outlet(evse_pk, evse_id))
     types: dict[UUID, int] = defaultdict(int)
     connectors = Connector.objects.filter(evse__station__in=keys).order_by()
     for evse_pk, _type in connectors.values_list("evse_id", "type").distinct():

@@ -110,8 +110,8 @@ def _keep_all(stations: Sequence[ChargingStation], now: datetime) -> int:
     wanted = native_defaults.wanted(stations, now)
     present: dict[UUID, Present] = {one.pk: set() for one in stations}
     rows = StationTariff.objects.filter(station__in=present, status=_INSTALLED, transaction=None)
-    for station_pk, *one in rows.values_list("station_id", "evse_id", "tariff_id"):
-        present[station_pk].add((one[0], one[1]))
+    for station_pk, evse_id, name in rows.values_list("station_id", "evse_id", "tariff_id"):
+        present[station_pk].add((evse_id, name))
     return sum(
         turns.guarded(one.pk, partial(_keep, one, wanted[one.pk], present[one.pk], now)) for one in stations
     )
