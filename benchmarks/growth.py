@@ -40,24 +40,30 @@ class Page:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="part of the full size (default 1)")
-    scale = parser.parse_args().scale
-    sessions = int(SESSIONS * scale) // STATIONS
-    needed = sessions * STATIONS * READINGS_PER_SESSION * BYTES_PER_READING
+    parser.add_argument(
+        "--readings", type=int, default=READINGS_PER_SESSION,
+        help="of each session (default %(default)s); with 1 the lists are measured at full length in a few minutes",
+    )  # fmt: skip
+    told = parser.parse_args()
+    sessions = int(SESSIONS * told.scale) // STATIONS
+    needed = sessions * STATIONS * max(told.readings, 1) * BYTES_PER_READING
     with harness.servers() as place:
         if shutil.disk_usage(place.directory).free < needed:
-            raise SystemExit(f"{needed / 2**30:.0f} GiB of disk are needed. Choose a smaller --scale.")
+            raise SystemExit(
+                f"{needed / 2**30:.0f} GiB of disk are needed. Choose less by --scale or --readings."
+            )
         print(harness.machine(), harness.HEAD, sep="\n\n", flush=True)
-        for row in run(place, sessions):
+        for row in run(place, sessions, told.readings):
             print(row, flush=True)
 
 
-def run(place: Place, sessions: int) -> list[Row]:
-    """``sessions`` of each of the stations."""
+def run(place: Place, sessions: int, readings: int) -> list[Row]:
+    """``sessions`` of each of the stations, with so many ``readings`` each."""
     talking = builds.make_stations(TALKING, FULL.upper())
     before = _messages(place, talking)
     pages_before = _pages()
     begin, machine = time.monotonic(), MachineMeter()
-    _fill(place, sessions)
+    _fill(place, sessions, readings)
     took = time.monotonic() - begin
     others = harness.others_during(machine, took)
     after, pages_after = _messages(place, talking), _pages(again=True)
@@ -185,7 +191,7 @@ def _page(client: Any, address: str, rounds: int = ROUNDS) -> Page:
     return Page(times, len(queries))
 
 
-def _fill(place: Place, sessions: int) -> None:
+def _fill(place: Place, sessions: int, readings: int) -> None:
     """Stations first, then sessions and their readings, some stations at a time."""
     from stations.models import ChargingStation, Evse
 
@@ -202,7 +208,7 @@ def _fill(place: Place, sessions: int) -> None:
         connection.execute("CREATE TEMPORARY TABLE numbered AS " + NUMBERED)
         values = {"sessions": sessions, "step": f"{DAYS * 86400 // max(1, sessions)} seconds"}
         for first in range(0, STATIONS, AT_ONCE):
-            some = {**values, "first": first, "last": first + AT_ONCE, "readings": READINGS_PER_SESSION}
+            some = {**values, "first": first, "last": first + AT_ONCE, "readings": readings}
             connection.execute(SESSION_ROWS, some)
             connection.execute(READING_ROWS, some)
         connection.execute("VACUUM ANALYZE")
