@@ -41,6 +41,7 @@ def keep(now: datetime) -> int:
 
 
 def _showing(done: set[Any]) -> Sequence[ChargingStation]:
+    """In no order, so that none always comes last where there are more than a turn can look at."""
     shows = Variable.objects.filter(cost_displays.KEY, value__in=cost_displays.YES, attribute="Actual")
     rows = ChargingStation.objects.filter(
         pk__in=shows.values("station"),
@@ -49,7 +50,7 @@ def _showing(done: set[Any]) -> Sequence[ChargingStation]:
         enabled=True,
         retired_at=None,
     )
-    return list(rows.exclude(pk__in=done).select_related("site").order_by("pk")[:AT_ONCE])
+    return list(rows.exclude(pk__in=done).select_related("site").order_by("?")[:AT_ONCE])
 
 
 def _kept(station: ChargingStation, now: datetime) -> int:
