@@ -121,7 +121,7 @@ class DebitPreview(Resource):
     )
     def get(self, request: Request) -> Response:
         """See what a file of that day would collect, and of what else is owed by payers with a mandate why not."""
-        query = PreviewQuery(data=request.query_params)
+        query = PreviewQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         organization = Organization.objects.get(pk=self.actor.home)
         self.actor.require_everywhere(Permission.INVOICES_MANAGE, organization)

@@ -139,7 +139,7 @@ def test_b44_what_would_be_collected_is_previewed_with_the_reason_of_what_is_not
     assert (other["invoice"], other["obstacle"], other["may_be_announced"], other["announced_for"]) == (
         str(untold.pk), "not_announced", True, None,
     )  # fmt: skip
-    for query in ({}, {"collect_on": "soon"}, {**day, "type": "GOLD"}):
+    for query in ({}, {"collect_on": "soon"}, {**day, "type": "GOLD"}, {**day, "type": ""}):
         assert api.get(path, query).status_code == 400, query
 
     announce = f"invoices/{untold.pk}/announce-debit/"
