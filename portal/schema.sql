@@ -986,7 +986,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration stations.0010_quirks_shipped ddd31c1b16ce6ecf
-INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a22187a03879c7b8a9a7777a9a11f1,01a22187a038744ba089bd60f53429f4,01a22187a0387e48860c1e3b8f833e09,01a22187a03871b9a10eca8bada7a44c,01a22187a03879789a0fd570ac0045ab,01a22187a0387f2a82e255ac186984bb,01a22187a0387117a631837cdb8310be,01a22187a03878bd8e24ca6fff95d97b}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 09:41:06.232897+00:00","2026-11-28 09:41:06.232925+00:00","2026-11-28 09:41:06.232939+00:00","2026-11-28 09:41:06.232952+00:00","2026-11-28 09:41:06.232964+00:00","2026-11-28 09:41:06.232976+00:00","2026-11-28 09:41:06.232997+00:00","2026-11-28 09:41:06.233016+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
+INSERT INTO "stations_quirk" ("id", "vendor", "model", "firmware", "reason", "enabled", "lenient", "tolerances", "call_timeout_s", "ping_interval_s", "energy_factor", "changed_by", "changed_at", "organization_id") SELECT * FROM UNNEST(('{01a2219749707a10acecc5549c1bc595,01a221974970732e8d72cf7a9901e71c,01a2219749707e349b22fb7e86beff12,01a2219749707848b3c4a5925d29da14,01a2219749707a7dbbaaf127fa6f85ba,01a2219749707804986f4246828620f6,01a221974970718c9d42426f0e764473,01a2219749707521b51e6db2fcf1ef49}'::uuid[])::uuid[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"","","","","","","",""}')::varchar[], ('{"Texts longer than the schema allows, words it does not list, extra fields, numbers sent as text: accepted and named as repairs, so that no session is lost to them.","Never answers a WebSocket ping. Its connection would be taken for dead although it works.","Numbers its messages with integers instead of texts. The answer carries the same integer.","Sends its messages as binary frames that hold text.","OCPP 1.6 that sends the 40 digits of its password as text instead of the 20 bytes they stand for.","OCPP 1.6 that offers no sub-protocol when it connects.","Reports kWh under the unit Wh: readings are a thousand times too small.","Answers commands late, for example over a slow mobile connection."}')::varchar[], ('{f,f,f,f,f,f,f,f}'::bool[])::boolean[], ('{t,NULL,NULL,NULL,NULL,NULL,NULL,NULL}'::bool[])::boolean[], ( E'{"{}","{\\"no_pong\\": true}","{\\"integer_ids\\": true}","{\\"binary_frames\\": true}","{\\"hex_password\\": true}","{\\"no_subprotocol\\": true}","{}","{}"}'::jsonb[])::jsonb[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,120}'::int2[])::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::smallint[], ('{NULL,NULL,NULL,NULL,NULL,NULL,1000,NULL}'::numeric[])::numeric[], ('{"","","","","","","",""}')::varchar[], ('{"2026-11-28 09:58:12.592681+00:00","2026-11-28 09:58:12.592708+00:00","2026-11-28 09:58:12.592722+00:00","2026-11-28 09:58:12.592735+00:00","2026-11-28 09:58:12.592748+00:00","2026-11-28 09:58:12.592760+00:00","2026-11-28 09:58:12.592781+00:00","2026-11-28 09:58:12.592799+00:00"}'::timestamptz[])::timestamp with time zone[], ('{NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL}')::uuid[]);
 INSERT INTO django_migrations (app, name, applied) VALUES ('stations', '0010_quirks_shipped', now());
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
@@ -3075,6 +3075,13 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0047_wall
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
+-- migration billing.0048_journals_by_day f46373602fa7b023
+DROP INDEX IF EXISTS journal_by_day;
+CREATE INDEX "journal_by_day" ON "billing_journal" ("organization_id", "posted_at");
+INSERT INTO django_migrations (app, name, applied) VALUES ('billing', '0048_journals_by_day', now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+
 -- migration core.0011_keys_of_persons e09eaafcbb48273f
 ALTER TABLE "core_apikey" ADD COLUMN "owner_id" uuid NULL;
 UPDATE core_apikey k SET owner_id = u.id FROM core_user u WHERE lower(k.created_by) = 'user:' || lower(u.email);
@@ -3101,7 +3108,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
 -- migration mfa.0002_authenticator_timestamps b6566eb07301e2e4
-ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 09:41:41.157133+00:00'::timestamptz NOT NULL;
+ALTER TABLE "mfa_authenticator" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-28 09:58:49.638940+00:00'::timestamptz NOT NULL;
 ALTER TABLE "mfa_authenticator" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "mfa_authenticator" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('mfa', '0002_authenticator_timestamps', now());

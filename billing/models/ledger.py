@@ -44,6 +44,9 @@ class Journal(models.Model):
 
     objects = JournalQuerySet.as_manager()
 
+    class Meta:
+        indexes = [models.Index(fields=["organization", "posted_at"], name="journal_by_day")]
+
     def __str__(self) -> str:
         return f"{self.posted_at:%Y-%m-%d} {self.invoice}"
 

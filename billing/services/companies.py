@@ -79,8 +79,10 @@ def torn(kept: Driver, duplicate: Driver) -> bool:
 
 
 def move(kept: Driver, duplicate: Driver, *, by: Actor) -> int:
-    """From now on the kept driver's company is the duplicate's, where it has none; how many moved.
+    """The kept driver's company is the duplicate's, where it has none; how many moved.
 
+    It is so from when the duplicate joined, as the two are one person: for sessions of which stations tell later. What
+    is sealed stays as it is. Where the kept one has been in a company since, it is so from now on.
     The caller holds the locks of both.
     """
     theirs = _present(duplicate)

@@ -25,6 +25,7 @@ from core.models import Organization
 
 Row = Sequence[str]
 LONGEST_DAYS = 3660
+LAST_YEAR = 9998
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def datev(
 
 def _issued(organization: Organization, first: date, last: date, by: Actor, kind: str) -> QuerySet[Invoice]:
     by.require_everywhere(Permission.INVOICES_MANAGE, organization)
-    if not 0 <= (last - first).days <= LONGEST_DAYS:
+    if not 0 <= (last - first).days <= LONGEST_DAYS or last.year > LAST_YEAR:
         raise Invalid("The period ends after it begins and has at most ten years.", field="to")
     audit.record(
         "invoices.exported",

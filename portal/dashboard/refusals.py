@@ -382,6 +382,7 @@ PLAIN = (
     _("A person's bill is corrected upwards only if that person agrees. Say when and how."),
     _("Name at least one line."),
     _("There is nothing to explain."),
+    _("This was taken back already."),
     _(
         "This is of direct debits. Say on the page of their file that the bank took it, and here what differs."
     ),

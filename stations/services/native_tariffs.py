@@ -56,6 +56,7 @@ Present = set[tuple[int, str]]
 
 def keep(now: datetime) -> int:
     """Tell defaults that changed to stations that are connected; answers with how many commands that took."""
+    _forget_ended(now)
     return turns.through(
         _showing, lambda rows: turns.guarded("default tariffs", partial(_keep_all, rows, now))
     )
@@ -188,6 +189,7 @@ def _change(session: Transaction, now: datetime) -> int:
     )
     if _just_tried(tried, now):
         return 0
+    alerts.clear(UNTOLD, station_id=session.station_id, at=now, subject=str(session.pk))
     intent = ChangeTransactionTariff(transaction=session.pk, tariff={**told, **_words(session, now)})
     return _keep_all([session.station], now) + _issue(session.station_id, intent, tried)
 
@@ -214,6 +216,15 @@ def _notice(session: Transaction, present: str | None, now: datetime) -> None:
         at=now,
         subject=subject,
     )
+
+
+def _forget_ended(now: datetime) -> None:
+    """What could not be said to a session is no matter once it has ended."""
+    told = Alert.objects.filter(kind=UNTOLD, cleared_at=None).values_list("station_id", "subject")
+    of_session = {subject: station for station, subject in told if station is not None}
+    ended = Transaction.objects.filter(pk__in=of_session).exclude(status=TransactionStatus.ACTIVE.value)
+    for key in ended.values_list("pk", flat=True):
+        alerts.clear(UNTOLD, station_id=of_session[str(key)], at=now, subject=str(key))
 
 
 def _words(session: Transaction, now: datetime) -> Mapping[str, Any]:

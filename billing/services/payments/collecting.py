@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from billing.models import (
     Allocation,
@@ -132,11 +132,14 @@ def earliest(invoice: Invoice) -> date:
 def is_announced(invoice: Invoice, today: date) -> bool:
     """Whether the payer was told of a debit that is still to come, or was to come a few days ago."""
     told = announcement_of(invoice)
-    if told is None or told.on + GRACE < today:
+    if told is None or told.on + GRACE < today or allocating.open_amount(invoice) > told.amount:
         return False
-    mandates = Mandate.objects.filter(account=invoice.account_id, reference=told.mandate)
-    came_back = _came_back(invoice.organization).get(invoice.pk)
-    return mandates.filter(state=MandateState.ACTIVE).exists() and not _is_used_up(told, came_back)
+    mandate = Mandate.objects.filter(account=invoice.account_id, reference=told.mandate).first()
+    if mandate is None or mandate.state != MandateState.ACTIVE or not mandate.is_usable(told.on):
+        return False
+    mine = BankDetails.objects.filter(organization=invoice.organization_id, creditor_id=told.creditor_id)
+    came_back = _came_back(invoice.organization, among=[invoice.pk]).get(invoice.pk)
+    return mine.exists() and not _is_used_up(told, came_back)
 
 
 def announcement_of(invoice: Invoice) -> Announcement | None:
@@ -183,14 +186,17 @@ def _known(organization: Organization) -> _Known:
     )
 
 
-def _came_back(organization: Organization) -> Mapping[UUID, datetime]:
+def _came_back(
+    organization: Organization, *, among: Collection[UUID] | None = None
+) -> Mapping[UUID, datetime]:
     """When the last debit was made that came back, by its invoice."""
     returned = Payment.objects.filter(
-        organization=organization, state=PaymentState.RETURNED, method=Method.DIRECT_DEBIT
-    )
-    items = DebitItem.objects.filter(
-        file__organization=organization, end_to_end_id__in=returned.values("end_to_end_id")
-    )
+        organization=organization, state=PaymentState.RETURNED, method=Method.DIRECT_DEBIT,
+        end_to_end_id=OuterRef("end_to_end_id"),
+    )  # fmt: skip
+    items = DebitItem.objects.filter(Exists(returned), file__organization=organization, open=False)
+    if among is not None:
+        items = items.filter(invoice__in=among)
     return dict(items.values_list("invoice_id").annotate(Max("file__made_at")))
 
 
@@ -231,7 +237,8 @@ def _of_invoice(invoice: Invoice, known: _Known) -> Obstacle | None:
         return Obstacle.CARD
     if invoice.pk in known.disputed:
         return Obstacle.DISPUTED
-    return Obstacle.HELD if {invoice.pk, invoice.account_id} & set(known.held) else None
+    is_held = invoice.pk in known.held or invoice.account_id in known.held
+    return Obstacle.HELD if is_held else None
 
 
 def _of_announcement(

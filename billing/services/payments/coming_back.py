@@ -44,8 +44,15 @@ def credited(line: BankLine, by: Actor) -> bool:
 
 
 def is_of_a_debit(line: BankLine) -> bool:
-    """Whether a booking that waits is a credit of debits of ours, which are payments of their own."""
-    return line.reason == Note.OTHER_AMOUNT or _item(line.organization_id, line.end_to_end_id) is not None
+    """Whether a booking that waits is a credit of debits of ours, which are payments of their own.
+
+    What the bank credits a second time is not: it is the payer's credit until somebody wants it back.
+    """
+    if line.reason == Note.CREDITED_ALREADY:
+        return False
+    mine = DebitItem.objects.filter(file__organization_id=line.organization_id)
+    named = line.end_to_end_id and mine.filter(end_to_end_id=line.end_to_end_id).exists()
+    return line.reason == Note.OTHER_AMOUNT or bool(named)
 
 
 def credited_as_a_whole(line: BankLine, batch: str, by: Actor) -> bool:
@@ -93,9 +100,11 @@ def by_hand(payment: Payment, *, reason: str, fee: Decimal = Decimal(0), by: Act
     if fee:
         allocating.require_amount(fee, payment.currency)
     item = _item(payment.organization_id, payment.end_to_end_id)
+    if Payment.objects.select_for_update().get(pk=payment.pk).state == PaymentState.RETURNED:
+        raise Conflict("This was taken back already.")
     taken = receiving.take_back(payment, reason=reason, fee=fee, by=by)
     if item is not None:
-        debits.came_back(item, reason, by=by)
+        debits.came_back(item, reason.split()[0].upper(), by=by)
     return taken
 
 

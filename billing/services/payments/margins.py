@@ -19,6 +19,8 @@ FRESH = timedelta(minutes=1)
 """A register read so long ago is as good as one of now."""
 OLDEST = timedelta(minutes=15)
 """So much of what a register may have gone on since is reckoned: who is silent for longer hears no stop either."""
+MORE = Decimal("1.25")
+"""By so much a car may charge faster than at its highest reading."""
 USUAL_W = 22_000
 """What an outlet of three phases and 32 A gives: taken where no rating is known and no more was measured."""
 THOUSAND = Decimal(1000)
@@ -52,6 +54,7 @@ def rating_w(session: Transaction) -> int:
 def _ahead(session: Transaction, frozen: FrozenTariff, now: datetime) -> Ahead:
     """From its last reading on. A session that uses a reservation began with that (T-25)."""
     since = _read_at(session, now)
+    span = now - since + SPAN
     began = min(filter(None, [session.started_at, frozen.reserved_from]))
     elapsed = max(since - began, timedelta(0))
     priced, heard = _priced_kwh(session), Fraction(session.energy_wh or 0) / 1000
@@ -61,11 +64,19 @@ def _ahead(session: Transaction, frozen: FrozenTariff, now: datetime) -> Ahead:
             elapsed_s=Fraction(elapsed // timedelta(microseconds=1), 1_000_000),
             kwh=priced,
         ),
-        span=now - since + SPAN,
-        power_kw=Decimal(rating_w(session)) / THOUSAND,
+        span=span,
+        power_kw=_power_w(session, span) / THOUSAND,
         fee_is_due=not _has_fee(session),
         unpriced_kwh=max(heard - priced, Fraction(0)),
     )
+
+
+def _power_w(session: Transaction, span: timedelta) -> Decimal:
+    """In the mean: at the rating from now on, and since the reading at what was measured and some more, if it was."""
+    rated, measured = Decimal(rating_w(session)), session.power_max_w
+    since = min(measured * MORE, rated) if measured else rated
+    share = Decimal(SPAN / span)
+    return rated * share + since * (1 - share)
 
 
 def _read_at(session: Transaction, now: datetime) -> datetime:

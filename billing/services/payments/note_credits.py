@@ -49,7 +49,7 @@ def lock_owed(note: Invoice) -> None:
     """What a note's credit will be set off against, before its number is taken: crediting locks in that order."""
     if note.document_type == DocumentType.CREDIT_NOTE and note.kind == InvoiceKind.COLLECTIVE:
         owed = Invoice.objects.select_for_update().filter(account=note.account_id, state__in=allocating.OWED)
-        list(owed.order_by("issued_on", "id").values_list("pk"))
+        list(owed.order_by("pk").values_list("pk"))
 
 
 def told(credits: Sequence[Taken]) -> dict[str, Any]:

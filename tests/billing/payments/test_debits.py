@@ -306,3 +306,16 @@ def test_b45_a_credit_of_a_debit_is_confirmed_for_no_invoice_and_given_to_nobody
     debits.collected(row, by=alice)
     assert matching.leave(line, reason="0.35 of charges", by=alice).state == LineState.LEFT
     assert Payment.objects.get(organization=organization).captured == DUE
+
+
+def test_b46_what_the_bank_credits_twice_is_the_payers_credit(
+    filed: tuple[Invoice, DebitFile], organization: Organization, alice: Actor
+) -> None:
+    invoice, row = filed
+    item = row.items.get()
+    take_in(camt(credit(item)), alice)
+    twice = camt(credit(item), number="2").replace(b"2026-11-20", b"2026-11-23")
+    line = matching.give_to(line_of(take_in(twice, alice)), invoice.account, by=alice)
+    assert line.payment is not None
+    assert (line.state, allocating.unallocated(line.payment)) == (LineState.MATCHED, DUE)
+    assert Payment.objects.filter(organization=organization).count() == 2

@@ -167,6 +167,18 @@ def test_b40_what_can_have_been_charged_since_the_last_reading_is_reserved_for_s
     assert wallets.margin(told, Decimal("1.20")) == Decimal(reserve)
 
 
+def test_b40_what_was_charged_since_the_last_reading_is_reckoned_by_what_the_car_takes(
+    station: ChargingStation, driver: Driver, alice: Actor
+) -> None:
+    """At 20 kW three minutes are 0.30; ten minutes at 4 kW, and a quarter more, are 0.25."""
+    priced(alice, element(component("ENERGY", "0.30")), place=station)
+    session = sessions.begin(station, token=factories.make_token(alice, driver=driver).value)
+    sessions.read(session, "4000", minutes_ago=10)
+    told = Transaction.objects.get(pk=session.pk)
+    told.power_max_w = Decimal(4000)
+    assert wallets.margin(told, Decimal("1.20")) in (Decimal("0.55"), Decimal("0.56"))
+
+
 def test_b40_a_price_that_held_since_the_last_reading_counts_as_one_to_come(
     station: ChargingStation, driver: Driver, alice: Actor
 ) -> None:

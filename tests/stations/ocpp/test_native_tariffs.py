@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from core import clock
 from core.access import Actor
 from core.models import AuditEntry
-from stations.models import Alert, Command, Evse, StationTariff, TariffAssignment
+from stations.models import Alert, Command, Evse, StationTariff, TariffAssignment, Transaction
 from stations.services import native_tariffs, session_costs
 from tariffs import publishing
 from tariffs.models import TariffVersion
@@ -371,7 +371,12 @@ def test_t47_a_price_that_follows_and_cannot_be_said_exactly_raises_one_alert(
     (alert,) = untold(car)
     assert (alert.count, alert.severity, alert.station_id) == (1, "warning", charger.station.pk)
     assert car.name in alert.detail
-    Alert.objects.update(cleared_at=clock.now())
+    native_tariffs.keep(clock.now())
+    assert untold(car)[0].cleared_at is None
+    Transaction.objects.filter(pk=car.session.pk).update(status="ended")
+    native_tariffs.keep(clock.now())
+    assert untold(car)[0].cleared_at is not None, "the session is over"
+    Transaction.objects.filter(pk=car.session.pk).update(status="active")
     changed(charger, car)
     assert len(untold(car)) == 1
 
