@@ -28,9 +28,16 @@ AFTER_CALLS: Mapping[str, Callable[[Command], None]] = {
 or are numbered by us beforehand, which a raw call is not."""
 
 
+LEFT_UNCERTAIN = frozenset({"GetLocalListVersion", "SendLocalList"})
+"""What an answer that breaks its schema makes uncertain; of anything else it leaves nothing behind."""
+
+
 def call_settled(command: Command) -> None:
     """A raw call has what it says in common with the command for the same."""
-    if afterwards := AFTER_CALLS.get(str(command.parameters.get("action"))):
+    action = str(command.parameters.get("action"))
+    is_broken = (command.error or {}).get("code") == "invalid_answer"
+    afterwards = AFTER_CALLS.get(action)
+    if afterwards and (action in LEFT_UNCERTAIN or not is_broken):
         afterwards(command)
 
 
