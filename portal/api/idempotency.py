@@ -59,7 +59,7 @@ def once(
             response = work()
             if not _keep(row, response) and not apart:
                 raise Conflicting(AT_WORK)
-    except Exception as error:
+    except Exception as error:  # whatever it is, it is answered to the caller; a refusal is kept as well
         _keep_refusal(row, error, request)
         raise
     except BaseException:

@@ -27,6 +27,7 @@ from billing.models import (
     StepState,
 )
 from billing.services import accounts, companies, crediting, documents, driver_export, parties
+from billing.services import letters as post
 from billing.services.dunning import consequences, holding, policies, sending, standing, working_days
 from billing.services.dunning.policies import Step, Terms
 from billing.services.payments import debits, receiving
@@ -327,7 +328,8 @@ def test_b29_a_worker_that_dies_at_a_commit_asks_for_nothing_twice(
     invoice = overdue()
     day = after(invoice, 7)
     with monkeypatch.context() as patched, on(day):
-        patched.setattr(sending, "send_due" if killed_after == "step" else "_send", die)
+        room, name = (sending, "send_due") if killed_after == "step" else (post, "send")
+        patched.setattr(room, name, die)
         with pytest.raises(Killed):
             tasks.dun()
     dun(day)

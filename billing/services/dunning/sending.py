@@ -1,37 +1,23 @@
-"""Letters on their way: each once, with the invoice attached, and only while it still has to be asked for.
+"""Reminders on their way, only while their invoice still has to be asked for."""
 
-As with invoices, a row is marked as being sent in a commit of its own before: a mail that was cut off is left to a
-person instead of being sent twice.
-"""
-
-import logging
 import math
-from datetime import timedelta
 
 from django.db.models import QuerySet
 from django.db.transaction import atomic
 
 from billing.models import DunningStep, Invoice, StepState
-from billing.services import delivering
+from billing.services import delivering, letters
 from billing.services.dunning import standing
 from core import access, audit, clock, turns
 from core.access import Actor, Permission
-from core.errors import Conflict, DomainError
-from core.services import mails
-
-logger = logging.getLogger(__name__)
+from core.errors import Conflict
 
 SYSTEM = access.system("dunning")
-TRIES = 8
-AGAIN = timedelta(minutes=1)
-STUCK = timedelta(minutes=10)
-NO_ADDRESS = "No e-mail address of the payer is known."
 
 
 def send_due(turn_s: float = math.inf) -> int:
     """Send what waits and whose invoice has its files; how many were tried."""
-    stuck = DunningStep.objects.filter(state=StepState.SENDING, next_try_at__lt=clock.now())
-    stuck.update(state=StepState.FAILED, reason=delivering.UNSURE)
+    letters.give_up_stuck(DunningStep)
     return turns.repeat(_send_next, turn_s)
 
 
@@ -64,34 +50,9 @@ def _send_next() -> bool:
         if standing.stopped(row.invoice, clock.now()):
             _withdraw(row)
             return True
-        row.state, row.tries = StepState.SENDING, row.tries + 1
-        row.next_try_at = clock.now() + STUCK
-        row.save(update_fields=["state", "tries", "next_try_at"])
-    _send(row)
+        letters.claim(row)
+    letters.send(row, name="dunning")
     return True
-
-
-def _send(row: DunningStep) -> None:
-    address = standing.address_of(row.invoice)
-    if not address:
-        _failed(row, NO_ADDRESS, last=True)
-        return
-    try:
-        name = f"dunning-{row.pk}"
-        delivering.letter(row.invoice, row.subject, row.body, to=address, name=name).send()
-    except (OSError, ValueError, DomainError) as why:
-        cause = str(why) if isinstance(why, DomainError) else mails.cause(why)
-        logger.warning("dunning.failed", extra={"invoice": row.invoice.number, "why": cause})
-        _failed(row, cause, last=row.tries >= TRIES)
-    else:
-        sent = DunningStep.objects.filter(pk=row.pk)
-        sent.update(state=StepState.SENT, sent_at=clock.now(), reason="")
-
-
-def _failed(row: DunningStep, why: str, *, last: bool) -> None:
-    state = StepState.FAILED if last else StepState.WAITING
-    later = clock.now() + AGAIN * 2 ** min(row.tries, 8)
-    DunningStep.objects.filter(pk=row.pk).update(state=state, reason=why[:300], next_try_at=later)
 
 
 def _withdraw(row: DunningStep) -> None:

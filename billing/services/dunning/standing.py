@@ -20,12 +20,11 @@ from billing.models import (
     StepState,
 )
 from billing.models.dunning import DunningHoldQuerySet
-from billing.services import parties
+from billing.services import letters
 from billing.services.dunning import policies, working_days
 from billing.services.dunning.policies import Step, Terms
 from billing.services.payments import allocating, collecting, under_way
 from core import clock
-from core.errors import Invalid
 
 
 class Stop(StrEnum):
@@ -132,15 +131,7 @@ def _why_no_next(invoice: Invoice, taken: Sequence[DunningStep], step: Step | No
         return Stop.UNSENT
     if step is None:
         return Stop.DONE
-    return None if address_of(invoice) else Stop.NO_ADDRESS
-
-
-def address_of(invoice: Invoice) -> str:
-    """Where the payer is written to today; empty where that is not known."""
-    try:
-        return parties.buyer_of(invoice.account, parties.seller_of(invoice.organization_id)).email
-    except Invalid:
-        return ""
+    return None if letters.address_of(invoice) else Stop.NO_ADDRESS
 
 
 def _day(invoice: Invoice, taken: Sequence[DunningStep], step: Step, terms: Terms, today: date) -> date:

@@ -1,12 +1,9 @@
 """Announcing a direct debit by mail where the invoice did not: who signed since, or anew (billing B-44).
 
-As with invoices, a row is marked as being sent in a commit of its own before: a mail that was cut off is left to a
-person instead of being sent twice. What is announced, and for which day, is decided when it goes out.
+What is announced, and for which day, is decided when it goes out.
 """
 
-import logging
 import math
-from datetime import timedelta
 from decimal import Decimal
 
 from django.db.models import QuerySet
@@ -15,21 +12,14 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, override
 
 from billing.models import DebitNotice, DeliveryState, Invoice, MandateType
-from billing.services import delivering, parties
+from billing.services import delivering, letters
 from billing.services.payments import collecting
 from billing.services.payments.collecting import Candidate
 from core import audit, clock, turns
 from core.access import Actor, Permission
-from core.errors import Conflict, DomainError, Invalid
+from core.errors import Conflict
 from core.money import minor_units
-from core.services import mails
 
-logger = logging.getLogger(__name__)
-
-TRIES = 8
-AGAIN = timedelta(minutes=1)
-STUCK = timedelta(minutes=10)
-NO_ADDRESS = "No e-mail address of the payer is known."
 NOTHING_TO_TELL = "There is nothing to announce any more."
 
 
@@ -47,8 +37,8 @@ def announce(invoice: Invoice, *, by: Actor) -> DebitNotice:
     found = _to_tell(held)
     if found is None or found.mandate is None:
         raise Conflict("No direct debit of this invoice can be announced.")
-    if not _address_of(held):
-        raise Conflict(NO_ADDRESS)
+    if not letters.address_of(held):
+        raise Conflict(letters.NO_ADDRESS)
     row = DebitNotice.objects.create(
         invoice=held, mandate=found.mandate, amount=found.rest, collect_on=collecting.earliest(held),
         creditor_id=collecting.details_of(held.organization).creditor_id, made_at=clock.now(), made_by=by.label[:200],
@@ -59,8 +49,7 @@ def announce(invoice: Invoice, *, by: Actor) -> DebitNotice:
 
 def send_due(turn_s: float = math.inf) -> int:
     """Send what waits and whose invoice has its files; how many were tried."""
-    stuck = DebitNotice.objects.filter(state=DeliveryState.SENDING, next_try_at__lt=clock.now())
-    stuck.update(state=DeliveryState.FAILED, reason=delivering.UNSURE)
+    letters.give_up_stuck(DebitNotice)
     return turns.repeat(_send_next, turn_s)
 
 
@@ -85,12 +74,12 @@ def _send_next() -> bool:
         row = rows.select_related("invoice__account", "invoice__organization", "mandate").first()
         if row is None:
             return False
-        row.tries, row.next_try_at = row.tries + 1, clock.now() + STUCK
         if not _is_written(row):
             row.state, row.reason = DeliveryState.FAILED, NOTHING_TO_TELL
-        row.save()
-    if row.state == DeliveryState.SENDING:
-        _send(row)
+            row.save()
+            return True
+        letters.claim(row)
+    letters.send(row, name="debit")
     return True
 
 
@@ -102,40 +91,10 @@ def _is_written(row: DebitNotice) -> bool:
         return False
     if found is None or found.mandate != row.mandate:
         return False
-    row.state, row.amount = DeliveryState.SENDING, found.rest
-    row.collect_on = collecting.earliest(row.invoice)
+    row.amount, row.collect_on = found.rest, collecting.earliest(row.invoice)
     row.creditor_id = collecting.details_of(row.invoice.organization).creditor_id
     row.subject, row.body = _letter(row)
     return True
-
-
-def _send(row: DebitNotice) -> None:
-    address = _address_of(row.invoice)
-    if not address:
-        _failed(row, NO_ADDRESS, last=True)
-        return
-    try:
-        delivering.letter(row.invoice, row.subject, row.body, to=address, name=f"debit-{row.pk}").send()
-    except (OSError, ValueError, DomainError) as why:
-        cause = str(why) if isinstance(why, DomainError) else mails.cause(why)
-        logger.warning("debit_notice.failed", extra={"invoice": row.invoice.number, "why": cause})
-        _failed(row, cause, last=row.tries >= TRIES)
-    else:
-        sent = DebitNotice.objects.filter(pk=row.pk)
-        sent.update(state=DeliveryState.SENT, sent_at=clock.now(), reason="")
-
-
-def _failed(row: DebitNotice, why: str, *, last: bool) -> None:
-    state = DeliveryState.FAILED if last else DeliveryState.WAITING
-    later = clock.now() + AGAIN * 2 ** min(row.tries, 8)
-    DebitNotice.objects.filter(pk=row.pk).update(state=state, reason=why[:300], next_try_at=later)
-
-
-def _address_of(invoice: Invoice) -> str:
-    try:
-        return parties.buyer_of(invoice.account, parties.seller_of(invoice.organization_id)).email
-    except Invalid:
-        return ""
 
 
 def _letter(row: DebitNotice) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from billing.providers.base import (
     RemoteState,
 )
 from billing.services import alarms
-from billing.services.payments import allocating, provider_settings, receiving, refunding, wallets
+from billing.services.payments import allocating, provider_settings, receiving, refunding, stopping
 from core import audit, clock
 from core.errors import Conflict
 
@@ -87,7 +87,7 @@ def read_disputes(payment: Payment) -> None:
         _dispute(held, any(one.state == DisputeState.OPEN for one in found))
         for one in found:
             if one.state == DisputeState.LOST and one.amount.currency == held.currency:
-                receiving.lose(held, one.reference, one.amount.amount, by=wallets.SYSTEM)
+                receiving.lose(held, one.reference, one.amount.amount, by=stopping.SYSTEM)
 
 
 def apply(held: Payment, remote: RemotePayment) -> None:
@@ -110,7 +110,7 @@ def apply(held: Payment, remote: RemotePayment) -> None:
         held.state, held.failure = PaymentState.FAILED, remote.failure
     held.save()
     if held.state == PaymentState.RECEIVED and before != PaymentState.RECEIVED:
-        receiving.arrived(held, by=wallets.SYSTEM)
+        receiving.arrived(held, by=stopping.SYSTEM)
         _settle_what_it_was_for(held)
     if remote.card is not None and held.account_id is not None and held.purpose != Purpose.AD_HOC:
         _keep_card(held, remote.card)
@@ -131,7 +131,7 @@ def _each(payments: QuerySet[Payment], look: Callable[[Payment], None]) -> int:
             look(payment)
         except (ProviderRefused, ProviderUnclear, Conflict) as error:
             logger.info("payments.unread", extra={"payment": str(payment.pk), "why": str(error)})
-        except Exception:
+        except Exception:  # whatever one of them has, the others go on
             logger.exception("payments.unread", extra={"payment": str(payment.pk)})
     return len(rows)
 
@@ -141,7 +141,7 @@ def _dispute(held: Payment, is_open: bool) -> None:
         return
     held.disputed_at = clock.now() if is_open else None
     held.save(update_fields=["disputed_at"])
-    audit.record("payment.disputed" if is_open else "payment.dispute_closed", held, by=wallets.SYSTEM)
+    audit.record("payment.disputed" if is_open else "payment.dispute_closed", held, by=stopping.SYSTEM)
     if is_open:
         alarms.tell(
             "dispute", f"The payer of {held} disputes it. Answer at the provider, which has a deadline.",
@@ -154,7 +154,7 @@ def _settle_what_it_was_for(held: Payment) -> None:
     for call in held.calls.filter(details__has_key="invoice"):
         invoice = Invoice.objects.filter(pk=call.details["invoice"]).first()
         if invoice is not None and invoice.state in allocating.OWED:
-            allocating.allocate(held, invoice, by=wallets.SYSTEM)
+            allocating.allocate(held, invoice, by=stopping.SYSTEM)
 
 
 def _keep_card(held: Payment, card: RemoteCard) -> None:

@@ -20,7 +20,7 @@ from billing.models import (
     Purpose,
 )
 from billing.services import alarms
-from billing.services.payments import stopping, wallets
+from billing.services.payments import margins, reservations, stopping
 from core import audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -119,7 +119,7 @@ def _look_at(key: UUID) -> int:
 def _follow(held: Payment, row: Hold, session: Transaction) -> None:
     record = Cdr.objects.filter(transaction=session, credit=False, credited_by=None).first()
     is_ending = clock.now() >= row.expires_at - GIVE_UP_BEFORE_END
-    if wallets.is_paid_to_driver(session, record):
+    if reservations.is_paid_to_driver(session, record):
         release(held)
     elif record is not None:
         capture(held, record.payable_incl_vat or _NOTHING)
@@ -163,7 +163,7 @@ def _limit(held: Payment, row: Hold, session: Transaction) -> None:
     if session.status != TransactionStatus.ACTIVE:
         return
     ends = clock.now() >= row.expires_at - STOP_BEFORE_END
-    if ends or so_far + wallets.margin(session, so_far) >= held.authorized:
+    if ends or so_far + margins.margin(session, so_far) >= held.authorized:
         _stop(row, session)
 
 

@@ -20,7 +20,7 @@ from billing.models import (
 )
 from billing.providers.base import RemoteRefund
 from billing.services import alarms
-from billing.services.payments import allocating, books, wallets
+from billing.services.payments import allocating, books, stopping, wallets
 from core import audit, clock
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
@@ -86,7 +86,7 @@ def take_over(held: Payment, remote: RemoteRefund) -> None:
     if held.state != PaymentState.RECEIVED or amount <= 0:
         return
     row = Refund.objects.create(
-        payment=held, amount=amount, reason="Sent back at the provider.", made_by=wallets.SYSTEM.label,
+        payment=held, amount=amount, reason="Sent back at the provider.", made_by=stopping.SYSTEM.label,
         made_at=clock.now(), state=RefundState.DONE, provider_reference=remote.reference,
     )  # fmt: skip
     missing = wallets.give_back(held, amount) if held.purpose == Purpose.TOP_UP else _NOTHING
@@ -95,7 +95,7 @@ def take_over(held: Payment, remote: RemoteRefund) -> None:
     held.save(update_fields=["refunded"])
     allocating.reopen_beyond(held)
     audit.record(
-        "payment.refunded", held, by=wallets.SYSTEM, reason=row.reason,
+        "payment.refunded", held, by=stopping.SYSTEM, reason=row.reason,
         changes={"refunded": [None, f"{amount:.2f}"]},
     )  # fmt: skip
 
@@ -112,7 +112,7 @@ def fail(row: Refund, why: str) -> None:
         row.save(update_fields=["state", "failure"])
         if held.state == PaymentState.RECEIVED:
             _take_again(held, row)
-        audit.record("refund.failed", held, by=wallets.SYSTEM, reason=why)
+        audit.record("refund.failed", held, by=stopping.SYSTEM, reason=why)
         alarms.tell(
             "refund", f"{row.amount:.2f} {held.currency} did not reach the payer: {why}",
             organization_id=held.organization_id, object_id=held.pk,

@@ -24,11 +24,10 @@ from billing.models import (
 )
 from billing.services import home_agreements
 from billing.services.payments import margins, stopping
-from core import access, clock
+from core import clock
 from stations.domain.words import TransactionStatus
 from stations.models import Transaction
 
-SYSTEM = access.system("wallets")
 AT_ONCE = 500
 _NOTHING = Decimal(0)
 _NO_MORE_OWED = (InvoiceState.PAID, InvoiceState.CREDITED, InvoiceState.UNCOLLECTIBLE)

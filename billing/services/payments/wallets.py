@@ -21,16 +21,14 @@ from billing.models import (
 )
 from billing.services import companies, home_agreements, home_sessions
 from billing.services.payments import allocating, books, under_way
-from billing.services.payments.margins import margin as margin
-from billing.services.payments.reservations import SYSTEM as SYSTEM
 from billing.services.payments.reservations import follow, is_held_elsewhere
-from billing.services.payments.reservations import is_paid_to_driver as is_paid_to_driver
-from core import audit, clock, turns
+from core import access, audit, clock, turns
 from core.access import Actor, Permission
 from core.errors import Conflict, Invalid
 from stations.domain.words import TransactionStatus
 from stations.models import Transaction
 
+SYSTEM = access.system("wallets")
 RESERVED_AT_FIRST = Decimal(20)
 AT_ONCE = 500
 _NOTHING = Decimal(0)

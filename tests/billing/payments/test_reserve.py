@@ -8,7 +8,7 @@ import pytest
 
 from billing.models import Hold, Method, Payment, PaymentState, Purpose, WalletReservation
 from billing.services import accounts
-from billing.services.payments import holds, wallets
+from billing.services.payments import holds, margins, wallets
 from core import clock
 from core.access import Actor
 from drivers.models import Driver
@@ -122,7 +122,7 @@ def test_b40_without_a_rating_of_the_outlet_that_of_the_station_counts_or_what_s
     session = run(station, driver, alice, "4000")
     Transaction.objects.filter(pk=session.pk).update(power_max_w=seen_w)
     told = Transaction.objects.select_related("station", "organization").get(pk=session.pk)
-    assert wallets.margin(told, Decimal(2)) == Decimal(reserve)
+    assert margins.margin(told, Decimal(2)) == Decimal(reserve)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_b40_the_reserve_is_by_the_frozen_tariff_and_never_above_its_greatest_pr
     priced(alice, *elements, place=station, **fields)
     session = run(station, driver, alice, "4000")
     priced(alice, element(component("ENERGY", "9.00")), place=station)
-    assert wallets.margin(session, Decimal(2)) == Decimal(reserve)
+    assert margins.margin(session, Decimal(2)) == Decimal(reserve)
 
 
 def test_b40_a_fee_for_the_start_counts_until_it_is_in_the_cost(
@@ -151,9 +151,9 @@ def test_b40_a_fee_for_the_start_counts_until_it_is_in_the_cost(
     priced(alice, element(component("ENERGY", "0.50"), component("FLAT", "3.00")), place=station)
     token = factories.make_token(alice, driver=driver)
     session = sessions.begin(station, token=token.value, minutes=0)
-    assert wallets.margin(session, Decimal(0)) == Decimal("3.50")
+    assert margins.margin(session, Decimal(0)) == Decimal("3.50")
     sessions.read(session, "0", minutes_ago=0)
-    assert wallets.margin(Transaction.objects.get(pk=session.pk), Decimal(3)) == Decimal("0.50")
+    assert margins.margin(Transaction.objects.get(pk=session.pk), Decimal(3)) == Decimal("0.50")
 
 
 @pytest.mark.parametrize(("minutes_ago", "reserve"), [(0, "0.30"), (4, "0.71"), (50, "1.80")])
@@ -164,7 +164,7 @@ def test_b40_what_can_have_been_charged_since_the_last_reading_is_reserved_for_s
     session = sessions.begin(station, token=factories.make_token(alice, driver=driver).value)
     sessions.read(session, "4000", minutes_ago=minutes_ago)
     told = Transaction.objects.get(pk=session.pk)
-    assert wallets.margin(told, Decimal("1.20")) == Decimal(reserve)
+    assert margins.margin(told, Decimal("1.20")) == Decimal(reserve)
 
 
 def test_b40_what_was_charged_since_the_last_reading_is_reckoned_by_what_the_car_takes(
@@ -176,7 +176,7 @@ def test_b40_what_was_charged_since_the_last_reading_is_reckoned_by_what_the_car
     sessions.read(session, "4000", minutes_ago=10)
     told = Transaction.objects.get(pk=session.pk)
     told.power_max_w = Decimal(4000)
-    assert wallets.margin(told, Decimal("1.20")) in (Decimal("0.55"), Decimal("0.56"))
+    assert margins.margin(told, Decimal("1.20")) in (Decimal("0.55"), Decimal("0.56"))
 
 
 def test_b40_a_price_that_held_since_the_last_reading_counts_as_one_to_come(
@@ -186,7 +186,7 @@ def test_b40_a_price_that_held_since_the_last_reading_counts_as_one_to_come(
     priced(alice, dearer, element(component("ENERGY", "0.30")), place=station)
     session = sessions.begin(station, token=factories.make_token(alice, driver=driver).value)
     sessions.read(session, "4000", minutes_ago=5)
-    assert wallets.margin(Transaction.objects.get(pk=session.pk), Decimal(36)) > 24
+    assert margins.margin(Transaction.objects.get(pk=session.pk), Decimal(36)) > 24
 
 
 def test_b40_what_was_read_and_is_not_priced_yet_is_reserved_too(
@@ -195,7 +195,7 @@ def test_b40_what_was_read_and_is_not_priced_yet_is_reserved_too(
     priced(alice, element(component("ENERGY", "0.30")), place=station)
     session = run(station, driver, alice, "4000")
     Transaction.objects.filter(pk=session.pk).update(energy_wh=5000)  # before its price is computed anew
-    assert wallets.margin(Transaction.objects.get(pk=session.pk), Decimal("1.20")) == Decimal("0.60")
+    assert margins.margin(Transaction.objects.get(pk=session.pk), Decimal("1.20")) == Decimal("0.60")
 
 
 def test_b40_an_empty_wallet_stops_no_session_that_is_free(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from billing.models import (
+    BillingAccount,
     CallState,
     Hold,
     Invoice,
@@ -52,9 +53,13 @@ def told(organization: Organization, kind: str) -> list[str]:
     return [row.data["detail"] for row in rows]
 
 
-def topped_up(stripe: StandIn, issued: Issued, alice: Actor, amount: int = 40) -> Payment:
-    filled = ask_now(asking.top_up(issued().account, Decimal(amount), back=BACK, save=True, by=alice))
-    stripe.pay(filled.checkout)
+def topped_up(
+    stripe: StandIn, issued: Issued, alice: Actor, amount: int = 40, *, account: BillingAccount | None = None
+) -> Payment:
+    """By a card that is kept."""
+    payer = account or issued().account
+    filled = ask_now(asking.top_up(payer, Decimal(amount), back=BACK, save=True, by=alice))
+    stripe.pay(filled.checkout, save=True)
     following.read(filled)
     return Payment.objects.get(pk=filled.pk)
 
@@ -149,9 +154,7 @@ def test_b39_a_charge_that_waited_is_not_made_for_what_was_paid_meanwhile(
     stripe: StandIn, issued: Issued, alice: Actor
 ) -> None:
     invoice = issued()
-    filled = ask_now(asking.top_up(invoice.account, Decimal(5), back=BACK, save=True, by=alice))
-    stripe.pay(filled.checkout, save=True)
-    following.read(filled)
+    topped_up(stripe, issued, alice, 5, account=invoice.account)
     stripe.locked = True
     card = SavedMethod.objects.get(account=invoice.account)
     waiting = ask_now(asking.charge(invoice, card, by=alice))
@@ -170,9 +173,7 @@ def test_b39_a_charge_that_waited_is_not_made_for_what_was_paid_meanwhile(
 
 def test_b39_a_card_is_not_charged_a_day_late(stripe: StandIn, issued: Issued, alice: Actor) -> None:
     invoice = issued()
-    filled = ask_now(asking.top_up(invoice.account, Decimal(5), back=BACK, save=True, by=alice))
-    stripe.pay(filled.checkout, save=True)
-    following.read(filled)
+    topped_up(stripe, issued, alice, 5, account=invoice.account)
     late = asking.charge(invoice, SavedMethod.objects.get(account=invoice.account), by=alice)
     ProviderCall.objects.filter(payment=late).update(created_at=clock.now() - timedelta(hours=25))
     late = ask_now(late)
@@ -403,10 +404,7 @@ def test_b39_a_day_later_nothing_is_charged_or_refunded_a_second_time(
     stripe: StandIn, issued: Issued, alice: Actor
 ) -> None:
     invoice = issued()
-    filled = ask_now(asking.top_up(invoice.account, Decimal(40), back=BACK, save=True, by=alice))
-    stripe.pay(filled.checkout, save=True)
-    following.read(filled)
-    filled.refresh_from_db()
+    filled = topped_up(stripe, issued, alice, account=invoice.account)
     stripe.lose = 1
     charged = ask_now(asking.charge(invoice, SavedMethod.objects.get(account=invoice.account), by=alice))
     row = refunding.refund(filled, Decimal(24), reason="rest", by=alice)
@@ -500,9 +498,7 @@ def test_b50_a_wallet_does_not_pay_what_a_card_is_about_to_pay(
     stripe: StandIn, issued: Issued, alice: Actor
 ) -> None:
     invoice = issued()
-    filled = ask_now(asking.top_up(invoice.account, Decimal(40), back=BACK, save=True, by=alice))
-    stripe.pay(filled.checkout, save=True)
-    following.read(filled)
+    topped_up(stripe, issued, alice, account=invoice.account)
     charged = asking.charge(invoice, SavedMethod.objects.get(account=invoice.account), by=alice)
     assert wallets.pay(invoice, by=alice) is None
     stripe.decline = True
